@@ -1,8 +1,9 @@
 #pragma once
-// The one door to files (floor 1): what ledger, config and stores use instead of calling the system.
-// Two implementations: SystemFileSystem (POSIX) and FaultFileSystem (os/fault_file_system.hpp), which lives in
-// memory, fails the call it is told to fail and can lose power. Every durable effect of taskstore goes through
-// here or through a SQLite VFS over it, so that a test can break each one.
+// The one door to files (floor 1): what ledger, config and stores use instead of calling the
+// system. Two implementations: SystemFileSystem (POSIX) and FaultFileSystem
+// (os/fault_file_system.hpp), which lives in memory, fails the call it is told to fail and can lose
+// power. Every durable effect of taskstore goes through here or through a SQLite VFS over it, so
+// that a test can break each one.
 
 #include <taskstore/base/result.hpp>
 
@@ -15,7 +16,8 @@
 
 namespace taskstore::os {
 
-/// What tells one state of a file from another. Times are in ns since the epoch; btime_ns is 0 where unknown.
+/// What tells one state of a file from another. Times are in ns since the epoch; btime_ns is 0
+/// where unknown.
 struct FileIdentity {
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
@@ -36,14 +38,15 @@ struct FileInfo {
 };
 
 enum class OpenMode : std::uint8_t {
-    read,         ///< must exist
-    read_write,   ///< must exist
-    create,       ///< read and write; made if absent
-    create_new,   ///< read and write; `exists` if it is there
+    read,        ///< must exist
+    read_write,  ///< must exist
+    create,      ///< read and write; made if absent
+    create_new,  ///< read and write; `exists` if it is there
 };
 
-/// An open file. Positional, so one handle may be read by several threads; writes are the caller's to order.
-/// Errors: not_found, denied (EACCES, EPERM, EROFS), exists, failed (EIO, ENOSPC and the rest); `native` is errno.
+/// An open file. Positional, so one handle may be read by several threads; writes are the caller's
+/// to order. Errors: not_found, denied (EACCES, EPERM, EROFS), exists, failed (EIO, ENOSPC and the
+/// rest); `native` is errno.
 class File {
   public:
     virtual ~File() = default;
@@ -57,7 +60,8 @@ class File {
     virtual Result<FileInfo> info() = 0;
     /// Sets the modification time alone (the change time moves too).
     virtual Status set_mtime_ns(std::int64_t mtime_ns) = 0;
-    /// Advisory whole-file lock (flock: queued by the kernel, freed when the holder dies). Shared by nobody.
+    /// Advisory whole-file lock (flock: queued by the kernel, freed when the holder dies). Shared
+    /// by nobody.
     virtual Status lock_exclusive() = 0;
     /// False when somebody else holds it.
     virtual Result<bool> try_lock_exclusive() = 0;
@@ -99,7 +103,8 @@ class SystemFileSystem final : public FileSystem {
     std::optional<std::string> network_file_system(const std::string& path) override;
 };
 
-// --- what is built on the port alone ----------------------------------------------------------------------------
+// --- what is built on the port alone
+// ----------------------------------------------------------------------------
 
 /// The folder part of a path ("." where there is none) and its last part.
 std::string folder_of(std::string_view path);
@@ -107,15 +112,24 @@ std::string name_of_path(std::string_view path);
 std::string join_path(std::string_view folder, std::string_view name);
 
 /// The whole file. corrupt: larger than `bytes_max`.
-Result<std::string> read_file(FileSystem& files, const std::string& path, std::size_t bytes_max = 1U << 30);
+Result<std::string> read_file(FileSystem& files, const std::string& path,
+                              std::size_t bytes_max = 1U << 30);
 
-/// Writes a temporary file beside `path`, flushes it, renames it over `path` and flushes the folder. Readers see
-/// the old or the new content, never a part. After an error `path` is as it was, or (only when the last flush
-/// failed: outcome_unknown) one of the two. The temporary file is removed.
+/// The temporary file that replace_file uses: ".<name>.tmp" beside `path`. For ignore lists.
+std::string temporary_path_of(std::string_view path);
+
+/// Writes a temporary file beside `path`, flushes it, renames it over `path` and flushes the
+/// folder. Readers see the old or the new content, never a part. After an error `path` is as it
+/// was, or (only when the last flush failed: outcome_unknown) one of the two. The temporary file is
+/// removed; one left by a crash, by the next call. Safe between processes: each locks the temporary
+/// file, the last one wins.
 Status replace_file(FileSystem& files, const std::string& path, std::string_view content,
                     std::uint32_t permissions = 0644);
 
-/// Makes the folder and its missing parents, each flushed into its parent. Idempotent.
-Status make_directories(FileSystem& files, const std::string& path, std::uint32_t permissions = 0755);
+/// Makes the folder and its missing parents, each flushed into its parent (also the one that is
+/// there already: its maker may have died before the flush). Idempotent. not_found with errno
+/// ENOTDIR: a file is in the way.
+Status make_directories(FileSystem& files, const std::string& path,
+                        std::uint32_t permissions = 0755);
 
 }  // namespace taskstore::os

@@ -1,0 +1,322 @@
+#include <taskstore/os/file_system.hpp>
+
+#include "system_error.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <dirent.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace taskstore::os {
+namespace {
+
+constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+
+/// Repeats a system call that a signal interrupted.
+template <typename Call>
+auto uninterrupted(Call call) {
+    decltype(call()) result;
+    do {
+        result = call();
+    } while (result == -1 && errno == EINTR);
+    return result;
+}
+
+class Descriptor {
+  public:
+    explicit Descriptor(int fd) : x_fd(fd) {}
+    Descriptor(Descriptor&& other) noexcept : x_fd(std::exchange(other.x_fd, -1)) {}
+    Descriptor& operator=(Descriptor&&) = delete;
+    ~Descriptor() {
+        // Linux frees the number even when close() is interrupted, so it is never repeated.
+        if (x_fd >= 0) ::close(x_fd);
+    }
+    int get() const { return x_fd; }
+    explicit operator bool() const { return x_fd >= 0; }
+
+  private:
+    int x_fd;
+};
+
+FileKind kind_of(std::uint32_t mode) {
+    if (S_ISREG(mode)) return FileKind::regular;
+    return S_ISDIR(mode) ? FileKind::directory : FileKind::other;
+}
+
+std::int64_t ns_of(const struct statx_timestamp& time) {
+    return time.tv_sec * kNsPerSecond + time.tv_nsec;
+}
+
+std::int64_t ns_of(const struct timespec& time) {
+    return time.tv_sec * kNsPerSecond + time.tv_nsec;
+}
+
+/// Old containers refuse statx, which alone knows the time of birth; 0 then stands for it.
+int info_by_stat(int fd, const char* path, FileInfo& out) {
+    struct stat status{};
+    if ((path[0] == '\0' ? ::fstat(fd, &status) : ::stat(path, &status)) != 0) return errno;
+    out.identity = {.device = status.st_dev,
+                    .inode = status.st_ino,
+                    .btime_ns = 0,
+                    .size = status.st_size,
+                    .mtime_ns = ns_of(status.st_mtim),
+                    .ctime_ns = ns_of(status.st_ctim)};
+    out.kind = kind_of(status.st_mode);
+    out.mode = status.st_mode & 07777;
+    out.owner = status.st_uid;
+    return 0;
+}
+
+/// Of the open file when `path` is empty. Returns errno.
+int info_of(int fd, const char* path, FileInfo& out) {
+    struct statx status{};
+    const int flags = path[0] == '\0' ? AT_EMPTY_PATH : 0;
+    if (::statx(fd, path, flags, STATX_BASIC_STATS | STATX_BTIME, &status) != 0) {
+        if (errno == ENOSYS || errno == EPERM) return info_by_stat(fd, path, out);
+        return errno;
+    }
+    const bool born = (status.stx_mask & STATX_BTIME) != 0;
+    out.identity = {.device = makedev(status.stx_dev_major, status.stx_dev_minor),
+                    .inode = status.stx_ino,
+                    .btime_ns = born ? ns_of(status.stx_btime) : 0,
+                    .size = static_cast<std::int64_t>(status.stx_size),
+                    .mtime_ns = ns_of(status.stx_mtime),
+                    .ctime_ns = ns_of(status.stx_ctime)};
+    out.kind = kind_of(status.stx_mode);
+    out.mode = status.stx_mode & 07777U;
+    out.owner = status.stx_uid;
+    return 0;
+}
+
+class SystemFile final : public File {
+  public:
+    SystemFile(Descriptor fd, std::string path) : x_fd(std::move(fd)), x_path(std::move(path)) {}
+
+    Result<std::size_t> read_at(std::int64_t offset, char* out, std::size_t bytes) override {
+        std::size_t done = 0;
+        while (done < bytes) {
+            const auto at = offset + static_cast<std::int64_t>(done);
+            const ssize_t n =
+                uninterrupted([&] { return ::pread(x_fd.get(), out + done, bytes - done, at); });
+            if (n < 0) return system_failure("read", x_path, errno);
+            if (n == 0) break;
+            done += static_cast<std::size_t>(n);
+        }
+        return done;
+    }
+
+    Status write_at(std::int64_t offset, std::string_view bytes) override {
+        while (!bytes.empty()) {
+            const ssize_t n = uninterrupted(
+                [&] { return ::pwrite(x_fd.get(), bytes.data(), bytes.size(), offset); });
+            if (n < 0) return system_failure("write", x_path, errno);
+            if (n == 0) return system_failure("write", x_path, ENOSPC);
+            bytes.remove_prefix(static_cast<std::size_t>(n));
+            offset += n;
+        }
+        return ok();
+    }
+
+    Status truncate(std::int64_t size) override {
+        if (uninterrupted([&] { return ::ftruncate(x_fd.get(), size); }) != 0) {
+            return system_failure("set the size of", x_path, errno);
+        }
+        return ok();
+    }
+
+    Status sync_data() override {
+        if (uninterrupted([&] { return ::fdatasync(x_fd.get()); }) != 0) {
+            return system_failure("flush", x_path, errno);
+        }
+        return ok();
+    }
+
+    Result<FileInfo> info() override {
+        FileInfo info;
+        if (const int error = info_of(x_fd.get(), "", info); error != 0) {
+            return system_failure("examine", x_path, error);
+        }
+        return info;
+    }
+
+    Status set_mtime_ns(std::int64_t mtime_ns) override {
+        std::int64_t seconds = mtime_ns / kNsPerSecond;
+        std::int64_t rest = mtime_ns % kNsPerSecond;
+        if (rest < 0) {
+            rest += kNsPerSecond;
+            --seconds;
+        }
+        std::array<struct timespec, 2> times{};
+        times[0].tv_nsec = UTIME_OMIT;
+        times[1].tv_sec = seconds;
+        times[1].tv_nsec = rest;
+        if (::futimens(x_fd.get(), times.data()) != 0) {
+            return system_failure("set the time of", x_path, errno);
+        }
+        return ok();
+    }
+
+    Status lock_exclusive() override {
+        if (uninterrupted([&] { return ::flock(x_fd.get(), LOCK_EX); }) != 0) {
+            return system_failure("lock", x_path, errno);
+        }
+        return ok();
+    }
+
+    Result<bool> try_lock_exclusive() override {
+        if (uninterrupted([&] { return ::flock(x_fd.get(), LOCK_EX | LOCK_NB); }) == 0) return true;
+        if (errno == EWOULDBLOCK) return false;
+        return system_failure("lock", x_path, errno);
+    }
+
+    void unlock() override {
+        uninterrupted([&] { return ::flock(x_fd.get(), LOCK_UN); });
+    }
+
+  private:
+    Descriptor x_fd;
+    std::string x_path;
+};
+
+int flags_of(OpenMode mode) {
+    switch (mode) {
+        case OpenMode::read:
+            return O_RDONLY;
+        case OpenMode::read_write:
+            return O_RDWR;
+        case OpenMode::create:
+            return O_RDWR | O_CREAT;
+        case OpenMode::create_new:
+            return O_RDWR | O_CREAT | O_EXCL;
+    }
+    return O_RDONLY;
+}
+
+struct NamedType {
+    std::uint32_t magic;
+    std::string_view name;
+};
+
+// statfs(2) and linux/magic.h. virtiofs reports FUSE's number.
+constexpr std::array kNetworkTypes{
+    NamedType{0x6969, "NFS"},
+    NamedType{0x517B, "SMB"},
+    NamedType{0xFE534D42, "SMB"},
+    NamedType{0xFF534D42, "SMB"},
+    NamedType{0x01021997, "9p"},
+    NamedType{0x65735546, "FUSE"},
+    NamedType{0x00C36400, "Ceph"},
+    NamedType{0x5346414F, "AFS"},
+    NamedType{0x6B414653, "AFS"},
+    NamedType{0x73757245, "Coda"},
+    NamedType{0x0BD00BD0, "Lustre"},
+    NamedType{0x47504653, "GPFS"},
+    NamedType{0x19830326, "BeeGFS"},
+    NamedType{0x786F4256, "a VirtualBox shared folder"},
+    NamedType{0xBACBACBC, "VMware shared folders"},
+};
+
+}  // namespace
+
+Result<std::unique_ptr<File>> SystemFileSystem::open(const std::string& path, OpenMode mode,
+                                                     std::uint32_t permissions) {
+    // Without O_NONBLOCK a named pipe in the place of a file would hang the caller.
+    const int flags = flags_of(mode) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    Descriptor fd(uninterrupted([&] { return ::open(path.c_str(), flags, permissions); }));
+    if (!fd) return system_failure(mode == OpenMode::create_new ? "create" : "open", path, errno);
+    struct stat status{};
+    if (::fstat(fd.get(), &status) != 0) return system_failure("examine", path, errno);
+    if (S_ISDIR(status.st_mode)) return system_failure("open", path, EISDIR);
+    if (S_ISFIFO(status.st_mode)) {
+        return fail(Code::failed, "cannot open '" + path + "': it is a pipe, not a file")
+            .with_native(ESPIPE);
+    }
+    return std::unique_ptr<File>(std::make_unique<SystemFile>(std::move(fd), path));
+}
+
+Result<FileInfo> SystemFileSystem::info(const std::string& path) {
+    if (path.empty()) return system_failure("examine", path, ENOENT);
+    FileInfo info;
+    if (const int error = info_of(AT_FDCWD, path.c_str(), info); error != 0) {
+        return system_failure("examine", path, error);
+    }
+    return info;
+}
+
+Status SystemFileSystem::rename(const std::string& from, const std::string& to) {
+    if (::rename(from.c_str(), to.c_str()) != 0) {
+        const int error = errno;
+        return system_failure("rename '" + from + "' to", to, error);
+    }
+    return ok();
+}
+
+Status SystemFileSystem::unlink(const std::string& path) {
+    if (::unlink(path.c_str()) != 0) return system_failure("remove", path, errno);
+    return ok();
+}
+
+Status SystemFileSystem::make_directory(const std::string& path, std::uint32_t permissions) {
+    if (::mkdir(path.c_str(), permissions) != 0) {
+        return system_failure("make the folder", path, errno);
+    }
+    return ok();
+}
+
+Result<std::vector<std::string>> SystemFileSystem::list(const std::string& path) {
+    struct Closer {
+        void operator()(DIR* folder) const { ::closedir(folder); }
+    };
+    // glibc and musl open it with O_CLOEXEC.
+    const std::unique_ptr<DIR, Closer> folder(::opendir(path.c_str()));
+    if (!folder) return system_failure("list", path, errno);
+    std::vector<std::string> names;
+    for (;;) {
+        errno = 0;
+        const struct dirent* entry = ::readdir(folder.get());
+        if (entry == nullptr) break;
+        const std::string_view name(static_cast<const char*>(entry->d_name));
+        if (name != "." && name != "..") names.emplace_back(name);
+    }
+    if (errno != 0) return system_failure("list", path, errno);
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+Status SystemFileSystem::sync_directory(const std::string& path) {
+    const Descriptor fd(
+        uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+    if (!fd) return system_failure("open", path, errno);
+    // EINVAL: a file system that has no flush of folders keeps names by other means.
+    if (uninterrupted([&] { return ::fsync(fd.get()); }) != 0 && errno != EINVAL) {
+        return system_failure("flush the folder", path, errno);
+    }
+    return ok();
+}
+
+std::optional<std::string> SystemFileSystem::network_file_system(const std::string& path) {
+    struct statfs status{};
+    std::string at = path.empty() ? "." : path;
+    while (uninterrupted([&] { return ::statfs(at.c_str(), &status); }) != 0) {
+        // What is not there yet will be on the file system of the folder that is.
+        std::string up = folder_of(at);
+        if ((errno != ENOENT && errno != ENOTDIR) || up == at) return std::nullopt;
+        at = std::move(up);
+    }
+    const auto magic = static_cast<std::uint32_t>(status.f_type);
+    for (const NamedType& type : kNetworkTypes) {
+        if (type.magic == magic) return std::string(type.name);
+    }
+    return std::nullopt;
+}
+
+}  // namespace taskstore::os
