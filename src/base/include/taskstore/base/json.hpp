@@ -115,6 +115,9 @@ class Json {
     std::shared_ptr<const Node> x_node;
 };
 
+/// Valid JSON text, indented by two spaces; numbers and strings as they were written.
+std::string pretty_json(std::string_view text);
+
 /// Canonical JSON (RFC 8785, JCS): members sorted by UTF-16 code units, ECMAScript numbers. invalid: not JSON, a
 /// lone surrogate, or a number beyond IEEE double (JCS has no spelling for it).
 Result<std::string> canonical_json(std::string_view text);

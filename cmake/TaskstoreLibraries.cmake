@@ -1,0 +1,29 @@
+# Third-party libraries, found once. Static archives where Debian ships them: the programs start faster (no
+# relocation of libcrypto) and work after a plain copy.
+include_guard(GLOBAL)
+find_package(Threads REQUIRED)
+
+# taskstore_library(<target> <header> <archive-name>...): an imported target for a library found by name.
+function(taskstore_library target header)
+  find_path(${target}_INCLUDE ${header} REQUIRED)
+  add_library(${target} INTERFACE IMPORTED GLOBAL)
+  target_include_directories(${target} SYSTEM INTERFACE ${${target}_INCLUDE})
+  foreach(name IN LISTS ARGN)
+    find_library(${target}_${name} NAMES lib${name}.a ${name} REQUIRED)
+    target_link_libraries(${target} INTERFACE ${${target}_${name}})
+  endforeach()
+endfunction()
+
+taskstore_library(ext_crypto openssl/evp.h crypto)
+target_link_libraries(ext_crypto INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
+taskstore_library(ext_simdjson simdjson.h simdjson)
+taskstore_library(ext_xxhash xxhash.h xxhash)
+taskstore_library(ext_sqlite3 sqlite3.h sqlite3)
+target_link_libraries(ext_sqlite3 INTERFACE Threads::Threads ${CMAKE_DL_LIBS} m z)
+taskstore_library(ext_fmt fmt/core.h fmt)
+find_path(ext_toml_include toml++/toml.h REQUIRED)
+add_library(ext_toml INTERFACE IMPORTED GLOBAL)
+target_include_directories(ext_toml SYSTEM INTERFACE ${ext_toml_include})
+find_path(ext_cli11_include CLI/CLI.hpp REQUIRED)
+add_library(ext_cli11 INTERFACE IMPORTED GLOBAL)
+target_include_directories(ext_cli11 SYSTEM INTERFACE ${ext_cli11_include})
