@@ -3,16 +3,18 @@
 // tests of every module. It fails the call it is told to fail, and loses power the way a real disk
 // may:
 //
-//   for (std::size_t n = 0; ; ++n) {
+// clang-format off
+//   for (std::size_t n = 0;; ++n) {
 //       FaultFileSystem disk;                       // as it was before
-//       disk.power_off_after(n);                    // the n calls up to here happen, later ones
-//       fail const Status status = operation(disk); for (const PowerCut& cut :
-//       PowerCut::matrix(20)) {
-//           auto after = disk.after_power_cut(cut); // what a fresh boot could find
-//           check_invariants(*after, status);       // acknowledged => all there
+//       disk.power_off_after(n);                    // n calls happen, later ones fail
+//       const Status status = operation(disk);
+//       for (const PowerCut& cut : PowerCut::matrix(20)) {
+//           auto after = disk.after_power_cut(cut);  // what a fresh boot could find
+//           check_invariants(*after, status);        // acknowledged => all there
 //       }
-//       if (!disk.power_is_off()) break;            // n is beyond the last call
+//       if (!disk.power_is_off()) break;             // n is beyond the last call
 //   }
+// clang-format on
 //
 // The model. Names and contents have a volatile state, which all calls see, and a durable one.
 // - sync_data makes a file's content and size durable, not its name. sync_directory makes all
@@ -23,6 +25,7 @@
 //   bytes that were never written out read as zeros.
 // - Unflushed operations on names survive as a prefix of their order (as with a journal), or with
 //   `any_names` as any subset.
+// - Times reach the disk with a flush that also carries a new size, as with fdatasync.
 // - After a failed sync_data the bytes count as clean, as on Linux: reads see them, a later flush
 //   succeeds without writing them, and a power cut may lose them.
 // Not modelled: permissions (fail a call with EACCES instead), symbolic and hard links, other
@@ -181,8 +184,7 @@ class FaultFileSystem final : public FileSystem {
     /// The same in place: open files are dead (EIO), locks free, faults cleared, the power back on.
     void power_cut(const PowerCut& cut);
 
-    // --- for tests: never counted, failed or logged
-    // ------------------------------------------------
+    // --- for tests: never counted, failed or logged ---------------------------------------------
 
     /// A durable new file (or a new one in place of an old one, as git does it), with its folders.
     void put_file(const std::string& path, std::string_view content);

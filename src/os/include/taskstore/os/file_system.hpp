@@ -103,8 +103,7 @@ class SystemFileSystem final : public FileSystem {
     std::optional<std::string> network_file_system(const std::string& path) override;
 };
 
-// --- what is built on the port alone
-// ----------------------------------------------------------------------------
+// --- what is built on the port alone ------------------------------------------------------------
 
 /// The folder part of a path ("." where there is none) and its last part.
 std::string folder_of(std::string_view path);
