@@ -39,7 +39,8 @@ class JsonSlicer {
     ~JsonSlicer();
     JsonSlicer(JsonSlicer&&) noexcept;
     JsonSlicer& operator=(JsonSlicer&&) noexcept;
-    /// The members of the object in `text`, fully validated (nested values too). Valid until the next call and
+    /// The members of the object in `text`, fully validated (nested values too; names that stand twice are looked
+    /// for among the object's own members alone). Valid until the next call and
     /// while `text` lives. On failure damage() tells more. `text` needs no padding.
     Result<const std::vector<JsonMember>*> slice(std::string_view text);
     const JsonDamage& damage() const;

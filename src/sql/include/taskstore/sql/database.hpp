@@ -22,8 +22,10 @@ class Statement {
     virtual ~Statement() = default;
     virtual Status bind_null(int index) = 0;
     virtual Status bind(int index, std::int64_t value) = 0;
+    /// invalid: NaN, which engines store differently (SQLite as NULL).
     virtual Status bind(int index, double value) = 0;
     /// The text is read, not copied: it must live until the next step() to completion or reset().
+    /// invalid: it holds U+0000, which no engine keeps faithfully.
     virtual Status bind(int index, std::string_view text) = 0;
     virtual Status bind_blob(int index, std::string_view bytes) = 0;
     Status bind(int index, const char*) = delete;  ///< Would pick the integer overload on some engines: say string_view.
@@ -62,11 +64,16 @@ class Connection {
     virtual bool in_transaction() = 0;
     virtual std::string_view dialect() const = 0;  ///< "sqlite", "postgres"
 
-    Status begin_read();
-    Status begin_write();  ///< Takes the write lock now, not at the first write.
+    /// All reads until commit() or rollback() see one state, taken at the first of them.
+    virtual Status begin_read() = 0;
+    virtual Status begin_write() = 0;  ///< Takes the write lock now, not at the first write.
     /// outcome_unknown where the engine cannot say; otherwise an error means rolled back.
-    Status commit();
-    void rollback();
+    virtual Status commit() = 0;
+    virtual void rollback() = 0;  ///< Nothing where no transaction is open.
+
+    /// Ends the running statement with `cancelled`; a change it was making takes the whole transaction with
+    /// it, so look at in_transaction(). Nothing where none runs. The one method for any thread.
+    virtual void interrupt() = 0;
 };
 
 /// Rolls back at the end of its scope unless commit() succeeded: undo is the default.
@@ -98,6 +105,8 @@ struct OpenOptions {
     std::int64_t busy_timeout_ms = 5'000;
     std::int64_t cache_bytes = 16 << 20;
     std::int64_t mmap_bytes = 256 << 20;
+    /// Asked now and then while a statement runs; true ends it as interrupt() does. Must be quick.
+    std::function<bool()> should_stop = {};
 };
 
 /// Makes connections to one kind of engine. Thread-safe.
