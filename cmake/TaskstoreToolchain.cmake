@@ -2,7 +2,7 @@
 include_guard(GLOBAL)
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor
-                    -Woverloaded-virtual -Wold-style-cast -Wextra-semi -Werror)
+                    -Woverloaded-virtual -Wno-missing-field-initializers -Wold-style-cast -Wextra-semi -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports these inside libstdc++ and variant code that is right (GCC bugs 105329, 105562, 107852).
   add_compile_options(-Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds

@@ -1,0 +1,166 @@
+#include <taskstore/ledger/edit.hpp>
+
+#include <algorithm>
+#include <map>
+
+namespace taskstore::ledger {
+namespace {
+
+struct Stamped {
+    std::string name;
+    Stamp stamp;
+    std::vector<Stamp> over;
+    bool removed = false;
+};
+
+/// The stamp that most members carry, if it saves room to name it once.
+Stamp common_stamp(const std::vector<Stamped>& members, const Stamp& at) {
+    std::map<Stamp, std::size_t> counts;
+    for (const Stamped& member : members) ++counts[member.stamp];
+    Stamp best = at;
+    std::size_t best_count = counts[at] + 1;
+    for (const auto& [stamp, count] : counts) {
+        if (count > best_count) {
+            best = stamp;
+            best_count = count;
+        }
+    }
+    return best;
+}
+
+void write_stamps(JsonWriter& writer, const State& state, std::uint32_t life, const Stamp& at,
+                  const std::vector<Stamped>& members, bool tombstone, const EditOptions& options) {
+    writer.key("_stamps").begin_object().key("v").integer(1).key("at").string(to_text(at));
+    if (!options.by.empty()) writer.key("by").string(options.by);
+    if (state.life != 0) writer.key("from").string(to_text(state.at));
+    if (life != 1) writer.key("life").integer(life);
+    const auto text_of = [&](const Stamp& stamp) { return stamp == at ? std::string() : to_text(stamp); };
+    if (!tombstone) {
+        const Stamp base = common_stamp(members, at);
+        if (base != at) writer.key("base").string(to_text(base));
+        bool any = false;
+        for (const Stamped& member : members) {
+            if (member.stamp == base && !member.removed) continue;
+            if (!any) writer.key("f").begin_object();
+            any = true;
+            writer.key(member.name).string(text_of(member.stamp));
+        }
+        if (any) writer.end_object();
+    }
+    bool any = false;
+    for (const Stamped& member : members) {
+        if (member.over.empty() || (member.over.size() == 1 && member.over[0] == state.at)) continue;
+        if (!any) writer.key("over").begin_object();
+        any = true;
+        writer.key(member.name);
+        if (member.over.size() == 1) {
+            writer.string(text_of(member.over[0]));
+            continue;
+        }
+        writer.begin_array();
+        for (const Stamp& stamp : member.over) writer.string(text_of(stamp));
+        writer.end_array();
+    }
+    if (any) writer.end_object();
+    if (options.batch) {
+        writer.key("b").begin_array().string(options.batch->id).integer(options.batch->number);
+        writer.integer(options.batch->count).end_array();
+    }
+    if (options.forced) writer.key("forced").boolean(true);
+    writer.end_object();
+}
+
+void add_settled(Stamped& member, const EditOptions& options) {
+    for (const auto& [name, stamp] : options.settles) {
+        if (name == member.name) member.over.push_back(stamp);
+    }
+}
+
+}  // namespace
+
+Result<Stamp> next_stamp(const Stamp& tick, const State& state) {
+    const std::int64_t floor_ms = std::max(state.updated_at, state.at.ms) + 1;
+    if (state.life == 0 || tick.ms >= floor_ms) return tick;
+    if (floor_ms > kStampMsMax) return fail(Code::invalid, "the record's time has reached the year 2200");
+    return Stamp{floor_ms, 0, tick.replica};
+}
+
+std::string encode_edit(const Shape& shape, const State& state, const std::vector<Change>& changes, const Stamp& at,
+                        const EditOptions& options) {
+    const bool creates = !state.live();
+    const std::uint32_t life = state.life == 0 ? 1 : state.deleted ? state.life + 1 : state.life;
+    std::string text;
+    JsonWriter writer(text);
+    writer.begin_object();
+    std::vector<Stamped> stamped;
+    const auto change_of = [&](const std::string& name) -> const Change* {
+        const auto found = std::ranges::find(changes, name, &Change::name);
+        return found == changes.end() ? nullptr : &*found;
+    };
+    bool time_written = false;
+    const auto write_time = [&] {
+        writer.key("updated_at").integer(at.ms);
+        time_written = true;
+    };
+    if (!creates) {
+        for (const MemberState& member : state.members) {
+            if (member.name == "updated_at") {
+                write_time();
+                continue;
+            }
+            const Change* change = is_frame_member(shape, member.name) ? nullptr : change_of(member.name);
+            Stamped entry{member.name, member.stamp, {}};
+            add_settled(entry, options);
+            if ((change != nullptr && change->raw_value != member.raw_value) || !entry.over.empty()) {
+                entry.over.insert(entry.over.begin(), entry.stamp);
+                entry.stamp = at;
+            }
+            const std::string& raw = change != nullptr ? change->raw_value : member.raw_value;
+            entry.removed = raw.empty();
+            if (!raw.empty()) writer.key(member.name).raw(raw);
+            if (!is_frame_member(shape, member.name)) stamped.push_back(std::move(entry));
+        }
+        for (const RemovedMember& removed : state.removed) {
+            const Change* change = change_of(removed.name);
+            Stamped entry{removed.name, removed.stamp, {}, true};
+            if (change != nullptr && !change->raw_value.empty()) {
+                entry.over = {removed.stamp};
+                entry.stamp = at;
+                entry.removed = false;
+                writer.key(removed.name).raw(change->raw_value);
+            }
+            stamped.push_back(std::move(entry));
+        }
+    }
+    for (const Change& change : changes) {
+        const bool known = !creates && (state.find(change.name) != nullptr ||
+                                        std::ranges::find(state.removed, change.name, &RemovedMember::name) != state.removed.end());
+        if (known || change.raw_value.empty()) continue;
+        writer.key(change.name).raw(change.raw_value);
+        if (is_frame_member(shape, change.name)) continue;
+        Stamped entry{change.name, at, {}};
+        add_settled(entry, options);
+        stamped.push_back(std::move(entry));
+    }
+    if (!time_written) write_time();
+    write_stamps(writer, state, life, at, stamped, false, options);
+    writer.end_object();
+    return text += '\n';
+}
+
+std::string encode_tombstone(const Shape& shape, const State& state, const Stamp& at, const EditOptions& options) {
+    std::string text;
+    JsonWriter writer(text);
+    writer.begin_object().key(shape.id_member).string(state.id).key("deleted").boolean(true);
+    writer.key("updated_at").integer(at.ms);
+    std::vector<Stamped> stamped;
+    for (const MemberState& member : state.members) {
+        if (!is_frame_member(shape, member.name)) stamped.push_back({member.name, at, {member.stamp}});
+    }
+    for (const RemovedMember& removed : state.removed) stamped.push_back({removed.name, at, {removed.stamp}});
+    write_stamps(writer, state, state.life, at, stamped, true, options);
+    writer.end_object();
+    return text += '\n';
+}
+
+}  // namespace taskstore::ledger

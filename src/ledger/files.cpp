@@ -1,0 +1,138 @@
+#include <taskstore/base/check.hpp>
+#include <taskstore/base/json.hpp>
+#include <taskstore/ledger/files.hpp>
+
+#include <algorithm>
+
+namespace taskstore::ledger {
+namespace {
+
+constexpr std::string_view kSuffix = ".jsonl";
+
+/// The bytes after the last LF before `size`.
+Result<std::string> read_tail(os::File& file, std::int64_t size) {
+    std::string tail;
+    std::int64_t end = size;
+    while (end > 0) {
+        const std::int64_t start = std::max<std::int64_t>(0, end - 64 * 1024);
+        std::string block(static_cast<std::size_t>(end - start), '\0');
+        TASKSTORE_LET(const std::size_t got, file.read_at(start, block.data(), block.size()));
+        block.resize(got);
+        if (const std::size_t lf = block.rfind('\n'); lf != std::string::npos) return block.substr(lf + 1) + tail;
+        tail.insert(0, block);
+        end = start;
+    }
+    return tail;
+}
+
+}  // namespace
+
+bool is_collection_name(std::string_view name) {
+    return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    });
+}
+
+LedgerFolder::LedgerFolder(os::FileSystem& files, std::string folder, const Clock& clock)
+    : x_files(files), x_folder(std::move(folder)), x_clock(clock), x_lock(files, os::join_path(x_folder, "lock")) {}
+
+std::string LedgerFolder::path_of(std::string_view collection) const {
+    return os::join_path(x_folder, std::string(collection) + std::string(kSuffix));
+}
+
+Result<std::vector<std::string>> LedgerFolder::collections() {
+    TASKSTORE_LET(const auto names, x_files.list(x_folder));
+    std::vector<std::string> found;
+    for (const std::string& name : names) {
+        if (!name.ends_with(kSuffix)) continue;
+        std::string collection = name.substr(0, name.size() - kSuffix.size());
+        if (!is_collection_name(collection)) continue;
+        const auto info = x_files.info(path_of(collection));
+        if (info && info->kind == os::FileKind::regular) found.push_back(std::move(collection));
+    }
+    return found;
+}
+
+Result<std::vector<std::string>> LedgerFolder::strangers() {
+    TASKSTORE_LET(const auto names, x_files.list(x_folder));
+    std::vector<std::string> found;
+    for (const std::string& name : names) {
+        if (!name.ends_with(kSuffix)) continue;
+        if (!is_collection_name(std::string_view(name).substr(0, name.size() - kSuffix.size()))) {
+            found.push_back(name + ": not a collection's name (1-64 of A-Z a-z 0-9 _ -)");
+        } else if (const auto info = x_files.info(os::join_path(x_folder, name));
+                   !info || info->kind != os::FileKind::regular) {
+            found.push_back(name + ": not a regular file");
+        }
+    }
+    return found;
+}
+
+Status LedgerFolder::mend_tail(os::File& file, std::string_view collection, std::int64_t& size, Appended& appended) {
+    char last = '\n';
+    if (size > 0) TASKSTORE_TRY(file.read_at(size - 1, &last, 1));
+    if (last == '\n') return ok();
+    TASKSTORE_LET(const std::string tail, read_tail(file, size));
+    JsonSlicer slicer;
+    if (slicer.slice(tail)) {
+        TASKSTORE_TRY(file.write_at(size, "\n"));
+        ++size;
+        return ok();
+    }
+    const std::string torn = os::join_path(os::join_path(x_folder, "run"), "torn");
+    TASKSTORE_TRY(os::make_directories(x_files, torn));
+    const std::string saved = os::join_path(torn, std::string(collection) + "-" + std::to_string(x_clock.wall_ms()) +
+                                                      "-" + std::to_string(size));
+    TASKSTORE_TRY(os::replace_file(x_files, saved, tail));
+    size -= static_cast<std::int64_t>(tail.size());
+    TASKSTORE_TRY(file.truncate(size));
+    appended.notes.push_back(std::string(collection) + ".jsonl ended in an incomplete line (" +
+                             std::to_string(tail.size()) + " bytes, never acknowledged); it was saved to " + saved);
+    return ok();
+}
+
+Result<Appended> LedgerFolder::append(std::string_view collection, std::string_view lines) {
+    TASKSTORE_CHECK(!lines.empty() && lines.back() == '\n');
+    const std::string path = path_of(collection);
+    Appended appended;
+    auto opened = x_files.open(path, os::OpenMode::read_write);
+    if (!opened && opened.error().code == Code::not_found) {
+        opened = x_files.open(path, os::OpenMode::create);
+        appended.created = true;
+    }
+    if (!opened) return fail(std::move(opened).error());
+    os::File& file = **opened;
+    TASKSTORE_LET(const os::FileInfo before, file.info());
+    if (before.kind != os::FileKind::regular) return fail(Code::failed, "'" + path + "' is not a regular file");
+    appended.before = before.identity;
+    std::int64_t size = before.identity.size;
+    TASKSTORE_TRY(mend_tail(file, collection, size, appended));
+    if (auto written = file.write_at(size, lines); !written) {
+        // A prefix may be there: take it back, so that an error means that nothing happened.
+        if (!file.truncate(size)) {
+            return fail(Code::outcome_unknown, written.error().message + "; and what was written could not be taken back")
+                .with_native(written.error().native);
+        }
+        return fail(std::move(written).error());
+    }
+    if (auto synced = file.sync_data(); !synced) {
+        return fail(Code::outcome_unknown, "the record may not have reached the disk: " + synced.error().message)
+            .with_native(synced.error().native);
+    }
+    if (appended.created) {
+        if (auto synced = x_files.sync_directory(x_folder); !synced) {
+            return fail(Code::outcome_unknown, "the new file may not have reached the disk: " + synced.error().message);
+        }
+    }
+    appended.offset = size;
+    // From here on the lines are durable: nothing below may turn that into an error. The mark: an mtime that a
+    // kernel, whose clock ticks in ms, gives nobody else; so a change by others shows however soon it comes.
+    if (auto marked = file.info(); marked) {
+        const std::int64_t mark = marked->identity.mtime_ns / 1000 * 1000 + 7;
+        (void)file.set_mtime_ns(std::max(mark, before.identity.mtime_ns + 1)).has_value();
+    }
+    if (auto after = file.info(); after) appended.after = after->identity;
+    return appended;
+}
+
+}  // namespace taskstore::ledger

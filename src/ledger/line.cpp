@@ -1,0 +1,154 @@
+#include <taskstore/base/text.hpp>
+#include <taskstore/ledger/line.hpp>
+
+#include <algorithm>
+
+namespace taskstore::ledger {
+namespace {
+
+std::int64_t to_time_ms(std::string_view raw) {
+    if (kind_of_raw(raw) == JsonKind::number) return raw_to_int64(raw).value_or(0);
+    if (kind_of_raw(raw) != JsonKind::string) return 0;
+    const auto text = unescape_json(raw);
+    return text ? parse_rfc3339_ms(*text).value_or(0) : 0;
+}
+
+std::string_view find_raw(const std::vector<JsonMember>& members, std::string_view name) {
+    const auto found = std::ranges::find(members, name, &JsonMember::name);
+    return found == members.end() ? std::string_view() : found->raw_value;
+}
+
+/// "" stands for `at`.
+Result<Stamp> stamp_of(const Json& value, const Stamp& at) {
+    const auto text = value.as_string();
+    if (!text) return fail(Code::corrupt, "a stamp is not text");
+    if (text->empty()) return at;
+    return parse_stamp(*text);
+}
+
+}  // namespace
+
+bool is_frame_member(const Shape& shape, std::string_view name) {
+    return name == shape.id_member || name == "updated_at" || name == "_stamps";
+}
+
+Failure LineDecoder::damaged(std::size_t offset, std::string reason) {
+    x_damage = {offset, std::move(reason)};
+    return fail(Code::corrupt, "column " + std::to_string(offset + 1) + ": " + x_damage.reason);
+}
+
+Result<Line> LineDecoder::decode(std::string_view text) {
+    if (text.size() > kLineBytesMax) return damaged(kLineBytesMax, "the line is longer than 64 MiB");
+    const auto sliced = x_slicer.slice(text);
+    if (!sliced) return damaged(x_slicer.damage().offset, x_slicer.damage().reason);
+    const std::vector<JsonMember>& members = **sliced;
+    const auto offset_of = [&](std::string_view part) { return static_cast<std::size_t>(part.data() - text.data()); };
+
+    Line line;
+    line.text = text;
+    const std::string_view raw_id = find_raw(members, x_shape.id_member);
+    const std::string_view raw_key = raw_id.empty() ? find_raw(members, "id") : raw_id;
+    if (raw_key.empty()) return damaged(0, "no member '" + x_shape.id_member + "'");
+    if (kind_of_raw(raw_key) != JsonKind::string) {
+        return damaged(offset_of(raw_key), "'" + x_shape.id_member + "' is not a string");
+    }
+    line.id = *unescape_json(raw_key);
+    if (line.id.empty()) return damaged(offset_of(raw_key), "'" + x_shape.id_member + "' is empty");
+
+    std::string_view raw_stamps;
+    bool only_tombstone_members = true;
+    for (const JsonMember& member : members) {
+        if (member.name == "_stamps") {
+            raw_stamps = member.raw_value;
+            continue;
+        }
+        if (member.name == "created_at" || member.name == "started_at") {
+            line.born_at = std::max(line.born_at, to_time_ms(member.raw_value));
+        }
+        only_tombstone_members = only_tombstone_members &&
+                                 (is_frame_member(x_shape, member.name) || member.name == "id" || member.name == "deleted");
+        line.members.push_back({std::string(member.name), member.raw_value, {}, {}});
+    }
+    line.tombstone = only_tombstone_members && find_raw(members, "deleted") == "true";
+    for (const std::string& name : x_shape.time_members) {
+        const std::string_view raw = find_raw(members, name);
+        if (raw.empty() || raw == "null") continue;
+        line.updated_at = std::max<std::int64_t>(0, to_time_ms(raw));
+        if (line.updated_at > kStampMsMax) return damaged(offset_of(raw), "'" + name + "' lies beyond the year 2200");
+        break;
+    }
+    if (!raw_stamps.empty()) TASKSTORE_TRY(read_stamps(line, raw_stamps, offset_of(raw_stamps)));
+    if (!line.stamped) {
+        line.at = Stamp{line.updated_at, 0, {}};
+        for (Member& member : line.members) member.stamp = line.at;
+    }
+    return line;
+}
+
+Status LineDecoder::read_stamps(Line& line, std::string_view raw, std::size_t offset) {
+    const auto bad = [&](const std::string& reason) { return damaged(offset, "_stamps: " + reason); };
+    const auto parsed = Json::parse(raw);
+    if (!parsed || parsed->kind() != JsonKind::object) return bad("not an object");
+    const Json& stamps = *parsed;
+    if (const auto version = stamps.get("v").as_int64(); version != 1) {
+        return bad(version ? "written by a newer taskstore (v" + std::to_string(*version) + "): upgrade to read it"
+                           : "no version");
+    }
+    auto at = parse_stamp(stamps.get("at").as_string().value_or(""));
+    if (!at) return bad(at.error().message);
+    if (at->ms != line.updated_at) return ok();  // edited by a program that does not know stamps
+    line.at = *at;
+    line.by = stamps.get("by").as_string().value_or("");
+    line.forced = stamps.get("forced").as_bool().value_or(false);
+    const std::int64_t life = stamps.has("life") ? stamps.get("life").as_int64().value_or(0) : 1;
+    if (life < 1 || life > 1'000'000'000) return bad("'life' is not a positive number");
+    line.life = static_cast<std::uint32_t>(life);
+    if (stamps.has("from")) {
+        auto from = parse_stamp(stamps.get("from").as_string().value_or(""));
+        if (!from) return bad(from.error().message);
+        line.from = std::move(*from);
+    }
+    Stamp base = line.at;
+    if (stamps.has("base")) {
+        auto read = parse_stamp(stamps.get("base").as_string().value_or(""));
+        if (!read) return bad(read.error().message);
+        base = std::move(*read);
+    }
+    for (Member& member : line.members) {
+        member.stamp = is_frame_member(x_shape, member.name) ? line.at : base;
+    }
+    const Json fields = stamps.get("f");
+    const Json over = stamps.get("over");
+    const auto member_named = [&](const std::string& name) -> Member& {
+        const auto found = std::ranges::find(line.members, name, &Member::name);
+        if (found != line.members.end()) return *found;
+        return line.members.emplace_back(Member{name, {}, line.at, {}});
+    };
+    for (const std::string& name : fields.names()) {
+        auto stamp = stamp_of(fields.get(name), line.at);
+        if (!stamp) return bad("f." + name + ": " + stamp.error().message);
+        if (*stamp > line.at) return bad("f." + name + ": later than 'at'");
+        member_named(name).stamp = std::move(*stamp);
+    }
+    for (const std::string& name : over.names()) {
+        Member& member = member_named(name);
+        const Json value = over.get(name);
+        const std::size_t count = value.kind() == JsonKind::array ? value.size() : 1;
+        for (std::size_t i = 0; i < count; ++i) {
+            auto stamp = stamp_of(value.kind() == JsonKind::array ? value.at(i) : value, line.at);
+            if (!stamp) return bad("over." + name + ": " + stamp.error().message);
+            member.over.push_back(std::move(*stamp));
+        }
+    }
+    if (const Json batch = stamps.get("b"); !batch.is_null()) {
+        const auto id = batch.at(0).as_string();
+        const std::int64_t number = batch.at(1).as_int64().value_or(0);
+        const std::int64_t count = batch.at(2).as_int64().value_or(0);
+        if (!id || number < 1 || number > count || count > 0x7FFFFFFF) return bad("'b' is not [BATCH,K,N]");
+        line.batch = Batch{*id, static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(count)};
+    }
+    line.stamped = true;
+    return ok();
+}
+
+}  // namespace taskstore::ledger

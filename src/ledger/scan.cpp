@@ -1,0 +1,135 @@
+#include <taskstore/base/hash.hpp>
+#include <taskstore/base/json.hpp>
+#include <taskstore/ledger/scan.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+namespace taskstore::ledger {
+namespace {
+
+/// Git's default marker size is 7; a longer run (conflict-marker-size) is a marker too. No JSON line starts so.
+LineKind kind_of(std::string_view text) {
+    const char first = text.empty() ? '\0' : text[0];
+    if (first != '<' && first != '|' && first != '=' && first != '>') return LineKind::record;
+    const std::size_t run = std::min(text.find_first_not_of(first), text.size());
+    if (run < 7 || (run < text.size() && text[run] != ' ')) return LineKind::record;
+    switch (first) {
+        case '<': return LineKind::ours_marker;
+        case '|': return LineKind::base_marker;
+        case '=': return LineKind::middle_marker;
+        default: return LineKind::theirs_marker;
+    }
+}
+
+std::string_view trimmed(std::string_view text) {
+    while (!text.empty() && (text.back() == '\r' || text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    return text;
+}
+
+/// Reads exactly `bytes` unless the file ends.
+Status read_chunk(os::File& file, std::int64_t offset, std::size_t bytes, char* out, std::size_t& got) {
+    got = 0;
+    while (got < bytes) {
+        TASKSTORE_LET(const std::size_t more, file.read_at(offset + static_cast<std::int64_t>(got), out + got, bytes - got));
+        if (more == 0) break;
+        got += more;
+    }
+    return ok();
+}
+
+}  // namespace
+
+Status scan(os::File& file, std::int64_t size, ScanStart start, std::vector<Chunk>& chunks,
+            const std::function<Status(const ScannedLine&)>& each) {
+    std::string buffer;  // the unfinished line, then the chunk being read
+    std::int64_t buffer_offset = start.offset;
+    std::int64_t number = start.number;
+    std::int64_t chunk_start = start.offset / kChunkBytes * kChunkBytes;
+    std::string lead;  // bytes of the first chunk before `start`, for its hash alone
+    if (chunk_start < start.offset) {
+        lead.resize(static_cast<std::size_t>(start.offset - chunk_start));
+        std::size_t got = 0;
+        TASKSTORE_TRY(read_chunk(file, chunk_start, lead.size(), lead.data(), got));
+        lead.resize(got);
+    }
+    JsonSlicer slicer;
+    const bool lead_chunk_known = chunks.size() > static_cast<std::size_t>(chunk_start / kChunkBytes);
+    while (chunk_start < size) {
+        const std::int64_t chunk_end = std::min(size, chunk_start + kChunkBytes);
+        const std::int64_t read_from = std::max(chunk_start, start.offset);
+        const std::size_t kept = buffer.size();
+        buffer.resize(kept + static_cast<std::size_t>(chunk_end - read_from));
+        std::size_t got = 0;
+        TASKSTORE_TRY(read_chunk(file, read_from, buffer.size() - kept, buffer.data() + kept, got));
+        if (got != buffer.size() - kept) {
+            return fail(Code::unavailable, "the file shrank while it was read: somebody replaced it; try again");
+        }
+        if (!(lead_chunk_known && chunk_start < start.offset)) {
+            Chunk chunk;
+            const std::string_view fresh(buffer.data() + kept, got);
+            chunk.hash = lead.empty() ? xxh3_64(fresh) : xxh3_64(lead + std::string(fresh));
+            chunk.bytes = chunk_end - chunk_start;
+            chunk.line_start = buffer_offset;
+            chunk.line_number = number;
+            chunks.push_back(chunk);
+        }
+        lead.clear();
+        std::size_t line = 0;
+        while (true) {
+            const void* hit = std::memchr(buffer.data() + line, '\n', buffer.size() - line);
+            const bool last = hit == nullptr;
+            if (last && (chunk_end < size || line == buffer.size())) break;
+            const std::size_t end = last ? buffer.size() : static_cast<std::size_t>(static_cast<const char*>(hit) - buffer.data());
+            const std::string_view text = trimmed(std::string_view(buffer).substr(line, end - line));
+            if (!text.empty()) {
+                ScannedLine scanned{text, buffer_offset + static_cast<std::int64_t>(line), number, kind_of(text)};
+                if (last && scanned.kind == LineKind::record && !slicer.slice(text)) scanned.kind = LineKind::torn;
+                TASKSTORE_TRY(each(scanned));
+            }
+            ++number;
+            line = last ? end : end + 1;
+            if (last) break;
+        }
+        buffer.erase(0, line);
+        buffer_offset += static_cast<std::int64_t>(line);
+        chunk_start = chunk_end;
+    }
+    return ok();
+}
+
+Result<ScanStart> first_difference(os::File& file, std::int64_t size, std::vector<Chunk>& chunks) {
+    std::string buffer(static_cast<std::size_t>(kChunkBytes), '\0');
+    std::int64_t offset = 0;
+    for (std::size_t i = 0; i < chunks.size(); ++i) {
+        const auto bytes = static_cast<std::size_t>(chunks[i].bytes);
+        std::size_t got = 0;
+        TASKSTORE_TRY(read_chunk(file, offset, bytes, buffer.data(), got));
+        const bool same = got == bytes && xxh3_64(std::string_view(buffer).substr(0, got)) == chunks[i].hash;
+        // The last line seen may have been unfinished: growth continues in it, so a file that grew is read again
+        // from the last chunk's line on.
+        const bool grown_tail = i + 1 == chunks.size() && offset + chunks[i].bytes != size;
+        if (!same || grown_tail) {
+            const ScanStart start{chunks[i].line_start, chunks[i].line_number};
+            const auto keep = static_cast<std::size_t>(start.offset / kChunkBytes);
+            chunks.resize(std::min(i, keep + 1));
+            return start;
+        }
+        offset += chunks[i].bytes;
+    }
+    return ScanStart{offset, 0};
+}
+
+std::string pack_chunks(const std::vector<Chunk>& chunks) {
+    std::string bytes(chunks.size() * sizeof(Chunk), '\0');
+    if (!chunks.empty()) std::memcpy(bytes.data(), chunks.data(), bytes.size());
+    return bytes;
+}
+
+std::vector<Chunk> unpack_chunks(std::string_view bytes) {
+    std::vector<Chunk> chunks(bytes.size() / sizeof(Chunk));
+    if (!chunks.empty()) std::memcpy(chunks.data(), bytes.data(), chunks.size() * sizeof(Chunk));
+    return chunks;
+}
+
+}  // namespace taskstore::ledger

@@ -1,0 +1,144 @@
+#include <taskstore/ledger/files.hpp>
+#include <taskstore/ledger/replica.hpp>
+#include <taskstore/ledger/scan.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace taskstore::ledger {
+namespace {
+
+class LedgerFiles : public testing::Test {
+  protected:
+    static std::filesystem::path make_folder() {
+        std::string pattern = std::filesystem::temp_directory_path() / "taskstore-ledger-XXXXXX";
+        return mkdtemp(pattern.data());
+    }
+    ~LedgerFiles() override { std::filesystem::remove_all(x_folder); }
+    void put(const std::string& text) { std::ofstream(x_folder / "c.jsonl", std::ios::binary) << text; }
+    std::string get() { return *os::read_file(x_files, x_folder / "c.jsonl"); }
+    Result<Appended> append(const std::string& lines) {
+        const auto guard = x_ledger.lock().acquire();
+        EXPECT_TRUE(guard);
+        return x_ledger.append("c", lines);
+    }
+    std::vector<std::string> scan_texts(std::vector<Chunk>& chunks, ScanStart start = {}) {
+        std::vector<std::string> texts;
+        auto file = x_files.open(x_folder / "c.jsonl", os::OpenMode::read);
+        const std::int64_t size = (*file)->info()->identity.size;
+        EXPECT_TRUE(scan(**file, size, start, chunks, [&](const ScannedLine& line) {
+            texts.push_back(std::string(line.text));
+            return ok();
+        }));
+        return texts;
+    }
+    std::filesystem::path x_folder = make_folder();
+    FakeClock x_clock;
+    os::SystemFileSystem x_files;
+    LedgerFolder x_ledger{x_files, x_folder.string(), x_clock};
+};
+
+TEST_F(LedgerFiles, AppendMakesTheFileAndMarksIt) {
+    const auto first = append("{\"id\":\"a\"}\n");
+    ASSERT_TRUE(first) << first.error().message;
+    EXPECT_TRUE(first->created);
+    const auto second = append("{\"id\":\"b\"}\n");
+    ASSERT_TRUE(second);
+    EXPECT_EQ(second->before, first->after);
+    EXPECT_EQ(get(), "{\"id\":\"a\"}\n{\"id\":\"b\"}\n");
+}
+
+TEST_F(LedgerFiles, ATornTailIsSavedAndCut) {
+    put("{\"id\":\"a\"}\n{\"id\":\"b");
+    const auto appended = append("{\"id\":\"c\"}\n");
+    ASSERT_TRUE(appended) << appended.error().message;
+    EXPECT_EQ(get(), "{\"id\":\"a\"}\n{\"id\":\"c\"}\n");
+    ASSERT_EQ(appended->notes.size(), 1U);
+    const auto saved = std::filesystem::directory_iterator(x_folder / "run" / "torn");
+    EXPECT_EQ(*os::read_file(x_files, saved->path()), "{\"id\":\"b");
+}
+
+TEST_F(LedgerFiles, AWholeLastRecordGetsItsNewline) {
+    put("{\"id\":\"a\"}");
+    ASSERT_TRUE(append("{\"id\":\"c\"}\n"));
+    EXPECT_EQ(get(), "{\"id\":\"a\"}\n{\"id\":\"c\"}\n");
+}
+
+TEST_F(LedgerFiles, StrangersAreNamedNotRead) {
+    std::filesystem::create_directory(x_folder / "x.jsonl");
+    put("");
+    EXPECT_EQ(*x_ledger.collections(), std::vector<std::string>{"c"});
+    EXPECT_EQ(x_ledger.strangers()->size(), 1U);
+}
+
+TEST_F(LedgerFiles, ScanTellsMarkersAndTornTailsFromRecords) {
+    put("{\"id\":\"a\"}\r\n<<<<<<< ours\n\n{\"id\":\"b\"}\n=======\n>>>>>>>>> theirs\n{\"id\":");
+    std::vector<LineKind> kinds;
+    std::vector<std::int64_t> numbers;
+    auto file = x_files.open(x_folder / "c.jsonl", os::OpenMode::read);
+    std::vector<Chunk> chunks;
+    ASSERT_TRUE(scan(**file, (*file)->info()->identity.size, {}, chunks, [&](const ScannedLine& line) {
+        kinds.push_back(line.kind);
+        numbers.push_back(line.number);
+        return ok();
+    }));
+    EXPECT_EQ(kinds, (std::vector{LineKind::record, LineKind::ours_marker, LineKind::record, LineKind::middle_marker,
+                                  LineKind::theirs_marker, LineKind::torn}));
+    EXPECT_EQ(numbers, (std::vector<std::int64_t>{1, 2, 4, 5, 6, 7}));
+}
+
+TEST_F(LedgerFiles, AChangeAnywhereIsFoundAndReadFromItsLineOn) {
+    const std::uint64_t seed = 5;
+    SCOPED_TRACE(seed);
+    SeededRandom random(seed);
+    std::string text;
+    for (int i = 0; i < 40'000; ++i) text += "{\"id\":\"" + std::to_string(i) + "\",\"n\":\"" + std::string(60, 'x') + "\"}\n";
+    for (int round = 0; round < 12; ++round) {
+        put(text);
+        std::vector<Chunk> chunks;
+        const auto before = scan_texts(chunks);
+        std::string changed = text;
+        const std::size_t place = random.next_u64() % text.size();
+        if (round % 3 == 0) changed += "{\"id\":\"new\"}\n";
+        else if (round % 3 == 1) changed[place] = changed[place] == 'x' ? 'y' : changed[place];
+        else changed.resize(place);
+        put(changed);
+        auto file = x_files.open(x_folder / "c.jsonl", os::OpenMode::read);
+        const auto start = first_difference(**file, static_cast<std::int64_t>(changed.size()), chunks);
+        ASSERT_TRUE(start);
+        if (changed == text) {
+            EXPECT_EQ(start->offset, static_cast<std::int64_t>(text.size()));
+            continue;
+        }
+        EXPECT_TRUE(start->offset == 0 || changed[static_cast<std::size_t>(start->offset) - 1] == '\n');
+        EXPECT_EQ(changed.substr(0, static_cast<std::size_t>(start->offset)), text.substr(0, static_cast<std::size_t>(start->offset)));
+        scan_texts(chunks, *start);
+        std::vector<Chunk> fresh;
+        scan_texts(fresh);
+        EXPECT_EQ(chunks, fresh);
+        EXPECT_EQ(unpack_chunks(pack_chunks(fresh)), fresh);
+    }
+}
+
+TEST_F(LedgerFiles, AReplicaKeepsItsIdAndACopyGetsItsOwn) {
+    SeededRandom random(1);
+    const std::string path = x_folder / "run" / "replica.json";
+    auto first = Replica::open(x_files, x_clock, random, x_folder, path);
+    ASSERT_TRUE(first) << first.error().message;
+    const Stamp stamp = (*first)->clock().tick();
+    ASSERT_TRUE((*first)->save());
+    x_clock.set_wall_ms(5);
+    auto again = Replica::open(x_files, x_clock, random, x_folder, path);
+    EXPECT_EQ((*again)->clock().replica(), stamp.replica);
+    EXPECT_GT((*again)->clock().tick(), stamp);
+    const auto copy = x_folder / "copy";
+    std::filesystem::create_directory(copy);
+    auto copied = Replica::open(x_files, x_clock, random, copy, path);
+    EXPECT_NE((*copied)->clock().replica(), stamp.replica);
+}
+
+}  // namespace
+}  // namespace taskstore::ledger
