@@ -5,8 +5,8 @@
 namespace taskstore::sql {
 namespace {
 
-// The checksum is taken over the text as given, comments and white space included: a migration that was
-// shipped is history, and whoever edits one finds out on the first database that has it.
+// The checksum is taken over the text as given, comments and white space included: a migration that
+// was shipped is history, and whoever edits one finds out on the first database that has it.
 struct Applied {
     std::int64_t version = 0;
     std::string checksum;
@@ -42,10 +42,11 @@ Status check_applied(const std::vector<Applied>& applied, std::string_view modul
     for (std::size_t i = 0; i < applied.size(); ++i) {
         const Applied& row = applied[i];
         if (row.version > static_cast<std::int64_t>(migrations.size())) {
-            return fail(Code::unsupported,
-                        "the database is at version " + std::to_string(applied.back().version) +
-                            " of '" + std::string(module) + "'; this program knows versions up to " +
-                            std::to_string(migrations.size()))
+            return fail(Code::unsupported, "the database is at version " +
+                                               std::to_string(applied.back().version) + " of '" +
+                                               std::string(module) +
+                                               "'; this program knows versions up to " +
+                                               std::to_string(migrations.size()))
                 .with_hint("upgrade this program: a newer one has used this database");
         }
         if (row.version != static_cast<std::int64_t>(i) + 1) {
@@ -53,9 +54,9 @@ Status check_applied(const std::vector<Applied>& applied, std::string_view modul
                                            " is missing from the database, a later one is there");
         }
         if (row.checksum != sha256_hex(migrations[i].sql)) {
-            return fail(Code::corrupt, label(module, row.version) + " ('" +
-                                           std::string(migrations[i].name) +
-                                           "') was applied with another text than this program has");
+            return fail(Code::corrupt,
+                        label(module, row.version) + " ('" + std::string(migrations[i].name) +
+                            "') was applied with another text than this program has");
         }
     }
     return ok();
@@ -82,8 +83,9 @@ Status apply(Connection& connection, std::string_view module, const Migration& m
     return insert->run();
 }
 
-// Without the write lock, which a start that has nothing to do must not wait for. False: look again under the
-// lock; also when the table is not there yet (`invalid`, as for any name that is not known).
+// Without the write lock, which a start that has nothing to do must not wait for. False: look again
+// under the lock; also when the table is not there yet (`invalid`, as for any name that is not
+// known).
 Result<bool> up_to_date(Connection& connection, std::string_view module,
                         std::span<const Migration> migrations) {
     TASKSTORE_LET(const auto transaction, Transaction::begin_read(connection));
@@ -96,15 +98,16 @@ Result<bool> up_to_date(Connection& connection, std::string_view module,
 
 }  // namespace
 
-Status migrate(Connection& connection, std::string_view module, std::span<const Migration> migrations,
-               const Clock& clock) {
+Status migrate(Connection& connection, std::string_view module,
+               std::span<const Migration> migrations, const Clock& clock) {
     for (std::size_t i = 0; i < migrations.size(); ++i) {
         TASKSTORE_CHECK(migrations[i].version == static_cast<int>(i) + 1);
     }
     TASKSTORE_LET(const bool done, up_to_date(connection, module, migrations));
     if (done) return ok();
     while (true) {
-        // What is applied is read again under each write lock: another process may be at the same work.
+        // What is applied is read again under each write lock: another process may be at the same
+        // work.
         TASKSTORE_LET(auto transaction, Transaction::begin_write(connection));
         TASKSTORE_TRY(connection.execute(kCreateTable));
         TASKSTORE_LET(const auto applied, read_applied(connection, module));

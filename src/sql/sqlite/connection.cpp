@@ -1,284 +1,405 @@
-#include <taskstore/sqlite/driver.hpp>
+#include "connection.hpp"
 
-#include <fcntl.h>
-#include <sqlite3.h>
-#include <unistd.h>
+#include "errors.hpp"
 
+#include <taskstore/base/check.hpp>
+
+#include <cmath>
 #include <cstring>
-#include <list>
-#include <unordered_map>
+#include <exception>
+#include <utility>
 
 namespace taskstore::sqlite {
 namespace {
 
-constexpr std::size_t kCachedStatementsMax = 64;
+constexpr unsigned kPersistent = SQLITE_PREPARE_PERSISTENT;
+constexpr int kStepsBetweenQuestions = 4'096;
+// 16 MiB: checkpoints are rarer than by default, and a WAL of that size is still read quickly.
+constexpr int kCheckpointPages = 4'000;
+constexpr std::int64_t kWalBytesKept = 64 << 20;
 
-Code code_of(int result) {
-    switch (result & 0xFF) {
-        case SQLITE_BUSY:
-        case SQLITE_LOCKED: return Code::unavailable;
-        case SQLITE_CONSTRAINT: return Code::conflict;
-        case SQLITE_CORRUPT:
-        case SQLITE_NOTADB: return Code::corrupt;
-        case SQLITE_READONLY:
-        case SQLITE_AUTH:
-        case SQLITE_PERM: return Code::denied;
-        case SQLITE_INTERRUPT: return Code::cancelled;
-        case SQLITE_ERROR:
-        case SQLITE_MISMATCH:
-        case SQLITE_RANGE:
-        case SQLITE_TOOBIG: return Code::invalid;
-        default: return Code::failed;
-    }
+/// Text that SQLite accepts as empty rather than NULL.
+const char* never_null(std::string_view bytes) {
+    return bytes.data() != nullptr ? bytes.data() : "";
 }
 
-Failure failure(sqlite3* database, int result, std::string_view what) {
-    return fail(code_of(result), std::string(what) + ": " + sqlite3_errmsg(database))
-        .with_native(sqlite3_extended_errcode(database));
-}
-
-struct StatementCloser {
-    void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-};
-using StatementHandle = std::unique_ptr<sqlite3_stmt, StatementCloser>;
-
-/// Prepared statements by text, least recently used last. One that is in use is not in here.
-class StatementCache {
+class EngineStatement final : public sql::Statement {
   public:
-    StatementHandle take(std::string_view sql) {
-        const auto found = x_by_text.find(sql);
-        if (found == x_by_text.end()) return nullptr;
-        StatementHandle statement = std::move(found->second->statement);
-        const auto entry = found->second;
-        x_by_text.erase(found);
-        x_entries.erase(entry);
-        return statement;
+    EngineStatement(EngineConnection& connection, StatementCache::Node node)
+        : x_connection(connection), x_node(std::move(node)), x_handle(x_node.front().handle) {}
+    ~EngineStatement() override {
+        reset();
+        x_connection.take_back(std::move(x_node));
     }
-    void give_back(StatementHandle statement) {
-        const std::string_view sql(sqlite3_sql(statement.get()));
-        if (x_by_text.contains(sql)) return;
-        x_entries.push_front({std::string(sql), std::move(statement)});
-        x_by_text.emplace(x_entries.front().sql, x_entries.begin());
-        if (x_entries.size() > kCachedStatementsMax) {
-            x_by_text.erase(x_entries.back().sql);
-            x_entries.pop_back();
-        }
+    EngineStatement(const EngineStatement&) = delete;
+    EngineStatement& operator=(const EngineStatement&) = delete;
+
+    Status bind_null(int index) override {
+        return bound(sqlite3_bind_null(x_handle, index), index);
     }
-
-  private:
-    struct Entry {
-        std::string sql;
-        StatementHandle statement;
-    };
-    std::list<Entry> x_entries;
-    std::unordered_map<std::string_view, std::list<Entry>::iterator> x_by_text;
-};
-
-class SqliteStatement final : public sql::Statement {
-  public:
-    SqliteStatement(sqlite3* database, StatementCache& cache, StatementHandle statement)
-        : x_database(database), x_cache(cache), x_statement(std::move(statement)) {}
-    ~SqliteStatement() override {
-        SqliteStatement::reset();
-        x_cache.give_back(std::move(x_statement));
-    }
-
-    Status bind_null(int index) override { return bound(sqlite3_bind_null(x_statement.get(), index)); }
     Status bind(int index, std::int64_t value) override {
-        return bound(sqlite3_bind_int64(x_statement.get(), index, value));
+        return bound(sqlite3_bind_int64(x_handle, index, value), index);
     }
     Status bind(int index, double value) override {
-        return bound(sqlite3_bind_double(x_statement.get(), index, value));
+        if (std::isnan(value)) return refused(index, "NaN cannot be stored");
+        return bound(sqlite3_bind_double(x_handle, index, value), index);
     }
     Status bind(int index, std::string_view text) override {
-        if (std::memchr(text.data() == nullptr ? "" : text.data(), 0, text.size()) != nullptr) {
-            return fail(Code::invalid, "text with the character U+0000 cannot be stored");
+        const char* start = never_null(text);
+        if (std::memchr(start, 0, text.size()) != nullptr) {
+            return refused(index, "the text holds U+0000, which cannot be stored");
         }
-        const char* bytes = text.data() == nullptr ? "" : text.data();
-        return bound(sqlite3_bind_text64(x_statement.get(), index, bytes, text.size(), SQLITE_STATIC, SQLITE_UTF8));
+        return bound(
+            sqlite3_bind_text64(x_handle, index, start, text.size(), SQLITE_STATIC, SQLITE_UTF8),
+            index);
     }
     Status bind_blob(int index, std::string_view bytes) override {
-        const char* start = bytes.data() == nullptr ? "" : bytes.data();
-        return bound(sqlite3_bind_blob64(x_statement.get(), index, start, bytes.size(), SQLITE_STATIC));
+        return bound(
+            sqlite3_bind_blob64(x_handle, index, never_null(bytes), bytes.size(), SQLITE_STATIC),
+            index);
     }
 
-    Result<bool> step() override {
-        const int result = sqlite3_step(x_statement.get());
-        if (result == SQLITE_ROW) return true;
-        if (result == SQLITE_DONE) return false;
-        return failure(x_database, result, "the statement failed");
-    }
+    Result<bool> step() override { return x_connection.step(x_handle, x_node.front().sql); }
     void reset() override {
-        sqlite3_reset(x_statement.get());
-        sqlite3_clear_bindings(x_statement.get());
+        sqlite3_reset(x_handle);
+        sqlite3_clear_bindings(x_handle);
     }
-    int column_count() override { return sqlite3_column_count(x_statement.get()); }
-    std::string_view column_name(int column) override { return sqlite3_column_name(x_statement.get(), column); }
-    bool is_null(int column) override { return sqlite3_column_type(x_statement.get(), column) == SQLITE_NULL; }
-    std::int64_t column_int64(int column) override { return sqlite3_column_int64(x_statement.get(), column); }
-    double column_double(int column) override { return sqlite3_column_double(x_statement.get(), column); }
+
+    int column_count() override { return sqlite3_column_count(x_handle); }
+    std::string_view column_name(int column) override {
+        const char* name = sqlite3_column_name(x_handle, column);
+        return name != nullptr ? name : "";
+    }
+    bool is_null(int column) override {
+        return sqlite3_column_type(x_handle, column) == SQLITE_NULL;
+    }
+    std::int64_t column_int64(int column) override {
+        return sqlite3_column_int64(x_handle, column);
+    }
+    double column_double(int column) override { return sqlite3_column_double(x_handle, column); }
     std::string_view column_text(int column) override {
-        const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(x_statement.get(), column));
-        return text == nullptr ? std::string_view() : std::string_view(text, bytes_of(column));
+        const auto* text = sqlite3_column_text(x_handle, column);
+        if (text == nullptr) return {};
+        return {reinterpret_cast<const char*>(text), column_bytes(column)};
     }
     std::string_view column_blob(int column) override {
-        const auto* bytes = static_cast<const char*>(sqlite3_column_blob(x_statement.get(), column));
-        return bytes == nullptr ? std::string_view() : std::string_view(bytes, bytes_of(column));
+        const auto* bytes = static_cast<const char*>(sqlite3_column_blob(x_handle, column));
+        if (bytes == nullptr) return {};
+        return {bytes, column_bytes(column)};
     }
     sql::Value column_value(int column) override {
-        switch (sqlite3_column_type(x_statement.get(), column)) {
-            case SQLITE_INTEGER: return column_int64(column);
-            case SQLITE_FLOAT: return column_double(column);
-            case SQLITE_TEXT: return std::string(column_text(column));
-            case SQLITE_BLOB: return sql::Blob{std::string(column_blob(column))};
-            default: return std::monostate{};
+        switch (sqlite3_column_type(x_handle, column)) {
+            case SQLITE_INTEGER:
+                return column_int64(column);
+            case SQLITE_FLOAT:
+                return column_double(column);
+            case SQLITE_TEXT:
+                return std::string(column_text(column));
+            case SQLITE_BLOB:
+                return sql::Blob{std::string(column_blob(column))};
+            default:
+                return std::monostate{};
         }
     }
 
   private:
-    std::size_t bytes_of(int column) {
-        return static_cast<std::size_t>(sqlite3_column_bytes(x_statement.get(), column));
+    std::size_t column_bytes(int column) {
+        return static_cast<std::size_t>(sqlite3_column_bytes(x_handle, column));
     }
-    Status bound(int result) {
+    Status bound(int result, int index) {
         if (result == SQLITE_OK) return ok();
-        return failure(x_database, result, "a parameter cannot be bound");
+        return engine_failure(x_connection.db(), result, x_connection.path(),
+                              "cannot bind parameter " + std::to_string(index) + " of \"" +
+                                  excerpt(x_node.front().sql) + "\"");
+    }
+    Status refused(int index, std::string_view why) {
+        return fail(Code::invalid, x_connection.path() + ": parameter " + std::to_string(index) +
+                                       " of \"" + excerpt(x_node.front().sql) +
+                                       "\": " + std::string(why));
     }
 
-    sqlite3* x_database;
-    StatementCache& x_cache;
-    StatementHandle x_statement;
+    EngineConnection& x_connection;
+    StatementCache::Node x_node;
+    sqlite3_stmt* x_handle;
 };
 
-int allow_reading_alone(void* /*context*/, int action, const char* name, const char* argument, const char* /*db*/,
-                        const char* /*trigger*/) {
-    switch (action) {
-        case SQLITE_SELECT:
-        case SQLITE_READ:
-        case SQLITE_RECURSIVE:
-        case SQLITE_TRANSACTION: return SQLITE_OK;
-        case SQLITE_FUNCTION: return std::strcmp(argument, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
-        case SQLITE_PRAGMA:
-            for (const char* reading : {"table_info", "table_xinfo", "table_list", "index_list", "index_info",
-                                        "foreign_key_list", "data_version"}) {
-                if (std::strcmp(name, reading) == 0) return SQLITE_OK;
-            }
-            return argument == nullptr && std::strcmp(name, "user_version") == 0 ? SQLITE_OK : SQLITE_DENY;
-        default: return SQLITE_DENY;
+int ask_to_stop(void* should_stop) {
+    // An exception must not unwind through SQLite's frames.
+    try {
+        return (*static_cast<std::function<bool()>*>(should_stop))() ? 1 : 0;
+    } catch (...) {
+        return 1;
     }
 }
 
-class SqliteConnection final : public sql::Connection {
-  public:
-    explicit SqliteConnection(sqlite3* database) : x_database(database) {}
-    ~SqliteConnection() override {
-        x_cache = {};
-        sqlite3_close_v2(x_database);
-    }
-    SqliteConnection(const SqliteConnection&) = delete;
-    SqliteConnection& operator=(const SqliteConnection&) = delete;
-
-    Status configure(const sql::OpenOptions& options) {
-        sqlite3_extended_result_codes(x_database, 1);
-        sqlite3_busy_timeout(x_database, static_cast<int>(options.busy_timeout_ms));
-        std::string pragmas = "PRAGMA cache_size=-" + std::to_string(options.cache_bytes / 1024) +
-                              ";PRAGMA mmap_size=" + std::to_string(options.mmap_bytes) +
-                              ";PRAGMA foreign_keys=1;PRAGMA trusted_schema=0;";
-        if (options.read_only) {
-            pragmas += "PRAGMA query_only=1;";
-        } else if (options.durability == sql::Durability::building) {
-            pragmas += "PRAGMA secure_delete=0;PRAGMA journal_mode=OFF;PRAGMA synchronous=OFF;";
-        } else {
-            pragmas += "PRAGMA secure_delete=0;PRAGMA journal_mode=WAL;PRAGMA synchronous=";
-            pragmas += options.durability == sql::Durability::flushed ? "FULL;" : "NORMAL;";
-        }
-        TASKSTORE_TRY(execute(pragmas));
-        if (options.read_only) sqlite3_set_authorizer(x_database, &allow_reading_alone, nullptr);
-        return ok();
-    }
-
-    Result<std::unique_ptr<sql::Statement>> prepare(std::string_view sql) override {
-        StatementHandle handle = x_cache.take(sql);
-        if (handle == nullptr) {
-            sqlite3_stmt* raw = nullptr;
-            const char* rest = nullptr;
-            const int result = sqlite3_prepare_v3(x_database, sql.data(), static_cast<int>(sql.size()),
-                                                  SQLITE_PREPARE_PERSISTENT, &raw, &rest);
-            handle.reset(raw);
-            if (result != SQLITE_OK) return failure(x_database, result, "this SQL cannot run");
-            if (handle == nullptr) return fail(Code::invalid, "there is no SQL statement in the text");
-            const std::string_view left(rest, static_cast<std::size_t>(sql.data() + sql.size() - rest));
-            if (left.find_first_not_of(" \t\r\n;") != std::string_view::npos) {
-                return fail(Code::invalid, "one statement at a time: there is text after the first");
-            }
-        }
-        return std::unique_ptr<sql::Statement>(
-            std::make_unique<SqliteStatement>(x_database, x_cache, std::move(handle)));
-    }
-
-    Status execute(std::string_view sql) override {
-        const std::string text(sql);
-        const int result = sqlite3_exec(x_database, text.c_str(), nullptr, nullptr, nullptr);
-        if (result == SQLITE_OK) return ok();
-        return failure(x_database, result, "this SQL cannot run");
-    }
-    std::int64_t changes() override { return sqlite3_changes64(x_database); }
-    bool in_transaction() override { return sqlite3_get_autocommit(x_database) == 0; }
-    std::string_view dialect() const override { return "sqlite"; }
-
-  private:
-    sqlite3* x_database;
-    StatementCache x_cache;
-};
-
-std::string as_uri(const std::string& path, std::string_view query) {
+/// A path as SQLite's URI form wants it, for the one setting that has no other way in.
+std::string immutable_uri(std::string_view path) {
+    constexpr std::string_view kDigits = "0123456789ABCDEF";
     std::string uri = "file:";
     for (const char c : path) {
-        if (c == '?' || c == '#' || c == '%') {
+        const auto byte = static_cast<unsigned char>(c);
+        if (c == '%' || c == '?' || c == '#' || byte < 0x21 || byte > 0x7e) {
             uri += '%';
-            uri += "0123456789ABCDEF"[static_cast<unsigned char>(c) >> 4U];
-            uri += "0123456789ABCDEF"[static_cast<unsigned char>(c) & 15U];
+            uri += kDigits[byte >> 4];
+            uri += kDigits[byte & 15];
         } else {
             uri += c;
         }
     }
-    return uri + std::string(query);
+    return uri + "?immutable=1";
 }
 
 }  // namespace
 
-Result<std::unique_ptr<sql::Connection>> Driver::connect(const std::string& location,
-                                                         const sql::OpenOptions& options) {
-    std::string name = location;
+Result<std::unique_ptr<EngineConnection>> EngineConnection::open(const std::string& path,
+                                                                 const sql::OpenOptions& options,
+                                                                 const char* vfs, bool immutable) {
+    std::unique_ptr<EngineConnection> connection(new EngineConnection(path, options));
     int flags = SQLITE_OPEN_NOMUTEX;
-    if (options.read_only) {
-        flags |= SQLITE_OPEN_READONLY;
-        // Without write permission for the folder there can be no shared-memory file; with no WAL to miss, the
-        // database file alone is the whole truth.
-        const std::size_t slash = location.rfind('/');
-        const std::string folder = slash == std::string::npos ? "." : location.substr(0, slash + 1);
-        if (access(folder.c_str(), W_OK) != 0 && access((location + "-wal").c_str(), F_OK) != 0) {
-            name = as_uri(location, "?immutable=1");
-            flags |= SQLITE_OPEN_URI;
-        }
+    flags |= options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+    if (path == ":memory:") flags |= SQLITE_OPEN_CREATE;
+    std::string name = path.starts_with("file:") ? "./" + path : path;
+    if (immutable) {
+        // "file://x" would read x as a host, so a path never starts with two slashes here.
+        while (name.starts_with("//")) name.erase(0, 1);
+        name = immutable_uri(name);
+        flags |= SQLITE_OPEN_URI;
+    }
+    const int result = sqlite3_open_v2(name.c_str(), &connection->x_db, flags, vfs);
+    if (connection->x_db == nullptr) return fail(Code::failed, path + ": out of memory");
+    if (result != SQLITE_OK)
+        return engine_failure(connection->x_db, result, path, "cannot open the database");
+    sqlite3_extended_result_codes(connection->x_db, 1);
+    TASKSTORE_TRY(connection->configure());
+    return connection;
+}
+
+EngineConnection::~EngineConnection() {
+    // A statement that outlives its connection would read freed memory later: stop here, where it
+    // is understood.
+    TASKSTORE_CHECK(x_borrowed == 0);
+    x_cache.clear();
+    for (sqlite3_stmt* own : x_own) sqlite3_finalize(own);
+    sqlite3_close_v2(x_db);
+}
+
+Status EngineConnection::configure() {
+    if (!x_options.read_only && sqlite3_db_readonly(x_db, "main") == 1) {
+        return fail(Code::denied, x_path + ": the database can only be read")
+            .with_hint("check the permissions of the file and its folder");
+    }
+    sqlite3_busy_timeout(x_db, static_cast<int>(x_options.busy_timeout_ms));
+    sqlite3_db_config(x_db, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    sqlite3_db_config(x_db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+    sqlite3_db_config(x_db, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
+    sqlite3_db_config(x_db, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
+    sqlite3_db_config(x_db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, nullptr);
+    if (x_options.should_stop) {
+        sqlite3_progress_handler(x_db, kStepsBetweenQuestions, ask_to_stop, &x_options.should_stop);
+    }
+    const std::string settings =
+        "PRAGMA temp_store=MEMORY; PRAGMA secure_delete=OFF; PRAGMA cache_size=-" +
+        std::to_string(x_options.cache_bytes / 1024) +
+        "; PRAGMA mmap_size=" + std::to_string(x_options.mmap_bytes) + ";";
+    TASKSTORE_TRY(execute(settings));
+    if (x_options.read_only) {
+        TASKSTORE_TRY(execute("PRAGMA query_only=ON"));
+        // The first real read: where it cannot join the WAL, the driver looks for another way.
+        TASKSTORE_TRY(execute("SELECT 1 FROM sqlite_schema LIMIT 1"));
+        x_guard.read_only = true;
+    } else if (x_options.durability == sql::Durability::building) {
+        TASKSTORE_TRY(
+            execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; "
+                    "PRAGMA synchronous=OFF"));
     } else {
-        flags |= SQLITE_OPEN_READWRITE;
-        if (options.create) {
-            // Made by us, so that it has mode 0600 from its first moment.
-            const int fd = open(location.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-            if (fd >= 0) close(fd);
+        const bool flushed = x_options.durability == sql::Durability::flushed;
+        TASKSTORE_TRY(execute(flushed ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"));
+        TASKSTORE_TRY(use_wal());
+        TASKSTORE_TRY(execute("PRAGMA journal_size_limit=" + std::to_string(kWalBytesKept)));
+        sqlite3_wal_autocheckpoint(x_db, kCheckpointPages);
+    }
+    x_guard.install(x_db);
+    return ok();
+}
+
+Status EngineConnection::use_wal() {
+    // Where two connections turn a new database to WAL at once, one is told "busy" without its busy
+    // handler being asked (it would be a deadlock), so the waiting is done here.
+    constexpr int kPauseMs = 2;
+    for (std::int64_t waited = 0;; waited += kPauseMs) {
+        auto status = execute("PRAGMA journal_mode=WAL");
+        if (status || status.error().code != Code::unavailable ||
+            waited >= x_options.busy_timeout_ms) {
+            return status;
         }
+        sqlite3_sleep(kPauseMs);
     }
-    sqlite3* raw = nullptr;
-    const int result = sqlite3_open_v2(name.c_str(), &raw, flags, nullptr);
-    auto connection = std::make_unique<SqliteConnection>(raw);
-    if (result != SQLITE_OK) {
-        const bool absent = access(location.c_str(), F_OK) != 0;
-        return fail(absent ? Code::not_found : code_of(result),
-                    "cannot open the database '" + location + "': " + sqlite3_errmsg(raw))
-            .with_native(sqlite3_extended_errcode(raw));
+}
+
+Failure EngineConnection::compile_failure(int result, std::string_view sql) {
+    const std::string doing = "cannot compile \"" + excerpt(sql) + "\"";
+    if (primary(result) != SQLITE_AUTH) return engine_failure(x_db, result, x_path, doing);
+    return fail(x_guard.in_work && x_guard.broken_by_work ? Code::invalid : Code::denied,
+                x_path + ": " + doing + ": " + x_guard.refused)
+        .with_native(result);
+}
+
+Result<std::unique_ptr<sql::Statement>> EngineConnection::prepare(std::string_view sql) {
+    StatementCache::Node node = x_cache.take(sql);
+    if (node.empty()) {
+        CompiledStatement compiled{std::string(sql), nullptr};
+        const char* tail = nullptr;
+        // The size counts the terminating NUL, which saves SQLite a copy of the text.
+        const int result = sqlite3_prepare_v3(x_db, compiled.sql.c_str(),
+                                              static_cast<int>(compiled.sql.size() + 1),
+                                              kPersistent, &compiled.handle, &tail);
+        if (result != SQLITE_OK) return compile_failure(result, sql);
+        const std::string_view rest = tail;
+        const bool single = rest.find_first_not_of(" \t\r\n;") == std::string_view::npos ||
+                            rest.substr(rest.find_first_not_of(" \t\r\n;")).starts_with("--");
+        if (compiled.handle == nullptr || !single) {
+            sqlite3_finalize(compiled.handle);
+            return fail(Code::invalid, x_path + ": prepare() takes exactly one statement: \"" +
+                                           excerpt(sql) + "\"");
+        }
+        node.push_back(std::move(compiled));
     }
-    TASKSTORE_TRY(connection->configure(options));
-    return std::unique_ptr<sql::Connection>(std::move(connection));
+    ++x_borrowed;
+    return std::unique_ptr<sql::Statement>(
+        std::make_unique<EngineStatement>(*this, std::move(node)));
+}
+
+void EngineConnection::take_back(StatementCache::Node node) {
+    --x_borrowed;
+    x_cache.give(std::move(node));
+}
+
+Result<bool> EngineConnection::step(sqlite3_stmt* handle, std::string_view sql) {
+    const bool by_itself = sqlite3_get_autocommit(x_db) != 0;
+    if (x_guard.in_work && by_itself) {
+        return fail(Code::failed, x_path + ": cannot run \"" + excerpt(sql) +
+                                      "\": an earlier error ended the transaction of this work");
+    }
+    const int result = sqlite3_step(handle);
+    if (result == SQLITE_ROW) return true;
+    if (result == SQLITE_DONE) return false;
+    Failure failure = engine_failure(x_db, result, x_path, "cannot run \"" + excerpt(sql) + "\"");
+    // Such a statement is its own commit, which met an I/O error: see commit().
+    if (by_itself && primary(result) == SQLITE_IOERR && sqlite3_stmt_readonly(handle) == 0) {
+        failure.error.code = Code::outcome_unknown;
+    }
+    return failure;
+}
+
+Status EngineConnection::execute(std::string_view sql) {
+    const std::string text(sql);
+    const char* rest = text.c_str();
+    while (*rest != '\0') {
+        sqlite3_stmt* handle = nullptr;
+        const char* tail = nullptr;
+        const int result = sqlite3_prepare_v3(x_db, rest, -1, 0, &handle, &tail);
+        if (result != SQLITE_OK) return compile_failure(result, rest);
+        const std::string_view one(rest, static_cast<std::size_t>(tail - rest));
+        rest = tail;
+        if (handle == nullptr) continue;  // A comment, or nothing.
+        Result<bool> row = true;
+        while (row && *row) row = step(handle, one);
+        sqlite3_finalize(handle);
+        if (!row) return fail(std::move(row).error());
+    }
+    return ok();
+}
+
+Status EngineConnection::run_own(Own which) {
+    static constexpr std::array<std::string_view, kOwnCount> kSql{"BEGIN",
+                                                                  "BEGIN IMMEDIATE",
+                                                                  "COMMIT",
+                                                                  "ROLLBACK",
+                                                                  "SAVEPOINT taskstore_member",
+                                                                  "RELEASE taskstore_member",
+                                                                  "ROLLBACK TO taskstore_member"};
+    const auto index = static_cast<std::size_t>(which);
+    sqlite3_stmt*& handle = x_own[index];
+    if (handle == nullptr) {
+        const int result =
+            sqlite3_prepare_v3(x_db, kSql[index].data(), -1, kPersistent, &handle, nullptr);
+        if (result != SQLITE_OK) return compile_failure(result, kSql[index]);
+    }
+    const int result = sqlite3_step(handle);
+    Status status = ok();
+    if (result != SQLITE_DONE) {
+        status =
+            engine_failure(x_db, result, x_path, "cannot run \"" + std::string(kSql[index]) + "\"");
+    }
+    sqlite3_reset(handle);
+    return status;
+}
+
+Status EngineConnection::refuse_in_work(std::string_view what) {
+    if (!x_guard.in_work) return ok();
+    x_guard.refuse_work("a work must not begin or end transactions (" + std::string(what) + ")");
+    return fail(Code::invalid, x_path + ": " + x_guard.refused);
+}
+
+Status EngineConnection::begin_read() {
+    TASKSTORE_TRY(refuse_in_work("BEGIN"));
+    return run_own(Own::begin);
+}
+
+Status EngineConnection::begin_write() {
+    TASKSTORE_TRY(refuse_in_work("BEGIN"));
+    if (x_guard.read_only) return fail(Code::denied, x_path + ": the connection is read-only");
+    return run_own(Own::begin_immediate);
+}
+
+// A COMMIT that fails on I/O may have put its last frame into the WAL before the flush failed: this
+// connection takes it back, but if the machine stops before the next commit overwrites that frame,
+// recovery finds a complete transaction. So neither "done" nor "not done" can be promised.
+Status EngineConnection::commit() {
+    TASKSTORE_TRY(refuse_in_work("COMMIT"));
+    auto status = run_own(Own::commit);
+    if (status) return status;
+    Error error = std::move(status).error();
+    rollback();
+    if (primary(error.native) == SQLITE_IOERR) error.code = Code::outcome_unknown;
+    return fail(std::move(error));
+}
+
+void EngineConnection::rollback() {
+    if (!refuse_in_work("ROLLBACK") || !in_transaction()) return;
+    // An error here means that the engine has rolled back by itself, or will when the connection
+    // closes.
+    static_cast<void>(run_own(Own::rollback));
+}
+
+Status EngineConnection::undo_savepoint() {
+    TASKSTORE_TRY(run_own(Own::rollback_to));
+    return run_own(Own::release);
+}
+
+void EngineConnection::reset_left_open() {
+    if (x_borrowed == 0) return;
+    for (sqlite3_stmt* it = sqlite3_next_stmt(x_db, nullptr); it != nullptr;
+         it = sqlite3_next_stmt(x_db, it)) {
+        if (sqlite3_stmt_busy(it) != 0) sqlite3_reset(it);
+    }
+}
+
+Status EngineConnection::run_work(const sql::Work& work) {
+    x_guard.in_work = true;
+    x_guard.broken_by_work = false;
+    Status status = ok();
+    try {
+        status = work(*this);
+    } catch (const std::exception& exception) {
+        status = fail(Code::failed, x_path + ": a work threw: " + exception.what());
+    } catch (...) {
+        status = fail(Code::failed, x_path + ": a work threw");
+    }
+    reset_left_open();
+    x_guard.in_work = false;
+    if (x_guard.broken_by_work) status = fail(Code::invalid, x_path + ": " + x_guard.refused);
+    return status;
 }
 
 }  // namespace taskstore::sqlite

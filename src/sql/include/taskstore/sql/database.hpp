@@ -1,7 +1,7 @@
 #pragma once
-// The Database port (floor 2): what modules above write their SQL against, whichever engine is behind it.
-// A driver (sql/sqlite, later sql/postgres and sql/libsql) implements Connection, Statement and Database; only
-// composition roots name one.
+// The Database port (floor 2): what modules above write their SQL against, whichever engine is
+// behind it. A driver (sql/sqlite, later sql/postgres and sql/libsql) implements Connection,
+// Statement and Database; only composition roots name one.
 
 #include <taskstore/base/result.hpp>
 #include <taskstore/sql/value.hpp>
@@ -15,8 +15,9 @@
 
 namespace taskstore::sql {
 
-/// A prepared statement, borrowed from its connection's cache: reset and returned when it goes out of scope.
-/// Must not outlive its connection. Not thread-safe. Parameters are ?1, ?2, … counted from 1.
+/// A prepared statement, borrowed from its connection's cache: reset and returned when it goes out
+/// of scope. Must not outlive its connection. Not thread-safe. Parameters are ?1, ?2, … counted
+/// from 1.
 class Statement {
   public:
     virtual ~Statement() = default;
@@ -28,10 +29,12 @@ class Statement {
     /// invalid: it holds U+0000, which no engine keeps faithfully.
     virtual Status bind(int index, std::string_view text) = 0;
     virtual Status bind_blob(int index, std::string_view bytes) = 0;
-    Status bind(int index, const char*) = delete;  ///< Would pick the integer overload on some engines: say string_view.
+    Status bind(int index, const char*) =
+        delete;  ///< Would pick the integer overload on some engines: say string_view.
     Status bind_value(int index, const Value& value);
 
-    /// True: a row is there to read. False: done. After an error or false, reset() before the next run.
+    /// True: a row is there to read. False: done. After an error or false, reset() before the next
+    /// run.
     virtual Result<bool> step() = 0;
     /// Also clears the bindings.
     virtual void reset() = 0;
@@ -50,9 +53,10 @@ class Statement {
     Status run();
 };
 
-/// One session with the engine. Not thread-safe. Errors: unavailable (busy, locked: retry), conflict (a
-/// constraint), invalid (bad SQL, wrong type), corrupt (damaged or not a database), denied (read-only),
-/// failed (disk full, I/O), cancelled (interrupted); `native` is the engine's extended code.
+/// One session with the engine. Not thread-safe. Errors: unavailable (busy, locked: retry),
+/// conflict (a constraint), invalid (bad SQL, wrong type), corrupt (damaged or not a database),
+/// denied (read-only), failed (disk full, I/O), cancelled (interrupted); `native` is the engine's
+/// extended code.
 class Connection {
   public:
     virtual ~Connection() = default;
@@ -71,8 +75,9 @@ class Connection {
     virtual Status commit() = 0;
     virtual void rollback() = 0;  ///< Nothing where no transaction is open.
 
-    /// Ends the running statement with `cancelled`; a change it was making takes the whole transaction with
-    /// it, so look at in_transaction(). Nothing where none runs. The one method for any thread.
+    /// Ends the running statement with `cancelled`; a change it was making takes the whole
+    /// transaction with it, so look at in_transaction(). Nothing where none runs. The one method
+    /// for any thread.
     virtual void interrupt() = 0;
 };
 
@@ -94,14 +99,17 @@ class Transaction {
 /// How much a commit of this database promises (I1).
 enum class Durability : std::uint8_t {
     flushed,   ///< The truth: on disk when commit() returns (SQLite: synchronous=FULL).
-    cache,     ///< A cache of something durable: may fall behind at a power cut, never wrong (synchronous=NORMAL).
-    building,  ///< Nobody reads it yet: no flushes at all (synchronous=OFF); the builder flushes the file at the end.
+    cache,     ///< A cache of something durable: may fall behind at a power cut, never wrong
+               ///< (synchronous=NORMAL).
+    building,  ///< Nobody reads it yet: no flushes at all (synchronous=OFF); the builder flushes
+               ///< the file at the end.
 };
 
 struct OpenOptions {
     Durability durability = Durability::flushed;
-    bool read_only = false;      ///< Cannot change the database, whatever is run: refused by the engine.
-    bool create = true;          ///< Made if absent (mode 0600); otherwise not_found.
+    bool read_only =
+        false;           ///< Cannot change the database, whatever is run: refused by the engine.
+    bool create = true;  ///< Made if absent (mode 0600); otherwise not_found.
     std::int64_t busy_timeout_ms = 5'000;
     std::int64_t cache_bytes = 16 << 20;
     std::int64_t mmap_bytes = 256 << 20;
@@ -117,19 +125,21 @@ class Driver {
                                                         const OpenOptions& options) = 0;
 };
 
-/// A small transaction: runs in a transaction (or a savepoint of a shared one) that it must not end itself.
-/// It may be run again from the start after a rollback, so its only effects are through the connection.
+/// A small transaction: runs in a transaction (or a savepoint of a shared one) that it must not end
+/// itself. It may be run again from the start after a rollback, so its only effects are through the
+/// connection.
 using Work = std::function<Status(Connection&)>;
 
 struct WriteOptions {
-    std::int64_t deadline_boot_ns = 0;  ///< 0: none. Checked before the work starts, never inside a group.
-    bool alone = false;                 ///< Known to be long: gets a transaction of its own.
+    std::int64_t deadline_boot_ns =
+        0;               ///< 0: none. Checked before the work starts, never inside a group.
+    bool alone = false;  ///< Known to be long: gets a transaction of its own.
 };
 
 /// A database that is the truth, shared by the threads of a process. Thread-safe.
-/// write(): concurrent small works share one commit (group commit), each isolated from the others' failures;
-/// returns after the commit that holds the work is durable, or with the work's own error, nothing of it kept.
-/// read(): on a reader connection of its own; never blocks on a writer.
+/// write(): concurrent small works share one commit (group commit), each isolated from the others'
+/// failures; returns after the commit that holds the work is durable, or with the work's own error,
+/// nothing of it kept. read(): on a reader connection of its own; never blocks on a writer.
 class Database {
   public:
     virtual ~Database() = default;

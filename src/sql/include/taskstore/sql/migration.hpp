@@ -1,6 +1,7 @@
 #pragma once
-// Migrations (floor 2): up only, each in a transaction of its own, recorded with the SHA-256 of its text in the
-// table taskstore_migrations(module, version, name, checksum, applied_at). Two modules may share a database.
+// Migrations (floor 2): up only, each in a transaction of its own, recorded with the SHA-256 of its
+// text in the table taskstore_migrations(module, version, name, checksum, applied_at). Two modules
+// may share a database.
 
 #include <taskstore/base/clock.hpp>
 #include <taskstore/sql/database.hpp>
@@ -10,15 +11,16 @@
 namespace taskstore::sql {
 
 struct Migration {
-    int version = 0;        ///< 1, 2, 3 … without gaps.
+    int version = 0;  ///< 1, 2, 3 … without gaps.
     std::string_view name;
     std::string_view sql;
 };
 
 /// Applies what is missing, in order. Safe when several processes start at once.
-/// unsupported: the database holds a newer version than the last of `migrations` (says what to upgrade);
-/// corrupt: an applied one has another checksum. After an error the versions applied before it stay.
-Status migrate(Connection& connection, std::string_view module, std::span<const Migration> migrations,
-               const Clock& clock);
+/// unsupported: the database holds a newer version than the last of `migrations` (says what to
+/// upgrade); corrupt: an applied one has another checksum. After an error the versions applied
+/// before it stay.
+Status migrate(Connection& connection, std::string_view module,
+               std::span<const Migration> migrations, const Clock& clock);
 
 }  // namespace taskstore::sql

@@ -1,0 +1,84 @@
+// Which process is which, and whether it runs.
+
+#include <taskstore/os/process.hpp>
+
+#include <gtest/gtest.h>
+
+#include "child.hpp"
+
+#include <thread>
+
+namespace taskstore::os {
+namespace {
+
+TEST(Process, KnowsItself) {
+    const auto self = this_process();
+    ASSERT_TRUE(self) << self.error().message;
+    EXPECT_EQ(self->pid, ::getpid());
+    EXPECT_GT(self->start_ticks, 0U);
+    EXPECT_EQ(self->boot_id.size(), 36U);
+    EXPECT_EQ(liveness_of(*self), Liveness::alive);
+    EXPECT_EQ(*identify_process(::getpid()), *self);
+}
+
+TEST(Process, AnotherOneOfTheSamePidIsNotTheSame) {
+    auto other = *this_process();
+    other.start_ticks += 1;
+    EXPECT_EQ(liveness_of(other), Liveness::dead);
+}
+
+TEST(Process, OfAnotherBootIsDeadAndOfAnotherNamespaceUnknown) {
+    auto earlier = *this_process();
+    earlier.boot_id = "00000000-0000-0000-0000-000000000000";
+    EXPECT_EQ(liveness_of(earlier), Liveness::dead);
+    auto elsewhere = *this_process();
+    elsewhere.pid_namespace += 1;
+    EXPECT_EQ(liveness_of(elsewhere), Liveness::unknown);
+    const auto waited = wait_for_exit(elsewhere, 0);
+    ASSERT_FALSE(waited);
+    EXPECT_EQ(waited.error().code, Code::unsupported);
+}
+
+TEST(Process, IsAliveUntilItIsKilled) {
+    Child child([](Pipe& pipe) {
+        pipe.receive();
+        return 0;
+    });
+    const auto identity = identify_process(child.pid());
+    ASSERT_TRUE(identity);
+    EXPECT_EQ(liveness_of(*identity), Liveness::alive);
+    EXPECT_FALSE(*wait_for_exit(*identity, 0));
+    EXPECT_FALSE(*wait_for_exit(*identity, 5));
+    child.kill();
+    EXPECT_EQ(liveness_of(*identity), Liveness::dead);
+    EXPECT_TRUE(*wait_for_exit(*identity, 0));
+    const auto gone = identify_process(identity->pid);
+    ASSERT_FALSE(gone);
+    EXPECT_EQ(gone.error().code, Code::not_found);
+}
+
+TEST(Process, AZombieIsDeadAndItsEndIsAwaited) {
+    Child child([](Pipe& pipe) {
+        pipe.receive();
+        return 0;
+    });
+    const auto identity = identify_process(child.pid());
+    ASSERT_TRUE(identity);
+    std::jthread finisher([&] { child.pipe().send('x'); });
+    EXPECT_TRUE(*wait_for_exit(*identity, std::nullopt));
+    EXPECT_EQ(liveness_of(*identity), Liveness::dead) << "ended, though nobody has reaped it yet";
+    finisher.join();
+    EXPECT_EQ(child.wait(), 0);
+}
+
+TEST(Process, MachineIdIsThirtyTwoDigitsOrAbsent) {
+    const auto id = machine_id();
+    if (id) {
+        EXPECT_EQ(id->size(), 32U);
+    } else {
+        EXPECT_EQ(id.error().code, Code::not_found);
+    }
+}
+
+}  // namespace
+}  // namespace taskstore::os

@@ -1,0 +1,344 @@
+// Group commit. The states of a request, and who moves it:
+//
+//   waiting ──► answered    by the leader of its round, after the COMMIT that holds it (or its
+//   failure)
+//      └──────► leading     by the leader before it, when that one has done its round: its thread
+//      goes on
+//
+// Numbered so that the tests can cite them:
+//   G1 At most one thread leads; whoever finds nobody leading does, with its own request at the
+//   front. G2 No request is answered, success or failure, before the commit of its round has
+//   succeeded: a failure may
+//      have been caused by the uncommitted work of another member.
+//   G3 When the shared transaction is lost, every member runs again, alone, in its own transaction.
+//   G4 A work runs a second time only when the first run is known to be undone.
+
+#include "connection.hpp"
+
+#include <taskstore/base/check.hpp>
+#include <taskstore/os/lock.hpp>
+#include <taskstore/sqlite/database.hpp>
+
+#include <atomic>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace taskstore::sqlite {
+namespace {
+
+enum class Turn : int { waiting, answered, leading };
+
+struct Request {
+    const sql::Work* work = nullptr;
+    sql::WriteOptions options;
+    bool started = false;  ///< Its deadline was met once; running again does not ask a second time.
+    Status answer = ok();
+    std::atomic<Turn> turn{Turn::waiting};
+};
+// Shared: the leader wakes a request after its owner may have seen the answer and gone.
+using RequestPtr = std::shared_ptr<Request>;
+
+/// Databases in whose works this thread is: using one again from there would wait for itself.
+thread_local std::vector<const void*> databases_in_use;
+
+class InUse {
+  public:
+    explicit InUse(const void* database) { databases_in_use.push_back(database); }
+    ~InUse() { databases_in_use.pop_back(); }
+    InUse(const InUse&) = delete;
+    InUse& operator=(const InUse&) = delete;
+    static bool holds(const void* database) {
+        for (const void* one : databases_in_use) {
+            if (one == database) return true;
+        }
+        return false;
+    }
+};
+
+class EngineDatabase final : public sql::Database {
+  public:
+    EngineDatabase(std::string path, sql::OpenOptions options, const WriterOptions& writer,
+                   std::unique_ptr<Driver> own_driver)
+        : x_path(std::move(path)),
+          x_options(std::move(options)),
+          x_writer_options(writer),
+          x_own_driver(std::move(own_driver)),
+          x_driver(x_own_driver != nullptr ? *x_own_driver : *writer.driver),
+          x_lock(x_driver.files(), writer_lock_path(x_path)) {}
+
+    Status open();
+    Status write(const sql::Work& work, const sql::WriteOptions& options) override;
+    Status read(const sql::Work& work) override;
+
+  private:
+    void lead(const RequestPtr& first);
+    std::vector<RequestPtr> run_round(const RequestPtr& first);
+    std::vector<RequestPtr> run_group(const RequestPtr& first);
+    bool run_member(Request& member);
+    void run_alone(Request& request, bool in_doubt);
+    Status commit();
+    bool expired(Request& request);
+    Status call(EngineConnection& connection, const sql::Work& work);
+    RequestPtr next_for_group(std::size_t members, std::int64_t started_ns);
+    bool nobody_waits();
+    Result<std::unique_ptr<EngineConnection>> take_reader();
+
+    const std::string x_path;
+    const sql::OpenOptions x_options;
+    const WriterOptions x_writer_options;
+    std::unique_ptr<Driver> x_own_driver;
+    Driver& x_driver;
+    os::FileLock x_lock;
+
+    // The leader's alone; handed on together with the leadership.
+    std::unique_ptr<EngineConnection> x_writer;
+    bool x_commit_in_doubt = false;  ///< A COMMIT met an I/O error, and none has succeeded since.
+
+    std::mutex x_mutex;  ///< Guards the queue and who leads.
+    std::deque<RequestPtr> x_queue;
+    bool x_led = false;
+
+    std::mutex x_readers_mutex;
+    std::vector<std::unique_ptr<EngineConnection>> x_idle_readers;
+};
+
+Status EngineDatabase::open() {
+    if (x_options.read_only) {
+        TASKSTORE_LET(auto reader, take_reader());
+        x_idle_readers.push_back(std::move(reader));
+        return ok();
+    }
+    TASKSTORE_LET(x_writer, connect_engine(x_driver, x_path, x_options));
+    return ok();
+}
+
+// --- writers
+// ----------------------------------------------------------------------------------------------
+
+Status EngineDatabase::write(const sql::Work& work, const sql::WriteOptions& options) {
+    if (x_options.read_only)
+        return fail(Code::denied, x_path + ": the database was opened read-only");
+    if (InUse::holds(this)) {
+        return fail(Code::invalid,
+                    x_path +
+                        ": a work must not write to its own database but through the "
+                        "connection that it was given");
+    }
+    const auto request = std::make_shared<Request>();
+    request->work = &work;
+    request->options = options;
+    bool leading = false;
+    {
+        const std::lock_guard lock(x_mutex);
+        x_queue.push_back(request);
+        leading = !std::exchange(x_led, true);
+    }
+    if (!leading) {
+        request->turn.wait(Turn::waiting);
+        leading = request->turn.load() == Turn::leading;
+    }
+    if (leading) lead(request);
+    return std::move(request->answer);
+}
+
+// One round: at least `first`, which is at the front of the queue. Then the next in line goes on in
+// its own thread, so that no caller works for others for longer than a round.
+void EngineDatabase::lead(const RequestPtr& first) {
+    const std::vector<RequestPtr> done = run_round(first);
+    RequestPtr next;
+    {
+        const std::lock_guard lock(x_mutex);
+        if (x_queue.empty()) {
+            x_led = false;
+        } else {
+            next = x_queue.front();
+        }
+    }
+    if (next != nullptr) {
+        next->turn.store(Turn::leading);
+        next->turn.notify_one();
+    }
+    for (const RequestPtr& request : done) {
+        if (request == first) continue;
+        request->turn.store(Turn::answered);
+        request->turn.notify_one();
+    }
+}
+
+std::vector<RequestPtr> EngineDatabase::run_round(const RequestPtr& first) {
+    // Others may join the queue while this waits for writers of other processes.
+    auto lock = x_lock.acquire();
+    {
+        const std::lock_guard queue_lock(x_mutex);
+        TASKSTORE_CHECK(x_queue.front() == first);
+        x_queue.pop_front();
+    }
+    if (!lock) {
+        first->answer = fail(std::move(lock).error());
+        return {first};
+    }
+    if (!first->options.alone && !nobody_waits()) return run_group(first);
+    run_alone(*first, /*in_doubt=*/false);
+    return {first};
+}
+
+std::vector<RequestPtr> EngineDatabase::run_group(const RequestPtr& first) {
+    std::vector<RequestPtr> members{first};
+    if (auto status = x_writer->begin_write(); !status) {
+        first->answer = std::move(status);
+        return members;
+    }
+    const std::int64_t started_ns = x_writer_options.clock->boot_ns();
+    bool whole = run_member(*first);
+    while (whole) {
+        RequestPtr next = next_for_group(members.size(), started_ns);
+        if (next == nullptr) break;
+        members.push_back(std::move(next));
+        whole = run_member(*members.back());
+    }
+    bool in_doubt = false;
+    if (whole) {
+        const auto status = commit();
+        if (status) return members;
+        in_doubt = status.error().code == Code::outcome_unknown;
+    }
+    x_writer->rollback();
+    for (const RequestPtr& member : members) run_alone(*member, in_doubt && x_commit_in_doubt);
+    return members;
+}
+
+RequestPtr EngineDatabase::next_for_group(std::size_t members, std::int64_t started_ns) {
+    if (members >= x_writer_options.group_members_max) return nullptr;
+    if (x_writer_options.clock->boot_ns() - started_ns >= x_writer_options.group_ns_max)
+        return nullptr;
+    const std::lock_guard lock(x_mutex);
+    if (x_queue.empty() || x_queue.front()->options.alone) return nullptr;
+    RequestPtr next = std::move(x_queue.front());
+    x_queue.pop_front();
+    return next;
+}
+
+/// False: the shared transaction is lost (an interrupt, RAISE(ROLLBACK), a disk error).
+bool EngineDatabase::run_member(Request& member) {
+    if (expired(member)) return true;
+    if (!x_writer->open_savepoint()) return false;
+    member.answer = call(*x_writer, *member.work);
+    if (!x_writer->in_transaction()) return false;
+    return static_cast<bool>(member.answer ? x_writer->keep_savepoint()
+                                           : x_writer->undo_savepoint());
+}
+
+// The second attempt after a COMMIT in doubt is safe (G4): this connection has taken the first one
+// back, and under the writer lock nobody else has written since, so the second one's frames
+// overwrite it in the WAL. Where no commit succeeds any more the doubt stays, and is what the
+// caller is told, whatever stopped the repetition.
+//
+// `in_doubt`: the request was in a COMMIT that may have reached the disk.
+void EngineDatabase::run_alone(Request& request, bool in_doubt) {
+    constexpr int kAttempts = 2;
+    if (expired(request)) return;
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+        request.answer = x_writer->begin_write();
+        if (!request.answer) break;
+        request.answer = call(*x_writer, *request.work);
+        if (!request.answer) {
+            x_writer->rollback();
+            break;
+        }
+        if (!x_writer->in_transaction()) {
+            request.answer = fail(Code::failed, x_path +
+                                                    ": the work went on after an error that had "
+                                                    "ended its transaction; nothing is kept");
+            break;
+        }
+        request.answer = commit();
+        if (request.answer || request.answer.error().code != Code::outcome_unknown) break;
+        in_doubt = true;
+    }
+    in_doubt = in_doubt && x_commit_in_doubt;
+    if (request.answer || !in_doubt) return;
+    Error error = std::move(request.answer).error();
+    error.code = Code::outcome_unknown;
+    request.answer = fail(std::move(error));
+}
+
+Status EngineDatabase::commit() {
+    auto status = x_writer->commit();
+    if (status) x_commit_in_doubt = false;
+    if (!status && status.error().code == Code::outcome_unknown) x_commit_in_doubt = true;
+    return status;
+}
+
+bool EngineDatabase::expired(Request& request) {
+    const std::int64_t deadline_ns = request.options.deadline_boot_ns;
+    if (request.started || deadline_ns == 0 || x_writer_options.clock->boot_ns() <= deadline_ns) {
+        request.started = true;
+        return false;
+    }
+    request.answer = fail(Code::timed_out, x_path + ": the deadline passed before the write began");
+    return true;
+}
+
+bool EngineDatabase::nobody_waits() {
+    const std::lock_guard lock(x_mutex);
+    return x_queue.empty();
+}
+
+Status EngineDatabase::call(EngineConnection& connection, const sql::Work& work) {
+    const InUse in_use(this);
+    return connection.run_work(work);
+}
+
+// --- readers
+// ----------------------------------------------------------------------------------------------
+
+Result<std::unique_ptr<EngineConnection>> EngineDatabase::take_reader() {
+    {
+        const std::lock_guard lock(x_readers_mutex);
+        if (!x_idle_readers.empty()) {
+            auto reader = std::move(x_idle_readers.back());
+            x_idle_readers.pop_back();
+            return reader;
+        }
+    }
+    sql::OpenOptions options = x_options;
+    options.read_only = true;
+    return connect_engine(x_driver, x_path, options);
+}
+
+Status EngineDatabase::read(const sql::Work& work) {
+    TASKSTORE_LET(auto reader, take_reader());
+    TASKSTORE_TRY(reader->begin_read());
+    Status status = reader->run_work(work);
+    reader->rollback();
+    const std::lock_guard lock(x_readers_mutex);
+    if (x_idle_readers.size() < x_writer_options.idle_readers_max) {
+        x_idle_readers.push_back(std::move(reader));
+    }
+    return status;
+}
+
+}  // namespace
+
+std::string writer_lock_path(const std::string& path) {
+    return path + "-writer.lock";
+}
+
+Result<std::unique_ptr<sql::Database>> open_database(const std::string& path,
+                                                     const sql::OpenOptions& options,
+                                                     const WriterOptions& writer) {
+    TASKSTORE_CHECK(writer.clock != nullptr);
+    if (path == ":memory:") {
+        return fail(Code::invalid, "a database in memory has one connection: it cannot be shared");
+    }
+    std::unique_ptr<Driver> own_driver;
+    if (writer.driver == nullptr) own_driver = std::make_unique<Driver>();
+    auto database = std::make_unique<EngineDatabase>(path, options, writer, std::move(own_driver));
+    TASKSTORE_TRY(database->open());
+    return std::unique_ptr<sql::Database>(std::move(database));
+}
+
+}  // namespace taskstore::sqlite
