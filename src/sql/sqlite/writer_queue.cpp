@@ -136,6 +136,7 @@ Status EngineDatabase::write(const sql::Work& work, const sql::WriteOptions& opt
         x_queue.push_back(request);
         leading = !std::exchange(x_led, true);
     }
+    if (x_writer_options.queued_for_testing) x_writer_options.queued_for_testing();
     if (!leading) {
         request->turn.wait(Turn::waiting);
         leading = request->turn.load() == Turn::leading;

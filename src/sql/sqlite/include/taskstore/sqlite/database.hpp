@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -19,6 +20,8 @@ struct WriterOptions {
     std::size_t group_members_max = 256;
     std::int64_t group_ns_max = 5'000'000;  ///< No further member starts after this much work.
     std::size_t idle_readers_max = 4;       ///< Kept open; more are made when more read at once.
+    std::function<void()> queued_for_testing =
+        {};  ///< Called by write() when its work is in the queue.
 };
 
 /// The file beside the database on which writers of different processes queue.

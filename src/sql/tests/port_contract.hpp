@@ -1,0 +1,68 @@
+#pragma once
+// The contract of the Database port as tests that run on every backend. A driver's test program
+// links taskstore_sql_contract, includes this header and instantiates the suites with its backends:
+//
+//   INSTANTIATE_TEST_SUITE_P(Sqlite, PortContract, testing::Values(backend), backend_name);
+
+#include <gtest/gtest.h>
+#include <taskstore/base/clock.hpp>
+#include <taskstore/sql/database.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace taskstore::sql {
+
+/// A fresh, empty database that vanishes with this object; connections and databases opened from it
+/// must go first.
+class Sandbox {
+  public:
+    virtual ~Sandbox() = default;
+    virtual Driver& driver() = 0;
+    virtual std::string location() = 0;
+    virtual std::string blob_type() const = 0;
+    /// `queued` is called by each write() after its work has joined the queue.
+    virtual Result<std::unique_ptr<Database>> open_database(const Clock& clock,
+                                                            std::function<void()> queued) = 0;
+};
+
+struct Backend {
+    std::string name;
+    std::function<std::unique_ptr<Sandbox>()> make;
+};
+inline std::string backend_name(const testing::TestParamInfo<Backend>& info) {
+    return info.param.name;
+}
+inline void PrintTo(const Backend& backend, std::ostream* out) {
+    *out << backend.name;
+}
+
+class PortContract : public testing::TestWithParam<Backend> {
+  protected:
+    std::unique_ptr<Sandbox> x_sandbox = GetParam().make();
+
+    std::unique_ptr<Connection> connect(OpenOptions options = {});
+};
+
+class MigrationContract : public PortContract {};
+
+class GroupCommitContract : public PortContract {
+  protected:
+    /// Opens the database with a table notes(id BIGINT PRIMARY KEY, text TEXT).
+    void SetUp() override;
+    /// Writes all `works` from a thread each. They stand in the queue in this order before the
+    /// first of them starts, so that they are candidates for one group.
+    std::vector<Status> write_together(const std::vector<Work>& works,
+                                       const WriteOptions& options = {});
+    std::vector<std::int64_t> note_ids();
+
+    FakeClock x_clock;
+    std::atomic<int> x_queued{0};
+    std::unique_ptr<Database> x_database;
+};
+
+Work add_note(std::int64_t id);
+
+}  // namespace taskstore::sql
