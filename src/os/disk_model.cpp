@@ -207,6 +207,7 @@ void DiskModel::release(const Node& node) {
 
 int DiskModel::find(const std::string& path, Place& out) const {
     if (path.empty()) return ENOENT;
+    if (path.find('\0') != std::string::npos) return EINVAL;
     out = {.folder = x_root, .name = {}, .node = x_root};
     std::vector<NodePtr> above{x_root};
     for (std::size_t at = 0; at < path.size();) {

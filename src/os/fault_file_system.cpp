@@ -106,9 +106,13 @@ struct FaultFileSystem::Disk {
     std::deque<CallRecord> log;
     std::function<void(const CallRecord&)> hook;
 
-    void run_hook(const CallRecord& record) {
+    void run_hook(CallRecord record) {
         if (!hook || hook_depth > 0) return;
         const auto copy = hook;
+        if (is_mutating(record.call) || model.options().count_reads) {
+            const std::lock_guard guard(mutex);
+            record.number = calls + 1;
+        }
         ++hook_depth;
         copy(record);
         --hook_depth;

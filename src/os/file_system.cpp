@@ -56,6 +56,16 @@ Result<std::unique_ptr<File>> make_temporary(FileSystem& files, const std::strin
     }
 }
 
+/// A rename may have happened although it was reported as failed (an I/O error, a lost answer of a
+/// server). Success: it has not, as far as can be seen.
+Status refused_rename(FileSystem& files, const std::string& path, File& file, Error error) {
+    const auto arrived = names_same_file(files, path, file);
+    if (arrived && !*arrived) return ok();
+    error.code = Code::outcome_unknown;
+    error.message = "whether '" + path + "' was replaced is unknown: " + error.message;
+    return fail(std::move(error));
+}
+
 }  // namespace
 
 std::string folder_of(std::string_view path) {
@@ -113,7 +123,10 @@ Status replace_file(FileSystem& files, const std::string& path, std::string_view
         TASKSTORE_LET(const auto file, make_temporary(files, temporary, permissions));
         Status written = file->write_at(0, content);
         if (written) written = file->sync_data();
-        if (written) written = files.rename(temporary, path);
+        if (written) {
+            written = files.rename(temporary, path);
+            if (!written) TASKSTORE_TRY(refused_rename(files, path, *file, written.error()));
+        }
         if (!written) {
             // When this fails too, the next attempt removes it.
             static_cast<void>(files.unlink(temporary));

@@ -31,6 +31,11 @@ auto uninterrupted(Call call) {
     return result;
 }
 
+/// The system would take the part before it and act on another file.
+bool has_nul(const std::string& path) {
+    return path.find('\0') != std::string::npos;
+}
+
 class Descriptor {
   public:
     explicit Descriptor(int fd) : x_fd(fd) {}
@@ -229,6 +234,7 @@ constexpr std::array kNetworkTypes{
 
 Result<std::unique_ptr<File>> SystemFileSystem::open(const std::string& path, OpenMode mode,
                                                      std::uint32_t permissions) {
+    if (has_nul(path)) return system_failure("open", path, EINVAL);
     // Without O_NONBLOCK a named pipe in the place of a file would hang the caller.
     const int flags = flags_of(mode) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
     Descriptor fd(uninterrupted([&] { return ::open(path.c_str(), flags, permissions); }));
@@ -244,6 +250,7 @@ Result<std::unique_ptr<File>> SystemFileSystem::open(const std::string& path, Op
 }
 
 Result<FileInfo> SystemFileSystem::info(const std::string& path) {
+    if (has_nul(path)) return system_failure("examine", path, EINVAL);
     if (path.empty()) return system_failure("examine", path, ENOENT);
     FileInfo info;
     if (const int error = info_of(AT_FDCWD, path.c_str(), info); error != 0) {
@@ -253,6 +260,8 @@ Result<FileInfo> SystemFileSystem::info(const std::string& path) {
 }
 
 Status SystemFileSystem::rename(const std::string& from, const std::string& to) {
+    if (has_nul(from)) return system_failure("rename", from, EINVAL);
+    if (has_nul(to)) return system_failure("rename to", to, EINVAL);
     if (::rename(from.c_str(), to.c_str()) != 0) {
         const int error = errno;
         return system_failure("rename '" + from + "' to", to, error);
@@ -261,11 +270,13 @@ Status SystemFileSystem::rename(const std::string& from, const std::string& to) 
 }
 
 Status SystemFileSystem::unlink(const std::string& path) {
+    if (has_nul(path)) return system_failure("remove", path, EINVAL);
     if (::unlink(path.c_str()) != 0) return system_failure("remove", path, errno);
     return ok();
 }
 
 Status SystemFileSystem::make_directory(const std::string& path, std::uint32_t permissions) {
+    if (has_nul(path)) return system_failure("make the folder", path, EINVAL);
     if (::mkdir(path.c_str(), permissions) != 0) {
         return system_failure("make the folder", path, errno);
     }
@@ -273,6 +284,7 @@ Status SystemFileSystem::make_directory(const std::string& path, std::uint32_t p
 }
 
 Result<std::vector<std::string>> SystemFileSystem::list(const std::string& path) {
+    if (has_nul(path)) return system_failure("list", path, EINVAL);
     struct Closer {
         void operator()(DIR* folder) const { ::closedir(folder); }
     };
@@ -293,6 +305,7 @@ Result<std::vector<std::string>> SystemFileSystem::list(const std::string& path)
 }
 
 Status SystemFileSystem::sync_directory(const std::string& path) {
+    if (has_nul(path)) return system_failure("flush the folder", path, EINVAL);
     const Descriptor fd(
         uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
     if (!fd) return system_failure("open", path, errno);

@@ -61,6 +61,23 @@ class FileSystemContract : public testing::TestWithParam<Subject (*)()> {
         EXPECT_EQ(name_of(contract_result.error().code), name_of(expected)); \
     } while (false)
 
+TEST_P(FileSystemContract, RefusesAPathWithANulRatherThanTakeThePartBeforeIt) {
+    make("x", "kept");
+    const std::string path = at("x") + std::string("\0y", 2);
+    const auto refused = [](const auto& result) {
+        return !result && result.error().native == EINVAL;
+    };
+    EXPECT_TRUE(refused(x_files.open(path, OpenMode::create)));
+    EXPECT_TRUE(refused(x_files.info(path)));
+    EXPECT_TRUE(refused(x_files.unlink(path)));
+    EXPECT_TRUE(refused(x_files.rename(path, at("z"))));
+    EXPECT_TRUE(refused(x_files.rename(at("x"), path)));
+    EXPECT_TRUE(refused(x_files.make_directory(path)));
+    EXPECT_TRUE(refused(x_files.list(path)));
+    EXPECT_TRUE(refused(x_files.sync_directory(path)));
+    EXPECT_EQ(content_of("x"), "kept");
+}
+
 TEST_P(FileSystemContract, OpenModesSayWhetherTheFileMustExist) {
     EXPECT_CODE(x_files.open(at("a"), OpenMode::read), Code::not_found);
     EXPECT_CODE(x_files.open(at("a"), OpenMode::read_write), Code::not_found);

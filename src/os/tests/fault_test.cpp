@@ -131,6 +131,16 @@ TEST(Fault, AReadOnlyDiskRefusesEveryChange) {
     EXPECT_EQ(disk.open("/b", OpenMode::create).error().native, EROFS);
 }
 
+TEST(Fault, HookIsToldTheNumberOfACountedCall) {
+    FaultFileSystem disk;
+    std::vector<std::size_t> numbers;
+    disk.set_hook([&](const CallRecord& record) { numbers.push_back(record.number); });
+    const auto file = open_or_fail(disk, "/a");
+    ASSERT_TRUE(file->write_at(0, "1"));
+    ASSERT_TRUE(file->info());
+    EXPECT_EQ(numbers, (std::vector<std::size_t>{1, 2, 0}));
+}
+
 TEST(Fault, HookMayChangeTheDiskBetweenOpenAndLock) {
     FaultFileSystem disk;
     disk.put_file("/a", "old");

@@ -33,7 +33,7 @@ TEST(ReplaceFile, LeavesOldOrNewWhicheverCallFails) {
                 EXPECT_EQ(now, kNew);
             } else if (replaced.error().code == Code::outcome_unknown) {
                 EXPECT_EQ(now, kNew);
-            } else if (kind != FaultKind::error_after) {
+            } else {
                 EXPECT_EQ(now, kOld);
             }
             disk.clear_faults();
@@ -79,6 +79,16 @@ TEST(ReplaceFile, SaysThatTheOutcomeIsUnknownWhenOnlyTheLastFlushFails) {
     ASSERT_FALSE(replaced);
     EXPECT_EQ(replaced.error().code, Code::outcome_unknown);
     EXPECT_EQ(replaced.error().native, EIO);
+}
+
+TEST(ReplaceFile, SaysThatTheOutcomeIsUnknownWhenTheRenameHappenedButFailed) {
+    FaultFileSystem disk;
+    put_old(disk);
+    disk.fail_at(1, {.kind = FaultKind::error_after, .only = Call::rename});
+    const Status replaced = replace_file(disk, "/d/x", kNew);
+    ASSERT_FALSE(replaced);
+    EXPECT_EQ(replaced.error().code, Code::outcome_unknown);
+    EXPECT_EQ(disk.get_file("/d/x"), kNew);
 }
 
 TEST(ReplaceFile, WaitsForAnotherWriterOfTheSameFile) {

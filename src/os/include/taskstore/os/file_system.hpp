@@ -119,9 +119,9 @@ std::string temporary_path_of(std::string_view path);
 
 /// Writes a temporary file beside `path`, flushes it, renames it over `path` and flushes the
 /// folder. Readers see the old or the new content, never a part. After an error `path` is as it
-/// was, or (only when the last flush failed: outcome_unknown) one of the two. The temporary file is
-/// removed; one left by a crash, by the next call. Safe between processes: each locks the temporary
-/// file, the last one wins.
+/// was, or (only when the last flush failed, or a rename that happened was reported as failed:
+/// outcome_unknown) one of the two. The temporary file is removed; one left by a crash, by the next
+/// call. Safe between processes: each locks the temporary file, the last one wins.
 Status replace_file(FileSystem& files, const std::string& path, std::string_view content,
                     std::uint32_t permissions = 0644);
 
