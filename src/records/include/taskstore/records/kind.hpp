@@ -1,0 +1,70 @@
+#pragma once
+// The kinds of records that a plan declares (floor 4). One declaration per kind, in kind.cpp, from which JSON, SQL columns,
+// validation, command options, help texts and the status diagrams follow.
+// Source of fields and spellings: the founding data model (docs/compatibility.md).
+
+#include <taskstore/base/result.hpp>
+#include <taskstore/ledger/line.hpp>
+
+#include <span>
+#include <string_view>
+
+namespace taskstore::records {
+
+enum class FieldType : std::uint8_t { text, integer, time_ms, choice };
+
+/// Who sets a field.
+enum class FieldSetter : std::uint8_t {
+    user,     ///< add and set
+    created,  ///< the store, when the record is created
+    entered,  ///< the store, when the status enters one of `choices` of this field
+};
+
+struct Field {
+    std::string_view name;
+    FieldType type = FieldType::text;
+    bool required = false;         ///< On create. Others are null until set.
+    bool indexed = false;
+    FieldSetter setter = FieldSetter::user;
+    std::string_view initial = {};  ///< Raw JSON on create when the caller gives none; empty: null.
+    std::span<const std::string_view> choices = {};
+    std::string_view refers_to = {};  ///< Collection whose id (or unique name) the value names.
+    bool unique = false;
+    std::string_view help = {};
+};
+
+struct Transition {
+    std::string_view from;
+    std::string_view to;
+};
+
+struct Kind {
+    std::string_view collection;  ///< Also the table in store.db and the stem of the file.
+    std::string_view noun;        ///< As in `show prd`, `prd add`.
+    std::span<const std::string_view> aliases;
+    std::string_view id_member = "id";
+    std::span<const std::string_view> time_members;
+    std::span<const Field> fields;
+    std::span<const Transition> transitions;  ///< Of `status`; empty where there is none.
+    std::string_view order_field;
+    bool order_descending = true;
+    std::string_view help;
+
+    const Field* field(std::string_view name) const;
+    ledger::Shape shape() const;
+};
+
+/// In the order of the founding document.
+std::span<const Kind> kinds();
+/// By collection, noun or alias; null where nobody declared it.
+const Kind* find_kind(std::string_view name);
+/// not_found with the nearest name.
+Result<const Kind*> need_kind(std::string_view name);
+
+/// The value's spelling of this kind: input takes any case and the glossary's other words (complete, completed, done;
+/// running, in_progress; …). invalid, with the choices, for the rest.
+Result<std::string_view> parse_choice(const Field& field, std::string_view text);
+
+bool allowed(const Kind& kind, std::string_view from, std::string_view to);
+
+}  // namespace taskstore::records

@@ -1,0 +1,502 @@
+// The write path: prepare every change of a group against the cache, append, flush, then bring the cache along.
+
+#include "plan_impl.hpp"
+
+#include <taskstore/base/text.hpp>
+
+#include <algorithm>
+
+namespace taskstore::records {
+namespace {
+
+constexpr std::size_t kIdBytesMax = 256;
+
+Status check_id(std::string_view id) {
+    if (id.empty() || id.size() > kIdBytesMax) return fail(Code::invalid, "an id has 1 to 256 bytes");
+    for (const char c : id) {
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return fail(Code::invalid, "an id holds no control characters");
+    }
+    if (first_invalid_utf8(id)) return fail(Code::invalid, "the id is not UTF-8");
+    return ok();
+}
+
+Status check_raw(const std::string& name, const std::string& raw) {
+    if (raw.empty()) return ok();
+    if (auto json = Json::parse(raw); !json) return fail(Code::invalid, "'" + name + "': " + json.error().message);
+    if (raw.find('\n') != std::string::npos) return fail(Code::invalid, "'" + name + "': JSON in a ledger stands on one line");
+    return ok();
+}
+
+/// The value as the field stores it; empty raw (remove) becomes null.
+Result<std::string> declared_value(const Kind& kind, const Field& field, std::string raw) {
+    if (raw.empty()) raw = "null";
+    const auto wrong = [&](std::string_view want) {
+        return fail(Code::invalid, std::string(kind.noun) + "." + std::string(field.name) + " is " + std::string(want) + ", not " +
+                                       std::string(cut_utf8(raw, 40)));
+    };
+    if (raw == "null") {
+        if (field.required || !field.initial.empty()) return wrong("never null");
+        return raw;
+    }
+    switch (field.type) {
+        case FieldType::text:
+            if (kind_of_raw(raw) != JsonKind::string) return wrong("text");
+            if (field.required && raw == "\"\"") return wrong("not empty");
+            if (unescape_json(raw)->find('\0') != std::string::npos) return wrong("text without U+0000");
+            return raw;
+        case FieldType::integer:
+        case FieldType::time_ms: {
+            const auto value = raw_to_int64(raw);
+            if (!value || *value < 0) return wrong("a whole number from 0");
+            if (field.name == "review_passes" && *value > 255) return wrong("at most 255");
+            if (field.name == "iteration_count" && *value > 4294967295) return wrong("at most 4294967295");
+            if (field.type == FieldType::time_ms && *value > kStampMsMax) return wrong("a time before the year 2200");
+            return raw;
+        }
+        case FieldType::choice: {
+            if (kind_of_raw(raw) != JsonKind::string) return wrong("text");
+            TASKSTORE_LET(const std::string text, unescape_json(raw));
+            TASKSTORE_LET(const std::string_view choice, parse_choice(field, text));
+            return "\"" + std::string(choice) + "\"";
+        }
+    }
+    return raw;
+}
+
+Failure unknown_field(const Kind& kind, const std::string& name) {
+    std::vector<std::string_view> names;
+    for (const Field& field : kind.fields) names.push_back(field.name);
+    const auto nearest = nearest_name(name, names);
+    return fail(Code::invalid, "a " + std::string(kind.noun) + " has no field '" + name + "'")
+        .with_hint(nearest ? "did you mean '" + std::string(*nearest) + "'?" : "");
+}
+
+std::string text_of_raw(std::string_view raw) {
+    return kind_of_raw(raw) == JsonKind::string ? unescape_json(raw).value_or(std::string(raw)) : std::string(raw);
+}
+
+}  // namespace
+
+std::pair<std::string_view, std::string_view> split_own_line(std::string_view text) {
+    constexpr std::string_view kMark = ",\"_stamps\":";
+    const std::size_t mark = text.rfind(kMark);
+    std::string_view stamps = text.substr(mark + kMark.size());
+    stamps.remove_suffix(text.back() == '\n' ? 2 : 1);
+    return {text.substr(0, mark), stamps};
+}
+
+/// What this group has prepared so far: later members must see earlier ones.
+struct PlanImpl::Group {
+    std::map<std::pair<std::string, std::string>, Prepared> latest;
+    std::vector<Prepared> lines;
+};
+
+Result<Written> PlanImpl::write(std::vector<Write> writes) {
+    if (writes.empty()) return Written{};
+    if (x_in_memory) return fail(Code::denied, "'" + x_options.folder + "' cannot be written");
+    Ticket ticket;
+    ticket.writes = std::move(writes);
+    std::unique_lock queue(x_queue_mutex);
+    x_queue.push_back(&ticket);
+    while (!ticket.done) {
+        if (x_leading) {
+            x_queue_moved.wait(queue, [&] { return ticket.done || !x_leading; });
+            continue;
+        }
+        // Whoever finds the queue without a leader leads: one append and one flush for all who wait.
+        x_leading = true;
+        std::vector<Ticket*> tickets;
+        while (!x_queue.empty() && tickets.size() < kGroupMax) {
+            tickets.push_back(x_queue.front());
+            x_queue.pop_front();
+        }
+        queue.unlock();
+        commit_group(tickets);
+        queue.lock();
+        for (Ticket* served : tickets) served->done = true;
+        x_leading = false;
+        x_queue_moved.notify_all();
+    }
+    return std::move(ticket.result);
+}
+
+Status PlanImpl::check_fresh_for(const std::vector<Ticket*>& tickets) {
+    std::set<std::string> touched;
+    for (const Ticket* ticket : tickets) {
+        for (const Write& write : ticket->writes) {
+            touched.insert(write.collection);
+            const Kind* kind = find_kind(write.collection);
+            if (kind == nullptr) continue;
+            for (const Field& field : kind->fields) {
+                if (!field.refers_to.empty()) touched.insert(std::string(field.refers_to));
+            }
+        }
+    }
+    for (const std::string& collection : touched) {
+        if (!ledger::is_collection_name(collection)) continue;
+        TASKSTORE_LET(const FileRow row, x_cache->file_row(collection));
+        const auto info = x_files.info(x_ledger.path_of(collection));
+        const bool absent = !info && info.error().code == Code::not_found;
+        if (absent ? row.number == 0 : info && !row.racy && row.identity == info->identity) continue;
+        SyncReport report;
+        return refresh_locked(report);
+    }
+    return ok();
+}
+
+void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
+    const auto fail_all = [&](const Error& error) {
+        for (Ticket* ticket : tickets) ticket->result = fail(error);
+    };
+    const std::lock_guard db(x_db_mutex);
+    auto guard = x_ledger.lock().acquire();
+    if (!guard) return fail_all(guard.error());
+    if (cache_was_replaced()) {
+        bool opened = false;
+        if (auto status = open_cache(&opened); !status) return fail_all(status.error());
+        SyncReport report;
+        if (!opened) {
+            if (auto status = rebuild_locked(report); !status) return fail_all(status.error());
+        }
+    }
+    if (auto status = check_fresh_for(tickets); !status) return fail_all(status.error());
+
+    Group group;
+    for (Ticket* ticket : tickets) {
+        const std::size_t before = group.lines.size();
+        const auto latest = group.latest;
+        if (auto status = prepare(group, *ticket); !status) {
+            ticket->result = fail(status.error());
+            group.lines.resize(before);
+            group.latest = latest;
+        }
+    }
+    std::map<std::string, std::string> texts;
+    for (const Prepared& line : group.lines) texts[line.collection] += line.text;
+    std::map<std::string, ledger::Appended> appended;
+    std::map<std::string, Error> failures;
+    for (const auto& [collection, text] : texts) {
+        auto done = x_ledger.append(collection, text);
+        if (done) appended[collection] = std::move(*done);
+        else failures[collection] = done.error();
+    }
+    for (const Prepared& line : group.lines) {
+        const auto failure = failures.find(line.collection);
+        if (failure == failures.end()) continue;
+        Error error = failure->second;
+        line.ticket->result = fail(error);
+    }
+    std::erase_if(group.lines, [&](const Prepared& line) { return !line.ticket->result; });
+    if (group.lines.empty()) return;
+
+    // Durable from here on: what goes wrong now is a warning, never an error.
+    std::vector<std::string> warnings;
+    if (!failures.empty()) {
+        warnings.push_back("the cache stayed behind: a part of this group failed; the next command brings it up to date");
+    } else if (auto status = apply(group.lines, appended); !status) {
+        x_db->rollback();
+        warnings.push_back("the record is safe in the ledger, but the cache stayed behind (" + status.error().message +
+                           "); the next command brings it up to date");
+    }
+    (void)x_replica->save().has_value();  // its stamps stand in the ledger too
+    for (Prepared& line : group.lines) {
+        Written& written = *line.ticket->result;
+        written.records.push_back(std::move(line.record));
+        if (!warnings.empty() && written.notes.empty()) written.notes = warnings;
+        for (const std::string& text : appended[line.collection].notes) {
+            if (std::ranges::find(written.notes, text) == written.notes.end()) written.notes.push_back(text);
+        }
+    }
+}
+
+Status PlanImpl::prepare(Group& group, Ticket& ticket) {
+    ledger::EditOptions options;
+    options.by = x_options.actor;
+    std::string batch;
+    if (ticket.writes.size() > 1) batch = x_ids.next();
+    ticket.result = Written{};
+    for (std::size_t i = 0; i < ticket.writes.size(); ++i) {
+        Write& write = ticket.writes[i];
+        if (!ledger::is_collection_name(write.collection)) {
+            return fail(Code::invalid, "'" + write.collection + "' is no collection's name: 1 to 64 of A-Z a-z 0-9 _ -");
+        }
+        if (!batch.empty()) {
+            options.batch = ledger::Batch{batch, static_cast<std::uint32_t>(i + 1), static_cast<std::uint32_t>(ticket.writes.size())};
+        }
+        options.forced = false;
+        for (const ledger::Change& change : write.changes) TASKSTORE_TRY(check_raw(change.name, change.raw_value));
+        auto prepared = write.kind == WriteKind::create ? prepare_create(group, write, options) : prepare_change(group, write, options);
+        if (!prepared) return fail(std::move(prepared).error());
+        prepared->batch_number = batch.empty() ? 0 : static_cast<std::int64_t>(i + 1);
+        prepared->ticket = &ticket;
+        group.latest[{prepared->collection, prepared->id}] = *prepared;
+        group.lines.push_back(std::move(*prepared));
+    }
+    return ok();
+}
+
+Result<StoredState> PlanImpl::load(Group& group, std::string_view collection, std::string_view id) {
+    const auto found = group.latest.find({std::string(collection), std::string(id)});
+    if (found == group.latest.end()) return x_cache->load(collection, id);
+    ledger::LineDecoder decoder(shape_of(collection));
+    std::string_view text = found->second.text;
+    text.remove_suffix(1);
+    TASKSTORE_LET(const ledger::Line line, decoder.decode(text));
+    return StoredState{found->second.rid, ledger::fold(shape_of(collection), std::span(&line, 1))};
+}
+
+Result<PlanImpl::Prepared> PlanImpl::finish(const std::string& collection, const StoredState& stored, std::string text, bool removes) {
+    Prepared prepared;
+    prepared.collection = collection;
+    prepared.rid = stored.rid;
+    prepared.known = stored.rid != 0;
+    if (!prepared.known) {
+        TASKSTORE_LET(prepared.rid, x_cache->next_rid());
+    }
+    prepared.removes = removes;
+    prepared.text = std::move(text);
+    prepared.record.collection = collection;
+    return prepared;
+}
+
+Status PlanImpl::check_reference(Group& group, const Field& field, const std::string& raw) {
+    if (field.refers_to.empty() || raw == "null") return ok();
+    const std::string name = text_of_raw(raw);
+    const Kind& target = *find_kind(field.refers_to);
+    TASKSTORE_LET(const StoredState stored, load(group, target.collection, name));
+    if (stored.state.live()) return ok();
+    for (const Field& other : target.fields) {
+        if (!other.unique) continue;
+        for (const auto& [key, prepared] : group.latest) {
+            if (key.first != target.collection || prepared.removes) continue;
+            const auto json = Json::parse(prepared.record.data);
+            if (json && json->get(other.name).as_string() == name) return ok();
+        }
+        TASKSTORE_LET(auto rows, x_db->prepare("SELECT 1 FROM " + table_of(&target) + " WHERE " + std::string(other.name) + "=?1"));
+        TASKSTORE_TRY(rows->bind(1, std::string_view(name)));
+        TASKSTORE_LET(const bool row, rows->step());
+        if (row) return ok();
+    }
+    return fail(Code::not_found, std::string(field.name) + ": there is no " + std::string(target.noun) + " '" + name + "'")
+        .with_hint("create it first, or look at 'taskstore " + std::string(target.noun) + " list'");
+}
+
+Status PlanImpl::check_unique(Group& group, const Kind& kind, const Field& field, const std::string& raw, std::string_view own_id) {
+    const std::string name = text_of_raw(raw);
+    const auto taken = [&](std::string_view by) {
+        return fail(Code::exists, "the " + std::string(field.name) + " '" + name + "' is taken by " + std::string(kind.noun) + " " + std::string(by));
+    };
+    for (const auto& [key, prepared] : group.latest) {
+        if (key.first != kind.collection || key.second == own_id || prepared.removes) continue;
+        const auto json = Json::parse(prepared.record.data);
+        if (json && json->get(field.name).as_string() == name) return taken(key.second);
+    }
+    TASKSTORE_LET(auto rows, x_db->prepare("SELECT id FROM " + table_of(&kind) + " WHERE " + std::string(field.name) + "=?1 AND id<>?2"));
+    TASKSTORE_TRY(rows->bind(1, std::string_view(name)));
+    TASKSTORE_TRY(rows->bind(2, own_id));
+    TASKSTORE_LET(const bool row, rows->step());
+    if (row) return taken(rows->column_text(0));
+    return ok();
+}
+
+Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& write, const ledger::EditOptions& options) {
+    const Kind* kind = find_kind(write.collection);
+    const ledger::Shape shape = shape_of(write.collection);
+    const std::string id = write.id.empty() ? x_ids.next() : write.id;
+    TASKSTORE_TRY(check_id(id));
+    TASKSTORE_LET(const StoredState stored, load(group, write.collection, id));
+    if (stored.state.live()) {
+        return fail(Code::exists, (kind != nullptr ? std::string(kind->noun) : write.collection) + " '" + id + "' exists already")
+            .with_hint("change it with 'set', or leave --id away");
+    }
+    TASKSTORE_LET(const Stamp at, ledger::next_stamp(x_replica->clock().tick(), stored.state));
+    std::vector<ledger::Change> changes;
+    std::string raw_id;
+    append_json_string(raw_id, id);
+    changes.push_back({shape.id_member, raw_id});
+    const auto given = [&](std::string_view name) -> const ledger::Change* {
+        const auto found = std::ranges::find(write.changes, name, &ledger::Change::name);
+        return found == write.changes.end() ? nullptr : &*found;
+    };
+    for (const ledger::Change& change : write.changes) {
+        if (ledger::is_frame_member(shape, change.name)) return fail(Code::invalid, "'" + change.name + "' is set by the store");
+        if (kind == nullptr) {
+            if (!change.raw_value.empty()) changes.push_back(change);
+            continue;
+        }
+        const Field* field = kind->field(change.name);
+        if (field == nullptr) return unknown_field(*kind, change.name);
+        if (field->setter != FieldSetter::user) return fail(Code::invalid, "'" + change.name + "' is set by the store");
+    }
+    if (kind != nullptr) {
+        for (const Field& field : kind->fields) {
+            const ledger::Change* change = given(field.name);
+            std::string raw(field.initial.empty() ? "null" : field.initial);
+            if (field.setter == FieldSetter::created) raw = std::to_string(at.ms);
+            if (field.setter == FieldSetter::entered) {
+                const ledger::Change* status = given("status");
+                const bool entered = status != nullptr && std::ranges::any_of(field.choices, [&](std::string_view choice) {
+                    const auto parsed = parse_choice(*kind->field("status"), text_of_raw(status->raw_value));
+                    return parsed && *parsed == choice;
+                });
+                raw = entered ? std::to_string(at.ms) : "null";
+            }
+            if (change != nullptr) {
+                raw = change->raw_value;
+            } else if (field.required) {
+                return fail(Code::invalid, "a " + std::string(kind->noun) + " needs " + std::string(field.name) + ": " + std::string(field.help));
+            }
+            if (field.setter == FieldSetter::user) {
+                TASKSTORE_LET(raw, declared_value(*kind, field, raw));
+            }
+            if (write.check_references) TASKSTORE_TRY(check_reference(group, field, raw));
+            if (field.unique) TASKSTORE_TRY(check_unique(group, *kind, field, raw, id));
+            changes.push_back({std::string(field.name), raw});
+        }
+    }
+    TASKSTORE_LET(Prepared prepared, finish(write.collection, stored, ledger::encode_edit(shape, stored.state, changes, at, options), false));
+    prepared.id = id;
+    prepared.record.id = id;
+    prepared.record.data = std::string(split_own_line(prepared.text).first) + "}";
+    prepared.record.revision = to_text(at);
+    prepared.record.updated_at = at.ms;
+    return prepared;
+}
+
+Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& write, const ledger::EditOptions& given_options) {
+    const Kind* kind = find_kind(write.collection);
+    const ledger::Shape shape = shape_of(write.collection);
+    const std::string noun = kind != nullptr ? std::string(kind->noun) : write.collection;
+    ledger::EditOptions options = given_options;
+    TASKSTORE_LET(const StoredState stored, load(group, write.collection, write.id));
+    const ledger::State& state = stored.state;
+    if (!state.live()) return fail(Code::not_found, "there is no " + noun + " '" + write.id + "'");
+    if (!write.expected_revision.empty() && write.expected_revision != to_text(state.at)) {
+        std::string theirs;
+        for (const ledger::MemberState& member : state.members) {
+            if (member.stamp == state.at && !ledger::is_frame_member(shape, member.name)) theirs += (theirs.empty() ? "" : ", ") + member.name + "=" + member.raw_value;
+        }
+        std::string mine;
+        for (const ledger::Change& change : write.changes) mine += (mine.empty() ? "" : ", ") + change.name + "=" + change.raw_value;
+        return fail(Code::conflict, noun + " '" + write.id + "' has changed since you read it: it is at revision " + to_text(state.at) +
+                                        (state.by.empty() ? "" : " by " + state.by) + " (" + theirs + "), you expected " +
+                                        write.expected_revision + (mine.empty() ? "" : " and wanted " + mine))
+            .with_hint("read it again and repeat the change");
+    }
+    TASKSTORE_LET(const Stamp at, ledger::next_stamp(x_replica->clock().tick(), state));
+    std::string text;
+    if (write.kind == WriteKind::remove) {
+        text = ledger::encode_tombstone(shape, state, at, options);
+    } else {
+        std::vector<ledger::Change> changes;
+        for (const ledger::Change& change : write.changes) {
+            if (ledger::is_frame_member(shape, change.name)) return fail(Code::invalid, "'" + change.name + "' is set by the store");
+            if (kind == nullptr) {
+                changes.push_back(change);
+                continue;
+            }
+            const Field* field = kind->field(change.name);
+            const ledger::MemberState* before = state.find(change.name);
+            // A member that nobody declared but the record has may be changed as it is.
+            if (field == nullptr && before == nullptr) return unknown_field(*kind, change.name);
+            if (field == nullptr) {
+                changes.push_back(change);
+                continue;
+            }
+            if (field->setter != FieldSetter::user) return fail(Code::invalid, "'" + change.name + "' is set by the store");
+            TASKSTORE_LET(std::string raw, declared_value(*kind, *field, change.raw_value));
+            if (field->unique) TASKSTORE_TRY(check_unique(group, *kind, *field, raw, write.id));
+            if (before != nullptr && before->raw_value == raw) continue;
+            if (write.check_references) TASKSTORE_TRY(check_reference(group, *field, raw));
+            if (change.name == "status" && before != nullptr) {
+                const std::string from = text_of_raw(before->raw_value);
+                const std::string to = text_of_raw(raw);
+                if (!allowed(*kind, from, to)) {
+                    if (!write.force) {
+                        std::string next;
+                        for (const Transition& transition : kind->transitions) {
+                            if (transition.from == from) next += (next.empty() ? "" : ", ") + std::string(transition.to);
+                        }
+                        return fail(Code::conflict, noun + " '" + write.id + "' cannot go from " + from + " to " + to)
+                            .with_hint("from " + from + " it goes to " + (next.empty() ? "nothing else" : next) + "; --force overrides and is recorded");
+                    }
+                    options.forced = true;
+                }
+                for (const Field& timed : kind->fields) {
+                    if (timed.setter != FieldSetter::entered) continue;
+                    const bool enters = std::ranges::find(timed.choices, to) != timed.choices.end();
+                    changes.push_back({std::string(timed.name), enters ? std::to_string(at.ms) : "null"});
+                }
+            }
+            changes.push_back({change.name, std::move(raw)});
+        }
+        if (changes.empty()) return fail(Code::invalid, "nothing to change in " + noun + " '" + write.id + "'");
+        text = ledger::encode_edit(shape, state, changes, at, options);
+    }
+    TASKSTORE_LET(Prepared prepared, finish(write.collection, stored, std::move(text), write.kind == WriteKind::remove));
+    prepared.id = write.id;
+    prepared.record.id = write.id;
+    prepared.record.data = prepared.removes ? ledger::to_record_text(state) : std::string(split_own_line(prepared.text).first) + "}";
+    prepared.record.revision = to_text(at);
+    prepared.record.updated_at = at.ms;
+    return prepared;
+}
+
+Status PlanImpl::extend_chunks(std::string_view collection, FileRow& row) {
+    std::int64_t covered = 0;
+    for (const ledger::Chunk& chunk : row.chunks) covered += chunk.bytes;
+    if (row.identity.size - covered < ledger::kChunkBytes) return ok();
+    TASKSTORE_LET(auto file, x_files.open(x_ledger.path_of(collection), os::OpenMode::read));
+    ledger::ScanStart start;
+    if (!row.chunks.empty()) {
+        start = {row.chunks.back().line_start, row.chunks.back().line_number};
+        row.chunks.resize(std::min(row.chunks.size() - 1, static_cast<std::size_t>(start.offset / ledger::kChunkBytes) + 1));
+    }
+    return ledger::scan(*file, row.identity.size, start, row.chunks, [](const ledger::ScannedLine&) { return ok(); });
+}
+
+Status PlanImpl::apply(std::vector<Prepared>& lines, std::map<std::string, ledger::Appended>& appended) {
+    TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*x_db));
+    std::map<std::string, FileRow> rows;
+    std::map<std::string, std::int64_t> offsets;
+    for (auto& [collection, file] : appended) {
+        TASKSTORE_LET(FileRow row, x_cache->file_row(collection));
+        if (row.number == 0) {
+            TASKSTORE_LET(const std::int64_t last, x_cache->number("SELECT max(file) FROM taskstore_files"));
+            row.number = last + 1;
+            TASKSTORE_TRY(x_cache->save_file(collection, row));
+        } else if (!(row.identity == file.before) || !file.notes.empty()) {
+            return fail(Code::unavailable, "the file changed before the append");
+        }
+        row.identity = file.after;
+        row.racy = file.after == os::FileIdentity{};
+        rows[collection] = std::move(row);
+        offsets[collection] = file.offset;
+    }
+    std::map<Ticket*, std::int64_t> batches;
+    for (const Prepared& line : lines) {
+        const FileRow& row = rows[line.collection];
+        std::int64_t& offset = offsets[line.collection];
+        const auto bytes = static_cast<std::int64_t>(line.text.size()) - 1;
+        std::int64_t batch = 0;
+        if (line.batch_number != 0) {
+            batch = batches[line.ticket];
+            if (batch == 0) {
+                ledger::LineDecoder decoder(shape_of(line.collection));
+                TASKSTORE_LET(const ledger::Line decoded, decoder.decode(std::string_view(line.text).substr(0, line.text.size() - 1)));
+                TASKSTORE_LET(batch, x_cache->add_batch(decoded.batch->id, decoded.batch->count, true));
+                batches[line.ticket] = batch;
+            }
+        }
+        TASKSTORE_TRY(x_cache->add_line(row.number * kFileSpan + offset, line.rid, bytes, batch, line.batch_number));
+        offset += bytes + 1;
+        TASKSTORE_TRY(x_cache->put_own(line.collection, line.rid, line.text, line.known));
+    }
+    for (auto& [collection, row] : rows) {
+        TASKSTORE_TRY(extend_chunks(collection, row));
+        TASKSTORE_TRY(x_cache->save_file(collection, row));
+    }
+    return transaction.commit();
+}
+
+}  // namespace taskstore::records
