@@ -1,0 +1,52 @@
+#pragma once
+// The command table: parsing, help and (later) completions and man pages follow from it. Knows no store.
+
+#include <taskstore/base/result.hpp>
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace taskstore::cli {
+
+struct Context;
+
+struct Option {
+    std::string_view name;   ///< Without dashes.
+    char letter = '\0';
+    std::string_view value;  ///< What the value is called; empty: a flag.
+    std::string_view help;
+    bool repeats = false;
+};
+
+struct Command {
+    std::string_view words;      ///< "prd add"
+    std::string_view arguments;  ///< "ID [FIELD=VALUE]…"; in [ ] optional, with … repeated
+    std::string_view help;
+    std::span<const Option> options;
+    std::string_view examples;   ///< One per line.
+    Status (*run)(Context& context);
+    bool record_fields = false;  ///< Also takes an option per settable field of the kind named by its first word.
+};
+
+/// What the command line says.
+struct Invocation {
+    const Command* command = nullptr;
+    std::vector<std::string> arguments;
+    std::map<std::string, std::vector<std::string>, std::less<>> options;
+    bool help = false;
+
+    bool has(std::string_view option) const { return options.contains(option); }
+    /// The last one given, or `other`.
+    std::string value(std::string_view option, std::string other = {}) const;
+};
+
+std::span<const Command> commands();
+/// invalid, with the nearest word, for what the table does not have.
+Result<Invocation> parse(const std::vector<std::string>& words);
+std::string help_of(const Command& command);
+std::string overview();
+
+}  // namespace taskstore::cli

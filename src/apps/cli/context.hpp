@@ -1,0 +1,80 @@
+#pragma once
+// What every verb works with: the command line, the plan (opened when asked for), and the two ways of answering.
+
+#include "command.hpp"
+#include "terminal.hpp"
+
+#include <taskstore/records/plan.hpp>
+#include <taskstore/sqlite/driver.hpp>
+#include <taskstore/store/place.hpp>
+
+#include <memory>
+#include <optional>
+
+namespace taskstore::cli {
+
+inline constexpr std::int64_t kSchemaVersion = 1;
+
+struct Context {
+    explicit Context(Invocation invocation);
+
+    Invocation call;
+    bool json;
+    bool quiet;
+    Terminal terminal = Terminal::of_stdout();
+    SystemClock clock;
+    SystemRandom random;
+    os::SystemFileSystem files;
+    sqlite::Driver driver;
+
+    Result<store::Place> place();
+    /// Opens the plan. `make`: makes the store first where a git work tree has none.
+    Result<records::Plan*> plan(bool make = false);
+    /// Warnings gathered so far go to stderr.
+    void flush_notes();
+    void warn(std::string_view text) const;
+
+    /// The one JSON document of a success.
+    void print_json(std::string_view kind, std::string_view data, std::string_view next_cursor = {}) const;
+    void print(std::string_view text) const;
+    /// Reads a text option's value: itself, or from a file or `-` where the option says so.
+    Result<std::string> read_text(const std::string& path);
+
+  private:
+    std::unique_ptr<Progress> x_progress;
+    std::unique_ptr<records::Plan> x_plan;
+};
+
+std::string actor_name();
+Colour colour_of_status(std::string_view status);
+/// Local reading aid: "2026-11-21 08:15:30" UTC.
+std::string shown_time(std::int64_t ms);
+
+// The verbs, by file: store_verbs.cpp and plan_verbs.cpp.
+Status run_init(Context& context);
+Status run_sync(Context& context);
+Status run_stats(Context& context);
+Status run_state(Context& context);
+Status run_doctor(Context& context);
+Status run_config_show(Context& context);
+Status run_version(Context& context);
+Status run_sql(Context& context);
+Status run_import(Context& context);
+Status run_list_prds(Context& context);
+Status run_list_task_specs(Context& context);
+Status run_list_executions(Context& context);
+Status run_show(Context& context);
+Status run_kind_add(Context& context);
+Status run_kind_set(Context& context);
+Status run_kind_rm(Context& context);
+Status run_kind_list(Context& context);
+Status run_kind_show(Context& context);
+Status run_record_add(Context& context);
+Status run_record_get(Context& context);
+Status run_record_set(Context& context);
+Status run_record_rm(Context& context);
+Status run_record_list(Context& context);
+Status run_history(Context& context);
+Status run_undo(Context& context);
+
+}  // namespace taskstore::cli

@@ -1,0 +1,91 @@
+#include <taskstore/base/hash.hpp>
+#include <taskstore/records/kind.hpp>
+#include <taskstore/store/place.hpp>
+
+#include <array>
+
+namespace taskstore::store {
+namespace {
+
+constexpr std::array<std::string_view, 5> kIgnored{"store.db*", "taskstore.db*", "lock", "run/", "*.db-*"};
+
+bool is_folder(os::FileSystem& files, const std::string& path) {
+    const auto info = files.info(path);
+    return info && info->kind == os::FileKind::directory;
+}
+
+/// The git folder of a work tree whose root is `root`: .git itself, or what the file .git points to (a linked work
+/// tree, a submodule). Empty where there is none.
+std::string git_folder(os::FileSystem& files, const std::string& root) {
+    const std::string dot_git = os::join_path(root, ".git");
+    if (is_folder(files, dot_git)) return dot_git;
+    const auto text = os::read_file(files, dot_git, 65536);
+    if (!text || !text->starts_with("gitdir: ")) return {};
+    std::string path = text->substr(8, text->find_last_not_of("\r\n") + 1 - 8);
+    if (!path.starts_with('/')) path = os::join_path(root, path);
+    return is_folder(files, path) ? path : std::string();
+}
+
+Place place_of(os::FileSystem& files, std::string folder, std::string work_tree, const std::string& git) {
+    Place place{std::move(folder), std::move(work_tree), {}, false};
+    place.exists = is_folder(files, place.folder);
+    if (git.empty()) {
+        place.replica_path = os::join_path(os::join_path(place.folder, "run"), "replica.json");
+    } else {
+        // A work tree may hold more than one store: each has an identity of its own.
+        const std::string name = "replica-" + sha256_hex(place.folder).substr(0, 12) + ".json";
+        place.replica_path = os::join_path(os::join_path(git, "taskstore"), name);
+    }
+    return place;
+}
+
+}  // namespace
+
+Result<Place> find_place(os::FileSystem& files, const std::string& from) {
+    if (!from.starts_with('/')) return fail(Code::invalid, "'" + from + "' is not an absolute path");
+    std::string root;
+    std::string git;
+    for (std::string at = from;; at = os::folder_of(at)) {
+        git = git_folder(files, at);
+        if (!git.empty()) root = at;
+        if (!git.empty() || at == "/") break;
+    }
+    for (std::string at = from;; at = os::folder_of(at)) {
+        const std::string folder = os::join_path(at, ".taskstore");
+        if (is_folder(files, folder)) return place_of(files, folder, root, git);
+        if (at == root || at == "/") break;
+        // Outside git only the folder itself counts, so that nobody writes into a stranger's store above.
+        if (root.empty()) break;
+    }
+    return place_of(files, os::join_path(root.empty() ? from : root, ".taskstore"), root, git);
+}
+
+Result<Place> place_at(os::FileSystem& files, const std::string& folder) { return place_of(files, folder, {}, {}); }
+
+Status complete_gitignore(os::FileSystem& files, const Place& place) {
+    const std::string path = os::join_path(place.folder, ".gitignore");
+    const auto read = os::read_file(files, path, 1 << 20);
+    if (!read && read.error().code != Code::not_found) return fail(read.error());
+    std::string text = read ? *read : "";
+    std::string missing;
+    for (const std::string_view line : kIgnored) {
+        if (("\n" + text + "\n").find("\n" + std::string(line) + "\n") == std::string::npos) missing += std::string(line) + "\n";
+    }
+    if (missing.empty()) return ok();
+    if (!text.empty() && text.back() != '\n') text += '\n';
+    return os::replace_file(files, path, text + missing);
+}
+
+Status make_store(os::FileSystem& files, const Place& place) {
+    TASKSTORE_TRY(os::make_directories(files, place.folder));
+    TASKSTORE_TRY(os::make_directories(files, os::join_path(place.folder, "run")));
+    TASKSTORE_TRY(complete_gitignore(files, place));
+    const std::string version = os::join_path(place.folder, ".version");
+    if (!files.info(version)) TASKSTORE_TRY(os::replace_file(files, version, "1  # Current schema version\n"));
+    for (const records::Kind& kind : records::kinds()) {
+        TASKSTORE_TRY(files.open(os::join_path(place.folder, std::string(kind.collection) + ".jsonl"), os::OpenMode::create));
+    }
+    return files.sync_directory(place.folder);
+}
+
+}  // namespace taskstore::store
