@@ -124,7 +124,7 @@ Status Cache::put_row(std::string_view collection, std::int64_t rid, const std::
         values += ",?7";
     } else {
         for (const Field& field : kind->fields) {
-            if (!field.indexed) continue;
+            if (field.document) continue;
             sql += "," + std::string(field.name);
             values += ",?" + std::to_string(++index);
         }
@@ -143,7 +143,7 @@ Status Cache::put_row(std::string_view collection, std::int64_t rid, const std::
     } else {
         index = 6;
         for (const Field& field : kind->fields) {
-            if (!field.indexed) continue;
+            if (field.document) continue;
             ++index;
             const std::string_view raw = raw_of(field.name);
             const bool number = field.type == FieldType::integer || field.type == FieldType::time_ms;

@@ -2,7 +2,7 @@
 // store.db: the cache of a ledger folder. Private to records.
 //
 // Tables (taskstore_* are ours alone; the others may be read by anybody):
-//   <kind>(rid, id, updated_at, revision, <indexed fields>, data, stamps, + a virtual column per other field)
+//   <kind>(rid, id, updated_at, revision, <fields but documents>, data, stamps)
 //   records(rid, collection, id, …)       live records of collections that no kind declares
 //   taskstore_dead(rid, collection, id, updated_at, stamps)          deleted records
 //   taskstore_lines(pos, rid, bytes, batch, k)      every line; pos = file number * 2^40 + offset

@@ -33,13 +33,9 @@ CREATE TABLE records(rid INTEGER PRIMARY KEY, collection TEXT NOT NULL, id TEXT 
         const std::string table(kind.collection);
         ddl += "CREATE TABLE " + table + "(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, updated_at INTEGER NOT NULL, revision TEXT NOT NULL";
         for (const Field& field : kind.fields) {
-            if (field.indexed) ddl += ", " + std::string(field.name) + " " + std::string(type_of(field));
+            if (!field.document) ddl += ", " + std::string(field.name) + " " + std::string(type_of(field));
         }
         ddl += ", data TEXT NOT NULL, stamps TEXT NOT NULL";
-        for (const Field& field : kind.fields) {
-            if (field.indexed) continue;
-            ddl += ", " + std::string(field.name) + " ANY GENERATED ALWAYS AS (data ->> '$." + std::string(field.name) + "') VIRTUAL";
-        }
         ddl += ") STRICT;\n";
     }
     return ddl;

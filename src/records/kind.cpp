@@ -50,7 +50,7 @@ constexpr std::array kPrdFields{
     kCreated,
     Field{.name = "status", .type = choice, .indexed = true, .initial = "\"draft\"", .choices = kPrdStates, .help = "where it stands"},
     Field{.name = "review_passes", .type = integer, .initial = "0", .help = "how often it was reviewed (0-255)"},
-    Field{.name = "content", .initial = "\"\"", .help = "the document, Markdown"},
+    Field{.name = "content", .initial = "\"\"", .document = true, .help = "the document, Markdown"},
 };
 constexpr std::array kSpecFields{
     Field{.name = "prd_id", .required = true, .indexed = true, .refers_to = "prds", .help = "the PRD that it belongs to"},
@@ -60,7 +60,7 @@ constexpr std::array kSpecFields{
     Field{.name = "status", .type = choice, .indexed = true, .initial = "\"pending\"", .choices = kSpecStates, .help = "where it stands"},
     Field{.name = "workflow_name", .refers_to = "workflows", .help = "the workflow that carries it out"},
     Field{.name = "assigned_to", .help = "who works on it"},
-    Field{.name = "content", .initial = "\"\"", .help = "the specification, Markdown"},
+    Field{.name = "content", .initial = "\"\"", .document = true, .help = "the specification, Markdown"},
 };
 constexpr std::array kExecutionFields{
     Field{.name = "ts_id", .required = true, .indexed = true, .refers_to = "task_specs", .help = "the task spec that it carries out"},
@@ -84,10 +84,10 @@ constexpr std::array kDependencyFields{
 constexpr std::array kWorkflowFields{
     Field{.name = "name", .required = true, .indexed = true, .unique = true, .help = "its name, unique"},
     Field{.name = "description", .initial = "\"\"", .help = "what it does"},
-    Field{.name = "awl_code", .initial = "\"\"", .help = "its definition, AWL"},
+    Field{.name = "awl_code", .initial = "\"\"", .document = true, .help = "its definition, AWL"},
     Field{.name = "version", .help = "its version"},
     kCreated,
-    Field{.name = "content", .help = "further text"},
+    Field{.name = "content", .document = true, .help = "further text"},
 };
 constexpr std::array kRepoFields{
     Field{.name = "last_synced_commit", .initial = "\"\"", .help = "the commit that was synced last"},

@@ -723,7 +723,7 @@ Result<std::vector<Finding>> PlanImpl::findings() {
             if (const Field* status = kind.field("status")) {
                 std::string list;
                 for (const std::string_view choice : status->choices) list += (list.empty() ? "'" : ",'") + std::string(choice) + "'";
-                TASKSTORE_LET(auto rows, db.prepare("SELECT id, data ->> '$.status' FROM " + table_of(&kind) + " WHERE status IS NULL OR status NOT IN (" + list + ") LIMIT 100"));
+                TASKSTORE_LET(auto rows, db.prepare("SELECT id, json_extract(data, '$.status') FROM " + table_of(&kind) + " WHERE status IS NULL OR status NOT IN (" + list + ") LIMIT 100"));
                 while (true) {
                     TASKSTORE_LET(const bool row, rows->step());
                     if (!row) break;

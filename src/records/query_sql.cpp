@@ -151,12 +151,12 @@ std::string table_of(const Kind* kind) { return kind == nullptr ? "records" : st
 
 std::string column_of(const Kind* kind, std::string_view field) {
     if (field == "updated_at") return "updated_at";
-    if (kind != nullptr) return field == kind->id_member ? "id" : quoted(field);
-    if (field == "id") return "id";
+    if (field == (kind != nullptr ? kind->id_member : "id")) return "id";
+    if (const Field* known = kind != nullptr ? kind->field(field) : nullptr; known != nullptr && !known->document) return quoted(field);
     std::string path = "$." + quoted(field);
     std::string literal = "'";
     for (const char c : path) literal += c == '\'' ? std::string("''") : std::string(1, c);
-    return "(data ->> " + literal + "')";
+    return "json_extract(data, " + literal + "')";
 }
 
 Result<SelectSql> select_sql(const Query& query) {

@@ -80,8 +80,7 @@ std::vector<Option> options_of(const Command& command, std::vector<std::string>&
             if (field.setter != records::FieldSetter::user) continue;
             std::string& name = names.emplace_back(field.name);
             std::ranges::replace(name, '_', '-');
-            const bool file = field.name == "content" || field.name == "awl_code";
-            options.push_back({name, 0, file ? "FILE|-" : "V", field.help});
+            options.push_back({name, 0, field.document ? "FILE|-" : "V", field.help});
         }
     }
     options.insert(options.end(), kGlobal.begin(), kGlobal.end());

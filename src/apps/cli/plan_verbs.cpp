@@ -157,7 +157,7 @@ Result<std::vector<ledger::Change>> field_changes(Context& context, records::Pla
         std::ranges::replace(option, '_', '-');
         if (field.setter != records::FieldSetter::user || !context.call.has(option)) continue;
         std::string text = context.call.value(option);
-        if (field.name == "content" || field.name == "awl_code") {
+        if (field.document) {
             TASKSTORE_LET(text, context.read_text(text));
         }
         if (const auto bad = first_invalid_utf8(text)) return fail(Code::invalid, "--" + option + " is not UTF-8");

@@ -30,6 +30,7 @@ struct Field {
     std::span<const std::string_view> choices = {};
     std::string_view refers_to = {};  ///< Collection whose id (or unique name) the value names.
     bool unique = false;
+    bool document = false;  ///< Long text: no column of its own in store.db; options read it from a file or `-`.
     std::string_view help = {};
 };
 
