@@ -134,6 +134,39 @@ TEST_P(SqliteGroup, AStatementThatAWorkKeepsIsReset) {
     kept.clear();
 }
 
+TEST_P(SqliteGroup, AHalfReadInsertThatAWorkKeepsDoesNotHoldUpTheCommit) {
+    std::vector<std::unique_ptr<Statement>> kept;
+    int runs = 0;
+    const auto results = write_together(
+        {add_note(1),
+         [&](Connection& connection) -> Status {
+             ++runs;
+             TASKSTORE_LET(
+                 auto inserting,
+                 connection.prepare("INSERT INTO notes (id) VALUES (2), (3) RETURNING id"));
+             TASKSTORE_TRY(inserting->step());
+             kept.push_back(std::move(inserting));
+             return ok();
+         },
+         add_note(4)});
+    for (const Status& result : results) EXPECT_TRUE(result) << result.error().message;
+    EXPECT_EQ(runs, 1);
+    EXPECT_THAT(note_ids(), ElementsAre(1, 2, 3, 4));
+    kept.clear();
+}
+
+TEST_P(SqliteGroup, DoubtAboutACommitOutlivesARepetitionThatFailsOtherwise) {
+    os::FaultFileSystem& disk = static_cast<Disk&>(*x_sandbox).disk();
+    disk.fail_at(1, {.only = os::Call::sync_data, .path_part = "-wal"});
+    int runs = 0;
+    const Status status = x_database->write([&](Connection& connection) -> Status {
+        if (++runs == 2) return fail(Code::invalid, "second thoughts");
+        return add_note(1)(connection);
+    });
+    EXPECT_EQ(runs, 2);
+    EXPECT_EQ(status.error().code, Code::outcome_unknown);
+}
+
 TEST_P(SqliteGroup, ACommitThatMeetsAnErrorOnceIsRepeatedOnce) {
     os::FaultFileSystem& disk = static_cast<Disk&>(*x_sandbox).disk();
     for (const os::FaultKind kind : {os::FaultKind::error, os::FaultKind::error_after}) {
