@@ -238,6 +238,28 @@ TEST(Power, NamesSurviveAsAPrefixOrInAnySubset) {
     EXPECT_TRUE(second_alone);
 }
 
+TEST(Power, FlushingOneFolderLeavesTheOthers) {
+    FaultFileSystem disk;
+    for (const char* folder : {"/a", "/b"}) disk.put_directory(folder);
+    open_or_fail(disk, "/a/1");
+    open_or_fail(disk, "/b/1");
+    ASSERT_TRUE(disk.sync_directory("/b"));
+    const auto after = disk.after_power_cut(PowerCut::drop_all());
+    EXPECT_FALSE(after->get_file("/a/1"));
+    EXPECT_TRUE(after->get_file("/b/1"));
+}
+
+TEST(Power, ARenameBetweenFoldersTakesAlongWhatCameBefore) {
+    FaultFileSystem disk;
+    disk.put_file("/a/x", "moved");
+    disk.put_file("/b/x", "old");
+    ASSERT_TRUE(disk.unlink("/b/x"));
+    ASSERT_TRUE(disk.rename("/a/x", "/b/x"));
+    ASSERT_TRUE(disk.sync_directory("/a"));
+    EXPECT_EQ(disk.unflushed(), "");
+    EXPECT_EQ(disk.after_power_cut(PowerCut::drop_all())->get_file("/b/x"), "moved");
+}
+
 TEST(Power, ARenameIsWholeOrNotAtAll) {
     FaultFileSystem disk;
     disk.put_file("/a", "new");

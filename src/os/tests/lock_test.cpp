@@ -120,7 +120,7 @@ TEST(FileLock, ContendingProcessesLoseNoIncrement) {
 }
 
 TEST(FileLock, QueuesAgainWhenTheFileWasReplacedWhileWaiting) {
-    FaultFileSystem disk;
+    FaultFileSystem disk({.birth_times = false});
     disk.put_file("/lock", "");
     int attempts = 0;
     disk.set_hook([&](const CallRecord& record) {
@@ -138,6 +138,17 @@ TEST(FileLock, QueuesAgainWhenTheFileWasReplacedWhileWaiting) {
     disk.set_hook({});
     FileLock other(disk, "/lock");
     EXPECT_FALSE(other.acquire_within(0)) << "it is the file at the path that is locked";
+}
+
+TEST(FileLock, TellsAReplacementThatGotTheSameInodeNumber) {
+    FaultFileSystem disk({.reuse_inode_numbers = true});
+    int attempts = 0;
+    disk.set_hook([&](const CallRecord& record) {
+        if (record.call == Call::lock && ++attempts == 1) disk.put_file("/lock", "");
+    });
+    FileLock lock(disk, "/lock");
+    ASSERT_TRUE(lock.acquire());
+    EXPECT_EQ(attempts, 2);
 }
 
 TEST(FileLock, IsUsableAfterAnErrorAndAfterAPowerCut) {

@@ -36,6 +36,9 @@ TEST(ReplaceFile, LeavesOldOrNewWhicheverCallFails) {
             } else {
                 EXPECT_EQ(now, kOld);
             }
+            if (kind == FaultKind::error && !disk.log().back().error) {
+                EXPECT_THAT(*disk.list("/d"), testing::ElementsAre("x"));
+            }
             disk.clear_faults();
             ASSERT_TRUE(replace_file(disk, "/d/x", "third"));
             EXPECT_EQ(disk.get_file("/d/x"), "third");

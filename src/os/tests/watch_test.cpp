@@ -90,6 +90,19 @@ INSTANTIATE_TEST_SUITE_P(Both, FolderWatchModes,
                              return tested.param == WatchMode::polling ? "Polling" : "Automatic";
                          });
 
+TEST(FolderWatch, SleepsBetweenLooksAlsoAfterACancellation) {
+    FaultFileSystem disk({.count_reads = true});
+    disk.put_directory("/d");
+    auto watch = FolderWatch::open(disk, "/d", WatchMode::polling);
+    ASSERT_TRUE(watch);
+    std::stop_source stop;
+    const std::jthread canceller([&] { stop.request_stop(); });
+    EXPECT_EQ(watch->wait(std::nullopt, stop.get_token())->kind, Kind::cancelled);
+    disk.reset_calls();
+    EXPECT_EQ(watch->wait(50)->kind, Kind::timed_out);
+    EXPECT_LE(disk.calls(), 8U);
+}
+
 TEST(FolderWatch, PollsOnANetworkFileSystemAndSaysSo) {
     FaultFileSystem disk({.network_type = "NFS"});
     disk.put_file("/d/x", "1");

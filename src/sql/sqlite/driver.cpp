@@ -16,13 +16,13 @@ Status make_if_absent(os::FileSystem& files, const std::string& path) {
     static std::mutex mutex;
     const std::lock_guard lock(mutex);
     const auto info = files.info(path);
-    if (info) return ok();
-    if (info.error().code != Code::not_found) return fail(info.error());
-    {
+    if (info && info->identity.size > 0) return ok();
+    if (!info && info.error().code != Code::not_found) return fail(info.error());
+    if (!info) {
         const auto file = files.open(path, os::OpenMode::create_new, 0600);
-        if (!file && file.error().code == Code::exists) return ok();
-        if (!file) return fail(file.error());
+        if (!file && file.error().code != Code::exists) return fail(file.error());
     }
+    // Also for an empty one that is there already: its maker may have died before this flush.
     return files.sync_directory(os::folder_of(path));
 }
 
@@ -49,9 +49,9 @@ bool cannot_join_wal(const Error& error) {
 
 }  // namespace
 
-Driver::Driver(os::FileSystem* files, const Clock* clock, Random* random)
+Driver::Driver(os::FileSystem* files, const Clock* clock)
     : x_files(files != nullptr ? files : &x_system_files) {
-    if (files != nullptr) x_vfs = std::make_unique<Vfs>(*files, clock, random);
+    if (files != nullptr) x_vfs = std::make_unique<Vfs>(*files, clock);
 }
 
 Driver::~Driver() = default;

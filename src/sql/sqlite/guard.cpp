@@ -106,6 +106,13 @@ bool Guard::allows(int action, const char* first, const char* second) {
         case SQLITE_TRANSACTION:
         case SQLITE_SAVEPOINT:
             return true;
+        case SQLITE_UPDATE:
+            // SQLite asks this when it declares a virtual table for reading (it compiles, and
+            // drops, what would store a new table's text); a statement that says so it refuses by
+            // itself.
+            if (one == "sqlite_master") return true;
+            refused = "the connection is read-only";
+            return false;
         case SQLITE_PRAGMA:
             if (reads_only(one, second != nullptr)) return true;
             refused = "PRAGMA " + std::string(one) + " is not allowed on a read-only connection";

@@ -271,8 +271,8 @@ int open_file(sqlite3_vfs* engine_vfs, const char* name, sqlite3_file* file, int
         open->path = name;
         constexpr int kJournals =
             SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL | SQLITE_OPEN_WAL;
-        open->name_is_new = (flags & kJournals) != 0 && (flags & SQLITE_OPEN_CREATE) != 0 &&
-                            !vfs.files().info(open->path);
+        // Also where the name is there already: whoever made it may have died before flushing it.
+        open->name_is_new = (flags & kJournals) != 0 && (flags & SQLITE_OPEN_CREATE) != 0;
         auto opened = open_as_asked(vfs.files(), open->path, flags, &granted);
         if (!opened) return failed(vfs, opened.error(), SQLITE_CANTOPEN);
         open->file = std::move(*opened);
@@ -327,9 +327,10 @@ void (*find_symbol(sqlite3_vfs* /*vfs*/, void* /*library*/, const char* /*name*/
 }
 void close_library(sqlite3_vfs* /*vfs*/, void* /*library*/) {}
 
-int randomness(sqlite3_vfs* vfs, int bytes, char* out) {
-    vfs_of(vfs).fill_random(out, static_cast<std::size_t>(bytes));
-    return bytes;
+// SQLite seeds its one generator, also for the salts of WALs, from its default VFS; this is never
+// asked.
+int randomness(sqlite3_vfs* /*vfs*/, int /*bytes*/, char* /*out*/) {
+    return 0;
 }
 
 int sleep_us(sqlite3_vfs* /*vfs*/, int microseconds) {
@@ -353,24 +354,12 @@ int last_error(sqlite3_vfs* vfs, int /*bytes*/, char* /*out*/) {
     return vfs_of(vfs).last_errno();
 }
 
-/// Instances differ from each other, and a run repeats: the salts of a WAL must not be those of the
-/// one that lay there before.
-std::atomic<std::uint64_t> instances{0};
-
-std::uint64_t mix(std::uint64_t x) {  // splitmix64 (Steele, Lea, Flood 2014)
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
-    return x ^ (x >> 31);
-}
-constexpr std::uint64_t kGoldenGamma = 0x9e3779b97f4a7c15U;
+std::atomic<int> instances{0};
 
 }  // namespace
 
-Vfs::Vfs(os::FileSystem& files, const Clock* clock, Random* random)
-    : x_files(files), x_clock(clock), x_random(random) {
-    const std::uint64_t instance = instances.fetch_add(1) + 1;
-    x_name = "taskstore-" + std::to_string(instance);
-    x_chance.store(mix(instance * kGoldenGamma));
+Vfs::Vfs(os::FileSystem& files, const Clock* clock) : x_files(files), x_clock(clock) {
+    x_name = "taskstore-" + std::to_string(instances.fetch_add(1) + 1);
     x_vfs.iVersion = 2;
     x_vfs.szOsFile = static_cast<int>(sizeof(EngineFile));
     x_vfs.mxPathname = kPathBytesMax;
@@ -399,20 +388,6 @@ Vfs::~Vfs() {
 std::int64_t Vfs::wall_ms() const {
     constexpr std::int64_t kFixedMs = 1'700'000'000'000;
     return x_clock != nullptr ? x_clock->wall_ms() : kFixedMs;
-}
-
-void Vfs::fill_random(char* out, std::size_t bytes) {
-    if (x_random != nullptr) {
-        x_random->fill(std::as_writable_bytes(std::span<char>(out, bytes)));
-        return;
-    }
-    while (bytes > 0) {
-        const std::uint64_t word = mix(x_chance.fetch_add(kGoldenGamma));
-        const std::size_t count = std::min(bytes, sizeof(word));
-        std::memcpy(out, &word, count);
-        out += count;
-        bytes -= count;
-    }
 }
 
 }  // namespace taskstore::sqlite

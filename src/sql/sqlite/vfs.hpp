@@ -18,7 +18,7 @@ namespace taskstore::sqlite {
 /// Registered with SQLite while it lives, under a name of its own. Thread-safe.
 class Vfs {
   public:
-    Vfs(os::FileSystem& files, const Clock* clock, Random* random);
+    Vfs(os::FileSystem& files, const Clock* clock);
     ~Vfs();
     Vfs(const Vfs&) = delete;
     Vfs& operator=(const Vfs&) = delete;
@@ -27,7 +27,6 @@ class Vfs {
     os::FileSystem& files() { return x_files; }
     VfsLocks& locks() { return x_locks; }
     std::int64_t wall_ms() const;
-    void fill_random(char* out, std::size_t bytes);
     /// errno of the last failure, for messages.
     void note_failure(int error) { x_last_errno.store(error); }
     int last_errno() const { return x_last_errno.load(); }
@@ -35,11 +34,9 @@ class Vfs {
   private:
     os::FileSystem& x_files;
     const Clock* x_clock;
-    Random* x_random;
     std::string x_name;
     VfsLocks x_locks;
     std::atomic<int> x_last_errno{0};
-    std::atomic<std::uint64_t> x_chance;
     sqlite3_vfs x_vfs{};
 };
 

@@ -75,7 +75,7 @@ class Connection {
     virtual Status commit() = 0;
     virtual void rollback() = 0;  ///< Nothing where no transaction is open.
 
-    /// Ends the running statement with `cancelled`; a change it was making takes the whole
+    /// Ends the running statement with `cancelled`; a change it was making may take the whole
     /// transaction with it, so look at in_transaction(). Nothing where none runs. The one method
     /// for any thread.
     virtual void interrupt() = 0;

@@ -37,11 +37,10 @@ class Driver final : public sql::Driver {
   public:
     /// nullptr: the system's files, through SQLite's own VFS. Else everything goes through `files`,
     /// with locks and WAL index in this driver's memory: the driver stands for one process, and
-    /// only its own connections may use a database at a time. `clock` and `random` serve that
-    /// second form (SQL's 'now' and random()); without them time stands still and chance repeats
-    /// from run to run.
-    explicit Driver(os::FileSystem* files = nullptr, const Clock* clock = nullptr,
-                    Random* random = nullptr);
+    /// only its own connections may use a database at a time. `clock` is SQL's 'now' in that second
+    /// form; without it time stands still. (SQL's random() is SQLite's own, seeded by the system,
+    /// in both.)
+    explicit Driver(os::FileSystem* files = nullptr, const Clock* clock = nullptr);
     ~Driver() override;
     Driver(const Driver&) = delete;
     Driver& operator=(const Driver&) = delete;
