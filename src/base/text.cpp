@@ -187,7 +187,7 @@ std::string to_rfc3339(std::int64_t unix_ms) {
 
 std::optional<std::string_view> nearest_name(std::string_view name, std::span<const std::string_view> names) {
     std::optional<std::string_view> best;
-    std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
+    std::size_t best_distance = std::max<std::size_t>(1, (name.size() + 1) / 3) + 1;
     for (const std::string_view other : names) {
         std::vector<std::size_t> row(other.size() + 1);
         std::iota(row.begin(), row.end(), std::size_t{0});

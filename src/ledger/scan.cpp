@@ -117,7 +117,7 @@ Result<ScanStart> first_difference(os::File& file, std::int64_t size, std::vecto
         }
         offset += chunks[i].bytes;
     }
-    return ScanStart{offset, 0};
+    return ScanStart{offset, 1};
 }
 
 std::string pack_chunks(const std::vector<Chunk>& chunks) {

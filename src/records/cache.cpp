@@ -57,9 +57,7 @@ Result<std::int64_t> Cache::number(std::string_view sql) {
 
 Result<std::int64_t> Cache::next_rid() {
     if (x_next_rid == 0) {
-        std::string sql = "SELECT max(m) FROM (SELECT max(rid) m FROM taskstore_dead UNION ALL SELECT max(rid) FROM records";
-        for (const Kind& kind : kinds()) sql += " UNION ALL SELECT max(rid) FROM " + std::string(kind.collection);
-        TASKSTORE_LET(x_next_rid, number(sql + ")"));
+        TASKSTORE_LET(x_next_rid, number("SELECT max(rid) FROM taskstore_lines"));
     }
     return ++x_next_rid;
 }
@@ -101,6 +99,7 @@ Result<StoredState> Cache::load(std::string_view collection, std::string_view id
         TASKSTORE_LET(const bool row, rows->step());
         if (!row) return out;
         out.rid = rows->column_int64(0);
+        if (rows->column_text(2).empty()) return out;  // its lines wait for their batch
         std::string data;
         JsonWriter(data).begin_object().key(shape_of(collection).id_member).string(id).key("deleted").boolean(true)
             .key("updated_at").integer(rows->column_int64(1)).end_object();

@@ -4,7 +4,7 @@
 // Tables (taskstore_* are ours alone; the others may be read by anybody):
 //   <kind>(rid, id, updated_at, revision, <fields but documents>, data, stamps)
 //   records(rid, collection, id, …)       live records of collections that no kind declares
-//   taskstore_dead(rid, collection, id, updated_at, stamps)          deleted records
+//   taskstore_dead(rid, collection, id, updated_at, stamps)          deleted records; without stamps: all lines wait for a batch
 //   taskstore_lines(pos, rid, bytes, batch, k)      every line; pos = file number * 2^40 + offset
 //   taskstore_files(file, collection, identity…, chunks)             what sync saw of each file
 //   taskstore_batches(batch, name, n, complete)   taskstore_damaged(…)   taskstore_lost(…)
@@ -79,6 +79,7 @@ class Cache {
     Status read_files(SyncReport& report, const std::function<void(std::string_view, std::int64_t, std::int64_t)>& progress);
     Status refold_all();
     Status refold(std::string_view collection, std::int64_t rid);
+    Status put_waiting(std::string_view collection, std::int64_t rid);
     Status put_line(std::string_view collection, std::int64_t rid, const ledger::Line& line, std::string_view data, std::string_view stamps);
     Status erase(std::string_view collection, std::int64_t rid);
     Result<std::int64_t> find_rid(std::string_view collection, std::string_view id);

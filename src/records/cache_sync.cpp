@@ -324,6 +324,7 @@ Result<std::vector<std::string>> Cache::lines_of(std::string_view collection, st
 
 Status Cache::refold(std::string_view collection, std::int64_t rid) {
     TASKSTORE_LET(const auto texts, lines_of(collection, rid));
+    if (texts.empty()) return put_waiting(collection, rid);
     std::vector<ledger::Line> lines;
     lines.reserve(texts.size());
     ledger::LineDecoder decoder(shape_of(collection));
@@ -333,6 +334,27 @@ Status Cache::refold(std::string_view collection, std::int64_t rid) {
         lines.push_back(std::move(*line));
     }
     return put(collection, rid, ledger::fold(shape_of(collection), lines));
+}
+
+/// Nothing counts of the record now. If it has lines all the same, they wait for the rest of their batch: its id must be found
+/// again, so that later lines join them.
+Status Cache::put_waiting(std::string_view collection, std::int64_t rid) {
+    TASKSTORE_TRY(erase(collection, rid));
+    TASKSTORE_LET(auto rows, x_db.prepare("SELECT pos, bytes FROM taskstore_lines WHERE rid=?1 LIMIT 1"));
+    TASKSTORE_TRY(rows->bind(1, rid));
+    TASKSTORE_LET(const bool row, rows->step());
+    if (!row) return ok();
+    TASKSTORE_LET(os::File* const file, file_of(collection));
+    std::string text(static_cast<std::size_t>(rows->column_int64(1)), '\0');
+    TASKSTORE_TRY(file->read_at(rows->column_int64(0) % kFileSpan, text.data(), text.size()));
+    ledger::LineDecoder decoder(shape_of(collection));
+    const auto line = decoder.decode(text);
+    if (!line) return fail(Code::unavailable, "the ledger changed while it was read: try again");
+    TASKSTORE_LET(auto insert, x_db.prepare("INSERT INTO taskstore_dead VALUES (?1,?2,?3,0,'')"));
+    TASKSTORE_TRY(insert->bind(1, rid));
+    TASKSTORE_TRY(insert->bind(2, collection));
+    TASKSTORE_TRY(insert->bind(3, std::string_view(line->id)));
+    return insert->run();
 }
 
 }  // namespace taskstore::records

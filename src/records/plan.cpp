@@ -514,6 +514,7 @@ Result<std::vector<Version>> PlanImpl::history(std::string_view collection, std:
         TASKSTORE_LET(const StoredState stored, x_cache->load(collection, id));
         if (stored.rid == 0) return fail(Code::not_found, "nothing is known of '" + std::string(id) + "'");
         TASKSTORE_LET(own.texts, x_cache->lines_of(collection, stored.rid));
+        if (own.texts.empty()) return fail(Code::not_found, "the lines of '" + std::string(id) + "' wait for the rest of their batch");
     }
     const ledger::Shape shape = shape_of(collection);
     ledger::LineDecoder decoder(shape);
@@ -552,7 +553,7 @@ Result<Written> PlanImpl::undo(std::string_view collection, std::string_view giv
     std::string name(collection);
     std::string id(given_id);
     if (id.empty()) {
-        std::string sql = "SELECT collection, id, updated_at u FROM taskstore_dead UNION ALL SELECT collection, id, updated_at FROM records";
+        std::string sql = "SELECT collection, id, updated_at u FROM taskstore_dead WHERE stamps<>'' UNION ALL SELECT collection, id, updated_at FROM records";
         for (const Kind& kind : kinds()) sql += " UNION ALL SELECT '" + std::string(kind.collection) + "', id, updated_at FROM " + std::string(kind.collection);
         TASKSTORE_TRY(read([&](sql::Connection& db) -> Status {
             TASKSTORE_LET(auto rows, db.prepare(sql + " ORDER BY u DESC LIMIT 1"));
@@ -617,7 +618,7 @@ Result<std::string> PlanImpl::state_hash() {
         for (const Kind& kind : kinds()) {
             sql += "SELECT '" + std::string(kind.collection) + "' c, id, data FROM " + std::string(kind.collection) + " UNION ALL ";
         }
-        sql += "SELECT collection, id, data FROM records UNION ALL SELECT collection, id, '' FROM taskstore_dead ORDER BY 1, 2";
+        sql += "SELECT collection, id, data FROM records UNION ALL SELECT collection, id, '' FROM taskstore_dead WHERE stamps<>'' ORDER BY 1, 2";
         TASKSTORE_LET(auto rows, db.prepare(sql));
         while (true) {
             TASKSTORE_LET(const bool row, rows->step());

@@ -332,7 +332,7 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
         for (const Field& field : kind->fields) {
             const ledger::Change* change = given(field.name);
             std::string raw(field.initial.empty() ? "null" : field.initial);
-            if (field.setter == FieldSetter::created) raw = std::to_string(at.ms);
+            if (field.setter == FieldSetter::created) raw = std::to_string(at.ms + write.created_offset_ms);
             if (field.setter == FieldSetter::entered) {
                 const ledger::Change* status = given("status");
                 const bool entered = status != nullptr && std::ranges::any_of(field.choices, [&](std::string_view choice) {

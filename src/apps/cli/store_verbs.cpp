@@ -221,7 +221,9 @@ Status run_import(Context& context) {
             if (known.error().code != Code::not_found) return fail(known.error());
             const std::string status = checked == 0 ? "\"draft\"" : checked == section.items.size() ? "\"complete\"" : "\"active\"";
             writes.push_back({.kind = records::WriteKind::create, .collection = "prds", .id = section.id,
-                              .changes = {{"title", quoted(section.title)}, {"content", quoted(section.content)}, {"status", status}}});
+                              .changes = {{"title", quoted(section.title)}, {"content", quoted(section.content)}, {"status", status}},
+                              // Lists show the newest PRD first: the first heading is to stand on top.
+                              .created_offset_ms = static_cast<std::int64_t>(sections.size()) - prds});
             ++prds;
         }
         for (const store::ChecklistItem& item : section.items) {
@@ -236,7 +238,8 @@ Status run_import(Context& context) {
             } else {
                 writes.push_back({.kind = records::WriteKind::create, .collection = "task_specs", .id = item.id,
                                   .changes = {{"prd_id", quoted(section.id)}, {"phase_name", quoted(item.text)}, {"content", quoted(item.content)},
-                                              {"status", item.checked ? "\"complete\"" : "\"pending\""}}});
+                                              {"status", item.checked ? "\"complete\"" : "\"pending\""}},
+                                  .created_offset_ms = specs});
                 ++specs;
             }
         }

@@ -49,7 +49,8 @@ Status scan(os::File& file, std::int64_t size, ScanStart start, std::vector<Chun
             const std::function<Status(const ScannedLine&)>& each);
 
 /// Compares the file with what an earlier scan saw. The start of the first line that may differ; `chunks` is cut to
-/// those that are unchanged and begin at or before that line. Nothing differs: start.offset == size.
+/// those that are unchanged and begin at or before that line. Nothing differs: start.offset == size, and the
+/// number means nothing unless the file is empty.
 Result<ScanStart> first_difference(os::File& file, std::int64_t size, std::vector<Chunk>& chunks);
 
 std::string pack_chunks(const std::vector<Chunk>& chunks);

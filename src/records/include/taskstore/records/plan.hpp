@@ -47,6 +47,8 @@ struct Write {
     std::string expected_revision;         ///< Empty: any. Another one there: conflict, both shown.
     bool force = false;                    ///< Overrides the status table; recorded in the line.
     bool check_references = true;
+    /// Added to the time of creation, so that a list that comes in one batch keeps its order.
+    std::int64_t created_offset_ms = 0;
 };
 
 struct Written {
