@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# The program's words, exit codes and JSON.
+. "$(dirname "$0")/begin.sh"
+
+expect 3 taskstore list-prds; has "$err" "taskstore init"
+expect 3 taskstore sync
+git init -q . && expect 0 taskstore sync
+for file in store.db .version .gitignore prds.jsonl task_specs.jsonl executions.jsonl dependencies.jsonl workflows.jsonl repo_state.jsonl; do
+  [ -e ".taskstore/$file" ] || bad "sync did not make $file"
+done
+[ -z "$(git status --porcelain --ignored=no .taskstore | grep -E 'store.db|lock|run/')" ] || bad "git sees the cache"
+expect 0 taskstore list-prds; has "$out" "No PRDs found"
+expect 0 taskstore list-prds --json; same "$out" '{"schema_version":1,"kind":"prd_list","data":[],"next_cursor":null}'
+
+expect 0 taskstore prd add --title 'Wide 日本語 é' --description 'a "b"' --json; prd=$(id_of "$out")
+printf '# Doc\n\ntext\n' | { expect 0 taskstore prd set "${prd: -8}" --content - --status ready; }
+expect 0 taskstore show prd "${prd: -8}" ; has "$out" "# Doc"; has "$out" "日本語"
+expect 4 taskstore prd set "$prd" --status complete; has "$err" "active"
+expect 0 taskstore prd set "$prd" --status complete --force
+expect 0 taskstore history "$prd"; has "$out" "forced"
+expect 0 taskstore undo "$prd"
+expect 0 taskstore show prd "$prd" --json; has "$out" '"status":"ready"'
+expect 4 taskstore prd add --title x --id "$prd"
+expect 4 taskstore prd set "$prd" --title y --if-revision 1@a; has "$err" "revision"
+expect 3 taskstore show prd nothing
+expect 2 taskstore show nonsense x
+expect 2 taskstore frobnicate; expect 2 taskstore list-pdrs; has "$err" "list-prds"
+expect 2 taskstore prd add --titel x; has "$err" "--titel"
+expect 2 taskstore prd add; has "$err" "title"
+expect 2 taskstore list-prds --status nonsense; has "$err" "draft"
+expect 3 taskstore spec add --prd-id none --phase-name x
+expect 0 taskstore spec add --prd-id "${prd: -8}" --phase-name build --json; spec=$(id_of "$out")
+expect 0 taskstore list-task-specs "${prd: -8}"; has "$out" "build"
+expect 0 taskstore execution add --ts-id "$spec" --branch-name main --json; execution=$(id_of "$out")
+expect 0 taskstore list-executions --status RUNNING; has "$out" "running"
+expect 0 taskstore execution set "$execution" --status done
+expect 0 taskstore show execution "$execution" --json; case "$out" in *'"completed_at":null'*) bad "completed_at was not set" ;; esac
+expect 0 taskstore show ts "$spec"
+expect 0 taskstore workflow add --name review
+expect 4 taskstore workflow add --name review
+expect 0 taskstore stats --json; has "$out" '"prds":{"total":1'
+
+expect 0 taskstore record add notes text='call back' priority=2 --id n1
+expect 0 taskstore record add notes text=later priority=10 --id n2
+expect 0 taskstore record list notes -f 'priority>2' --json; has "$out" '"n2"'; case "$out" in *'"n1"'*) bad "the filter let n1 through" ;; esac
+expect 0 taskstore record set notes n1 priority=3
+expect 0 taskstore record get notes n1; has "$out" '"priority": 3'
+expect 2 taskstore record list notes -f nonsense
+expect 0 taskstore record rm notes n1
+expect 3 taskstore record get notes n1
+
+expect 7 taskstore sql 'DELETE FROM prds'
+expect 0 taskstore sql 'SELECT count(*) AS n FROM prds' --json; has "$out" '"rows":[[1]]'
+
+printf '# A\n- [ ] one\n- [x] two\n' > list.md
+expect 0 taskstore import list.md; has "$out" "1 PRDs, 2 task specs"
+expect 0 taskstore import list.md; has "$out" "nothing new"
+printf '# \xff\n' > bad.md; expect 2 taskstore import bad.md; has "$err" "UTF-8"
+expect 3 taskstore import missing.md
+
+# JSON errors: one document on stderr, nothing on stdout.
+expect 3 taskstore show prd nothing --json; same "$out" ""; has "$err" '{"error":{"code":"not_found"'
+for words in "list-prds" "stats" "doctor" "state --hash" "config show" "version" "history $prd"; do
+  expect 0 taskstore $words --json
+  python3 -c 'import json,sys; d=json.loads(sys.argv[1]); assert d["schema_version"]==1 and "data" in d and "next_cursor" in d' "$out" || bad "$words: not the envelope"
+done
+
+# Pages.
+expect 0 taskstore prd list --limit 1 --json
+cursor=$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["next_cursor"])' "$out")
+expect 0 taskstore prd list --limit 1 --cursor "$cursor" --json; has "$out" '"next_cursor":null'
+expect 2 taskstore prd list --cursor nonsense
+
+# The cache may go at any moment, and damaged lines are named.
+hash=$(taskstore state --hash)
+rm -f .taskstore/store.db*; same "$(taskstore state --hash)" "$hash"
+head -c 3000 /dev/urandom > .taskstore/store.db; expect 0 taskstore list-prds --status ready; has "$out" "日本語"; has "$err" "built again"
+same "$(taskstore state --hash)" "$hash"
+printf '{"id":"x"\n' >> .taskstore/prds.jsonl
+expect 0 taskstore sync; has "$err" "damaged"
+expect 0 taskstore doctor; has "$out" "damaged_line"
+printf '{"id":"torn' >> .taskstore/prds.jsonl
+expect 0 taskstore prd add --title after-torn; has "$err" "never acknowledged"
+expect 0 taskstore -C / --store "$scratch/.taskstore" list-prds; has "$out" "after-torn"
+expect 0 taskstore --help; expect 0 taskstore prd add --help; has "$out" "--title"
+finish

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Clones agree, branches switch, work trees have identities of their own.
+. "$(dirname "$0")/begin.sh"
+export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@example.org GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@example.org
+git init -q -b main one && cd one
+expect 0 taskstore sync
+expect 0 taskstore prd add --title first --id p1
+expect 0 taskstore prd add --title second --id p2
+git add .taskstore && git commit -qm one
+hash=$(taskstore state --hash)
+git clone -q . ../two && same "$(cd ../two && taskstore state --hash)" "$hash"
+expect 0 taskstore -C ../two list-prds --status draft; has "$out" "first"
+
+git checkout -qb other && expect 0 taskstore prd set p1 --title elsewhere && git commit -qam other
+expect 0 taskstore show prd p1; has "$out" "elsewhere"
+git checkout -q main && expect 0 taskstore show prd p1; has "$out" "first"
+git checkout -q other && expect 0 taskstore show prd p1; has "$out" "elsewhere"
+
+# A merge without a driver leaves both sides' lines between markers: different members of one record both survive.
+git checkout -q main && expect 0 taskstore prd set p1 --description ours && git commit -qam ours
+git merge -q other >/dev/null 2>&1
+expect 0 taskstore sync
+expect 0 taskstore show prd p1; has "$out" "elsewhere"; has "$out" "ours"
+grep -q '^<<<<<<<' .taskstore/prds.jsonl && bad "markers were left"
+git add .taskstore && git commit -qm merged
+
+git worktree add -q ../three && cd ../three && expect 0 taskstore prd add --title third
+[ -n "$(find ../one/.git/worktrees -name 'replica-*')" ] || bad "the work tree has no identity of its own"
+finish
