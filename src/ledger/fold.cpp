@@ -137,7 +137,9 @@ State fold(const Shape& shape, std::span<const Line> lines) {
     std::map<std::string, const Write*, std::less<>> standing;
     for (auto& [name, candidates] : writes) {
         // What a line wrote comes before what others carried on from it, so that the writer is named.
-        std::ranges::stable_sort(candidates, {}, &Write::carried);
+        std::ranges::sort(candidates, [](const Write& a, const Write& b) {
+            return std::tie(a.carried, a.stamp, a.raw_value, a.line->text) < std::tie(b.carried, b.stamp, b.raw_value, b.line->text);
+        });
         const Write* best = nullptr;
         for (const Write& write : candidates) {
             if (write.life == state.life && !state.deleted && (best == nullptr || smaller(*best, write))) best = &write;

@@ -25,7 +25,7 @@ sql::Value value_of_raw(std::string_view raw) {
 
 class Builder {
   public:
-    explicit Builder(const Query& query) : x_query(query), x_kind(find_kind(query.collection)) {}
+    explicit Builder(const Query& query) : x_kind(find_kind(query.collection)) {}
 
     const Kind* kind() const { return x_kind; }
     std::string bind(sql::Value value) {
@@ -96,7 +96,6 @@ class Builder {
     std::vector<sql::Value> parameters;
 
   private:
-    const Query& x_query;
     const Kind* x_kind;
 };
 

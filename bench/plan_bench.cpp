@@ -1,0 +1,261 @@
+// Ratios of the plan against the physical limit on the same disk, interleaved, median of several rounds.
+//   plan_bench FOLDER [RECORDS]     FOLDER on the disk to measure; RECORDS of the large runs (default 100000)
+#include <taskstore/records/plan.hpp>
+#include <taskstore/sqlite/driver.hpp>
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <thread>
+
+namespace {
+
+using namespace taskstore;
+
+double seconds_of(const std::function<void()>& work) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+struct Compared {
+    std::vector<double> ours;
+    std::vector<double> raw;
+};
+
+void report(const char* what, Compared compared, double per) {
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < compared.ours.size(); ++i) ratios.push_back(compared.ours[i] / compared.raw[i]);
+    const auto median = [](std::vector<double>& values) {
+        std::ranges::sort(values);
+        return values[values.size() / 2];
+    };
+    std::printf("%-44s ratio %5.2f  (ours %.1f us, raw %.1f us each)\n", what, median(ratios), median(compared.ours) / per * 1e6, median(compared.raw) / per * 1e6);
+}
+
+std::string body(int i) {
+    return "\"prd_id\":\"prd-" + std::to_string(i % 100) + "\",\"phase_name\":\"phase number " + std::to_string(i) +
+           "\",\"description\":\"a step of the plan that somebody wrote down\",\"created_at\":" + std::to_string(1'700'000'000'000 + i) +
+           ",\"status\":\"" + (i % 97 == 0 ? "running" : "pending") + "\",\"workflow_name\":null,\"assigned_to\":null,\"content\":\"\"";
+}
+std::string line_of(int i) { return "{\"id\":\"ts-" + std::to_string(i) + "\"," + body(i) + ",\"updated_at\":" + std::to_string(1'700'000'000'000 + i) + "}\n"; }
+
+/// The same rows and indexes as the cache's, by hand.
+struct Raw {
+    explicit Raw(const std::string& path, const char* synchronous) {
+        sqlite3_open(path.c_str(), &db);
+        run("PRAGMA journal_mode=WAL");
+        run((std::string("PRAGMA synchronous=") + synchronous).c_str());
+        run("CREATE TABLE t(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, updated_at INTEGER NOT NULL, revision TEXT NOT NULL, prd_id TEXT, phase_name TEXT, "
+            "description TEXT, created_at INTEGER, status TEXT, workflow_name TEXT, assigned_to TEXT, data TEXT NOT NULL, stamps TEXT NOT NULL) STRICT");
+        run("CREATE INDEX i1 ON t(prd_id,created_at,id)");
+        run("CREATE INDEX i2 ON t(created_at,id)");
+        run("CREATE INDEX i3 ON t(status,created_at,id)");
+        sqlite3_prepare_v2(db, "INSERT INTO t VALUES(NULL,?1,?2,'r',?3,?4,'a step of the plan that somebody wrote down',?5,?6,NULL,NULL,?7,'')", -1, &insert, nullptr);
+    }
+    Raw(const Raw&) = delete;
+    Raw& operator=(const Raw&) = delete;
+    ~Raw() {
+        sqlite3_finalize(insert);
+        sqlite3_close(db);
+    }
+    void run(const char* sql) { sqlite3_exec(db, sql, nullptr, nullptr, nullptr); }
+    void put(int i, const std::string& id) {
+        const std::string prd = "prd-" + std::to_string(i % 100);
+        const std::string phase = "phase number " + std::to_string(i);
+        const std::string data = line_of(i);
+        sqlite3_bind_text(insert, 1, id.c_str(), -1, SQLITE_STATIC);
+        sqlite3_bind_int64(insert, 2, 1'700'000'000'000 + i);
+        sqlite3_bind_text(insert, 3, prd.c_str(), -1, SQLITE_STATIC);
+        sqlite3_bind_text(insert, 4, phase.c_str(), -1, SQLITE_STATIC);
+        sqlite3_bind_int64(insert, 5, 1'700'000'000'000 + i);
+        sqlite3_bind_text(insert, 6, i % 97 == 0 ? "running" : "pending", -1, SQLITE_STATIC);
+        sqlite3_bind_text(insert, 7, data.c_str(), -1, SQLITE_STATIC);
+        sqlite3_step(insert);
+        sqlite3_reset(insert);
+    }
+    sqlite3* db = nullptr;
+    sqlite3_stmt* insert = nullptr;
+};
+
+struct Bench {
+    std::filesystem::path folder;
+    SystemClock clock;
+    SystemRandom random;
+    os::SystemFileSystem files;
+    sqlite::Driver driver;
+    int next = 0;
+
+    std::unique_ptr<records::Plan> open(const std::string& name) {
+        std::filesystem::create_directories(folder / name / "run");
+        auto plan = records::Plan::open(files, driver, clock, random, {.folder = folder / name, .replica_path = folder / name / "run/replica.json", .actor = "bench"});
+        if (!plan) {
+            std::fprintf(stderr, "%s\n", plan.error().message.c_str());
+            std::exit(1);
+        }
+        return std::move(*plan);
+    }
+    records::Write create(int i) {
+        return {.collection = "task_specs", .id = "n-" + std::to_string(i),
+                .changes = {{"prd_id", "\"prd-" + std::to_string(i % 100) + "\""}, {"phase_name", "\"phase number " + std::to_string(i) + "\""},
+                            {"description", "\"a step of the plan that somebody wrote down\""}},
+                .check_references = false};
+    }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc < 2) return std::fprintf(stderr, "usage: plan_bench FOLDER [RECORDS]\n"), 2;
+    Bench bench;
+    bench.folder = std::filesystem::path(argv[1]) / ("taskstore-bench-" + std::to_string(getpid()));
+    std::filesystem::create_directories(bench.folder);
+    const int records = argc > 2 ? std::atoi(argv[2]) : 100'000;
+    std::printf("SQLite %s, %u cores, %d records\n", sqlite3_libversion(), std::thread::hardware_concurrency(), records);
+    const int log = open((bench.folder / "raw.log").c_str(), O_CREAT | O_RDWR | O_APPEND, 0644);
+    const auto append = [&](const std::string& text) {
+        if (write(log, text.data(), text.size()) < 0) std::exit(1);
+        fdatasync(log);
+    };
+    {
+        std::vector<double> flushes;
+        for (int i = 0; i < 200; ++i) flushes.push_back(seconds_of([&] { append(line_of(i)); }));
+        std::ranges::sort(flushes);
+        std::printf("append + fdatasync of 300 bytes: %.0f us median\n", flushes[100] * 1e6);
+    }
+    {  // full sync
+        std::filesystem::create_directories(bench.folder / "sync/run");
+        std::ofstream file(bench.folder / "sync/task_specs.jsonl");
+        for (int i = 0; i < records; ++i) file << line_of(i);
+        file.close();
+        Compared full;
+        for (int round = 0; round < 3; ++round) {
+            full.raw.push_back(seconds_of([&] {
+                const auto path = bench.folder / ("raw" + std::to_string(round) + ".db");
+                Raw raw(path, "OFF");
+                raw.run("BEGIN");
+                for (int i = 0; i < records; ++i) raw.put(i, "ts-" + std::to_string(i));
+                raw.run("COMMIT");
+            }));
+            for (const char* name : {"store.db", "store.db-wal", "store.db-shm"}) std::filesystem::remove(bench.folder / "sync" / name);
+            full.ours.push_back(seconds_of([&] { bench.open("sync"); }));
+        }
+        report("full sync : raw bulk insert", full, records);
+        rusage usage{};
+        getrusage(RUSAGE_SELF, &usage);
+        std::printf("%-44s %ld MB\n", "peak memory so far", usage.ru_maxrss / 1024);
+    }
+    auto plan = bench.open("sync");
+    {
+        Compared tail;
+        const auto path = (bench.folder / "sync/task_specs.jsonl").string();
+        std::vector<records::Write> writes;
+        for (int i = 0; i < 100; ++i) writes.push_back(bench.create(bench.next++));
+        if (!plan->write(std::move(writes))) return 1;
+        const double own = seconds_of([&] { (void)plan->sync().has_value(); });
+        std::printf("%-44s %.2f ms\n", "sync after 100 lines of ours", own * 1e3);
+        std::ofstream(path, std::ios::app) << "{\"id\":\"foreign\"," << body(1) << ",\"updated_at\":1}\n";
+        std::string text;
+        const double hash = seconds_of([&] { text = *os::read_file(bench.files, path); });
+        const double foreign = seconds_of([&] { (void)plan->sync().has_value(); });
+        std::printf("%-44s %.2f ms (reading the file: %.2f ms)\n", "sync after a foreign append", foreign * 1e3, hash * 1e3);
+    }
+    {  // single creates, one thread
+        Compared one;
+        Raw raw(bench.folder / "one.db", "NORMAL");
+        for (int round = 0; round < 5; ++round) {
+            one.raw.push_back(seconds_of([&] {
+                for (int i = 0; i < 200; ++i) {
+                    append(line_of(i));
+                    raw.put(i, "o-" + std::to_string(round * 200 + i));
+                }
+            }));
+            one.ours.push_back(seconds_of([&] {
+                for (int i = 0; i < 200; ++i) (void)plan->write({bench.create(bench.next++)}).has_value();
+            }));
+        }
+        report("durable create, one thread", one, 200);
+    }
+    {  // 64 threads
+        Compared many;
+        Raw raw(bench.folder / "many.db", "NORMAL");
+        for (int round = 0; round < 5; ++round) {
+            many.raw.push_back(seconds_of([&] {
+                for (int group = 0; group < 40; ++group) {
+                    std::string text;
+                    for (int i = 0; i < 64; ++i) text += line_of(i);
+                    append(text);
+                    raw.run("BEGIN");
+                    for (int i = 0; i < 64; ++i) raw.put(i, "m-" + std::to_string((round * 40 + group) * 64 + i));
+                    raw.run("COMMIT");
+                }
+            }));
+            const int first = bench.next;
+            bench.next += 64 * 40;
+            many.ours.push_back(seconds_of([&] {
+                std::vector<std::thread> threads;
+                for (int t = 0; t < 64; ++t) {
+                    threads.emplace_back([&, t] {
+                        for (int i = 0; i < 40; ++i) (void)plan->write({bench.create(first + t * 40 + i)}).has_value();
+                    });
+                }
+                for (auto& thread : threads) thread.join();
+            }));
+        }
+        report("durable creates, 64 threads", many, 64 * 40);
+    }
+    {  // batch
+        Compared batch;
+        for (int round = 0; round < 3; ++round) {
+            Raw raw(bench.folder / ("batch" + std::to_string(round) + ".db"), "NORMAL");
+            std::vector<records::Write> writes;
+            for (int i = 0; i < 10'000; ++i) writes.push_back(bench.create(bench.next++));
+            batch.raw.push_back(seconds_of([&] {
+                std::string text;
+                for (int i = 0; i < 10'000; ++i) text += line_of(i);
+                append(text);
+                raw.run("BEGIN");
+                for (int i = 0; i < 10'000; ++i) raw.put(i, "b-" + std::to_string(i));
+                raw.run("COMMIT");
+            }));
+            batch.ours.push_back(seconds_of([&] { (void)plan->write(std::move(writes)).has_value(); }));
+        }
+        report("batch of 10k creates", batch, 10'000);
+    }
+    {  // reads
+        sqlite3* db = nullptr;
+        sqlite3_open((bench.folder / "sync/store.db").c_str(), &db);
+        sqlite3_stmt* get = nullptr;
+        sqlite3_prepare_v2(db, "SELECT id,data,revision,updated_at FROM task_specs WHERE id=?1", -1, &get, nullptr);
+        Compared gets;
+        for (int round = 0; round < 5; ++round) {
+            gets.raw.push_back(seconds_of([&] {
+                for (int i = 0; i < 20'000; ++i) {
+                    const std::string id = "ts-" + std::to_string(i * 7 % records);
+                    sqlite3_bind_text(get, 1, id.c_str(), -1, SQLITE_STATIC);
+                    sqlite3_step(get);
+                    const std::string data(reinterpret_cast<const char*>(sqlite3_column_text(get, 1)));
+                    sqlite3_reset(get);
+                }
+            }));
+            gets.ours.push_back(seconds_of([&] {
+                for (int i = 0; i < 20'000; ++i) (void)plan->get("task_specs", "ts-" + std::to_string(i * 7 % records)).has_value();
+            }));
+        }
+        sqlite3_finalize(get);
+        sqlite3_close(db);
+        report("get by id", gets, 20'000);
+    }
+    plan.reset();
+    close(log);
+    std::filesystem::remove_all(bench.folder);
+    return 0;
+}
