@@ -156,6 +156,11 @@ Failure not_json(std::string_view text) {
 
 }  // namespace
 
+Status check_json(std::string_view text) {
+    if (!is_valid_json(text)) return not_json(text);
+    return ok();
+}
+
 Json::Json() {
     static const auto null = std::make_shared<const Node>(Node{JsonKind::null, "null", {}, {}});
     x_node = null;

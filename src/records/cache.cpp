@@ -111,11 +111,10 @@ Result<StoredState> Cache::load(std::string_view collection, std::string_view id
     return out;
 }
 
-Status Cache::put_row(std::string_view collection, std::int64_t rid, const std::string& id, std::int64_t updated_at,
-                      const std::string& revision, std::string_view data, std::string_view stamps,
-                      const std::function<std::string_view(std::string_view)>& raw_of) {
-    const Kind* kind = kind_of_collection(collection);
-    std::string sql = "INSERT OR REPLACE INTO " + table_of(kind) + "(rid,id,updated_at,revision,data,stamps";
+const std::string& Cache::insert_sql(const Kind* kind) {
+    std::string& sql = x_insert_sql[kind != nullptr ? kind->collection : std::string_view()];
+    if (!sql.empty()) return sql;
+    sql = "INSERT OR REPLACE INTO " + table_of(kind) + "(rid,id,updated_at,revision,data,stamps";
     std::string values = "?1,?2,?3,?4,?5,?6";
     int index = 6;
     if (kind == nullptr) {
@@ -128,7 +127,23 @@ Status Cache::put_row(std::string_view collection, std::int64_t rid, const std::
             values += ",?" + std::to_string(++index);
         }
     }
-    TASKSTORE_LET(auto insert, x_db.prepare(sql + ") VALUES (" + values + ")"));
+    return sql += ") VALUES (" + values + ")";
+}
+
+Status Cache::put_new(std::string_view collection, std::int64_t rid, const Record& record, std::string_view stamps,
+                      const std::vector<ledger::Change>& members) {
+    return put_row(collection, rid, record.id, record.updated_at, record.revision, record.data, stamps, [&](std::string_view name) {
+        const auto found = std::ranges::find(members, name, &ledger::Change::name);
+        return found == members.end() ? std::string_view() : std::string_view(found->raw_value);
+    });
+}
+
+Status Cache::put_row(std::string_view collection, std::int64_t rid, const std::string& id, std::int64_t updated_at,
+                      const std::string& revision, std::string_view data, std::string_view stamps,
+                      const std::function<std::string_view(std::string_view)>& raw_of) {
+    const Kind* kind = kind_of_collection(collection);
+    TASKSTORE_LET(auto insert, x_db.prepare(insert_sql(kind)));
+    int index = 6;
     TASKSTORE_TRY(insert->bind(1, rid));
     TASKSTORE_TRY(insert->bind(2, std::string_view(id)));
     TASKSTORE_TRY(insert->bind(3, updated_at));

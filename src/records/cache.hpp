@@ -64,6 +64,9 @@ class Cache {
     Status save_file(std::string_view collection, const FileRow& row);
     Status add_line(std::int64_t pos, std::int64_t rid, std::int64_t bytes, std::int64_t batch, std::int64_t k);
     Status put(std::string_view collection, std::int64_t rid, const ledger::State& state);
+    /// A record that had no line before.
+    Status put_new(std::string_view collection, std::int64_t rid, const Record& record, std::string_view stamps,
+                   const std::vector<ledger::Change>& members);
     /// Our own next line of a record: it holds the whole state. `known`: the record had lines before.
     Status put_own(std::string_view collection, std::int64_t rid, std::string_view text, bool known);
     Result<std::int64_t> add_batch(const std::string& name, std::int64_t count, bool complete);
@@ -82,6 +85,7 @@ class Cache {
     Status put_waiting(std::string_view collection, std::int64_t rid);
     Status put_line(std::string_view collection, std::int64_t rid, const ledger::Line& line, std::string_view data, std::string_view stamps);
     Status erase(std::string_view collection, std::int64_t rid);
+    const std::string& insert_sql(const Kind* kind);
     Result<std::int64_t> find_rid(std::string_view collection, std::string_view id);
     Status put_row(std::string_view collection, std::int64_t rid, const std::string& id, std::int64_t updated_at, const std::string& revision,
                    std::string_view data, std::string_view stamps, const std::function<std::string_view(std::string_view)>& raw_of);
@@ -93,7 +97,7 @@ class Cache {
     std::unordered_map<std::string, std::unique_ptr<os::File>> x_open;
     std::set<std::pair<std::string, std::int64_t>> x_refold;  ///< (collection, rid) whose lines changed
     std::set<std::int64_t> x_touched_batches;
-    std::set<std::string> x_marked;                          ///< Collections with leftover merge markers.
+    std::unordered_map<std::string_view, std::string> x_insert_sql;  ///< By table.
     std::int64_t x_next_rid = 0;
 };
 

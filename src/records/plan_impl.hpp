@@ -53,6 +53,7 @@ class PlanImpl final : public Plan {
         bool known = false;   ///< The cache has had the record before.
         bool removes = false;
         Record record;
+        std::vector<ledger::Change> members;  ///< Of a create: what the line holds.
         std::int64_t batch_number = 0;
         Ticket* ticket = nullptr;
     };

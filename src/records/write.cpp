@@ -22,7 +22,7 @@ Status check_id(std::string_view id) {
 
 Status check_raw(const std::string& name, const std::string& raw) {
     if (raw.empty()) return ok();
-    if (auto json = Json::parse(raw); !json) return fail(Code::invalid, "'" + name + "': " + json.error().message);
+    if (auto json = check_json(raw); !json) return fail(Code::invalid, "'" + name + "': " + json.error().message);
     if (raw.find('\n') != std::string::npos) return fail(Code::invalid, "'" + name + "': JSON in a ledger stands on one line");
     return ok();
 }
@@ -87,8 +87,22 @@ std::pair<std::string_view, std::string_view> split_own_line(std::string_view te
 
 /// What this group has prepared so far: later members must see earlier ones.
 struct PlanImpl::Group {
-    std::map<std::pair<std::string, std::string>, Prepared> latest;
+    std::map<std::pair<std::string, std::string>, std::size_t> latest;  ///< The last of `lines` for a record.
     std::vector<Prepared> lines;
+
+    void add(Prepared line) {
+        latest[{line.collection, line.id}] = lines.size();
+        lines.push_back(std::move(line));
+    }
+    const Prepared* find(std::string_view collection, std::string_view id) const {
+        const auto found = latest.find({std::string(collection), std::string(id)});
+        return found == latest.end() ? nullptr : &lines[found->second];
+    }
+    void forget_from(std::size_t count) {
+        lines.resize(count);
+        latest.clear();
+        for (std::size_t i = 0; i < count; ++i) latest[{lines[i].collection, lines[i].id}] = i;
+    }
 };
 
 Result<Written> PlanImpl::write(std::vector<Write> writes) {
@@ -162,15 +176,16 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
     if (auto status = check_fresh_for(tickets); !status) return fail_all(status.error());
 
     Group group;
+    // One read transaction for all look-ups of the group: taking and leaving a snapshot for each costs more than they do.
+    if (auto status = x_db->begin_read(); !status) return fail_all(status.error());
     for (Ticket* ticket : tickets) {
         const std::size_t before = group.lines.size();
-        const auto latest = group.latest;
         if (auto status = prepare(group, *ticket); !status) {
             ticket->result = fail(status.error());
-            group.lines.resize(before);
-            group.latest = latest;
+            group.forget_from(before);
         }
     }
+    x_db->rollback();
     std::map<std::string, std::string> texts;
     for (const Prepared& line : group.lines) texts[line.collection] += line.text;
     std::map<std::string, ledger::Appended> appended;
@@ -229,20 +244,19 @@ Status PlanImpl::prepare(Group& group, Ticket& ticket) {
         if (!prepared) return fail(std::move(prepared).error());
         prepared->batch_number = batch.empty() ? 0 : static_cast<std::int64_t>(i + 1);
         prepared->ticket = &ticket;
-        group.latest[{prepared->collection, prepared->id}] = *prepared;
-        group.lines.push_back(std::move(*prepared));
+        group.add(std::move(*prepared));
     }
     return ok();
 }
 
 Result<StoredState> PlanImpl::load(Group& group, std::string_view collection, std::string_view id) {
-    const auto found = group.latest.find({std::string(collection), std::string(id)});
-    if (found == group.latest.end()) return x_cache->load(collection, id);
+    const Prepared* earlier = group.latest.empty() ? nullptr : group.find(collection, id);
+    if (earlier == nullptr) return x_cache->load(collection, id);
     ledger::LineDecoder decoder(shape_of(collection));
-    std::string_view text = found->second.text;
+    std::string_view text = earlier->text;
     text.remove_suffix(1);
     TASKSTORE_LET(const ledger::Line line, decoder.decode(text));
-    return StoredState{found->second.rid, ledger::fold(shape_of(collection), std::span(&line, 1))};
+    return StoredState{earlier->rid, ledger::fold(shape_of(collection), std::span(&line, 1))};
 }
 
 Result<PlanImpl::Prepared> PlanImpl::finish(const std::string& collection, const StoredState& stored, std::string text, bool removes) {
@@ -267,7 +281,8 @@ Status PlanImpl::check_reference(Group& group, const Field& field, const std::st
     if (stored.state.live()) return ok();
     for (const Field& other : target.fields) {
         if (!other.unique) continue;
-        for (const auto& [key, prepared] : group.latest) {
+        for (const auto& [key, index] : group.latest) {
+            const Prepared& prepared = group.lines[index];
             if (key.first != target.collection || prepared.removes) continue;
             const auto json = Json::parse(prepared.record.data);
             if (json && json->get(other.name).as_string() == name) return ok();
@@ -286,7 +301,8 @@ Status PlanImpl::check_unique(Group& group, const Kind& kind, const Field& field
     const auto taken = [&](std::string_view by) {
         return fail(Code::exists, "the " + std::string(field.name) + " '" + name + "' is taken by " + std::string(kind.noun) + " " + std::string(by));
     };
-    for (const auto& [key, prepared] : group.latest) {
+    for (const auto& [key, index] : group.latest) {
+        const Prepared& prepared = group.lines[index];
         if (key.first != kind.collection || key.second == own_id || prepared.removes) continue;
         const auto json = Json::parse(prepared.record.data);
         if (json && json->get(field.name).as_string() == name) return taken(key.second);
@@ -355,6 +371,7 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
         }
     }
     TASKSTORE_LET(Prepared prepared, finish(write.collection, stored, ledger::encode_edit(shape, stored.state, changes, at, options), false));
+    prepared.members = std::move(changes);
     prepared.id = id;
     prepared.record.id = id;
     prepared.record.data = std::string(split_own_line(prepared.text).first) + "}";
@@ -490,7 +507,11 @@ Status PlanImpl::apply(std::vector<Prepared>& lines, std::map<std::string, ledge
         }
         TASKSTORE_TRY(x_cache->add_line(row.number * kFileSpan + offset, line.rid, bytes, batch, line.batch_number));
         offset += bytes + 1;
-        TASKSTORE_TRY(x_cache->put_own(line.collection, line.rid, line.text, line.known));
+        if (!line.known && !line.members.empty()) {
+            TASKSTORE_TRY(x_cache->put_new(line.collection, line.rid, line.record, split_own_line(line.text).second, line.members));
+        } else {
+            TASKSTORE_TRY(x_cache->put_own(line.collection, line.rid, line.text, true));
+        }
     }
     for (auto& [collection, row] : rows) {
         TASKSTORE_TRY(extend_chunks(collection, row));

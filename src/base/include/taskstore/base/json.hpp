@@ -52,6 +52,9 @@ class JsonSlicer {
 
 enum class JsonKind : std::uint8_t { null, boolean, number, string, array, object };
 
+/// invalid, with line and column: `text` is not one JSON value. Does not look for repeated names.
+Status check_json(std::string_view text);
+
 /// The kind of a valid raw value, from its first byte.
 JsonKind kind_of_raw(std::string_view raw);
 /// A raw JSON string, unescaped. invalid: `raw` is not a string, or holds a lone surrogate.
