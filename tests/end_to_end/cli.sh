@@ -65,6 +65,18 @@ for words in "list-prds" "stats" "doctor" "state --hash" "config show" "version"
   python3 -c 'import json,sys; d=json.loads(sys.argv[1]); assert d["schema_version"]==1 and "data" in d and "next_cursor" in d' "$out" || bad "$words: not the envelope"
 done
 
+# Settings: the device's file, the plan's, the environment; what travels with git decides nothing for a device.
+export TASKSTORE_HOME="$scratch/home"; mkdir -p "$TASKSTORE_HOME"
+printf '[list]\nlimit = 1\n' > "$TASKSTORE_HOME/config.toml"
+expect 0 taskstore prd list --json; case "$out" in *'"next_cursor":null'*) [ "$(taskstore prd list --count)" -gt 1 ] && bad "list.limit had no effect" ;; esac
+expect 0 taskstore config show; has "$out" "$TASKSTORE_HOME/config.toml"
+expect 0 env TASKSTORE_CONFIG_LIST__LIMIT=9 "$TASKSTORE" config show; has "$out" "environment"
+expect 2 env TASKSTORE_CONFIG_LIST__LIMTI=9 "$TASKSTORE" config show; has "$err" "list.limit"
+printf 'list.limt = 1\n' > "$TASKSTORE_HOME/config.toml"; expect 2 taskstore list-prds; has "$err" "list.limit"
+rm "$TASKSTORE_HOME/config.toml"
+printf '[databases]\ntasks = "postgres://h"\n' > .taskstore/config.toml; expect 7 taskstore list-prds; has "$err" "device"
+rm .taskstore/config.toml
+
 # Pages.
 expect 0 taskstore prd list --limit 1 --json
 cursor=$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["next_cursor"])' "$out")

@@ -12,8 +12,38 @@ namespace taskstore::cli {
 Context::Context(Invocation invocation)
     : call(std::move(invocation)), json(call.has("json")), quiet(call.has("quiet")) {}
 
-std::string actor_name() {
-    for (const char* name : {"TASKSTORE_ACTOR", "USER", "LOGNAME"}) {
+std::string device_home() {
+    if (const char* home = std::getenv("TASKSTORE_HOME"); home != nullptr && *home != '\0') return home;
+    if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data == '/') return os::join_path(data, "taskstore");
+    if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return os::join_path(home, ".local/share/taskstore");
+    return {};
+}
+
+Result<const config::Config*> Context::settings() {
+    if (x_settings) return &*x_settings;
+    std::vector<config::Layer> layers;
+    const auto add_file = [&](const std::string& folder, bool plan) -> Status {
+        if (folder.empty()) return ok();
+        const std::string path = os::join_path(folder, "config.toml");
+        const auto text = os::read_file(files, path, 1 << 20);
+        if (!text) return text.error().code == Code::not_found ? ok() : Status(fail(text.error()));
+        TASKSTORE_LET(auto layer, config::parse_toml(*text, path, plan));
+        layers.push_back(std::move(layer));
+        return ok();
+    };
+    TASKSTORE_LET(const store::Place at, place());
+    TASKSTORE_TRY(add_file(device_home(), false));
+    if (at.exists) TASKSTORE_TRY(add_file(at.folder, true));
+    std::vector<std::string> entries;
+    for (char** entry = environ; *entry != nullptr; ++entry) entries.emplace_back(*entry);
+    TASKSTORE_LET(auto environment, config::from_environment(entries));
+    layers.push_back(std::move(environment));
+    TASKSTORE_LET(x_settings, config::Config::from(std::move(layers)));
+    return &*x_settings;
+}
+
+std::string user_name() {
+    for (const char* name : {"USER", "LOGNAME"}) {
         if (const char* value = std::getenv(name); value != nullptr && *value != '\0' && !first_invalid_utf8(value)) return value;
     }
     return "uid-" + std::to_string(getuid());
@@ -49,10 +79,16 @@ Result<records::Plan*> Context::plan(bool make) {
         }
         TASKSTORE_TRY(store::make_store(files, at));
     }
+    TASKSTORE_LET(const config::Config* const config, settings());
+    if (const auto network = files.network_file_system(at.folder); network && !config->boolean("files.allow_network")) {
+        return fail(Code::denied, "'" + at.folder + "' is on " + *network + ", where locks and mapped files cannot be trusted")
+            .with_hint("move the store to a local disk, or set files.allow_network = true in the device's config.toml");
+    }
     records::PlanOptions options;
     options.folder = at.folder;
     options.replica_path = at.replica_path;
-    options.actor = actor_name();
+    options.actor = config->text("user.actor").empty() ? user_name() : config->text("user.actor");
+    options.ahead_ms_max = config->integer("ledger.ahead_ms_max");
     x_progress = std::make_unique<Progress>(!quiet && !json);
     options.progress = [this](std::string_view what, std::int64_t done, std::int64_t total) { x_progress->show(what, done, total); };
     TASKSTORE_LET(x_plan, records::Plan::open(files, driver, clock, random, std::move(options)));

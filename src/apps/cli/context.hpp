@@ -4,6 +4,7 @@
 #include "command.hpp"
 #include "terminal.hpp"
 
+#include <taskstore/config/config.hpp>
 #include <taskstore/records/plan.hpp>
 #include <taskstore/sqlite/driver.hpp>
 #include <taskstore/store/place.hpp>
@@ -28,6 +29,8 @@ struct Context {
     sqlite::Driver driver;
 
     Result<store::Place> place();
+    /// Defaults, the device's file, the plan's file, the environment.
+    Result<const config::Config*> settings();
     /// Opens the plan. `make`: makes the store first where a git work tree has none.
     Result<records::Plan*> plan(bool make = false);
     /// Warnings gathered so far go to stderr.
@@ -42,10 +45,14 @@ struct Context {
 
   private:
     std::unique_ptr<Progress> x_progress;
+    std::optional<config::Config> x_settings;
     std::unique_ptr<records::Plan> x_plan;
 };
 
-std::string actor_name();
+/// Whom lines name where no setting does.
+std::string user_name();
+/// $TASKSTORE_HOME, else $XDG_DATA_HOME/taskstore, else ~/.local/share/taskstore; empty where none is known.
+std::string device_home();
 Colour colour_of_status(std::string_view status);
 /// Local reading aid: "2026-11-21 08:15:30" UTC.
 std::string shown_time(std::int64_t ms);

@@ -32,11 +32,15 @@ std::string json_of(const Record& record) {
     return data;
 }
 
-Result<std::int64_t> limit_of(const Context& context) {
+Result<std::int64_t> limit_of(Context& context) {
+    if (!context.call.has("limit")) {
+        TASKSTORE_LET(const config::Config* const config, context.settings());
+        return config->integer("list.limit");
+    }
     const std::string text = context.call.value("limit", "0");
     std::int64_t limit = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), limit);
-    if (error != std::errc() || end != text.data() + text.size() || limit < 0 || (limit == 0 && context.call.has("limit"))) {
+    if (error != std::errc() || end != text.data() + text.size() || limit <= 0) {
         return fail(Code::invalid, "--limit wants a number from 1, not '" + text + "'");
     }
     return limit;

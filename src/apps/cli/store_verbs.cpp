@@ -9,7 +9,9 @@
 namespace taskstore::cli {
 
 Status run_init(Context& context) {
-    TASKSTORE_LET(const store::Place place, context.place());
+    TASKSTORE_LET(store::Place place, context.place());
+    // A folder that was named may be there already without being a store.
+    place.exists = place.exists && context.files.info(os::join_path(place.folder, ".version")).has_value();
     TASKSTORE_TRY(store::make_store(context.files, place));
     TASKSTORE_TRY(context.plan());
     std::string data;
@@ -108,27 +110,23 @@ Status run_doctor(Context& context) {
 
 Status run_config_show(Context& context) {
     TASKSTORE_LET(const store::Place place, context.place());
-    struct Setting {
-        std::string name;
-        std::string value;
-        std::string source;
-    };
-    const auto source_of = [&](bool option, std::string_view option_name, const char* variable, std::string_view otherwise) {
-        if (option) return "command line (" + std::string(option_name) + ")";
-        return std::getenv(variable) != nullptr ? "environment (" + std::string(variable) + ")" : std::string(otherwise);
-    };
-    const std::vector<Setting> settings{
-        {"store", place.folder, source_of(context.call.has("store"), "--store", "TASKSTORE_DIR", "found from the working folder")},
-        {"actor", actor_name(), source_of(false, "", "TASKSTORE_ACTOR", "the user's name")},
-        {"replica", place.replica_path, "found from the store"},
-    };
+    TASKSTORE_LET(const config::Config* const config, context.settings());
+    std::vector<config::Config::Entry> settings = config->entries();
+    for (config::Config::Entry& entry : settings) {
+        if (entry.key == "user.actor" && entry.value.empty()) entry = {entry.key, user_name(), "the user's name"};
+    }
+    // Not settings of a file, but what people look for here.
+    const std::string found = context.call.has("store") ? "command line (--store)"
+                              : std::getenv("TASKSTORE_DIR") != nullptr ? "environment (TASKSTORE_DIR)" : "found from the working folder";
+    settings.push_back({"(store)", place.folder, found});
+    settings.push_back({"(device home)", device_home(), std::getenv("TASKSTORE_HOME") != nullptr ? "environment (TASKSTORE_HOME)" : "default"});
     std::string data;
     JsonWriter writer(data);
     writer.begin_array();
     std::vector<std::vector<Cell>> rows;
-    for (const Setting& setting : settings) {
-        writer.begin_object().key("name").string(setting.name).key("value").string(setting.value).key("source").string(setting.source).end_object();
-        rows.push_back({{setting.name}, {setting.value}, {setting.source}});
+    for (const config::Config::Entry& setting : settings) {
+        writer.begin_object().key("name").string(setting.key).key("value").string(setting.value).key("source").string(setting.source).end_object();
+        rows.push_back({{setting.key}, {setting.value}, {setting.source}});
     }
     writer.end_array();
     if (context.json) context.print_json("setting_list", data);
