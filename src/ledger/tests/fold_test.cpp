@@ -272,12 +272,19 @@ void run_history(const std::vector<int>& code) {
     model.check();
 }
 
-/// TASKSTORE_FULL=1 runs the large counts.
+/// TASKSTORE_FULL=1 runs the large counts; a build without sanitizers a tenth of them, one with them fewer.
 bool full_run() { return std::getenv("TASKSTORE_FULL") != nullptr; }
+#ifdef NDEBUG
+constexpr std::size_t kLengthUsual = 4;
+constexpr int kRoundsUsual = 100'000;
+#else
+constexpr std::size_t kLengthUsual = 3;
+constexpr int kRoundsUsual = 3'000;
+#endif
 
 TEST(FoldLaws, HoldForEveryShortHistory) {
     // Every history of up to n operations of 3 replicas over 18 distinct ones (edit, delete, exchange with each peer).
-    const std::size_t length = full_run() ? 6 : 3;
+    const std::size_t length = full_run() ? 6 : kLengthUsual;
     std::vector<int> ops;
     for (int op = 0; op < 15; ++op) ops.push_back(op);
     for (int replica = 0; replica < 3; ++replica) ops.push_back(15 + 9 + replica);
@@ -296,7 +303,7 @@ TEST(FoldLaws, HoldForRandomLongHistories) {
     const std::uint64_t seed = 20261121;
     SCOPED_TRACE("seed " + std::to_string(seed));
     SeededRandom random(seed);
-    const int rounds = full_run() ? 1'000'000 : 3'000;
+    const int rounds = full_run() ? 1'000'000 : kRoundsUsual;
     for (int round = 0; round < rounds && !testing::Test::HasFatalFailure(); ++round) {
         std::vector<int> code;
         for (std::uint64_t i = 0; i < 4 + random.next_u64() % 12; ++i) code.push_back(static_cast<int>(random.next_u64() % 30));
