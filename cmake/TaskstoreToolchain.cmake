@@ -1,4 +1,4 @@
-# Compiler flags, caches and linkers, in one place. Warnings are errors; ccache and mold (or lld) where present.
+# Compiler flags, caches and linkers, in one place. Warnings are errors; ccache and lld where present.
 include_guard(GLOBAL)
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor
@@ -14,11 +14,10 @@ if(CCACHE_PROGRAM)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
 endif()
 
-find_program(MOLD_PROGRAM mold)
+# Not mold 1.x (Debian 12 has 1.10): it may start PT_GNU_RELRO one page below the segment it protects, and the loader then
+# refuses the program ("cannot apply additional memory protection after relocation"). LTO stays with the compiler's own linker.
 find_program(LLD_PROGRAM ld.lld)
-if(MOLD_PROGRAM AND NOT CMAKE_INTERPROCEDURAL_OPTIMIZATION)
-  add_link_options(-fuse-ld=mold)
-elseif(LLD_PROGRAM AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+if(LLD_PROGRAM AND NOT CMAKE_INTERPROCEDURAL_OPTIMIZATION)
   add_link_options(-fuse-ld=lld)
 endif()
 

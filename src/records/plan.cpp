@@ -285,8 +285,11 @@ Status PlanImpl::count_up(SyncReport& report) {
 Status PlanImpl::ensure_fresh() {
     if (x_in_memory) return ok();
     const std::int64_t now = x_clock.boot_ns();
-    const std::lock_guard db(x_db_mutex);
-    if (x_checked_boot_ns != 0 && now - x_checked_boot_ns < kNoticeNs) return ok();
+    const auto recent = [&] { return x_checked_boot_ns != 0 && now - x_checked_boot_ns < kNoticeNs; };
+    if (recent()) return ok();
+    // Whoever holds the connection is writing or syncing, and looks at the files itself: a reader does not wait for it.
+    const std::unique_lock db(x_db_mutex, std::try_to_lock);
+    if (!db.owns_lock() || recent()) return ok();
     bool opened = x_db != nullptr;
     if (cache_was_replaced()) TASKSTORE_TRY(open_cache(&opened));
     if (opened) {
@@ -318,11 +321,6 @@ Result<std::unique_ptr<sql::Connection>> PlanImpl::reader() {
     options.read_only = true;
     options.create = false;
     return x_driver.connect(x_cache_path, options);
-}
-
-void PlanImpl::give_back(std::unique_ptr<sql::Connection> connection) {
-    const std::lock_guard lock(x_reader_mutex);
-    if (x_readers.size() < 4) x_readers.push_back(std::move(connection));
 }
 
 template <typename Work>
@@ -650,7 +648,7 @@ Result<std::vector<LostEntry>> PlanImpl::lost() {
         while (true) {
             TASKSTORE_LET(const bool row, rows->step());
             if (!row) return out;
-            LostEntry entry{std::string(rows->column_text(0)), std::string(rows->column_text(1)), {}, {}};
+            LostEntry entry{std::string(rows->column_text(0)), std::string(rows->column_text(1)), {}};
             entry.value.name = rows->column_text(2);
             entry.value.raw_value = rows->column_text(3);
             entry.value.stamp = parse_stamp(rows->column_text(4)).value_or(Stamp{});

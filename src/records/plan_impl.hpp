@@ -6,6 +6,7 @@
 #include <taskstore/base/id.hpp>
 #include <taskstore/ledger/replica.hpp>
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -68,7 +69,6 @@ class PlanImpl final : public Plan {
     bool cache_was_replaced();
     Status ensure_fresh();
     Result<std::unique_ptr<sql::Connection>> reader();
-    void give_back(std::unique_ptr<sql::Connection> connection);
     template <typename Work>
     auto read(Work&& work) -> decltype(work(std::declval<sql::Connection&>()));
     void note(std::string text);
@@ -105,7 +105,7 @@ class PlanImpl final : public Plan {
     std::vector<std::unique_ptr<sql::Connection>> x_readers;
     std::int64_t x_reader_age = 0;  ///< Grows when the cache is replaced: older readers are not reused.
     std::vector<std::string> x_notes;
-    std::int64_t x_checked_boot_ns = 0;
+    std::atomic<std::int64_t> x_checked_boot_ns{0};
 
     std::mutex x_queue_mutex;
     std::condition_variable x_queue_moved;

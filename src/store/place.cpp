@@ -7,7 +7,7 @@
 namespace taskstore::store {
 namespace {
 
-constexpr std::array<std::string_view, 5> kIgnored{"store.db*", "taskstore.db*", "lock", "run/", "*.db-*"};
+constexpr std::array<std::string_view, 5> kIgnored{"store.db*", "taskstore.db*", "lock", "run/", ".*.tmp"};
 
 bool is_folder(os::FileSystem& files, const std::string& path) {
     const auto info = files.info(path);

@@ -122,7 +122,6 @@ std::string Invocation::value(std::string_view option, std::string other) const 
 Result<Invocation> parse(const std::vector<std::string>& words) {
     Invocation call;
     std::vector<std::string> plain;
-    std::vector<std::pair<std::string, std::size_t>> dashed;  // option word, its place
     // The command's words come first, before or between global options; find them before options are judged.
     std::vector<std::string> leading;
     for (std::size_t i = 0; i < words.size() && leading.size() < 2; ++i) {

@@ -39,7 +39,7 @@ class LedgerFolder {
     /// Appends whole lines (each ended by LF) with one write and one fdatasync. Hold lock(). Durable when it
     /// returns. A tail without LF that is not a whole record (a crash; it was never acknowledged) is first saved to
     /// run/torn/ and cut; a whole one gets its LF. failed, denied: nothing of `lines` is in the file.
-    /// outcome_unknown: the flush failed; the next append flushes and reads the tail again first.
+    /// outcome_unknown: the flush failed; the next append reads the tail again first.
     Result<Appended> append(std::string_view collection, std::string_view lines);
 
   private:

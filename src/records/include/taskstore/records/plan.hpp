@@ -83,7 +83,6 @@ struct LostEntry {
     std::string collection;
     std::string id;
     ledger::LostValue value;
-    std::string standing;  ///< Raw; empty where the record or member is gone.
 };
 
 struct Finding {
