@@ -1,5 +1,7 @@
-// Ratios of the plan against the physical limit on the same disk, interleaved, median of several rounds.
-//   plan_bench FOLDER [RECORDS]     FOLDER on the disk to measure; RECORDS of the large runs (default 100000)
+// Ratios of the plan against the physical limit on the same disk, interleaved, median of several
+// rounds.
+//   plan_bench FOLDER [RECORDS]     FOLDER on the disk to measure; RECORDS of the large runs
+//   (default 100000)
 #include <taskstore/records/plan.hpp>
 #include <taskstore/sqlite/driver.hpp>
 
@@ -33,20 +35,28 @@ struct Compared {
 
 void report(const char* what, Compared compared, double per) {
     std::vector<double> ratios;
-    for (std::size_t i = 0; i < compared.ours.size(); ++i) ratios.push_back(compared.ours[i] / compared.raw[i]);
+    for (std::size_t i = 0; i < compared.ours.size(); ++i)
+        ratios.push_back(compared.ours[i] / compared.raw[i]);
     const auto median = [](std::vector<double>& values) {
         std::ranges::sort(values);
         return values[values.size() / 2];
     };
-    std::printf("%-44s ratio %5.2f  (ours %.1f us, raw %.1f us each)\n", what, median(ratios), median(compared.ours) / per * 1e6, median(compared.raw) / per * 1e6);
+    std::printf("%-44s ratio %5.2f  (ours %.1f us, raw %.1f us each)\n", what, median(ratios),
+                median(compared.ours) / per * 1e6, median(compared.raw) / per * 1e6);
 }
 
 std::string body(int i) {
-    return "\"prd_id\":\"prd-" + std::to_string(i % 100) + "\",\"phase_name\":\"phase number " + std::to_string(i) +
-           "\",\"description\":\"a step of the plan that somebody wrote down\",\"created_at\":" + std::to_string(1'700'000'000'000 + i) +
-           ",\"status\":\"" + (i % 97 == 0 ? "running" : "pending") + "\",\"workflow_name\":null,\"assigned_to\":null,\"content\":\"\"";
+    return "\"prd_id\":\"prd-" + std::to_string(i % 100) + "\",\"phase_name\":\"phase number " +
+           std::to_string(i) +
+           "\",\"description\":\"a step of the plan that somebody wrote down\",\"created_at\":" +
+           std::to_string(1'700'000'000'000 + i) + ",\"status\":\"" +
+           (i % 97 == 0 ? "running" : "pending") +
+           "\",\"workflow_name\":null,\"assigned_to\":null,\"content\":\"\"";
 }
-std::string line_of(int i) { return "{\"id\":\"ts-" + std::to_string(i) + "\"," + body(i) + ",\"updated_at\":" + std::to_string(1'700'000'000'000 + i) + "}\n"; }
+std::string line_of(int i) {
+    return "{\"id\":\"ts-" + std::to_string(i) + "\"," + body(i) +
+           ",\"updated_at\":" + std::to_string(1'700'000'000'000 + i) + "}\n";
+}
 
 /// The same rows and indexes as the cache's, by hand.
 struct Raw {
@@ -54,12 +64,17 @@ struct Raw {
         sqlite3_open(path.c_str(), &db);
         run("PRAGMA journal_mode=WAL");
         run((std::string("PRAGMA synchronous=") + synchronous).c_str());
-        run("CREATE TABLE t(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, updated_at INTEGER NOT NULL, revision TEXT NOT NULL, prd_id TEXT, phase_name TEXT, "
-            "description TEXT, created_at INTEGER, status TEXT, workflow_name TEXT, assigned_to TEXT, data TEXT NOT NULL, stamps TEXT NOT NULL) STRICT");
+        run("CREATE TABLE t(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, updated_at INTEGER "
+            "NOT NULL, revision TEXT NOT NULL, prd_id TEXT, phase_name TEXT, "
+            "description TEXT, created_at INTEGER, status TEXT, workflow_name TEXT, assigned_to "
+            "TEXT, data TEXT NOT NULL, stamps TEXT NOT NULL) STRICT");
         run("CREATE INDEX i1 ON t(prd_id,created_at,id)");
         run("CREATE INDEX i2 ON t(created_at,id)");
         run("CREATE INDEX i3 ON t(status,created_at,id)");
-        sqlite3_prepare_v2(db, "INSERT INTO t VALUES(NULL,?1,?2,'r',?3,?4,'a step of the plan that somebody wrote down',?5,?6,NULL,NULL,?7,'')", -1, &insert, nullptr);
+        sqlite3_prepare_v2(db,
+                           "INSERT INTO t VALUES(NULL,?1,?2,'r',?3,?4,'a step of the plan that "
+                           "somebody wrote down',?5,?6,NULL,NULL,?7,'')",
+                           -1, &insert, nullptr);
     }
     Raw(const Raw&) = delete;
     Raw& operator=(const Raw&) = delete;
@@ -96,7 +111,10 @@ struct Bench {
 
     std::unique_ptr<records::Plan> open(const std::string& name) {
         std::filesystem::create_directories(folder / name / "run");
-        auto plan = records::Plan::open(files, driver, clock, random, {.folder = folder / name, .replica_path = folder / name / "run/replica.json", .actor = "bench"});
+        auto plan = records::Plan::open(files, driver, clock, random,
+                                        {.folder = folder / name,
+                                         .replica_path = folder / name / "run/replica.json",
+                                         .actor = "bench"});
         if (!plan) {
             std::fprintf(stderr, "%s\n", plan.error().message.c_str());
             std::exit(1);
@@ -104,8 +122,10 @@ struct Bench {
         return std::move(*plan);
     }
     records::Write create(int i) {
-        return {.collection = "task_specs", .id = "n-" + std::to_string(i),
-                .changes = {{"prd_id", "\"prd-" + std::to_string(i % 100) + "\""}, {"phase_name", "\"phase number " + std::to_string(i) + "\""},
+        return {.collection = "task_specs",
+                .id = "n-" + std::to_string(i),
+                .changes = {{"prd_id", "\"prd-" + std::to_string(i % 100) + "\""},
+                            {"phase_name", "\"phase number " + std::to_string(i) + "\""},
                             {"description", "\"a step of the plan that somebody wrote down\""}},
                 .check_references = false};
     }
@@ -119,7 +139,8 @@ int main(int argc, char** argv) {
     bench.folder = std::filesystem::path(argv[1]) / ("taskstore-bench-" + std::to_string(getpid()));
     std::filesystem::create_directories(bench.folder);
     const int records = argc > 2 ? std::atoi(argv[2]) : 100'000;
-    std::printf("SQLite %s, %u cores, %d records\n", sqlite3_libversion(), std::thread::hardware_concurrency(), records);
+    std::printf("SQLite %s, %u cores, %d records\n", sqlite3_libversion(),
+                std::thread::hardware_concurrency(), records);
     const int log = open((bench.folder / "raw.log").c_str(), O_CREAT | O_RDWR | O_APPEND, 0644);
     const auto append = [&](const std::string& text) {
         if (write(log, text.data(), text.size()) < 0) std::exit(1);
@@ -145,7 +166,8 @@ int main(int argc, char** argv) {
                 for (int i = 0; i < records; ++i) raw.put(i, "ts-" + std::to_string(i));
                 raw.run("COMMIT");
             }));
-            for (const char* name : {"store.db", "store.db-wal", "store.db-shm"}) std::filesystem::remove(bench.folder / "sync" / name);
+            for (const char* name : {"store.db", "store.db-wal", "store.db-shm"})
+                std::filesystem::remove(bench.folder / "sync" / name);
             full.ours.push_back(seconds_of([&] { bench.open("sync"); }));
         }
         report("full sync : raw bulk insert", full, records);
@@ -162,11 +184,13 @@ int main(int argc, char** argv) {
         if (!plan->write(std::move(writes))) return 1;
         const double own = seconds_of([&] { (void)plan->sync().has_value(); });
         std::printf("%-44s %.2f ms\n", "sync after 100 lines of ours", own * 1e3);
-        std::ofstream(path, std::ios::app) << "{\"id\":\"foreign\"," << body(1) << ",\"updated_at\":1}\n";
+        std::ofstream(path, std::ios::app)
+            << "{\"id\":\"foreign\"," << body(1) << ",\"updated_at\":1}\n";
         std::string text;
         const double hash = seconds_of([&] { text = *os::read_file(bench.files, path); });
         const double foreign = seconds_of([&] { (void)plan->sync().has_value(); });
-        std::printf("%-44s %.2f ms (reading the file: %.2f ms)\n", "sync after a foreign append", foreign * 1e3, hash * 1e3);
+        std::printf("%-44s %.2f ms (reading the file: %.2f ms)\n", "sync after a foreign append",
+                    foreign * 1e3, hash * 1e3);
     }
     {  // single creates, one thread
         Compared one;
@@ -179,7 +203,8 @@ int main(int argc, char** argv) {
                 }
             }));
             one.ours.push_back(seconds_of([&] {
-                for (int i = 0; i < 200; ++i) (void)plan->write({bench.create(bench.next++)}).has_value();
+                for (int i = 0; i < 200; ++i)
+                    (void)plan->write({bench.create(bench.next++)}).has_value();
             }));
         }
         report("durable create, one thread", one, 200);
@@ -194,7 +219,8 @@ int main(int argc, char** argv) {
                     for (int i = 0; i < 64; ++i) text += line_of(i);
                     append(text);
                     raw.run("BEGIN");
-                    for (int i = 0; i < 64; ++i) raw.put(i, "m-" + std::to_string((round * 40 + group) * 64 + i));
+                    for (int i = 0; i < 64; ++i)
+                        raw.put(i, "m-" + std::to_string((round * 40 + group) * 64 + i));
                     raw.run("COMMIT");
                 }
             }));
@@ -204,7 +230,8 @@ int main(int argc, char** argv) {
                 std::vector<std::thread> threads;
                 for (int t = 0; t < 64; ++t) {
                     threads.emplace_back([&, t] {
-                        for (int i = 0; i < 40; ++i) (void)plan->write({bench.create(first + t * 40 + i)}).has_value();
+                        for (int i = 0; i < 40; ++i)
+                            (void)plan->write({bench.create(first + t * 40 + i)}).has_value();
                     });
                 }
                 for (auto& thread : threads) thread.join();
@@ -226,7 +253,8 @@ int main(int argc, char** argv) {
                 for (int i = 0; i < 10'000; ++i) raw.put(i, "b-" + std::to_string(i));
                 raw.run("COMMIT");
             }));
-            batch.ours.push_back(seconds_of([&] { (void)plan->write(std::move(writes)).has_value(); }));
+            batch.ours.push_back(
+                seconds_of([&] { (void)plan->write(std::move(writes)).has_value(); }));
         }
         report("batch of 10k creates", batch, 10'000);
     }
@@ -234,7 +262,8 @@ int main(int argc, char** argv) {
         sqlite3* db = nullptr;
         sqlite3_open((bench.folder / "sync/store.db").c_str(), &db);
         sqlite3_stmt* get = nullptr;
-        sqlite3_prepare_v2(db, "SELECT id,data,revision,updated_at FROM task_specs WHERE id=?1", -1, &get, nullptr);
+        sqlite3_prepare_v2(db, "SELECT id,data,revision,updated_at FROM task_specs WHERE id=?1", -1,
+                           &get, nullptr);
         Compared gets;
         for (int round = 0; round < 5; ++round) {
             gets.raw.push_back(seconds_of([&] {
@@ -242,12 +271,15 @@ int main(int argc, char** argv) {
                     const std::string id = "ts-" + std::to_string(i * 7 % records);
                     sqlite3_bind_text(get, 1, id.c_str(), -1, SQLITE_STATIC);
                     sqlite3_step(get);
-                    const std::string data(reinterpret_cast<const char*>(sqlite3_column_text(get, 1)));
+                    const std::string data(
+                        reinterpret_cast<const char*>(sqlite3_column_text(get, 1)));
                     sqlite3_reset(get);
                 }
             }));
             gets.ours.push_back(seconds_of([&] {
-                for (int i = 0; i < 20'000; ++i) (void)plan->get("task_specs", "ts-" + std::to_string(i * 7 % records)).has_value();
+                for (int i = 0; i < 20'000; ++i)
+                    (void)plan->get("task_specs", "ts-" + std::to_string(i * 7 % records))
+                        .has_value();
             }));
         }
         sqlite3_finalize(get);

@@ -1,4 +1,5 @@
-// Any bytes as a Markdown checklist: refused or read, never a crash; ids are unlike within a file and the same each time.
+// Any bytes as a Markdown checklist: refused or read, never a crash; ids are unlike within a file
+// and the same each time.
 #include <taskstore/base/check.hpp>
 #include <taskstore/store/checklist.hpp>
 
@@ -12,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     std::set<std::string> ids;
     for (const auto& section : *sections) {
         TASKSTORE_CHECK(ids.insert(section.id).second && !section.title.empty());
-        for (const auto& item : section.items) TASKSTORE_CHECK(ids.insert(item.id).second && !item.text.empty());
+        for (const auto& item : section.items)
+            TASKSTORE_CHECK(ids.insert(item.id).second && !item.text.empty());
     }
     const auto again = store::read_checklist(text, "f.md");
     TASKSTORE_CHECK(again && again->size() == sections->size());

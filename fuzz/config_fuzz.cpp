@@ -10,7 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
         if (!layer) continue;
         const auto loaded = config::Config::from({std::move(*layer)});
         if (!loaded) continue;
-        TASKSTORE_CHECK(loaded->integer("list.limit") >= 0 && (!plan || loaded->text("user.actor").empty()));
+        TASKSTORE_CHECK(loaded->integer("list.limit") >= 0 &&
+                        (!plan || loaded->text("user.actor").empty()));
     }
     return 0;
 }

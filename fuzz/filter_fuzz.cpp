@@ -1,4 +1,5 @@
-// Any text as a filter of a declared and an undeclared collection: an error or SQL in which no quote stays open.
+// Any text as a filter of a declared and an undeclared collection: an error or SQL in which no
+// quote stays open.
 #include <taskstore/base/check.hpp>
 #include <taskstore/base/text.hpp>
 #include <taskstore/records/plan.hpp>
@@ -12,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     auto filter = records::parse_filter(text);
     if (!filter) return 0;
     for (const char* collection : {"prds", "notes"}) {
-        const auto sql = records::list_sql_for_testing({.collection = collection, .filter = *filter, .limit = 5});
+        const auto sql = records::list_sql_for_testing(
+            {.collection = collection, .filter = *filter, .limit = 5});
         if (!sql) continue;
         TASKSTORE_CHECK(std::ranges::count(*sql, '\'') % 2 == 0);
     }

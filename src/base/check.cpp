@@ -17,7 +17,9 @@ CheckHandler g_handler = &print_and_abort;
 
 }  // namespace
 
-void set_check_handler(CheckHandler handler) { g_handler = handler; }
+void set_check_handler(CheckHandler handler) {
+    g_handler = handler;
+}
 
 void check_failed(std::string_view expression, std::string_view file, int line) {
     g_handler(expression, file, line);

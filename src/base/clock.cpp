@@ -20,8 +20,12 @@ std::int64_t read_ns(clockid_t clock) {
 
 }  // namespace
 
-std::int64_t SystemClock::wall_ms() const { return read_ns(CLOCK_REALTIME) / 1'000'000; }
-std::int64_t SystemClock::boot_ns() const { return read_ns(CLOCK_BOOTTIME); }
+std::int64_t SystemClock::wall_ms() const {
+    return read_ns(CLOCK_REALTIME) / 1'000'000;
+}
+std::int64_t SystemClock::boot_ns() const {
+    return read_ns(CLOCK_BOOTTIME);
+}
 
 std::uint64_t Random::next_u64() {
     std::uint64_t value = 0;

@@ -31,8 +31,12 @@ static_assert(in_order_of_enumerators(), "one row per code, in the order of the 
 
 }  // namespace
 
-std::span<const CodeRow> code_rows() { return kRows; }
+std::span<const CodeRow> code_rows() {
+    return kRows;
+}
 
-const CodeRow& row_of(Code code) { return kRows[static_cast<std::size_t>(code)]; }
+const CodeRow& row_of(Code code) {
+    return kRows[static_cast<std::size_t>(code)];
+}
 
 }  // namespace taskstore

@@ -46,6 +46,8 @@ std::string sha256_hex(std::string_view bytes) {
     return hash.finish_hex();
 }
 
-std::uint64_t xxh3_64(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+std::uint64_t xxh3_64(std::string_view bytes) {
+    return XXH3_64bits(bytes.data(), bytes.size());
+}
 
 }  // namespace taskstore

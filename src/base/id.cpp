@@ -12,9 +12,9 @@ bool is_hex(char c) {
 
 }  // namespace
 
-// Layout (RFC 9562 section 5.7): 48 bits of ms, version 7, 12 bits counter, variant, 14 bits counter, 48 random.
-// The counter of 26 bits starts below its half at each new millisecond and runs on within one; when it is
-// spent, the millisecond is borrowed from the future (section 6.2).
+// Layout (RFC 9562 section 5.7): 48 bits of ms, version 7, 12 bits counter, variant, 14 bits
+// counter, 48 random. The counter of 26 bits starts below its half at each new millisecond and runs
+// on within one; when it is spent, the millisecond is borrowed from the future (section 6.2).
 std::string UuidSource::next() {
     std::uint64_t ms = 0;
     std::uint32_t counter = 0;
@@ -33,8 +33,9 @@ std::string UuidSource::next() {
         counter = x_counter;
     }
     const std::uint64_t high = (ms << 16U) | 0x7000U | (counter >> 14U);
-    const std::uint64_t low =
-        0x8000000000000000ULL | (static_cast<std::uint64_t>(counter & 0x3FFFU) << 48U) | (random >> 16U);
+    const std::uint64_t low = 0x8000000000000000ULL |
+                              (static_cast<std::uint64_t>(counter & 0x3FFFU) << 48U) |
+                              (random >> 16U);
     std::string text(36, '-');
     std::size_t at = 0;
     for (unsigned nibble = 0; nibble < 32; ++nibble) {

@@ -33,13 +33,20 @@ class Scanner {
     bool value(std::size_t depth) {
         if (end()) return bad("the text ends where a value is expected");
         switch (here()) {
-            case '{': return object(depth + 1);
-            case '[': return array(depth + 1);
-            case '"': return string();
-            case 't': return word("true");
-            case 'f': return word("false");
-            case 'n': return word("null");
-            default: return number();
+            case '{':
+                return object(depth + 1);
+            case '[':
+                return array(depth + 1);
+            case '"':
+                return string();
+            case 't':
+                return word("true");
+            case 'f':
+                return word("false");
+            case 'n':
+                return word("null");
+            default:
+                return number();
         }
     }
     bool word(std::string_view word) {
@@ -78,10 +85,14 @@ class Scanner {
         for (int i = 0; i < 4; ++i, ++x_at) {
             const char c = here();
             unsigned digit = 0;
-            if (c >= '0' && c <= '9') digit = static_cast<unsigned>(c - '0');
-            else if (c >= 'a' && c <= 'f') digit = static_cast<unsigned>(c - 'a') + 10;
-            else if (c >= 'A' && c <= 'F') digit = static_cast<unsigned>(c - 'A') + 10;
-            else return bad("expected four hexadecimal digits after \\u");
+            if (c >= '0' && c <= '9')
+                digit = static_cast<unsigned>(c - '0');
+            else if (c >= 'a' && c <= 'f')
+                digit = static_cast<unsigned>(c - 'a') + 10;
+            else if (c >= 'A' && c <= 'F')
+                digit = static_cast<unsigned>(c - 'A') + 10;
+            else
+                return bad("expected four hexadecimal digits after \\u");
             unit = unit * 16 + digit;
         }
         return true;
@@ -162,12 +173,15 @@ class Scanner {
 
 }  // namespace
 
-std::optional<JsonDamage> find_json_damage(std::string_view text) { return Scanner(text).run(); }
+std::optional<JsonDamage> find_json_damage(std::string_view text) {
+    return Scanner(text).run();
+}
 
 std::size_t skip_string(std::string_view text, std::size_t at) {
     ++at;
     while (true) {
-        // memchr runs at memory speed; a quote is escaped when an odd run of backslashes stands before it.
+        // memchr runs at memory speed; a quote is escaped when an odd run of backslashes stands
+        // before it.
         const void* hit = std::memchr(text.data() + at, '"', text.size() - at);
         const auto quote = static_cast<std::size_t>(static_cast<const char*>(hit) - text.data());
         std::size_t slashes = 0;
@@ -187,14 +201,19 @@ std::size_t skip_value(std::string_view text, std::size_t at) {
     std::size_t depth = 0;
     while (true) {
         switch (text[at]) {
-            case '"': at = skip_string(text, at); continue;
+            case '"':
+                at = skip_string(text, at);
+                continue;
             case '{':
-            case '[': ++depth; break;
+            case '[':
+                ++depth;
+                break;
             case '}':
             case ']':
                 if (--depth == 0) return at + 1;
                 break;
-            default: break;
+            default:
+                break;
         }
         ++at;
     }

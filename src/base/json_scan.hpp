@@ -7,14 +7,17 @@ namespace taskstore {
 
 inline constexpr std::size_t kJsonDepthMax = 512;
 
-/// The strict, slow check (RFC 8259 and UTF-8): where and why `text` is not one JSON value; nothing if it is.
+/// The strict, slow check (RFC 8259 and UTF-8): where and why `text` is not one JSON value; nothing
+/// if it is.
 std::optional<JsonDamage> find_json_damage(std::string_view text);
 
 /// Whether simdjson accepts `text` as one JSON value: the fast check.
 bool is_valid_json(std::string_view text);
 
 inline std::size_t skip_space(std::string_view text, std::size_t at) {
-    while (at < text.size() && (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r')) ++at;
+    while (at < text.size() &&
+           (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r'))
+        ++at;
     return at;
 }
 /// The end of the value that starts at `at`. Valid text only.
@@ -22,7 +25,8 @@ std::size_t skip_value(std::string_view text, std::size_t at);
 /// The end (after the closing quote) of the string that starts at `at`. Valid text only.
 std::size_t skip_string(std::string_view text, std::size_t at);
 
-/// Calls each(raw_name, raw_value) for the members of the object that starts at `text[0]`. Valid text only.
+/// Calls each(raw_name, raw_value) for the members of the object that starts at `text[0]`. Valid
+/// text only.
 template <typename Each>
 void walk_object(std::string_view text, Each&& each) {
     std::size_t at = skip_space(text, 1);

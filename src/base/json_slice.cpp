@@ -18,7 +18,8 @@ class Validator {
     bool valid(std::string_view text) {
         if (text.size() > kTextBytesMax) return false;
         if (text.size() + simdjson::SIMDJSON_PADDING > x_padded.size()) {
-            x_padded.resize(std::max<std::size_t>(4096, 2 * text.size() + simdjson::SIMDJSON_PADDING));
+            x_padded.resize(
+                std::max<std::size_t>(4096, 2 * text.size() + simdjson::SIMDJSON_PADDING));
         }
         std::memcpy(x_padded.data(), text.data(), text.size());
         std::memset(x_padded.data() + text.size(), ' ', simdjson::SIMDJSON_PADDING);
@@ -40,8 +41,9 @@ class Validator {
 
 bool is_valid_json(std::string_view text) {
     thread_local Validator validator;
-    // simdjson refuses integers beyond 64 bits and numbers beyond double; they are JSON all the same, and the
-    // ledger keeps their spelling. The slow check decides about what the fast one refuses.
+    // simdjson refuses integers beyond 64 bits and numbers beyond double; they are JSON all the
+    // same, and the ledger keeps their spelling. The slow check decides about what the fast one
+    // refuses.
     return validator.valid(text) || !find_json_damage(text);
 }
 
@@ -57,7 +59,9 @@ JsonSlicer::~JsonSlicer() = default;
 JsonSlicer::JsonSlicer(JsonSlicer&&) noexcept = default;
 JsonSlicer& JsonSlicer::operator=(JsonSlicer&&) noexcept = default;
 
-const JsonDamage& JsonSlicer::damage() const { return x_state->damage; }
+const JsonDamage& JsonSlicer::damage() const {
+    return x_state->damage;
+}
 
 Result<const std::vector<JsonMember>*> JsonSlicer::slice(std::string_view text) {
     State& state = *x_state;
@@ -65,7 +69,8 @@ Result<const std::vector<JsonMember>*> JsonSlicer::slice(std::string_view text) 
     state.unescaped.clear();
     const auto damaged = [&](JsonDamage damage) {
         state.damage = std::move(damage);
-        return fail(Code::corrupt, "column " + std::to_string(state.damage.offset + 1) + ": " + state.damage.reason);
+        return fail(Code::corrupt, "column " + std::to_string(state.damage.offset + 1) + ": " +
+                                       state.damage.reason);
     };
     const std::size_t start = skip_space(text, 0);
     if (!state.validator.valid(text)) {
@@ -82,8 +87,9 @@ Result<const std::vector<JsonMember>*> JsonSlicer::slice(std::string_view text) 
     for (std::size_t i = 1; i < state.members.size(); ++i) {
         for (std::size_t k = 0; k < i && state.members.size() <= 64; ++k) {
             if (state.members[i].name == state.members[k].name) {
-                return damaged({static_cast<std::size_t>(state.members[i].raw_name.data() - text.data()),
-                                "member '" + std::string(state.members[i].name) + "' stands twice"});
+                return damaged(
+                    {static_cast<std::size_t>(state.members[i].raw_name.data() - text.data()),
+                     "member '" + std::string(state.members[i].name) + "' stands twice"});
             }
         }
     }
@@ -100,13 +106,19 @@ Result<const std::vector<JsonMember>*> JsonSlicer::slice(std::string_view text) 
 
 JsonKind kind_of_raw(std::string_view raw) {
     switch (raw.empty() ? 'n' : raw[0]) {
-        case '{': return JsonKind::object;
-        case '[': return JsonKind::array;
-        case '"': return JsonKind::string;
+        case '{':
+            return JsonKind::object;
+        case '[':
+            return JsonKind::array;
+        case '"':
+            return JsonKind::string;
         case 't':
-        case 'f': return JsonKind::boolean;
-        case 'n': return JsonKind::null;
-        default: return JsonKind::number;
+        case 'f':
+            return JsonKind::boolean;
+        case 'n':
+            return JsonKind::null;
+        default:
+            return JsonKind::number;
     }
 }
 
@@ -127,16 +139,27 @@ Result<std::string> unescape_json(std::string_view raw) {
             continue;
         }
         switch (raw[++i]) {
-            case 'b': text += '\b'; break;
-            case 'f': text += '\f'; break;
-            case 'n': text += '\n'; break;
-            case 'r': text += '\r'; break;
-            case 't': text += '\t'; break;
+            case 'b':
+                text += '\b';
+                break;
+            case 'f':
+                text += '\f';
+                break;
+            case 'n':
+                text += '\n';
+                break;
+            case 'r':
+                text += '\r';
+                break;
+            case 't':
+                text += '\t';
+                break;
             case 'u': {
                 unsigned code = unit_at(i + 1);
                 i += 4;
                 if (code >= 0xD800 && code <= 0xDBFF) {
-                    if (i + 6 >= raw.size() || raw[i + 1] != '\\') return fail(Code::invalid, "a lone surrogate");
+                    if (i + 6 >= raw.size() || raw[i + 1] != '\\')
+                        return fail(Code::invalid, "a lone surrogate");
                     code = 0x10000 + ((code - 0xD800) << 10U) + (unit_at(i + 3) - 0xDC00);
                     i += 6;
                 }
@@ -157,7 +180,9 @@ Result<std::string> unescape_json(std::string_view raw) {
                 }
                 break;
             }
-            default: text += raw[i]; break;
+            default:
+                text += raw[i];
+                break;
         }
     }
     return text;

@@ -22,7 +22,8 @@ namespace {
 std::optional<double> to_double(std::string_view raw) {
     double value = 0;
     const auto [end, error] = std::from_chars(raw.data(), raw.data() + raw.size(), value);
-    if (error == std::errc::result_out_of_range || error != std::errc() || end != raw.data() + raw.size()) {
+    if (error == std::errc::result_out_of_range || error != std::errc() ||
+        end != raw.data() + raw.size()) {
         return std::nullopt;
     }
     return value;
@@ -54,7 +55,8 @@ std::string ecmascript_number(double value) {
     if (value == 0) return "0";
     std::array<char, 40> buffer{};
     const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), std::fabs(value),
-                                   std::chars_format::scientific).ptr;
+                                   std::chars_format::scientific)
+                         .ptr;
     const std::string_view shortest(buffer.data(), static_cast<std::size_t>(end - buffer.data()));
     const std::size_t e = shortest.find('e');
     std::string digits(shortest.substr(0, 1));
@@ -69,7 +71,8 @@ std::string ecmascript_number(double value) {
     if (k <= n && n <= 21) {
         text += digits + std::string(static_cast<std::size_t>(n - k), '0');
     } else if (0 < n && n <= 21) {
-        text += digits.substr(0, static_cast<std::size_t>(n)) + "." + digits.substr(static_cast<std::size_t>(n));
+        text += digits.substr(0, static_cast<std::size_t>(n)) + "." +
+                digits.substr(static_cast<std::size_t>(n));
     } else if (-6 < n && n <= 0) {
         text += "0." + std::string(static_cast<std::size_t>(-n), '0') + digits;
     } else {
@@ -84,12 +87,15 @@ std::string ecmascript_number(double value) {
 Status append_canonical(std::string& out, std::string_view raw) {
     switch (kind_of_raw(raw)) {
         case JsonKind::null:
-        case JsonKind::boolean: out += raw; return ok();
+        case JsonKind::boolean:
+            out += raw;
+            return ok();
         case JsonKind::number: {
             const auto value = to_double(raw);
             if (!value) {
-                return fail(Code::invalid, "the number " + std::string(raw.substr(0, 40)) +
-                                               " has no canonical form: it does not fit an IEEE double");
+                return fail(Code::invalid,
+                            "the number " + std::string(raw.substr(0, 40)) +
+                                " has no canonical form: it does not fit an IEEE double");
             }
             out += ecmascript_number(*value);
             return ok();
@@ -112,7 +118,8 @@ Status append_canonical(std::string& out, std::string_view raw) {
             out += ']';
             return status;
         }
-        case JsonKind::object: break;
+        case JsonKind::object:
+            break;
     }
     std::vector<std::tuple<std::u16string, std::string, std::string_view>> members;
     Status status;
@@ -149,9 +156,10 @@ Failure not_json(std::string_view text) {
     const std::string_view before = text.substr(0, damage->offset);
     const auto line = std::ranges::count(before, '\n') + 1;
     const std::size_t last = before.rfind('\n');
-    const std::size_t column = last == std::string_view::npos ? damage->offset + 1 : damage->offset - last;
-    return fail(Code::invalid, "not JSON: line " + std::to_string(line) + ", column " + std::to_string(column) +
-                                   ": " + damage->reason);
+    const std::size_t column =
+        last == std::string_view::npos ? damage->offset + 1 : damage->offset - last;
+    return fail(Code::invalid, "not JSON: line " + std::to_string(line) + ", column " +
+                                   std::to_string(column) + ": " + damage->reason);
 }
 
 }  // namespace
@@ -169,21 +177,25 @@ Json::Json(std::shared_ptr<const Node> node) : x_node(std::move(node)) {}
 
 Result<Json> Json::parse(std::string_view text) {
     if (!is_valid_json(text)) return not_json(text);
-    const auto build = [](const auto& self, std::string_view raw) -> Result<std::shared_ptr<const Node>> {
+    const auto build = [](const auto& self,
+                          std::string_view raw) -> Result<std::shared_ptr<const Node>> {
         auto node = std::make_shared<Node>();
         node->kind = kind_of_raw(raw);
         Status status;
         const auto add = [&](std::string_view raw_item) {
             if (!status) return;
             auto item = self(self, raw_item);
-            if (item) node->items.push_back(std::move(*item));
-            else status = fail(std::move(item).error());
+            if (item)
+                node->items.push_back(std::move(*item));
+            else
+                status = fail(std::move(item).error());
         };
         if (node->kind == JsonKind::object) {
             walk_object(raw, [&](std::string_view raw_name, std::string_view raw_value) {
                 std::string name = *unescape_json(raw_name);
                 if (std::ranges::find(node->names, name) != node->names.end()) {
-                    status = fail(Code::invalid, "not JSON we accept: member '" + name + "' stands twice");
+                    status = fail(Code::invalid,
+                                  "not JSON we accept: member '" + name + "' stands twice");
                 }
                 node->names.push_back(std::move(name));
                 add(raw_value);
@@ -203,7 +215,9 @@ Result<Json> Json::parse(std::string_view text) {
     return Json(std::move(node));
 }
 
-JsonKind Json::kind() const { return x_node->kind; }
+JsonKind Json::kind() const {
+    return x_node->kind;
+}
 std::optional<bool> Json::as_bool() const {
     return kind() == JsonKind::boolean ? std::optional(x_node->text == "true") : std::nullopt;
 }
@@ -216,23 +230,32 @@ std::optional<double> Json::as_double() const {
 std::optional<std::string> Json::as_string() const {
     return kind() == JsonKind::string ? std::optional(x_node->text) : std::nullopt;
 }
-std::size_t Json::size() const { return x_node->items.size(); }
-Json Json::at(std::size_t index) const { return index < size() ? Json(x_node->items[index]) : Json(); }
+std::size_t Json::size() const {
+    return x_node->items.size();
+}
+Json Json::at(std::size_t index) const {
+    return index < size() ? Json(x_node->items[index]) : Json();
+}
 Json Json::get(std::string_view member) const {
     const auto at = std::ranges::find(x_node->names, member);
-    return at == x_node->names.end() ? Json() : Json(x_node->items[static_cast<std::size_t>(at - x_node->names.begin())]);
+    return at == x_node->names.end()
+               ? Json()
+               : Json(x_node->items[static_cast<std::size_t>(at - x_node->names.begin())]);
 }
 bool Json::has(std::string_view member) const {
     return std::ranges::find(x_node->names, member) != x_node->names.end();
 }
-std::vector<std::string> Json::names() const { return x_node->names; }
+std::vector<std::string> Json::names() const {
+    return x_node->names;
+}
 
 std::string Json::to_text() const {
     if (kind() == JsonKind::number) return x_node->text;
     std::string out;
     JsonWriter writer(out);
     const auto put = [&](const auto& self, const Node& node) -> void {
-        if (node.kind == JsonKind::string) writer.string(node.text);
+        if (node.kind == JsonKind::string)
+            writer.string(node.text);
         else if (node.kind == JsonKind::array) {
             writer.begin_array();
             for (const auto& item : node.items) self(self, *item);
@@ -244,13 +267,16 @@ std::string Json::to_text() const {
                 self(self, *node.items[i]);
             }
             writer.end_object();
-        } else writer.raw(node.text);
+        } else
+            writer.raw(node.text);
     };
     put(put, *x_node);
     return out;
 }
 
-std::string Json::to_pretty_text() const { return pretty_json(to_text()); }
+std::string Json::to_pretty_text() const {
+    return pretty_json(to_text());
+}
 
 std::string pretty_json(std::string_view text) {
     std::string out;
@@ -294,7 +320,8 @@ bool operator==(const Json& a, const Json& b) {
                 if (!b.has(name) || !(a.get(name) == b.get(name))) return false;
             }
             return true;
-        default: return a.x_node->text == b.x_node->text;
+        default:
+            return a.x_node->text == b.x_node->text;
     }
 }
 

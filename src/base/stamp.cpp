@@ -18,7 +18,8 @@ Result<Stamp> parse_stamp(std::string_view text) {
     };
     const auto number = [](std::string_view digits, auto& out) {
         if (digits.empty() || (digits.size() > 1 && digits[0] == '0')) return false;
-        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+        const auto [end, error] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), out);
         return error == std::errc() && end == digits.data() + digits.size();
     };
     const std::size_t at = text.find('@');
@@ -27,14 +28,14 @@ Result<Stamp> parse_stamp(std::string_view text) {
     const std::size_t dot = time.find('.');
     Stamp stamp;
     if (!number(time.substr(0, dot), stamp.ms) || stamp.ms < 0) return bad("bad milliseconds");
-    if (dot != std::string_view::npos && (!number(time.substr(dot + 1), stamp.counter) || stamp.counter == 0)) {
+    if (dot != std::string_view::npos &&
+        (!number(time.substr(dot + 1), stamp.counter) || stamp.counter == 0)) {
         return bad("bad counter");
     }
     if (stamp.ms > kStampMsMax) return bad("it lies beyond the year 2200");
     stamp.replica = text.substr(at + 1);
-    const bool right = std::ranges::all_of(stamp.replica, [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z');
-    });
+    const bool right = std::ranges::all_of(
+        stamp.replica, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z'); });
     if (stamp.replica.size() > 32 || !right) return bad("bad replica id");
     return stamp;
 }

@@ -8,10 +8,13 @@
 namespace taskstore {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 // Days since 1970-01-01 of a proleptic Gregorian date, and back.
-// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil and civil_from_days.
+// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil and
+// civil_from_days.
 std::int64_t days_from_civil(std::int64_t y, unsigned m, unsigned d) {
     y -= m <= 2 ? 1 : 0;
     const std::int64_t era = (y >= 0 ? y : y - 399) / 400;
@@ -134,16 +137,18 @@ Result<std::int64_t> parse_rfc3339_ms(std::string_view text) {
         in.need(":");
         const unsigned offset_minute = in.digits(2);
         in.good = in.good && offset_hour < 24 && offset_minute < 60;
-        offset_minutes = static_cast<std::int64_t>(offset_hour * 60 + offset_minute) * (west ? -1 : 1);
+        offset_minutes =
+            static_cast<std::int64_t>(offset_hour * 60 + offset_minute) * (west ? -1 : 1);
     }
     const bool exists = in.good && in.rest.empty() && month >= 1 && month <= 12 && day >= 1 &&
-                        day <= days_in_month(year, month) && hour < 24 && minute < 60 && second <= 60;
+                        day <= days_in_month(year, month) && hour < 24 && minute < 60 &&
+                        second <= 60;
     if (!exists) {
         return fail(Code::invalid, "'" + std::string(cut_utf8(text, 64)) +
                                        "' is not an RFC 3339 time such as 2026-11-21T08:15:30Z");
     }
-    const std::int64_t seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 +
-                                 second - offset_minutes * 60;
+    const std::int64_t seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 +
+                                 minute * 60 + second - offset_minutes * 60;
     return seconds * 1000 + fraction_ms;
 }
 
@@ -185,7 +190,8 @@ std::string to_rfc3339(std::int64_t unix_ms) {
     return text + 'Z';
 }
 
-std::optional<std::string_view> nearest_name(std::string_view name, std::span<const std::string_view> names) {
+std::optional<std::string_view> nearest_name(std::string_view name,
+                                             std::span<const std::string_view> names) {
     std::optional<std::string_view> best;
     std::size_t best_distance = std::max<std::size_t>(1, (name.size() + 1) / 3) + 1;
     for (const std::string_view other : names) {
@@ -195,7 +201,8 @@ std::optional<std::string_view> nearest_name(std::string_view name, std::span<co
             std::size_t diagonal = row[0];
             row[0] = i;
             for (std::size_t k = 1; k <= other.size(); ++k) {
-                const std::size_t change = diagonal + (lower(name[i - 1]) == lower(other[k - 1]) ? 0 : 1);
+                const std::size_t change =
+                    diagonal + (lower(name[i - 1]) == lower(other[k - 1]) ? 0 : 1);
                 diagonal = row[k];
                 row[k] = std::min({row[k] + 1, row[k - 1] + 1, change});
             }
@@ -209,7 +216,8 @@ std::optional<std::string_view> nearest_name(std::string_view name, std::span<co
 }
 
 std::string to_base64url(std::string_view bytes) {
-    constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    constexpr std::string_view kAlphabet =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     std::string text;
     for (std::size_t i = 0; i < bytes.size(); i += 3) {
         const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
@@ -223,19 +231,27 @@ std::string to_base64url(std::string_view bytes) {
 }
 
 Result<std::string> from_base64url(std::string_view text) {
-    const auto bad = [] { return fail(Code::invalid, "this is not base64url text without padding"); };
+    const auto bad = [] {
+        return fail(Code::invalid, "this is not base64url text without padding");
+    };
     if (text.size() % 4 == 1) return bad();
     std::string bytes;
     std::uint32_t word = 0;
     unsigned bits = 0;
     for (const char c : text) {
         std::uint32_t value = 0;
-        if (c >= 'A' && c <= 'Z') value = static_cast<std::uint32_t>(c - 'A');
-        else if (c >= 'a' && c <= 'z') value = static_cast<std::uint32_t>(c - 'a') + 26;
-        else if (c >= '0' && c <= '9') value = static_cast<std::uint32_t>(c - '0') + 52;
-        else if (c == '-') value = 62;
-        else if (c == '_') value = 63;
-        else return bad();
+        if (c >= 'A' && c <= 'Z')
+            value = static_cast<std::uint32_t>(c - 'A');
+        else if (c >= 'a' && c <= 'z')
+            value = static_cast<std::uint32_t>(c - 'a') + 26;
+        else if (c >= '0' && c <= '9')
+            value = static_cast<std::uint32_t>(c - '0') + 52;
+        else if (c == '-')
+            value = 62;
+        else if (c == '_')
+            value = 63;
+        else
+            return bad();
         word = ((word << 6U) | value) & 0xFFFFFFU;
         bits += 6;
         if (bits >= 8) {

@@ -10,13 +10,28 @@ namespace taskstore::config {
 namespace {
 
 constexpr std::array kSettings{
-    Setting{.key = "files.allow_network", .type = SettingType::boolean, .initial = "false", .in_plan = false,
+    Setting{.key = "files.allow_network",
+            .type = SettingType::boolean,
+            .initial = "false",
+            .in_plan = false,
             .help = "open stores on NFS, SMB, 9p or FUSE, whose locks cannot be trusted"},
-    Setting{.key = "ledger.ahead_ms_max", .type = SettingType::integer, .initial = "86400000", .min = 0, .max = 31'536'000'000,
+    Setting{.key = "ledger.ahead_ms_max",
+            .type = SettingType::integer,
+            .initial = "86400000",
+            .min = 0,
+            .max = 31'536'000'000,
             .help = "how far in the future a stamp may lie before doctor reports it (ms)"},
-    Setting{.key = "list.limit", .type = SettingType::integer, .initial = "0", .min = 0, .max = 1'000'000,
+    Setting{.key = "list.limit",
+            .type = SettingType::integer,
+            .initial = "0",
+            .min = 0,
+            .max = 1'000'000,
             .help = "records a list prints without --limit; 0: all"},
-    Setting{.key = "user.actor", .type = SettingType::text, .initial = "", .in_plan = false, .help = "who writes: the `by` of each line"},
+    Setting{.key = "user.actor",
+            .type = SettingType::text,
+            .initial = "",
+            .in_plan = false,
+            .help = "who writes: the `by` of each line"},
 };
 static_assert(std::ranges::is_sorted(kSettings, {}, &Setting::key));
 
@@ -28,7 +43,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kPlainNam
 }};
 
 /// Words by which a plan's file might reach for a device's database or commands.
-constexpr std::array<std::string_view, 8> kDeviceWords{"databases", "database", "url", "token", "password", "command", "auth", "home"};
+constexpr std::array<std::string_view, 8> kDeviceWords{"databases", "database", "url",  "token",
+                                                       "password",  "command",  "auth", "home"};
 
 const Setting* setting_of(std::string_view key) {
     const auto found = std::ranges::find(kSettings, key, &Setting::key);
@@ -39,30 +55,40 @@ Failure unknown(std::string_view key, std::string_view source) {
     std::vector<std::string_view> keys;
     for (const Setting& setting : kSettings) keys.push_back(setting.key);
     const auto nearest = nearest_name(key, keys);
-    return fail(Code::invalid, "unknown setting '" + std::string(key) + "' in " + std::string(source))
-        .with_hint(nearest ? "did you mean '" + std::string(*nearest) + "'?" : "'taskstore config show' lists them all");
+    return fail(Code::invalid,
+                "unknown setting '" + std::string(key) + "' in " + std::string(source))
+        .with_hint(nearest ? "did you mean '" + std::string(*nearest) + "'?"
+                           : "'taskstore config show' lists them all");
 }
 
 Status check_value(const Setting& setting, const std::string& value, std::string_view source) {
     const auto wrong = [&](const std::string& want) {
-        return fail(Code::invalid, "setting '" + std::string(setting.key) + "' in " + std::string(source) + " wants " + want + ", not '" +
+        return fail(Code::invalid, "setting '" + std::string(setting.key) + "' in " +
+                                       std::string(source) + " wants " + want + ", not '" +
                                        std::string(cut_utf8(value, 60)) + "'");
     };
-    if (setting.type == SettingType::boolean && value != "true" && value != "false") return wrong("true or false");
+    if (setting.type == SettingType::boolean && value != "true" && value != "false")
+        return wrong("true or false");
     if (setting.type == SettingType::integer) {
         const auto number = raw_to_int64(value);
         if (!number || *number < setting.min || *number > setting.max) {
-            return wrong("a number from " + std::to_string(setting.min) + " to " + std::to_string(setting.max));
+            return wrong("a number from " + std::to_string(setting.min) + " to " +
+                         std::to_string(setting.max));
         }
     }
-    if (first_invalid_utf8(value) || value.find('\0') != std::string::npos) return wrong("UTF-8 text");
+    if (first_invalid_utf8(value) || value.find('\0') != std::string::npos)
+        return wrong("UTF-8 text");
     return ok();
 }
 
 }  // namespace
 
-std::span<const Setting> settings() { return kSettings; }
-std::span<const std::pair<std::string_view, std::string_view>> plain_names() { return kPlainNames; }
+std::span<const Setting> settings() {
+    return kSettings;
+}
+std::span<const std::pair<std::string_view, std::string_view>> plain_names() {
+    return kPlainNames;
+}
 
 Result<Layer> from_environment(std::span<const std::string> entries) {
     constexpr std::string_view kPrefix = "TASKSTORE_CONFIG_";
@@ -75,8 +101,11 @@ Result<Layer> from_environment(std::span<const std::string> entries) {
         if (name == "TASKSTORE_ACTOR" && !value.empty()) layer.values["user.actor"] = value;
         if (!name.starts_with(kPrefix)) continue;
         std::string key = name.substr(kPrefix.size());
-        std::ranges::transform(key, key.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-        if (const std::size_t two = key.find("__"); two != std::string::npos) key.replace(two, 2, ".");
+        std::ranges::transform(key, key.begin(), [](char c) {
+            return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        });
+        if (const std::size_t two = key.find("__"); two != std::string::npos)
+            key.replace(two, 2, ".");
         if (setting_of(key) == nullptr) return unknown(key, "the environment (" + name + ")");
         layer.values[key] = value;
     }
@@ -85,15 +114,20 @@ Result<Layer> from_environment(std::span<const std::string> entries) {
 
 Result<Config> Config::from(std::vector<Layer> layers) {
     Config config;
-    for (const Setting& setting : kSettings) config.x_entries.push_back({std::string(setting.key), std::string(setting.initial), "default"});
+    for (const Setting& setting : kSettings)
+        config.x_entries.push_back(
+            {std::string(setting.key), std::string(setting.initial), "default"});
     for (const Layer& layer : layers) {
         for (const auto& [key, value] : layer.values) {
             const Setting* setting = setting_of(key);
             const bool device = std::ranges::any_of(kDeviceWords, [&](std::string_view word) {
-                return key == word || key.starts_with(std::string(word) + ".") || key.ends_with("." + std::string(word));
+                return key == word || key.starts_with(std::string(word) + ".") ||
+                       key.ends_with("." + std::string(word));
             });
             if (layer.plan && (device || (setting != nullptr && !setting->in_plan))) {
-                return fail(Code::denied, "'" + key + "' in " + layer.source + " belongs to a device, not to a plan that travels with git")
+                return fail(Code::denied,
+                            "'" + key + "' in " + layer.source +
+                                " belongs to a device, not to a plan that travels with git")
                     .with_hint("put it into the device's own config.toml");
             }
             if (setting == nullptr) return unknown(key, layer.source);
@@ -112,8 +146,14 @@ const Config::Entry& Config::find(std::string_view key) const {
     return *found;
 }
 
-const std::string& Config::text(std::string_view key) const { return find(key).value; }
-std::int64_t Config::integer(std::string_view key) const { return raw_to_int64(find(key).value).value_or(0); }
-bool Config::boolean(std::string_view key) const { return find(key).value == "true"; }
+const std::string& Config::text(std::string_view key) const {
+    return find(key).value;
+}
+std::int64_t Config::integer(std::string_view key) const {
+    return raw_to_int64(find(key).value).value_or(0);
+}
+bool Config::boolean(std::string_view key) const {
+    return find(key).value == "true";
+}
 
 }  // namespace taskstore::config

@@ -34,7 +34,9 @@ void write_stamps(JsonWriter& writer, const State& state, std::uint32_t life, co
     if (!options.by.empty()) writer.key("by").string(options.by);
     if (state.life != 0) writer.key("from").string(to_text(state.at));
     if (life != 1) writer.key("life").integer(life);
-    const auto text_of = [&](const Stamp& stamp) { return stamp == at ? std::string() : to_text(stamp); };
+    const auto text_of = [&](const Stamp& stamp) {
+        return stamp == at ? std::string() : to_text(stamp);
+    };
     if (!tombstone) {
         const Stamp base = common_stamp(members, at);
         if (base != at) writer.key("base").string(to_text(base));
@@ -49,7 +51,8 @@ void write_stamps(JsonWriter& writer, const State& state, std::uint32_t life, co
     }
     bool any = false;
     for (const Stamped& member : members) {
-        if (member.over.empty() || (member.over.size() == 1 && member.over[0] == state.at)) continue;
+        if (member.over.empty() || (member.over.size() == 1 && member.over[0] == state.at))
+            continue;
         if (!any) writer.key("over").begin_object();
         any = true;
         writer.key(member.name);
@@ -81,12 +84,13 @@ void add_settled(Stamped& member, const EditOptions& options) {
 Result<Stamp> next_stamp(const Stamp& tick, const State& state) {
     const std::int64_t floor_ms = std::max(state.updated_at, state.at.ms) + 1;
     if (state.life == 0 || tick.ms >= floor_ms) return tick;
-    if (floor_ms > kStampMsMax) return fail(Code::invalid, "the record's time has reached the year 2200");
+    if (floor_ms > kStampMsMax)
+        return fail(Code::invalid, "the record's time has reached the year 2200");
     return Stamp{floor_ms, 0, tick.replica};
 }
 
-std::string encode_edit(const Shape& shape, const State& state, const std::vector<Change>& changes, const Stamp& at,
-                        const EditOptions& options) {
+std::string encode_edit(const Shape& shape, const State& state, const std::vector<Change>& changes,
+                        const Stamp& at, const EditOptions& options) {
     const bool creates = !state.live();
     const std::uint32_t life = state.life == 0 ? 1 : state.deleted ? state.life + 1 : state.life;
     std::string text;
@@ -108,10 +112,12 @@ std::string encode_edit(const Shape& shape, const State& state, const std::vecto
                 write_time();
                 continue;
             }
-            const Change* change = is_frame_member(shape, member.name) ? nullptr : change_of(member.name);
+            const Change* change =
+                is_frame_member(shape, member.name) ? nullptr : change_of(member.name);
             Stamped entry{member.name, member.stamp, {}};
             add_settled(entry, options);
-            if ((change != nullptr && change->raw_value != member.raw_value) || !entry.over.empty()) {
+            if ((change != nullptr && change->raw_value != member.raw_value) ||
+                !entry.over.empty()) {
                 entry.over.insert(entry.over.begin(), entry.stamp);
                 entry.stamp = at;
             }
@@ -133,8 +139,10 @@ std::string encode_edit(const Shape& shape, const State& state, const std::vecto
         }
     }
     for (const Change& change : changes) {
-        const bool known = !creates && (state.find(change.name) != nullptr ||
-                                        std::ranges::find(state.removed, change.name, &RemovedMember::name) != state.removed.end());
+        const bool known =
+            !creates && (state.find(change.name) != nullptr ||
+                         std::ranges::find(state.removed, change.name, &RemovedMember::name) !=
+                             state.removed.end());
         if (known || change.raw_value.empty()) continue;
         writer.key(change.name).raw(change.raw_value);
         if (is_frame_member(shape, change.name)) continue;
@@ -148,16 +156,19 @@ std::string encode_edit(const Shape& shape, const State& state, const std::vecto
     return text += '\n';
 }
 
-std::string encode_tombstone(const Shape& shape, const State& state, const Stamp& at, const EditOptions& options) {
+std::string encode_tombstone(const Shape& shape, const State& state, const Stamp& at,
+                             const EditOptions& options) {
     std::string text;
     JsonWriter writer(text);
     writer.begin_object().key(shape.id_member).string(state.id).key("deleted").boolean(true);
     writer.key("updated_at").integer(at.ms);
     std::vector<Stamped> stamped;
     for (const MemberState& member : state.members) {
-        if (!is_frame_member(shape, member.name)) stamped.push_back({member.name, at, {member.stamp}});
+        if (!is_frame_member(shape, member.name))
+            stamped.push_back({member.name, at, {member.stamp}});
     }
-    for (const RemovedMember& removed : state.removed) stamped.push_back({removed.name, at, {removed.stamp}});
+    for (const RemovedMember& removed : state.removed)
+        stamped.push_back({removed.name, at, {removed.stamp}});
     write_stamps(writer, state, state.life, at, stamped, true, options);
     writer.end_object();
     return text += '\n';

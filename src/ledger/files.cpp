@@ -18,7 +18,8 @@ Result<std::string> read_tail(os::File& file, std::int64_t size) {
         std::string block(static_cast<std::size_t>(end - start), '\0');
         TASKSTORE_LET(const std::size_t got, file.read_at(start, block.data(), block.size()));
         block.resize(got);
-        if (const std::size_t lf = block.rfind('\n'); lf != std::string::npos) return block.substr(lf + 1) + tail;
+        if (const std::size_t lf = block.rfind('\n'); lf != std::string::npos)
+            return block.substr(lf + 1) + tail;
         tail.insert(0, block);
         end = start;
     }
@@ -29,12 +30,16 @@ Result<std::string> read_tail(os::File& file, std::int64_t size) {
 
 bool is_collection_name(std::string_view name) {
     return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '_' || c == '-';
     });
 }
 
 LedgerFolder::LedgerFolder(os::FileSystem& files, std::string folder, const Clock& clock)
-    : x_files(files), x_folder(std::move(folder)), x_clock(clock), x_lock(files, os::join_path(x_folder, "lock")) {}
+    : x_files(files),
+      x_folder(std::move(folder)),
+      x_clock(clock),
+      x_lock(files, os::join_path(x_folder, "lock")) {}
 
 std::string LedgerFolder::path_of(std::string_view collection) const {
     return os::join_path(x_folder, std::string(collection) + std::string(kSuffix));
@@ -68,7 +73,8 @@ Result<std::vector<std::string>> LedgerFolder::strangers() {
     return found;
 }
 
-Status LedgerFolder::mend_tail(os::File& file, std::string_view collection, std::int64_t& size, Appended& appended) {
+Status LedgerFolder::mend_tail(os::File& file, std::string_view collection, std::int64_t& size,
+                               Appended& appended) {
     char last = '\n';
     if (size > 0) TASKSTORE_TRY(file.read_at(size - 1, &last, 1));
     if (last == '\n') return ok();
@@ -81,13 +87,15 @@ Status LedgerFolder::mend_tail(os::File& file, std::string_view collection, std:
     }
     const std::string torn = os::join_path(os::join_path(x_folder, "run"), "torn");
     TASKSTORE_TRY(os::make_directories(x_files, torn));
-    const std::string saved = os::join_path(torn, std::string(collection) + "-" + std::to_string(x_clock.wall_ms()) +
-                                                      "-" + std::to_string(size));
+    const std::string saved =
+        os::join_path(torn, std::string(collection) + "-" + std::to_string(x_clock.wall_ms()) +
+                                "-" + std::to_string(size));
     TASKSTORE_TRY(os::replace_file(x_files, saved, tail));
     size -= static_cast<std::int64_t>(tail.size());
     TASKSTORE_TRY(file.truncate(size));
     appended.notes.push_back(std::string(collection) + ".jsonl ended in an incomplete line (" +
-                             std::to_string(tail.size()) + " bytes, never acknowledged); it was saved to " + saved);
+                             std::to_string(tail.size()) +
+                             " bytes, never acknowledged); it was saved to " + saved);
     return ok();
 }
 
@@ -103,30 +111,35 @@ Result<Appended> LedgerFolder::append(std::string_view collection, std::string_v
     if (!opened) return fail(std::move(opened).error());
     os::File& file = **opened;
     TASKSTORE_LET(const os::FileInfo before, file.info());
-    if (before.kind != os::FileKind::regular) return fail(Code::failed, "'" + path + "' is not a regular file");
+    if (before.kind != os::FileKind::regular)
+        return fail(Code::failed, "'" + path + "' is not a regular file");
     appended.before = before.identity;
     std::int64_t size = before.identity.size;
     TASKSTORE_TRY(mend_tail(file, collection, size, appended));
     if (auto written = file.write_at(size, lines); !written) {
         // A prefix may be there: take it back, so that an error means that nothing happened.
         if (!file.truncate(size)) {
-            return fail(Code::outcome_unknown, written.error().message + "; and what was written could not be taken back")
+            return fail(Code::outcome_unknown,
+                        written.error().message + "; and what was written could not be taken back")
                 .with_native(written.error().native);
         }
         return fail(std::move(written).error());
     }
     if (auto synced = file.sync_data(); !synced) {
-        return fail(Code::outcome_unknown, "the record may not have reached the disk: " + synced.error().message)
+        return fail(Code::outcome_unknown,
+                    "the record may not have reached the disk: " + synced.error().message)
             .with_native(synced.error().native);
     }
     if (appended.created) {
         if (auto synced = x_files.sync_directory(x_folder); !synced) {
-            return fail(Code::outcome_unknown, "the new file may not have reached the disk: " + synced.error().message);
+            return fail(Code::outcome_unknown,
+                        "the new file may not have reached the disk: " + synced.error().message);
         }
     }
     appended.offset = size;
-    // From here on the lines are durable: nothing below may turn that into an error. The mark: an mtime that a
-    // kernel, whose clock ticks in ms, gives nobody else; so a change by others shows however soon it comes.
+    // From here on the lines are durable: nothing below may turn that into an error. The mark: an
+    // mtime that a kernel, whose clock ticks in ms, gives nobody else; so a change by others shows
+    // however soon it comes.
     if (auto marked = file.info(); marked) {
         const std::int64_t mark = marked->identity.mtime_ns / 1000 * 1000 + 7;
         (void)file.set_mtime_ns(std::max(mark, before.identity.mtime_ns + 1)).has_value();

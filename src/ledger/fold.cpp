@@ -14,17 +14,24 @@ struct Placed {
     std::uint32_t life;
 };
 
-auto order_of(const Line& line) { return std::tie(line.at, line.text); }
+auto order_of(const Line& line) {
+    return std::tie(line.at, line.text);
+}
 
-/// Rule 1. Lines in ascending order, so that what an unstamped line depends on is settled before it.
+/// Rule 1. Lines in ascending order, so that what an unstamped line depends on is settled before
+/// it.
 std::vector<Placed> place(std::span<const Line> lines) {
     std::vector<Placed> placed;
     placed.reserve(lines.size());
     for (const Line& line : lines) placed.push_back({&line, line.life});
-    std::ranges::sort(placed, [](const Placed& a, const Placed& b) { return order_of(*a.line) < order_of(*b.line); });
-    const auto same = std::ranges::unique(placed, [](const Placed& a, const Placed& b) { return a.line->text == b.line->text; });
+    std::ranges::sort(placed, [](const Placed& a, const Placed& b) {
+        return order_of(*a.line) < order_of(*b.line);
+    });
+    const auto same = std::ranges::unique(
+        placed, [](const Placed& a, const Placed& b) { return a.line->text == b.line->text; });
     placed.erase(same.begin(), same.end());
-    // Unstamped tombstones first: an edit's life hangs on theirs, theirs on what was stamped before them.
+    // Unstamped tombstones first: an edit's life hangs on theirs, theirs on what was stamped before
+    // them.
     for (std::size_t i = 0; i < placed.size(); ++i) {
         Placed& item = placed[i];
         if (item.life != 0) continue;
@@ -33,7 +40,8 @@ std::vector<Placed> place(std::span<const Line> lines) {
             const Placed& other = placed[k];
             if (item.line->tombstone) {
                 if (other.line->at < item.line->at) item.life = std::max(item.life, other.life);
-            } else if (other.line->tombstone && other.life != 0 && item.line->born_at > other.line->at.ms) {
+            } else if (other.line->tombstone && other.life != 0 &&
+                       item.line->born_at > other.line->at.ms) {
                 item.life = std::max(item.life, other.life + 1);
             }
         }
@@ -65,11 +73,14 @@ class LostFinder {
         for (const Write& write : writes) {
             if (standing != nullptr && write.raw_value == standing->raw_value) continue;
             if (!seen.emplace(write.stamp, write.raw_value).second) continue;
-            const bool clash = standing != nullptr && write.stamp == standing->stamp && write.life == x_life;
+            const bool clash =
+                standing != nullptr && write.stamp == standing->stamp && write.life == x_life;
             if (!clash && replaced(name, write)) continue;
             lost.push_back({name, std::string(write.raw_value), write.stamp,
                             write.carried ? std::string() : write.line->by,
-                            standing == nullptr && (x_deleted || write.life < x_life) ? LostTo::deletion : LostTo::edit,
+                            standing == nullptr && (x_deleted || write.life < x_life)
+                                ? LostTo::deletion
+                                : LostTo::edit,
                             clash});
         }
     }
@@ -84,10 +95,12 @@ class LostFinder {
             if (other.life < write.life) continue;
             const auto member = std::ranges::find(line.members, name, &Member::name);
             const bool named = member != line.members.end();
-            if (named && !line.tombstone && member->stamp != line.at) continue;  // carried on, not written
+            if (named && !line.tombstone && member->stamp != line.at)
+                continue;  // carried on, not written
             if (named && !member->over.empty()) {
                 if (std::ranges::find(member->over, write.stamp) != member->over.end()) return true;
-            } else if ((named || line.tombstone) && other.life == write.life && line.from == write.stamp) {
+            } else if ((named || line.tombstone) && other.life == write.life &&
+                       line.from == write.stamp) {
                 return true;
             }
         }
@@ -128,7 +141,8 @@ State fold(const Shape& shape, std::span<const Line> lines) {
         }
         if (line.tombstone) continue;
         for (const Member& member : line.members) {
-            writes[member.name].push_back({member.raw_value, member.stamp, &line, item.life, member.stamp != line.at});
+            writes[member.name].push_back(
+                {member.raw_value, member.stamp, &line, item.life, member.stamp != line.at});
         }
     }
     if (state.deleted) latest = nullptr;
@@ -136,16 +150,21 @@ State fold(const Shape& shape, std::span<const Line> lines) {
     const LostFinder finder(placed, state.life, state.deleted);
     std::map<std::string, const Write*, std::less<>> standing;
     for (auto& [name, candidates] : writes) {
-        // What a line wrote comes before what others carried on from it, so that the writer is named.
+        // What a line wrote comes before what others carried on from it, so that the writer is
+        // named.
         std::ranges::sort(candidates, [](const Write& a, const Write& b) {
-            return std::tie(a.carried, a.stamp, a.raw_value, a.line->text) < std::tie(b.carried, b.stamp, b.raw_value, b.line->text);
+            return std::tie(a.carried, a.stamp, a.raw_value, a.line->text) <
+                   std::tie(b.carried, b.stamp, b.raw_value, b.line->text);
         });
         const Write* best = nullptr;
         for (const Write& write : candidates) {
-            if (write.life == state.life && !state.deleted && (best == nullptr || smaller(*best, write))) best = &write;
+            if (write.life == state.life && !state.deleted &&
+                (best == nullptr || smaller(*best, write)))
+                best = &write;
         }
         if (best != nullptr) standing[name] = best;
-        if (!is_frame_member(shape, name) && name != "id") finder.find(name, candidates, best, state.lost);
+        if (!is_frame_member(shape, name) && name != "id")
+            finder.find(name, candidates, best, state.lost);
     }
     std::ranges::sort(state.lost, [](const LostValue& a, const LostValue& b) {
         return std::tie(a.name, a.stamp, a.raw_value) < std::tie(b.name, b.stamp, b.raw_value);
@@ -156,8 +175,10 @@ State fold(const Shape& shape, std::span<const Line> lines) {
     const auto put = [&](const std::string& name) {
         const Write& write = *standing.find(name)->second;
         placed_names.insert(standing.find(name)->first);
-        if (write.raw_value.empty()) state.removed.push_back({name, write.stamp});
-        else state.members.push_back({name, std::string(write.raw_value), write.stamp});
+        if (write.raw_value.empty())
+            state.removed.push_back({name, write.stamp});
+        else
+            state.members.push_back({name, std::string(write.raw_value), write.stamp});
     };
     for (const Member& member : latest->members) {
         if (!placed_names.contains(member.name)) put(member.name);

@@ -38,11 +38,14 @@ Failure LineDecoder::damaged(std::size_t offset, std::string reason) {
 }
 
 Result<Line> LineDecoder::decode(std::string_view text) {
-    if (text.size() > kLineBytesMax) return damaged(kLineBytesMax, "the line is longer than 64 MiB");
+    if (text.size() > kLineBytesMax)
+        return damaged(kLineBytesMax, "the line is longer than 64 MiB");
     const auto sliced = x_slicer.slice(text);
     if (!sliced) return damaged(x_slicer.damage().offset, x_slicer.damage().reason);
     const std::vector<JsonMember>& members = **sliced;
-    const auto offset_of = [&](std::string_view part) { return static_cast<std::size_t>(part.data() - text.data()); };
+    const auto offset_of = [&](std::string_view part) {
+        return static_cast<std::size_t>(part.data() - text.data());
+    };
 
     Line line;
     line.text = text;
@@ -65,8 +68,9 @@ Result<Line> LineDecoder::decode(std::string_view text) {
         if (member.name == "created_at" || member.name == "started_at") {
             line.born_at = std::max(line.born_at, to_time_ms(member.raw_value));
         }
-        only_tombstone_members = only_tombstone_members &&
-                                 (is_frame_member(x_shape, member.name) || member.name == "id" || member.name == "deleted");
+        only_tombstone_members =
+            only_tombstone_members && (is_frame_member(x_shape, member.name) ||
+                                       member.name == "id" || member.name == "deleted");
         line.members.push_back({std::string(member.name), member.raw_value, {}, {}});
     }
     line.tombstone = only_tombstone_members && find_raw(members, "deleted") == "true";
@@ -74,7 +78,8 @@ Result<Line> LineDecoder::decode(std::string_view text) {
         const std::string_view raw = find_raw(members, name);
         if (raw.empty() || raw == "null") continue;
         line.updated_at = std::max<std::int64_t>(0, to_time_ms(raw));
-        if (line.updated_at > kStampMsMax) return damaged(offset_of(raw), "'" + name + "' lies beyond the year 2200");
+        if (line.updated_at > kStampMsMax)
+            return damaged(offset_of(raw), "'" + name + "' lies beyond the year 2200");
         break;
     }
     if (!raw_stamps.empty()) TASKSTORE_TRY(read_stamps(line, raw_stamps, offset_of(raw_stamps)));
@@ -86,12 +91,15 @@ Result<Line> LineDecoder::decode(std::string_view text) {
 }
 
 Status LineDecoder::read_stamps(Line& line, std::string_view raw, std::size_t offset) {
-    const auto bad = [&](const std::string& reason) { return damaged(offset, "_stamps: " + reason); };
+    const auto bad = [&](const std::string& reason) {
+        return damaged(offset, "_stamps: " + reason);
+    };
     const auto parsed = Json::parse(raw);
     if (!parsed || parsed->kind() != JsonKind::object) return bad("not an object");
     const Json& stamps = *parsed;
     if (const auto version = stamps.get("v").as_int64(); version != 1) {
-        return bad(version ? "written by a newer taskstore (v" + std::to_string(*version) + "): upgrade to read it"
+        return bad(version ? "written by a newer taskstore (v" + std::to_string(*version) +
+                                 "): upgrade to read it"
                            : "no version");
     }
     auto at = parse_stamp(stamps.get("at").as_string().value_or(""));
@@ -144,8 +152,10 @@ Status LineDecoder::read_stamps(Line& line, std::string_view raw, std::size_t of
         const auto id = batch.at(0).as_string();
         const std::int64_t number = batch.at(1).as_int64().value_or(0);
         const std::int64_t count = batch.at(2).as_int64().value_or(0);
-        if (!id || number < 1 || number > count || count > 0x7FFFFFFF) return bad("'b' is not [BATCH,K,N]");
-        line.batch = Batch{*id, static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(count)};
+        if (!id || number < 1 || number > count || count > 0x7FFFFFFF)
+            return bad("'b' is not [BATCH,K,N]");
+        line.batch =
+            Batch{*id, static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(count)};
     }
     line.stamped = true;
     return ok();

@@ -5,20 +5,31 @@ namespace taskstore::ledger {
 
 std::string Replica::text() const {
     std::string out;
-    JsonWriter(out).begin_object().key("v").integer(1).key("replica").string(x_hlc->replica()).key("last")
-        .string(to_text(x_hlc->last())).key("home").string(x_home).end_object();
+    JsonWriter(out)
+        .begin_object()
+        .key("v")
+        .integer(1)
+        .key("replica")
+        .string(x_hlc->replica())
+        .key("last")
+        .string(to_text(x_hlc->last()))
+        .key("home")
+        .string(x_home)
+        .end_object();
     // One size whatever it holds, so that a rewrite in place never leaves an old end behind.
     if (out.size() < 255) out.append(255 - out.size(), ' ');
     return out + '\n';
 }
 
-Result<std::unique_ptr<Replica>> Replica::open(os::FileSystem& files, const Clock& clock, Random& random,
-                                               const std::string& ledger_folder, std::string path) {
+Result<std::unique_ptr<Replica>> Replica::open(os::FileSystem& files, const Clock& clock,
+                                               Random& random, const std::string& ledger_folder,
+                                               std::string path) {
     std::unique_ptr<Replica> replica(new Replica(files, std::move(path)));
     TASKSTORE_LET(const os::FileInfo folder, files.info(ledger_folder));
     const auto machine = os::read_file(files, "/etc/machine-id", 4096);
-    replica->x_home = (machine ? machine->substr(0, machine->find('\n')) : std::string("unknown")) + ":" +
-                      std::to_string(folder.identity.device) + ":" + std::to_string(folder.identity.inode);
+    replica->x_home = (machine ? machine->substr(0, machine->find('\n')) : std::string("unknown")) +
+                      ":" + std::to_string(folder.identity.device) + ":" +
+                      std::to_string(folder.identity.inode);
     ReplicaId id;
     Stamp last;
     if (const auto saved = os::read_file(files, replica->x_path, 65536)) {

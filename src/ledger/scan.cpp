@@ -8,30 +8,38 @@
 namespace taskstore::ledger {
 namespace {
 
-/// Git's default marker size is 7; a longer run (conflict-marker-size) is a marker too. No JSON line starts so.
+/// Git's default marker size is 7; a longer run (conflict-marker-size) is a marker too. No JSON
+/// line starts so.
 LineKind kind_of(std::string_view text) {
     const char first = text.empty() ? '\0' : text[0];
     if (first != '<' && first != '|' && first != '=' && first != '>') return LineKind::record;
     const std::size_t run = std::min(text.find_first_not_of(first), text.size());
     if (run < 7 || (run < text.size() && text[run] != ' ')) return LineKind::record;
     switch (first) {
-        case '<': return LineKind::ours_marker;
-        case '|': return LineKind::base_marker;
-        case '=': return LineKind::middle_marker;
-        default: return LineKind::theirs_marker;
+        case '<':
+            return LineKind::ours_marker;
+        case '|':
+            return LineKind::base_marker;
+        case '=':
+            return LineKind::middle_marker;
+        default:
+            return LineKind::theirs_marker;
     }
 }
 
 std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && (text.back() == '\r' || text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    while (!text.empty() && (text.back() == '\r' || text.back() == ' ' || text.back() == '\t'))
+        text.remove_suffix(1);
     return text;
 }
 
 /// Reads exactly `bytes` unless the file ends.
-Status read_chunk(os::File& file, std::int64_t offset, std::size_t bytes, char* out, std::size_t& got) {
+Status read_chunk(os::File& file, std::int64_t offset, std::size_t bytes, char* out,
+                  std::size_t& got) {
     got = 0;
     while (got < bytes) {
-        TASKSTORE_LET(const std::size_t more, file.read_at(offset + static_cast<std::int64_t>(got), out + got, bytes - got));
+        TASKSTORE_LET(const std::size_t more, file.read_at(offset + static_cast<std::int64_t>(got),
+                                                           out + got, bytes - got));
         if (more == 0) break;
         got += more;
     }
@@ -54,7 +62,8 @@ Status scan(os::File& file, std::int64_t size, ScanStart start, std::vector<Chun
         lead.resize(got);
     }
     JsonSlicer slicer;
-    const bool lead_chunk_known = chunks.size() > static_cast<std::size_t>(chunk_start / kChunkBytes);
+    const bool lead_chunk_known =
+        chunks.size() > static_cast<std::size_t>(chunk_start / kChunkBytes);
     while (chunk_start < size) {
         const std::int64_t chunk_end = std::min(size, chunk_start + kChunkBytes);
         const std::int64_t read_from = std::max(chunk_start, start.offset);
@@ -63,7 +72,8 @@ Status scan(os::File& file, std::int64_t size, ScanStart start, std::vector<Chun
         std::size_t got = 0;
         TASKSTORE_TRY(read_chunk(file, read_from, buffer.size() - kept, buffer.data() + kept, got));
         if (got != buffer.size() - kept) {
-            return fail(Code::unavailable, "the file shrank while it was read: somebody replaced it; try again");
+            return fail(Code::unavailable,
+                        "the file shrank while it was read: somebody replaced it; try again");
         }
         if (!(lead_chunk_known && chunk_start < start.offset)) {
             Chunk chunk;
@@ -80,11 +90,16 @@ Status scan(os::File& file, std::int64_t size, ScanStart start, std::vector<Chun
             const void* hit = std::memchr(buffer.data() + line, '\n', buffer.size() - line);
             const bool last = hit == nullptr;
             if (last && (chunk_end < size || line == buffer.size())) break;
-            const std::size_t end = last ? buffer.size() : static_cast<std::size_t>(static_cast<const char*>(hit) - buffer.data());
-            const std::string_view text = trimmed(std::string_view(buffer).substr(line, end - line));
+            const std::size_t end =
+                last ? buffer.size()
+                     : static_cast<std::size_t>(static_cast<const char*>(hit) - buffer.data());
+            const std::string_view text =
+                trimmed(std::string_view(buffer).substr(line, end - line));
             if (!text.empty()) {
-                ScannedLine scanned{text, buffer_offset + static_cast<std::int64_t>(line), number, kind_of(text)};
-                if (last && scanned.kind == LineKind::record && !slicer.slice(text)) scanned.kind = LineKind::torn;
+                ScannedLine scanned{text, buffer_offset + static_cast<std::int64_t>(line), number,
+                                    kind_of(text)};
+                if (last && scanned.kind == LineKind::record && !slicer.slice(text))
+                    scanned.kind = LineKind::torn;
                 TASKSTORE_TRY(each(scanned));
             }
             ++number;
@@ -105,9 +120,10 @@ Result<ScanStart> first_difference(os::File& file, std::int64_t size, std::vecto
         const auto bytes = static_cast<std::size_t>(chunks[i].bytes);
         std::size_t got = 0;
         TASKSTORE_TRY(read_chunk(file, offset, bytes, buffer.data(), got));
-        const bool same = got == bytes && xxh3_64(std::string_view(buffer).substr(0, got)) == chunks[i].hash;
-        // The last line seen may have been unfinished: growth continues in it, so a file that grew is read again
-        // from the last chunk's line on.
+        const bool same =
+            got == bytes && xxh3_64(std::string_view(buffer).substr(0, got)) == chunks[i].hash;
+        // The last line seen may have been unfinished: growth continues in it, so a file that grew
+        // is read again from the last chunk's line on.
         const bool grown_tail = i + 1 == chunks.size() && offset + chunks[i].bytes != size;
         if (!same || grown_tail) {
             const ScanStart start{chunks[i].line_start, chunks[i].line_number};

@@ -41,7 +41,8 @@ std::string stamps_of(const ledger::Shape& shape, const ledger::State& state) {
         writer.key(name).string(stamp == state.at ? "" : to_text(stamp));
     };
     for (const ledger::MemberState& member : state.members) {
-        if (member.stamp != state.at && !ledger::is_frame_member(shape, member.name)) put(member.name, member.stamp);
+        if (member.stamp != state.at && !ledger::is_frame_member(shape, member.name))
+            put(member.name, member.stamp);
     }
     for (const ledger::RemovedMember& removed : state.removed) put(removed.name, removed.stamp);
     if (any) writer.end_object();
@@ -64,9 +65,11 @@ Result<std::int64_t> Cache::next_rid() {
 
 Result<std::int64_t> Cache::find_rid(std::string_view collection, std::string_view id) {
     const Kind* kind = kind_of_collection(collection);
-    const std::string live = kind != nullptr ? "SELECT rid FROM " + table_of(kind) + " WHERE id=?1"
-                                             : "SELECT rid FROM records WHERE id=?1 AND collection=?2";
-    for (const std::string& sql : {live, std::string("SELECT rid FROM taskstore_dead WHERE id=?1 AND collection=?2")}) {
+    const std::string live = kind != nullptr
+                                 ? "SELECT rid FROM " + table_of(kind) + " WHERE id=?1"
+                                 : "SELECT rid FROM records WHERE id=?1 AND collection=?2";
+    for (const std::string& sql :
+         {live, std::string("SELECT rid FROM taskstore_dead WHERE id=?1 AND collection=?2")}) {
         TASKSTORE_LET(auto rows, x_db.prepare(sql));
         TASKSTORE_TRY(rows->bind(1, id));
         if (sql.ends_with("?2")) TASKSTORE_TRY(rows->bind(2, collection));
@@ -82,8 +85,10 @@ Result<StoredState> Cache::load(std::string_view collection, std::string_view id
     ledger::LineDecoder decoder(shape_of(collection));
     std::string text;
     {
-        TASKSTORE_LET(auto rows, x_db.prepare("SELECT rid,data,stamps FROM " + table_of(kind) +
-                                              (kind != nullptr ? " WHERE id=?1" : " WHERE id=?1 AND collection=?2")));
+        TASKSTORE_LET(
+            auto rows,
+            x_db.prepare("SELECT rid,data,stamps FROM " + table_of(kind) +
+                         (kind != nullptr ? " WHERE id=?1" : " WHERE id=?1 AND collection=?2")));
         TASKSTORE_TRY(rows->bind(1, id));
         if (kind == nullptr) TASKSTORE_TRY(rows->bind(2, collection));
         TASKSTORE_LET(const bool row, rows->step());
@@ -93,7 +98,10 @@ Result<StoredState> Cache::load(std::string_view collection, std::string_view id
         }
     }
     if (out.rid == 0) {
-        TASKSTORE_LET(auto rows, x_db.prepare("SELECT rid,updated_at,stamps FROM taskstore_dead WHERE id=?1 AND collection=?2"));
+        TASKSTORE_LET(
+            auto rows,
+            x_db.prepare(
+                "SELECT rid,updated_at,stamps FROM taskstore_dead WHERE id=?1 AND collection=?2"));
         TASKSTORE_TRY(rows->bind(1, id));
         TASKSTORE_TRY(rows->bind(2, collection));
         TASKSTORE_LET(const bool row, rows->step());
@@ -101,12 +109,21 @@ Result<StoredState> Cache::load(std::string_view collection, std::string_view id
         out.rid = rows->column_int64(0);
         if (rows->column_text(2).empty()) return out;  // its lines wait for their batch
         std::string data;
-        JsonWriter(data).begin_object().key(shape_of(collection).id_member).string(id).key("deleted").boolean(true)
-            .key("updated_at").integer(rows->column_int64(1)).end_object();
+        JsonWriter(data)
+            .begin_object()
+            .key(shape_of(collection).id_member)
+            .string(id)
+            .key("deleted")
+            .boolean(true)
+            .key("updated_at")
+            .integer(rows->column_int64(1))
+            .end_object();
         text = with_stamps(data, rows->column_text(2));
     }
     auto line = decoder.decode(text);
-    if (!line) return fail(Code::corrupt, "the cache holds a damaged record '" + std::string(id) + "': " + line.error().message);
+    if (!line)
+        return fail(Code::corrupt, "the cache holds a damaged record '" + std::string(id) +
+                                       "': " + line.error().message);
     out.state = ledger::fold(shape_of(collection), std::span(&*line, 1));
     return out;
 }
@@ -130,16 +147,19 @@ const std::string& Cache::insert_sql(const Kind* kind) {
     return sql += ") VALUES (" + values + ")";
 }
 
-Status Cache::put_new(std::string_view collection, std::int64_t rid, const Record& record, std::string_view stamps,
-                      const std::vector<ledger::Change>& members) {
-    return put_row(collection, rid, record.id, record.updated_at, record.revision, record.data, stamps, [&](std::string_view name) {
-        const auto found = std::ranges::find(members, name, &ledger::Change::name);
-        return found == members.end() ? std::string_view() : std::string_view(found->raw_value);
-    });
+Status Cache::put_new(std::string_view collection, std::int64_t rid, const Record& record,
+                      std::string_view stamps, const std::vector<ledger::Change>& members) {
+    return put_row(collection, rid, record.id, record.updated_at, record.revision, record.data,
+                   stamps, [&](std::string_view name) {
+                       const auto found = std::ranges::find(members, name, &ledger::Change::name);
+                       return found == members.end() ? std::string_view()
+                                                     : std::string_view(found->raw_value);
+                   });
 }
 
-Status Cache::put_row(std::string_view collection, std::int64_t rid, const std::string& id, std::int64_t updated_at,
-                      const std::string& revision, std::string_view data, std::string_view stamps,
+Status Cache::put_row(std::string_view collection, std::int64_t rid, const std::string& id,
+                      std::int64_t updated_at, const std::string& revision, std::string_view data,
+                      std::string_view stamps,
                       const std::function<std::string_view(std::string_view)>& raw_of) {
     const Kind* kind = kind_of_collection(collection);
     TASKSTORE_LET(auto insert, x_db.prepare(insert_sql(kind)));
@@ -160,8 +180,10 @@ Status Cache::put_row(std::string_view collection, std::int64_t rid, const std::
             if (field.document) continue;
             ++index;
             const std::string_view raw = raw_of(field.name);
-            const bool number = field.type == FieldType::integer || field.type == FieldType::time_ms;
-            // A value of another type than declared stays in `data`, is found by no index, and is listed by doctor.
+            const bool number =
+                field.type == FieldType::integer || field.type == FieldType::time_ms;
+            // A value of another type than declared stays in `data`, is found by no index, and is
+            // listed by doctor.
             if (number) {
                 const auto value = raw_to_int64(raw);
                 if (value) TASKSTORE_TRY(insert->bind(index, *value));
@@ -177,18 +199,21 @@ Status Cache::put_row(std::string_view collection, std::int64_t rid, const std::
     return insert->run();
 }
 
-Status Cache::put_line(std::string_view collection, std::int64_t rid, const ledger::Line& line, std::string_view data,
-                       std::string_view stamps) {
-    return put_row(collection, rid, line.id, line.updated_at, to_text(line.at), data, stamps, [&](std::string_view name) {
-        const auto found = std::ranges::find(line.members, name, &ledger::Member::name);
-        return found == line.members.end() ? std::string_view() : found->raw_value;
-    });
+Status Cache::put_line(std::string_view collection, std::int64_t rid, const ledger::Line& line,
+                       std::string_view data, std::string_view stamps) {
+    return put_row(collection, rid, line.id, line.updated_at, to_text(line.at), data, stamps,
+                   [&](std::string_view name) {
+                       const auto found =
+                           std::ranges::find(line.members, name, &ledger::Member::name);
+                       return found == line.members.end() ? std::string_view() : found->raw_value;
+                   });
 }
 
 Status Cache::erase(std::string_view collection, std::int64_t rid) {
-    for (const std::string& sql : {"DELETE FROM " + table_of(kind_of_collection(collection)) + " WHERE rid=?1",
-                                   std::string("DELETE FROM taskstore_dead WHERE rid=?1"),
-                                   std::string("DELETE FROM taskstore_lost WHERE rid=?1")}) {
+    for (const std::string& sql :
+         {"DELETE FROM " + table_of(kind_of_collection(collection)) + " WHERE rid=?1",
+          std::string("DELETE FROM taskstore_dead WHERE rid=?1"),
+          std::string("DELETE FROM taskstore_lost WHERE rid=?1")}) {
         TASKSTORE_LET(auto statement, x_db.prepare(sql));
         TASKSTORE_TRY(statement->bind(1, rid));
         TASKSTORE_TRY(statement->run());
@@ -202,7 +227,9 @@ Status Cache::put(std::string_view collection, std::int64_t rid, const ledger::S
     const ledger::Shape shape = shape_of(collection);
     const std::string stamps = stamps_of(shape, state);
     for (const ledger::LostValue& value : state.lost) {
-        TASKSTORE_LET(auto insert, x_db.prepare("INSERT INTO taskstore_lost VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)"));
+        TASKSTORE_LET(
+            auto insert,
+            x_db.prepare("INSERT INTO taskstore_lost VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)"));
         const std::string stamp = to_text(value.stamp);
         TASKSTORE_TRY(insert->bind(1, rid));
         TASKSTORE_TRY(insert->bind(2, collection));
@@ -216,7 +243,8 @@ Status Cache::put(std::string_view collection, std::int64_t rid, const ledger::S
         TASKSTORE_TRY(insert->run());
     }
     if (state.deleted) {
-        TASKSTORE_LET(auto insert, x_db.prepare("INSERT INTO taskstore_dead VALUES (?1,?2,?3,?4,?5)"));
+        TASKSTORE_LET(auto insert,
+                      x_db.prepare("INSERT INTO taskstore_dead VALUES (?1,?2,?3,?4,?5)"));
         TASKSTORE_TRY(insert->bind(1, rid));
         TASKSTORE_TRY(insert->bind(2, collection));
         TASKSTORE_TRY(insert->bind(3, std::string_view(state.id)));
@@ -224,14 +252,16 @@ Status Cache::put(std::string_view collection, std::int64_t rid, const ledger::S
         TASKSTORE_TRY(insert->bind(5, std::string_view(stamps)));
         return insert->run();
     }
-    return put_row(collection, rid, state.id, state.updated_at, to_text(state.at), ledger::to_record_text(state), stamps,
-                   [&](std::string_view name) {
+    return put_row(collection, rid, state.id, state.updated_at, to_text(state.at),
+                   ledger::to_record_text(state), stamps, [&](std::string_view name) {
                        const ledger::MemberState* member = state.find(name);
-                       return member == nullptr ? std::string_view() : std::string_view(member->raw_value);
+                       return member == nullptr ? std::string_view()
+                                                : std::string_view(member->raw_value);
                    });
 }
 
-Status Cache::put_own(std::string_view collection, std::int64_t rid, std::string_view text, bool known) {
+Status Cache::put_own(std::string_view collection, std::int64_t rid, std::string_view text,
+                      bool known) {
     if (text.ends_with('\n')) text.remove_suffix(1);
     if (known) {
         TASKSTORE_LET(auto lost, x_db.prepare("SELECT 1 FROM taskstore_lost WHERE rid=?1"));
@@ -248,15 +278,18 @@ Status Cache::put_own(std::string_view collection, std::int64_t rid, std::string
     if (known || line.tombstone) {
         TASKSTORE_TRY(erase(collection, rid));
     }
-    if (line.tombstone) return put(collection, rid, ledger::fold(shape_of(collection), std::span(&line, 1)));
+    if (line.tombstone)
+        return put(collection, rid, ledger::fold(shape_of(collection), std::span(&line, 1)));
     constexpr std::string_view kMark = ",\"_stamps\":";
     const std::size_t mark = text.rfind(kMark);
     const std::string data = std::string(text.substr(0, mark)) + "}";
-    const std::string_view stamps = text.substr(mark + kMark.size(), text.size() - mark - kMark.size() - 1);
+    const std::string_view stamps =
+        text.substr(mark + kMark.size(), text.size() - mark - kMark.size() - 1);
     return put_line(collection, rid, line, data, stamps);
 }
 
-Status Cache::add_line(std::int64_t pos, std::int64_t rid, std::int64_t bytes, std::int64_t batch, std::int64_t k) {
+Status Cache::add_line(std::int64_t pos, std::int64_t rid, std::int64_t bytes, std::int64_t batch,
+                       std::int64_t k) {
     TASKSTORE_LET(auto insert, x_db.prepare("INSERT INTO taskstore_lines VALUES (?1,?2,?3,?4,?5)"));
     TASKSTORE_TRY(insert->bind(1, pos));
     TASKSTORE_TRY(insert->bind(2, rid));
@@ -275,7 +308,10 @@ Result<std::int64_t> Cache::add_batch(const std::string& name, std::int64_t coun
         TASKSTORE_LET(const bool row, find->step());
         if (row) return find->column_int64(0);
     }
-    TASKSTORE_LET(auto insert, x_db.prepare("INSERT INTO taskstore_batches(name,n,complete) VALUES (?1,?2,?3) RETURNING batch"));
+    TASKSTORE_LET(
+        auto insert,
+        x_db.prepare(
+            "INSERT INTO taskstore_batches(name,n,complete) VALUES (?1,?2,?3) RETURNING batch"));
     TASKSTORE_TRY(insert->bind(1, std::string_view(name)));
     TASKSTORE_TRY(insert->bind(2, count));
     TASKSTORE_TRY(insert->bind(3, std::int64_t{complete ? 1 : 0}));
@@ -285,20 +321,29 @@ Result<std::int64_t> Cache::add_batch(const std::string& name, std::int64_t coun
 
 Result<FileRow> Cache::file_row(std::string_view collection) {
     FileRow file;
-    TASKSTORE_LET(auto rows, x_db.prepare("SELECT file,device,inode,btime,size,mtime,ctime,racy,chunks FROM taskstore_files WHERE collection=?1"));
+    TASKSTORE_LET(auto rows,
+                  x_db.prepare("SELECT file,device,inode,btime,size,mtime,ctime,racy,chunks FROM "
+                               "taskstore_files WHERE collection=?1"));
     TASKSTORE_TRY(rows->bind(1, collection));
     TASKSTORE_LET(const bool row, rows->step());
     if (!row) return file;
     file.number = rows->column_int64(0);
-    file.identity = {static_cast<std::uint64_t>(rows->column_int64(1)), static_cast<std::uint64_t>(rows->column_int64(2)),
-                     rows->column_int64(3), rows->column_int64(4), rows->column_int64(5), rows->column_int64(6)};
+    file.identity = {static_cast<std::uint64_t>(rows->column_int64(1)),
+                     static_cast<std::uint64_t>(rows->column_int64(2)),
+                     rows->column_int64(3),
+                     rows->column_int64(4),
+                     rows->column_int64(5),
+                     rows->column_int64(6)};
     file.racy = rows->column_int64(7) != 0;
     file.chunks = ledger::unpack_chunks(rows->column_blob(8));
     return file;
 }
 
 Status Cache::save_file(std::string_view collection, const FileRow& row) {
-    TASKSTORE_LET(auto insert, x_db.prepare("INSERT OR REPLACE INTO taskstore_files VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)"));
+    TASKSTORE_LET(
+        auto insert,
+        x_db.prepare(
+            "INSERT OR REPLACE INTO taskstore_files VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)"));
     const std::string chunks = ledger::pack_chunks(row.chunks);
     TASKSTORE_TRY(insert->bind(1, row.number));
     TASKSTORE_TRY(insert->bind(2, collection));

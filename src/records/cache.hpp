@@ -4,10 +4,11 @@
 // Tables (taskstore_* are ours alone; the others may be read by anybody):
 //   <kind>(rid, id, updated_at, revision, <fields but documents>, data, stamps)
 //   records(rid, collection, id, …)       live records of collections that no kind declares
-//   taskstore_dead(rid, collection, id, updated_at, stamps)          deleted records; without stamps: all lines wait for a batch
-//   taskstore_lines(pos, rid, bytes, batch, k)      every line; pos = file number * 2^40 + offset
-//   taskstore_files(file, collection, identity…, chunks)             what sync saw of each file
-//   taskstore_batches(batch, name, n, complete)   taskstore_damaged(…)   taskstore_lost(…)
+//   taskstore_dead(rid, collection, id, updated_at, stamps)          deleted records; without
+//   stamps: all lines wait for a batch taskstore_lines(pos, rid, bytes, batch, k)      every line;
+//   pos = file number * 2^40 + offset taskstore_files(file, collection, identity…, chunks) what
+//   sync saw of each file taskstore_batches(batch, name, n, complete)   taskstore_damaged(…)
+//   taskstore_lost(…)
 // Everything in it follows from the files; whoever writes it holds the ledger's lock.
 
 #include "query_sql.hpp"
@@ -50,52 +51,67 @@ class Cache {
     /// Whether any file differs from what was seen.
     Result<bool> is_fresh();
     /// Takes in all changes. Inside a write transaction.
-    Status take_in(SyncReport& report, const std::function<void(std::string_view, std::int64_t, std::int64_t)>& progress);
+    Status take_in(
+        SyncReport& report,
+        const std::function<void(std::string_view, std::int64_t, std::int64_t)>& progress);
 
     /// Fills empty tables and makes the secondary indexes.
-    Status take_in_bulk(SyncReport& report, const std::function<void(std::string_view, std::int64_t, std::int64_t)>& progress);
+    Status take_in_bulk(
+        SyncReport& report,
+        const std::function<void(std::string_view, std::int64_t, std::int64_t)>& progress);
 
     Result<StoredState> load(std::string_view collection, std::string_view id);
     Result<std::vector<std::string>> lines_of(std::string_view collection, std::int64_t rid);
 
-    // --- what a writer of ours puts in after its append ----------------------------------------------------------
+    // --- what a writer of ours puts in after its append
+    // ----------------------------------------------------------
     Result<std::int64_t> next_rid();
     Result<FileRow> file_row(std::string_view collection);
     Status save_file(std::string_view collection, const FileRow& row);
-    Status add_line(std::int64_t pos, std::int64_t rid, std::int64_t bytes, std::int64_t batch, std::int64_t k);
+    Status add_line(std::int64_t pos, std::int64_t rid, std::int64_t bytes, std::int64_t batch,
+                    std::int64_t k);
     Status put(std::string_view collection, std::int64_t rid, const ledger::State& state);
     /// A record that had no line before.
-    Status put_new(std::string_view collection, std::int64_t rid, const Record& record, std::string_view stamps,
-                   const std::vector<ledger::Change>& members);
-    /// Our own next line of a record: it holds the whole state. `known`: the record had lines before.
-    Status put_own(std::string_view collection, std::int64_t rid, std::string_view text, bool known);
+    Status put_new(std::string_view collection, std::int64_t rid, const Record& record,
+                   std::string_view stamps, const std::vector<ledger::Change>& members);
+    /// Our own next line of a record: it holds the whole state. `known`: the record had lines
+    /// before.
+    Status put_own(std::string_view collection, std::int64_t rid, std::string_view text,
+                   bool known);
     Result<std::int64_t> add_batch(const std::string& name, std::int64_t count, bool complete);
 
     Result<std::int64_t> number(std::string_view sql);
 
   private:
     struct Pass;  ///< One file's turn in take_in.
-    Status take_in_file(std::string_view collection, SyncReport& report, const std::function<void(std::int64_t)>& progress);
+    Status take_in_file(std::string_view collection, SyncReport& report,
+                        const std::function<void(std::int64_t)>& progress);
     Status forget_file(std::string_view collection);
     Status take_line(Pass& pass, const ledger::ScannedLine& scanned);
     Status settle_batches();
-    Status read_files(SyncReport& report, const std::function<void(std::string_view, std::int64_t, std::int64_t)>& progress);
+    Status read_files(
+        SyncReport& report,
+        const std::function<void(std::string_view, std::int64_t, std::int64_t)>& progress);
     Status refold_all();
     Status refold(std::string_view collection, std::int64_t rid);
     Status put_waiting(std::string_view collection, std::int64_t rid);
-    Status put_line(std::string_view collection, std::int64_t rid, const ledger::Line& line, std::string_view data, std::string_view stamps);
+    Status put_line(std::string_view collection, std::int64_t rid, const ledger::Line& line,
+                    std::string_view data, std::string_view stamps);
     Status erase(std::string_view collection, std::int64_t rid);
     const std::string& insert_sql(const Kind* kind);
     Result<std::int64_t> find_rid(std::string_view collection, std::string_view id);
-    Status put_row(std::string_view collection, std::int64_t rid, const std::string& id, std::int64_t updated_at, const std::string& revision,
-                   std::string_view data, std::string_view stamps, const std::function<std::string_view(std::string_view)>& raw_of);
+    Status put_row(std::string_view collection, std::int64_t rid, const std::string& id,
+                   std::int64_t updated_at, const std::string& revision, std::string_view data,
+                   std::string_view stamps,
+                   const std::function<std::string_view(std::string_view)>& raw_of);
     Result<os::File*> file_of(std::string_view collection);
 
     sql::Connection& x_db;
     ledger::LedgerFolder& x_ledger;
     const Clock& x_clock;
     std::unordered_map<std::string, std::unique_ptr<os::File>> x_open;
-    std::set<std::pair<std::string, std::int64_t>> x_refold;  ///< (collection, rid) whose lines changed
+    std::set<std::pair<std::string, std::int64_t>>
+        x_refold;  ///< (collection, rid) whose lines changed
     std::set<std::int64_t> x_touched_batches;
     std::unordered_map<std::string_view, std::string> x_insert_sql;  ///< By table.
     std::int64_t x_next_rid = 0;

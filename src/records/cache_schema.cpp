@@ -6,7 +6,8 @@ namespace taskstore::records {
 namespace {
 
 std::string_view type_of(const Field& field) {
-    return field.type == FieldType::integer || field.type == FieldType::time_ms ? "INTEGER" : "TEXT";
+    return field.type == FieldType::integer || field.type == FieldType::time_ms ? "INTEGER"
+                                                                                : "TEXT";
 }
 
 }  // namespace
@@ -31,9 +32,12 @@ CREATE TABLE records(rid INTEGER PRIMARY KEY, collection TEXT NOT NULL, id TEXT 
 )";
     for (const Kind& kind : kinds()) {
         const std::string table(kind.collection);
-        ddl += "CREATE TABLE " + table + "(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, updated_at INTEGER NOT NULL, revision TEXT NOT NULL";
+        ddl += "CREATE TABLE " + table +
+               "(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, updated_at INTEGER NOT NULL, "
+               "revision TEXT NOT NULL";
         for (const Field& field : kind.fields) {
-            if (!field.document) ddl += ", " + std::string(field.name) + " " + std::string(type_of(field));
+            if (!field.document)
+                ddl += ", " + std::string(field.name) + " " + std::string(type_of(field));
         }
         ddl += ", data TEXT NOT NULL, stamps TEXT NOT NULL";
         ddl += ") STRICT;\n";
@@ -53,13 +57,18 @@ std::string schema_indexes() {
             const std::string name(field.name);
             const bool order = name == kind.order_field;
             // A filter on one field lists in the kind's order without sorting.
-            const std::string tail = order || kind.order_field == "updated_at" ? "" : "," + std::string(kind.order_field);
-            ddl += "CREATE INDEX " + table + "_" + name + " ON " + table + "(" + name + tail + ",id);\n";
+            const std::string tail = order || kind.order_field == "updated_at"
+                                         ? ""
+                                         : "," + std::string(kind.order_field);
+            ddl += "CREATE INDEX " + table + "_" + name + " ON " + table + "(" + name + tail +
+                   ",id);\n";
         }
     }
     return ddl;
 }
 
-std::string schema_version() { return sha256_hex(schema_tables() + schema_indexes()).substr(0, 16); }
+std::string schema_version() {
+    return sha256_hex(schema_tables() + schema_indexes()).substr(0, 16);
+}
 
 }  // namespace taskstore::records

@@ -73,7 +73,8 @@ struct Cache::Pass {
     std::string collection;
     FileRow file;
     ledger::LineDecoder decoder;
-    bool empty_before = false;  ///< Nothing of the collection was there: ids need no look-up until one repeats.
+    bool empty_before =
+        false;  ///< Nothing of the collection was there: ids need no look-up until one repeats.
     HashSet seen;
     SyncReport* report = nullptr;
     std::function<void(std::int64_t)> progress;
@@ -94,24 +95,32 @@ Result<bool> Cache::is_fresh() {
 Result<os::File*> Cache::file_of(std::string_view collection) {
     auto& file = x_open[std::string(collection)];
     if (!file) {
-        TASKSTORE_LET(file, x_ledger.files().open(x_ledger.path_of(collection), os::OpenMode::read));
+        TASKSTORE_LET(file,
+                      x_ledger.files().open(x_ledger.path_of(collection), os::OpenMode::read));
     }
     return file.get();
 }
 
-Status Cache::take_in(SyncReport& report, const std::function<void(std::string_view, std::int64_t, std::int64_t)>& progress) {
+Status Cache::take_in(
+    SyncReport& report,
+    const std::function<void(std::string_view, std::int64_t, std::int64_t)>& progress) {
     TASKSTORE_TRY(read_files(report, progress));
     return refold_all();
 }
 
-Status Cache::take_in_bulk(SyncReport& report, const std::function<void(std::string_view, std::int64_t, std::int64_t)>& progress) {
+Status Cache::take_in_bulk(
+    SyncReport& report,
+    const std::function<void(std::string_view, std::int64_t, std::int64_t)>& progress) {
     TASKSTORE_TRY(read_files(report, progress));
-    // Sorted once, indexes cost less than kept up row by row; folding repeated ids needs those of the lines.
+    // Sorted once, indexes cost less than kept up row by row; folding repeated ids needs those of
+    // the lines.
     TASKSTORE_TRY(x_db.execute(schema_indexes()));
     return refold_all();
 }
 
-Status Cache::read_files(SyncReport& report, const std::function<void(std::string_view, std::int64_t, std::int64_t)>& progress) {
+Status Cache::read_files(
+    SyncReport& report,
+    const std::function<void(std::string_view, std::int64_t, std::int64_t)>& progress) {
     x_open.clear();
     x_refold.clear();
     x_touched_batches.clear();
@@ -123,7 +132,8 @@ Status Cache::read_files(SyncReport& report, const std::function<void(std::strin
         while (true) {
             TASKSTORE_LET(const bool row, rows->step());
             if (!row) break;
-            if (std::ranges::find(collections, rows->column_text(0)) == collections.end()) gone.emplace_back(rows->column_text(0));
+            if (std::ranges::find(collections, rows->column_text(0)) == collections.end())
+                gone.emplace_back(rows->column_text(0));
         }
     }
     for (const std::string& collection : gone) {
@@ -132,14 +142,16 @@ Status Cache::read_files(SyncReport& report, const std::function<void(std::strin
     }
     std::int64_t total = 0;
     for (const std::string& collection : collections) {
-        if (const auto info = x_ledger.files().info(x_ledger.path_of(collection))) total += info->identity.size;
+        if (const auto info = x_ledger.files().info(x_ledger.path_of(collection)))
+            total += info->identity.size;
     }
     std::int64_t done = 0;
     for (const std::string& collection : collections) {
         TASKSTORE_TRY(take_in_file(collection, report, [&](std::int64_t offset) {
             if (progress) progress("sync", done + offset, total);
         }));
-        if (const auto info = x_ledger.files().info(x_ledger.path_of(collection))) done += info->identity.size;
+        if (const auto info = x_ledger.files().info(x_ledger.path_of(collection)))
+            done += info->identity.size;
     }
     return ok();
 }
@@ -159,7 +171,10 @@ Status Cache::forget_file(std::string_view collection) {
     TASKSTORE_LET(const FileRow file, file_row(collection));
     const std::int64_t first = file.number * kFileSpan;
     {
-        TASKSTORE_LET(auto rows, x_db.prepare("SELECT DISTINCT rid, batch FROM taskstore_lines WHERE pos>=?1 AND pos<?2"));
+        TASKSTORE_LET(
+            auto rows,
+            x_db.prepare(
+                "SELECT DISTINCT rid, batch FROM taskstore_lines WHERE pos>=?1 AND pos<?2"));
         TASKSTORE_TRY(rows->bind(1, first));
         TASKSTORE_TRY(rows->bind(2, first + kFileSpan));
         while (true) {
@@ -169,11 +184,14 @@ Status Cache::forget_file(std::string_view collection) {
             if (!rows->is_null(1)) x_touched_batches.insert(rows->column_int64(1));
         }
     }
-    for (const char* sql : {"DELETE FROM taskstore_lines WHERE pos>=?1 AND pos<?2", "DELETE FROM taskstore_files WHERE file*?3=?1"}) {
+    for (const char* sql : {"DELETE FROM taskstore_lines WHERE pos>=?1 AND pos<?2",
+                            "DELETE FROM taskstore_files WHERE file*?3=?1"}) {
         TASKSTORE_LET(auto statement, x_db.prepare(sql));
         TASKSTORE_TRY(statement->bind(1, first));
-        if (std::string_view(sql).find("?2") != std::string_view::npos) TASKSTORE_TRY(statement->bind(2, first + kFileSpan));
-        else TASKSTORE_TRY(statement->bind(3, kFileSpan));
+        if (std::string_view(sql).find("?2") != std::string_view::npos)
+            TASKSTORE_TRY(statement->bind(2, first + kFileSpan));
+        else
+            TASKSTORE_TRY(statement->bind(3, kFileSpan));
         TASKSTORE_TRY(statement->run());
     }
     TASKSTORE_LET(auto damaged, x_db.prepare("DELETE FROM taskstore_damaged WHERE collection=?1"));
@@ -181,7 +199,8 @@ Status Cache::forget_file(std::string_view collection) {
     return damaged->run();
 }
 
-Status Cache::take_in_file(std::string_view collection, SyncReport& report, const std::function<void(std::int64_t)>& progress) {
+Status Cache::take_in_file(std::string_view collection, SyncReport& report,
+                           const std::function<void(std::int64_t)>& progress) {
     Pass pass;
     pass.collection = collection;
     pass.decoder = ledger::LineDecoder(shape_of(collection));
@@ -190,24 +209,30 @@ Status Cache::take_in_file(std::string_view collection, SyncReport& report, cons
     TASKSTORE_LET(pass.file, file_row(collection));
     TASKSTORE_LET(os::File* const file, file_of(collection));
     TASKSTORE_LET(const os::FileInfo info, file->info());
-    if (pass.file.number != 0 && !pass.file.racy && pass.file.identity == info.identity) return ok();
+    if (pass.file.number != 0 && !pass.file.racy && pass.file.identity == info.identity)
+        return ok();
     if (pass.file.number == 0) {
         TASKSTORE_LET(const std::int64_t last, number("SELECT max(file) FROM taskstore_files"));
         pass.file.number = last + 1;
         pass.empty_before = true;
     }
     const std::int64_t size = info.identity.size;
-    TASKSTORE_LET(const ledger::ScanStart start, ledger::first_difference(*file, size, pass.file.chunks));
+    TASKSTORE_LET(const ledger::ScanStart start,
+                  ledger::first_difference(*file, size, pass.file.chunks));
     pass.file.identity = info.identity;
     pass.file.racy = x_clock.wall_ms() - info.identity.ctime_ns / 1'000'000 < kRacyMs;
-    if (start.offset == size && size != 0 && !pass.file.chunks.empty()) return save_file(collection, pass.file);
+    if (start.offset == size && size != 0 && !pass.file.chunks.empty())
+        return save_file(collection, pass.file);
 
     ++report.files_changed;
     const std::int64_t first = pass.file.number * kFileSpan + start.offset;
     const std::int64_t end = (pass.file.number + 1) * kFileSpan;
     if (!pass.empty_before) {
         {
-            TASKSTORE_LET(auto rows, x_db.prepare("SELECT DISTINCT rid, batch FROM taskstore_lines WHERE pos>=?1 AND pos<?2"));
+            TASKSTORE_LET(
+                auto rows,
+                x_db.prepare(
+                    "SELECT DISTINCT rid, batch FROM taskstore_lines WHERE pos>=?1 AND pos<?2"));
             TASKSTORE_TRY(rows->bind(1, first));
             TASKSTORE_TRY(rows->bind(2, end));
             while (true) {
@@ -217,25 +242,31 @@ Status Cache::take_in_file(std::string_view collection, SyncReport& report, cons
                 if (!rows->is_null(1)) x_touched_batches.insert(rows->column_int64(1));
             }
         }
-        TASKSTORE_LET(auto cut, x_db.prepare("DELETE FROM taskstore_lines WHERE pos>=?1 AND pos<?2"));
+        TASKSTORE_LET(auto cut,
+                      x_db.prepare("DELETE FROM taskstore_lines WHERE pos>=?1 AND pos<?2"));
         TASKSTORE_TRY(cut->bind(1, first));
         TASKSTORE_TRY(cut->bind(2, end));
         TASKSTORE_TRY(cut->run());
-        TASKSTORE_LET(auto damaged, x_db.prepare("DELETE FROM taskstore_damaged WHERE collection=?1 AND offset>=?2"));
+        TASKSTORE_LET(
+            auto damaged,
+            x_db.prepare("DELETE FROM taskstore_damaged WHERE collection=?1 AND offset>=?2"));
         TASKSTORE_TRY(damaged->bind(1, collection));
         TASKSTORE_TRY(damaged->bind(2, start.offset));
         TASKSTORE_TRY(damaged->run());
     }
-    TASKSTORE_TRY(ledger::scan(*file, size, start, pass.file.chunks,
-                               [&](const ledger::ScannedLine& line) { return take_line(pass, line); }));
+    TASKSTORE_TRY(
+        ledger::scan(*file, size, start, pass.file.chunks,
+                     [&](const ledger::ScannedLine& line) { return take_line(pass, line); }));
     return save_file(collection, pass.file);
 }
 
 Status Cache::take_line(Pass& pass, const ledger::ScannedLine& scanned) {
     ++pass.report->lines_read;
     if (pass.report->lines_read % 4096 == 0) pass.progress(scanned.offset);
-    const auto quarantine = [&](std::string_view what, std::size_t column, const std::string& reason) -> Status {
-        TASKSTORE_LET(auto insert, x_db.prepare("INSERT INTO taskstore_damaged VALUES (?1,?2,?3,?4,?5,?6,?7)"));
+    const auto quarantine = [&](std::string_view what, std::size_t column,
+                                const std::string& reason) -> Status {
+        TASKSTORE_LET(auto insert,
+                      x_db.prepare("INSERT INTO taskstore_damaged VALUES (?1,?2,?3,?4,?5,?6,?7)"));
         // Foreign bytes are kept for a person to look at: what is not UTF-8 shows as '?'.
         std::string raw(cut_utf8(scanned.text, 4096));
         while (const auto bad = first_invalid_utf8(raw)) raw[*bad] = '?';
@@ -249,11 +280,17 @@ Status Cache::take_line(Pass& pass, const ledger::ScannedLine& scanned) {
         TASKSTORE_TRY(insert->bind(7, std::string_view(raw)));
         return insert->run();
     };
-    if (scanned.kind == ledger::LineKind::torn) return quarantine("torn_tail", 0, "an append that did not finish: it was never acknowledged");
-    if (scanned.kind != ledger::LineKind::record) return quarantine("merge_marker", 0, "left over from a merge");
+    if (scanned.kind == ledger::LineKind::torn)
+        return quarantine("torn_tail", 0,
+                          "an append that did not finish: it was never acknowledged");
+    if (scanned.kind != ledger::LineKind::record)
+        return quarantine("merge_marker", 0, "left over from a merge");
     const auto line = pass.decoder.decode(scanned.text);
-    if (!line) return quarantine("damaged_line", pass.decoder.damage().offset, pass.decoder.damage().reason);
-    if (line->id.find('\0') != std::string::npos) return quarantine("damaged_line", 0, "the id holds U+0000");
+    if (!line)
+        return quarantine("damaged_line", pass.decoder.damage().offset,
+                          pass.decoder.damage().reason);
+    if (line->id.find('\0') != std::string::npos)
+        return quarantine("damaged_line", 0, "the id holds U+0000");
 
     std::int64_t batch = 0;
     if (line->batch) {
@@ -273,8 +310,11 @@ Status Cache::take_line(Pass& pass, const ledger::ScannedLine& scanned) {
     TASKSTORE_LET(rid, next_rid());
     TASKSTORE_TRY(add_line(pos, rid, bytes, batch, line->batch ? line->batch->number : 0));
     const Split split = split_line(*line);
-    const bool plain = !line->tombstone && !split.data.empty() && (line->stamped || line->life == 0);
-    if (plain && std::ranges::none_of(line->members, [](const ledger::Member& member) { return member.removed() && !member.over.empty(); })) {
+    const bool plain =
+        !line->tombstone && !split.data.empty() && (line->stamped || line->life == 0);
+    if (plain && std::ranges::none_of(line->members, [](const ledger::Member& member) {
+            return member.removed() && !member.over.empty();
+        })) {
         return put_line(pass.collection, rid, *line, split.data, split.stamps);
     }
     return put(pass.collection, rid, ledger::fold(shape_of(pass.collection), std::span(&*line, 1)));
@@ -282,7 +322,8 @@ Status Cache::take_line(Pass& pass, const ledger::ScannedLine& scanned) {
 
 Status Cache::settle_batches() {
     for (const std::int64_t batch : x_touched_batches) {
-        TASKSTORE_LET(auto state, x_db.prepare("SELECT n, complete, (SELECT count(DISTINCT k) FROM taskstore_lines WHERE batch=?1) "
+        TASKSTORE_LET(auto state, x_db.prepare("SELECT n, complete, (SELECT count(DISTINCT k) FROM "
+                                               "taskstore_lines WHERE batch=?1) "
                                                "FROM taskstore_batches WHERE batch=?1"));
         TASKSTORE_TRY(state->bind(1, batch));
         TASKSTORE_LET(const bool row, state->step());
@@ -290,12 +331,16 @@ Status Cache::settle_batches() {
         const bool complete = state->column_int64(2) == state->column_int64(0);
         if (complete == (state->column_int64(1) != 0)) continue;
         state.reset();
-        TASKSTORE_LET(auto update, x_db.prepare("UPDATE taskstore_batches SET complete=?2 WHERE batch=?1"));
+        TASKSTORE_LET(auto update,
+                      x_db.prepare("UPDATE taskstore_batches SET complete=?2 WHERE batch=?1"));
         TASKSTORE_TRY(update->bind(1, batch));
         TASKSTORE_TRY(update->bind(2, std::int64_t{complete ? 1 : 0}));
         TASKSTORE_TRY(update->run());
-        TASKSTORE_LET(auto rows, x_db.prepare("SELECT DISTINCT l.rid, f.collection FROM taskstore_lines l "
-                                              "JOIN taskstore_files f ON f.file = l.pos / 1099511627776 WHERE l.batch=?1"));
+        TASKSTORE_LET(
+            auto rows,
+            x_db.prepare(
+                "SELECT DISTINCT l.rid, f.collection FROM taskstore_lines l "
+                "JOIN taskstore_files f ON f.file = l.pos / 1099511627776 WHERE l.batch=?1"));
         TASKSTORE_TRY(rows->bind(1, batch));
         while (true) {
             TASKSTORE_LET(const bool more, rows->step());
@@ -308,16 +353,21 @@ Status Cache::settle_batches() {
 
 Result<std::vector<std::string>> Cache::lines_of(std::string_view collection, std::int64_t rid) {
     std::vector<std::string> texts;
-    TASKSTORE_LET(auto rows, x_db.prepare("SELECT l.pos, l.bytes FROM taskstore_lines l LEFT JOIN taskstore_batches b ON b.batch=l.batch "
-                                          "WHERE l.rid=?1 AND (l.batch IS NULL OR b.complete=1) ORDER BY l.pos"));
+    TASKSTORE_LET(
+        auto rows,
+        x_db.prepare("SELECT l.pos, l.bytes FROM taskstore_lines l LEFT JOIN taskstore_batches b "
+                     "ON b.batch=l.batch "
+                     "WHERE l.rid=?1 AND (l.batch IS NULL OR b.complete=1) ORDER BY l.pos"));
     TASKSTORE_TRY(rows->bind(1, rid));
     while (true) {
         TASKSTORE_LET(const bool row, rows->step());
         if (!row) return texts;
         TASKSTORE_LET(os::File* const file, file_of(collection));
         std::string text(static_cast<std::size_t>(rows->column_int64(1)), '\0');
-        TASKSTORE_LET(const std::size_t got, file->read_at(rows->column_int64(0) % kFileSpan, text.data(), text.size()));
-        if (got != text.size()) return fail(Code::unavailable, "the ledger changed while it was read: try again");
+        TASKSTORE_LET(const std::size_t got,
+                      file->read_at(rows->column_int64(0) % kFileSpan, text.data(), text.size()));
+        if (got != text.size())
+            return fail(Code::unavailable, "the ledger changed while it was read: try again");
         texts.push_back(std::move(text));
     }
 }
@@ -330,17 +380,19 @@ Status Cache::refold(std::string_view collection, std::int64_t rid) {
     ledger::LineDecoder decoder(shape_of(collection));
     for (const std::string& text : texts) {
         auto line = decoder.decode(text);
-        if (!line) return fail(Code::unavailable, "the ledger changed while it was read: try again");
+        if (!line)
+            return fail(Code::unavailable, "the ledger changed while it was read: try again");
         lines.push_back(std::move(*line));
     }
     return put(collection, rid, ledger::fold(shape_of(collection), lines));
 }
 
-/// Nothing counts of the record now. If it has lines all the same, they wait for the rest of their batch: its id must be found
-/// again, so that later lines join them.
+/// Nothing counts of the record now. If it has lines all the same, they wait for the rest of their
+/// batch: its id must be found again, so that later lines join them.
 Status Cache::put_waiting(std::string_view collection, std::int64_t rid) {
     TASKSTORE_TRY(erase(collection, rid));
-    TASKSTORE_LET(auto rows, x_db.prepare("SELECT pos, bytes FROM taskstore_lines WHERE rid=?1 LIMIT 1"));
+    TASKSTORE_LET(auto rows,
+                  x_db.prepare("SELECT pos, bytes FROM taskstore_lines WHERE rid=?1 LIMIT 1"));
     TASKSTORE_TRY(rows->bind(1, rid));
     TASKSTORE_LET(const bool row, rows->step());
     if (!row) return ok();

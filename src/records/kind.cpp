@@ -12,9 +12,11 @@ using enum FieldType;
 using enum FieldSetter;
 using Names = std::array<std::string_view, 1>;
 
-constexpr std::array<std::string_view, 5> kPrdStates{"draft", "ready", "active", "complete", "cancelled"};
+constexpr std::array<std::string_view, 5> kPrdStates{"draft", "ready", "active", "complete",
+                                                     "cancelled"};
 constexpr std::array<std::string_view, 4> kSpecStates{"pending", "running", "complete", "failed"};
-constexpr std::array<std::string_view, 5> kExecutionStates{"running", "paused", "complete", "failed", "stopped"};
+constexpr std::array<std::string_view, 5> kExecutionStates{"running", "paused", "complete",
+                                                           "failed", "stopped"};
 constexpr std::array<std::string_view, 3> kDependencyTypes{"notify", "query", "share"};
 constexpr std::array<std::string_view, 3> kExecutionEnds{"complete", "failed", "stopped"};
 
@@ -22,67 +24,136 @@ constexpr std::array<std::string_view, 0> kNoAliases{};
 constexpr std::array<std::string_view, 2> kSpecAliases{"ts", "task-spec"};
 constexpr std::array<std::string_view, 1> kExecutionAliases{"exec"};
 constexpr std::array<std::string_view, 1> kUpdated{"updated_at"};
-constexpr std::array<std::string_view, 3> kDependencyTimes{"updated_at", "resolved_at", "created_at"};
+constexpr std::array<std::string_view, 3> kDependencyTimes{"updated_at", "resolved_at",
+                                                           "created_at"};
 
 // Ends are not prisons: finished work may be taken up again, cancelled plans revived as drafts.
 constexpr std::array kPrdTransitions{
-    Transition{"draft", "ready"},       Transition{"draft", "active"},    Transition{"draft", "cancelled"},
-    Transition{"ready", "draft"},       Transition{"ready", "active"},    Transition{"ready", "cancelled"},
-    Transition{"active", "ready"},      Transition{"active", "complete"}, Transition{"active", "cancelled"},
-    Transition{"complete", "active"},   Transition{"cancelled", "draft"},
+    Transition{"draft", "ready"},      Transition{"draft", "active"},
+    Transition{"draft", "cancelled"},  Transition{"ready", "draft"},
+    Transition{"ready", "active"},     Transition{"ready", "cancelled"},
+    Transition{"active", "ready"},     Transition{"active", "complete"},
+    Transition{"active", "cancelled"}, Transition{"complete", "active"},
+    Transition{"cancelled", "draft"},
 };
 constexpr std::array kSpecTransitions{
-    Transition{"pending", "running"}, Transition{"pending", "complete"}, Transition{"pending", "failed"},
-    Transition{"running", "pending"}, Transition{"running", "complete"}, Transition{"running", "failed"},
-    Transition{"failed", "pending"},  Transition{"failed", "running"},   Transition{"complete", "pending"},
+    Transition{"pending", "running"},  Transition{"pending", "complete"},
+    Transition{"pending", "failed"},   Transition{"running", "pending"},
+    Transition{"running", "complete"}, Transition{"running", "failed"},
+    Transition{"failed", "pending"},   Transition{"failed", "running"},
+    Transition{"complete", "pending"},
 };
 constexpr std::array kExecutionTransitions{
-    Transition{"running", "paused"},   Transition{"running", "complete"}, Transition{"running", "failed"},
-    Transition{"running", "stopped"},  Transition{"paused", "running"},   Transition{"paused", "failed"},
-    Transition{"paused", "stopped"},   Transition{"stopped", "running"},  Transition{"failed", "running"},
+    Transition{"running", "paused"}, Transition{"running", "complete"},
+    Transition{"running", "failed"}, Transition{"running", "stopped"},
+    Transition{"paused", "running"}, Transition{"paused", "failed"},
+    Transition{"paused", "stopped"}, Transition{"stopped", "running"},
+    Transition{"failed", "running"},
 };
 
-constexpr Field kCreated{.name = "created_at", .type = time_ms, .indexed = true, .setter = created, .help = "when it was created"};
+constexpr Field kCreated{.name = "created_at",
+                         .type = time_ms,
+                         .indexed = true,
+                         .setter = created,
+                         .help = "when it was created"};
 
 constexpr std::array kPrdFields{
     Field{.name = "title", .required = true, .help = "one line that names it"},
     Field{.name = "description", .initial = "\"\"", .help = "what it is about"},
     kCreated,
-    Field{.name = "status", .type = choice, .indexed = true, .initial = "\"draft\"", .choices = kPrdStates, .help = "where it stands"},
-    Field{.name = "review_passes", .type = integer, .initial = "0", .help = "how often it was reviewed (0-255)"},
+    Field{.name = "status",
+          .type = choice,
+          .indexed = true,
+          .initial = "\"draft\"",
+          .choices = kPrdStates,
+          .help = "where it stands"},
+    Field{.name = "review_passes",
+          .type = integer,
+          .initial = "0",
+          .help = "how often it was reviewed (0-255)"},
     Field{.name = "content", .initial = "\"\"", .document = true, .help = "the document, Markdown"},
 };
 constexpr std::array kSpecFields{
-    Field{.name = "prd_id", .required = true, .indexed = true, .refers_to = "prds", .help = "the PRD that it belongs to"},
+    Field{.name = "prd_id",
+          .required = true,
+          .indexed = true,
+          .refers_to = "prds",
+          .help = "the PRD that it belongs to"},
     Field{.name = "phase_name", .required = true, .help = "one line that names it"},
     Field{.name = "description", .initial = "\"\"", .help = "what is to be done"},
     kCreated,
-    Field{.name = "status", .type = choice, .indexed = true, .initial = "\"pending\"", .choices = kSpecStates, .help = "where it stands"},
-    Field{.name = "workflow_name", .refers_to = "workflows", .help = "the workflow that carries it out"},
+    Field{.name = "status",
+          .type = choice,
+          .indexed = true,
+          .initial = "\"pending\"",
+          .choices = kSpecStates,
+          .help = "where it stands"},
+    Field{.name = "workflow_name",
+          .refers_to = "workflows",
+          .help = "the workflow that carries it out"},
     Field{.name = "assigned_to", .help = "who works on it"},
-    Field{.name = "content", .initial = "\"\"", .document = true, .help = "the specification, Markdown"},
+    Field{.name = "content",
+          .initial = "\"\"",
+          .document = true,
+          .help = "the specification, Markdown"},
 };
 constexpr std::array kExecutionFields{
-    Field{.name = "ts_id", .required = true, .indexed = true, .refers_to = "task_specs", .help = "the task spec that it carries out"},
+    Field{.name = "ts_id",
+          .required = true,
+          .indexed = true,
+          .refers_to = "task_specs",
+          .help = "the task spec that it carries out"},
     Field{.name = "worktree_path", .initial = "\"\"", .help = "where it works"},
     Field{.name = "branch_name", .initial = "\"\"", .help = "the branch that it works on"},
-    Field{.name = "status", .type = choice, .indexed = true, .initial = "\"running\"", .choices = kExecutionStates, .help = "where it stands"},
-    Field{.name = "started_at", .type = time_ms, .indexed = true, .setter = created, .help = "when it started"},
-    Field{.name = "completed_at", .type = time_ms, .setter = entered, .choices = kExecutionEnds, .help = "when it ended"},
+    Field{.name = "status",
+          .type = choice,
+          .indexed = true,
+          .initial = "\"running\"",
+          .choices = kExecutionStates,
+          .help = "where it stands"},
+    Field{.name = "started_at",
+          .type = time_ms,
+          .indexed = true,
+          .setter = created,
+          .help = "when it started"},
+    Field{.name = "completed_at",
+          .type = time_ms,
+          .setter = entered,
+          .choices = kExecutionEnds,
+          .help = "when it ended"},
     Field{.name = "current_phase", .help = "what it is doing"},
-    Field{.name = "iteration_count", .type = integer, .initial = "0", .help = "how often it went round"},
+    Field{.name = "iteration_count",
+          .type = integer,
+          .initial = "0",
+          .help = "how often it went round"},
     Field{.name = "error_message", .help = "why it failed"},
 };
 constexpr std::array kDependencyFields{
-    Field{.name = "from_exec_id", .required = true, .indexed = true, .refers_to = "executions", .help = "the execution that waits or tells"},
-    Field{.name = "to_exec_id", .required = true, .indexed = true, .refers_to = "executions", .help = "the execution that is waited for or told"},
-    Field{.name = "dependency_type", .type = choice, .required = true, .choices = kDependencyTypes, .help = "what passes between them"},
+    Field{.name = "from_exec_id",
+          .required = true,
+          .indexed = true,
+          .refers_to = "executions",
+          .help = "the execution that waits or tells"},
+    Field{.name = "to_exec_id",
+          .required = true,
+          .indexed = true,
+          .refers_to = "executions",
+          .help = "the execution that is waited for or told"},
+    Field{.name = "dependency_type",
+          .type = choice,
+          .required = true,
+          .choices = kDependencyTypes,
+          .help = "what passes between them"},
     kCreated,
     Field{.name = "resolved_at", .type = time_ms, .help = "when it was resolved (ms)"},
     Field{.name = "payload", .help = "what is passed"},
 };
 constexpr std::array kWorkflowFields{
-    Field{.name = "name", .required = true, .indexed = true, .unique = true, .help = "its name, unique"},
+    Field{.name = "name",
+          .required = true,
+          .indexed = true,
+          .unique = true,
+          .help = "its name, unique"},
     Field{.name = "description", .initial = "\"\"", .help = "what it does"},
     Field{.name = "awl_code", .initial = "\"\"", .document = true, .help = "its definition, AWL"},
     Field{.name = "version", .help = "its version"},
@@ -90,20 +161,47 @@ constexpr std::array kWorkflowFields{
     Field{.name = "content", .document = true, .help = "further text"},
 };
 constexpr std::array kRepoFields{
-    Field{.name = "last_synced_commit", .initial = "\"\"", .help = "the commit that was synced last"},
+    Field{
+        .name = "last_synced_commit", .initial = "\"\"", .help = "the commit that was synced last"},
 };
 
 constexpr std::array kKinds{
     Kind{"prds", "prd", kNoAliases, "id", kUpdated, kPrdFields, kPrdTransitions, "created_at", true,
          "product requirements: what is to be built"},
-    Kind{"task_specs", "spec", kSpecAliases, "id", kUpdated, kSpecFields, kSpecTransitions, "created_at", false,
-         "task specifications: the steps of a PRD"},
-    Kind{"executions", "execution", kExecutionAliases, "id", kUpdated, kExecutionFields, kExecutionTransitions, "started_at", true,
-         "executions: runs of a task spec"},
-    Kind{"dependencies", "dependency", kNoAliases, "id", kDependencyTimes, kDependencyFields, {}, "created_at", true,
+    Kind{"task_specs", "spec", kSpecAliases, "id", kUpdated, kSpecFields, kSpecTransitions,
+         "created_at", false, "task specifications: the steps of a PRD"},
+    Kind{"executions", "execution", kExecutionAliases, "id", kUpdated, kExecutionFields,
+         kExecutionTransitions, "started_at", true, "executions: runs of a task spec"},
+    Kind{"dependencies",
+         "dependency",
+         kNoAliases,
+         "id",
+         kDependencyTimes,
+         kDependencyFields,
+         {},
+         "created_at",
+         true,
          "dependencies between executions"},
-    Kind{"workflows", "workflow", kNoAliases, "id", kUpdated, kWorkflowFields, {}, "created_at", true, "workflow definitions"},
-    Kind{"repo_state", "repo", kNoAliases, "repo_path", kUpdated, kRepoFields, {}, "updated_at", true, "states of other programs' syncs"},
+    Kind{"workflows",
+         "workflow",
+         kNoAliases,
+         "id",
+         kUpdated,
+         kWorkflowFields,
+         {},
+         "created_at",
+         true,
+         "workflow definitions"},
+    Kind{"repo_state",
+         "repo",
+         kNoAliases,
+         "repo_path",
+         kUpdated,
+         kRepoFields,
+         {},
+         "updated_at",
+         true,
+         "states of other programs' syncs"},
 };
 
 constexpr bool transitions_name_states() {
@@ -131,8 +229,9 @@ struct Word {
     std::string_view meaning;
 };
 constexpr std::array kWords{
-    Word{"completed", "complete"}, Word{"done", "complete"},    Word{"finished", "complete"}, Word{"in_progress", "running"},
-    Word{"in-progress", "running"}, Word{"error", "failed"},    Word{"canceled", "cancelled"}, Word{"open", "pending"},
+    Word{"completed", "complete"},  Word{"done", "complete"},       Word{"finished", "complete"},
+    Word{"in_progress", "running"}, Word{"in-progress", "running"}, Word{"error", "failed"},
+    Word{"canceled", "cancelled"},  Word{"open", "pending"},
 };
 
 }  // namespace
@@ -143,14 +242,19 @@ const Field* Kind::field(std::string_view name) const {
 }
 
 ledger::Shape Kind::shape() const {
-    return {std::string(id_member), std::vector<std::string>(time_members.begin(), time_members.end())};
+    return {std::string(id_member),
+            std::vector<std::string>(time_members.begin(), time_members.end())};
 }
 
-std::span<const Kind> kinds() { return kKinds; }
+std::span<const Kind> kinds() {
+    return kKinds;
+}
 
 const Kind* find_kind(std::string_view name) {
     for (const Kind& kind : kKinds) {
-        if (name == kind.collection || name == kind.noun || std::ranges::find(kind.aliases, name) != kind.aliases.end()) return &kind;
+        if (name == kind.collection || name == kind.noun ||
+            std::ranges::find(kind.aliases, name) != kind.aliases.end())
+            return &kind;
     }
     return nullptr;
 }
@@ -170,7 +274,9 @@ Result<const Kind*> need_kind(std::string_view name) {
 
 Result<std::string_view> parse_choice(const Field& field, std::string_view text) {
     std::string lower(text);
-    std::ranges::transform(lower, lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    std::ranges::transform(lower, lower.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
     const auto find = [&](std::string_view word) -> const std::string_view* {
         const auto found = std::ranges::find(field.choices, word);
         return found == field.choices.end() ? nullptr : &*found;
@@ -178,18 +284,22 @@ Result<std::string_view> parse_choice(const Field& field, std::string_view text)
     if (const auto* choice = find(lower)) return *choice;
     for (const Word& word : kWords) {
         if (word.input == lower && find(word.meaning) != nullptr) return *find(word.meaning);
-        // `active` and `pending` are what a running or open thing is called where there is no such state.
-        if (word.input == lower && word.meaning == "running" && find("active") != nullptr) return *find("active");
+        // `active` and `pending` are what a running or open thing is called where there is no such
+        // state.
+        if (word.input == lower && word.meaning == "running" && find("active") != nullptr)
+            return *find("active");
     }
     std::string list;
-    for (const std::string_view choice : field.choices) list += (list.empty() ? "" : ", ") + std::string(choice);
-    return fail(Code::invalid, "'" + std::string(text) + "' is no " + std::string(field.name) + " here: one of " + list);
+    for (const std::string_view choice : field.choices)
+        list += (list.empty() ? "" : ", ") + std::string(choice);
+    return fail(Code::invalid, "'" + std::string(text) + "' is no " + std::string(field.name) +
+                                   " here: one of " + list);
 }
 
 bool allowed(const Kind& kind, std::string_view from, std::string_view to) {
     return from == to || std::ranges::any_of(kind.transitions, [&](const Transition& transition) {
-        return transition.from == from && transition.to == to;
-    });
+               return transition.from == from && transition.to == to;
+           });
 }
 
 }  // namespace taskstore::records

@@ -11,35 +11,51 @@ namespace taskstore::records {
 namespace {
 
 Result<Record> record_of(std::string_view collection, sql::Statement& row) {
-    return Record{std::string(collection), std::string(row.column_text(0)), std::string(row.column_text(1)),
-                  std::string(row.column_text(2)), row.column_int64(3)};
+    return Record{std::string(collection), std::string(row.column_text(0)),
+                  std::string(row.column_text(1)), std::string(row.column_text(2)),
+                  row.column_int64(3)};
 }
 
 std::string shown(std::string_view raw) {
-    const std::string text = kind_of_raw(raw) == JsonKind::string ? unescape_json(raw).value_or(std::string(raw)) : std::string(raw);
+    const std::string text = kind_of_raw(raw) == JsonKind::string
+                                 ? unescape_json(raw).value_or(std::string(raw))
+                                 : std::string(raw);
     const std::string line = text.substr(0, text.find('\n'));
-    return line.size() < text.size() || line.size() > 60 ? std::string(cut_utf8(line, 60)) + "…" : line;
+    return line.size() < text.size() || line.size() > 60 ? std::string(cut_utf8(line, 60)) + "…"
+                                                         : line;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Plan>> Plan::open(os::FileSystem& files, sql::Driver& driver, const Clock& clock, Random& random, PlanOptions options) {
+Result<std::unique_ptr<Plan>> Plan::open(os::FileSystem& files, sql::Driver& driver,
+                                         const Clock& clock, Random& random, PlanOptions options) {
     auto plan = std::make_unique<PlanImpl>(files, driver, clock, random, std::move(options));
     TASKSTORE_TRY(plan->start());
     return std::unique_ptr<Plan>(std::move(plan));
 }
 
-Result<Record> Plan::create(std::string_view collection, std::vector<ledger::Change> changes, std::string id) {
-    TASKSTORE_LET(Written written, write({Write{.kind = WriteKind::create, .collection = std::string(collection), .id = std::move(id), .changes = std::move(changes)}}));
+Result<Record> Plan::create(std::string_view collection, std::vector<ledger::Change> changes,
+                            std::string id) {
+    TASKSTORE_LET(Written written, write({Write{.kind = WriteKind::create,
+                                                .collection = std::string(collection),
+                                                .id = std::move(id),
+                                                .changes = std::move(changes)}}));
     return std::move(written.records[0]);
 }
-Result<Record> Plan::update(std::string_view collection, std::string_view id, std::vector<ledger::Change> changes, std::string expected_revision) {
-    TASKSTORE_LET(Written written, write({Write{.kind = WriteKind::update, .collection = std::string(collection), .id = std::string(id),
-                                                .changes = std::move(changes), .expected_revision = std::move(expected_revision)}}));
+Result<Record> Plan::update(std::string_view collection, std::string_view id,
+                            std::vector<ledger::Change> changes, std::string expected_revision) {
+    TASKSTORE_LET(Written written,
+                  write({Write{.kind = WriteKind::update,
+                               .collection = std::string(collection),
+                               .id = std::string(id),
+                               .changes = std::move(changes),
+                               .expected_revision = std::move(expected_revision)}}));
     return std::move(written.records[0]);
 }
 Result<Record> Plan::remove(std::string_view collection, std::string_view id) {
-    TASKSTORE_LET(Written written, write({Write{.kind = WriteKind::remove, .collection = std::string(collection), .id = std::string(id)}}));
+    TASKSTORE_LET(Written written, write({Write{.kind = WriteKind::remove,
+                                                .collection = std::string(collection),
+                                                .id = std::string(id)}}));
     return std::move(written.records[0]);
 }
 
@@ -48,11 +64,18 @@ Result<std::string> list_sql_for_testing(const Query& query) {
     return select.text;
 }
 
-PlanImpl::PlanImpl(os::FileSystem& files, sql::Driver& driver, const Clock& clock, Random& random, PlanOptions options)
-    : x_files(files), x_driver(driver), x_clock(clock), x_options(std::move(options)),
-      x_cache_path(os::join_path(x_options.folder, "store.db")), x_ledger(files, x_options.folder, clock), x_ids(clock, random) {
+PlanImpl::PlanImpl(os::FileSystem& files, sql::Driver& driver, const Clock& clock, Random& random,
+                   PlanOptions options)
+    : x_files(files),
+      x_driver(driver),
+      x_clock(clock),
+      x_options(std::move(options)),
+      x_cache_path(os::join_path(x_options.folder, "store.db")),
+      x_ledger(files, x_options.folder, clock),
+      x_ids(clock, random) {
     // Minted ids and stamps share the random source of the caller.
-    auto replica = ledger::Replica::open(files, clock, random, x_options.folder, x_options.replica_path);
+    auto replica =
+        ledger::Replica::open(files, clock, random, x_options.folder, x_options.replica_path);
     if (replica) x_replica = std::move(*replica);
 }
 
@@ -67,11 +90,16 @@ std::vector<std::string> PlanImpl::take_notes() {
 }
 
 Status PlanImpl::start() {
-    if (!x_replica) return fail(Code::not_found, "there is no store at '" + x_options.folder + "'").with_hint("run 'taskstore init'");
-    if (const auto version = os::read_file(x_files, os::join_path(x_options.folder, ".version"), 4096)) {
-        const auto number = raw_to_int64(std::string_view(*version).substr(0, version->find_first_not_of("0123456789")));
+    if (!x_replica)
+        return fail(Code::not_found, "there is no store at '" + x_options.folder + "'")
+            .with_hint("run 'taskstore init'");
+    if (const auto version =
+            os::read_file(x_files, os::join_path(x_options.folder, ".version"), 4096)) {
+        const auto number = raw_to_int64(
+            std::string_view(*version).substr(0, version->find_first_not_of("0123456789")));
         if (number && *number > 1) {
-            return fail(Code::unsupported, "the store at '" + x_options.folder + "' has format " + std::to_string(*number) + ", this program knows 1")
+            return fail(Code::unsupported, "the store at '" + x_options.folder + "' has format " +
+                                               std::to_string(*number) + ", this program knows 1")
                 .with_hint("upgrade taskstore to open it");
         }
     }
@@ -89,9 +117,11 @@ Status PlanImpl::start() {
     auto guard = x_ledger.lock().acquire();
     if (!guard && guard.error().code != Code::denied) return fail(guard.error());
     if (!guard || x_in_memory) {
-        // I9: where nothing can be written the ledger is folded in memory, and the answers are the same.
+        // I9: where nothing can be written the ledger is folded in memory, and the answers are the
+        // same.
         x_in_memory = true;
-        note("'" + x_options.folder + "' cannot be written: the ledger was read into memory for this command");
+        note("'" + x_options.folder +
+             "' cannot be written: the ledger was read into memory for this command");
         sql::OpenOptions memory;
         memory.durability = sql::Durability::building;
         TASKSTORE_LET(x_db, x_driver.connect(":memory:", memory));
@@ -134,14 +164,16 @@ Status PlanImpl::open_cache(bool* opened) {
     }
     const auto usable = [&]() -> Result<bool> {
         if (!connected) return fail(connected.error());
-        TASKSTORE_LET(auto rows, (*connected)->prepare("SELECT value FROM taskstore_meta WHERE key='schema'"));
+        TASKSTORE_LET(auto rows,
+                      (*connected)->prepare("SELECT value FROM taskstore_meta WHERE key='schema'"));
         TASKSTORE_LET(const bool row, rows->step());
         return row && rows->column_text(0) == schema_version();
     }();
     if (!usable) {
         const Code code = usable.error().code;
         if (code == Code::unavailable || code == Code::failed) return fail(usable.error());
-        note("store.db was damaged or not ours (" + usable.error().message + "): it was built again from the ledger");
+        note("store.db was damaged or not ours (" + usable.error().message +
+             "): it was built again from the ledger");
         return ok();
     }
     if (!*usable) {
@@ -159,7 +191,8 @@ bool PlanImpl::cache_was_replaced() {
     if (x_in_memory) return false;
     if (!x_db) return true;
     const auto info = x_files.info(x_cache_path);
-    return !info || info->identity.inode != x_cache_identity.inode || info->identity.device != x_cache_identity.device ||
+    return !info || info->identity.inode != x_cache_identity.inode ||
+           info->identity.device != x_cache_identity.device ||
            info->identity.btime_ns != x_cache_identity.btime_ns;
 }
 
@@ -168,8 +201,11 @@ Status PlanImpl::rebuild_locked(SyncReport& report) {
     x_cache.reset();
     x_db.reset();
     const std::string fresh = x_cache_path + ".new";
-    for (const std::string& leftover : {fresh, fresh + "-journal", fresh + "-wal", fresh + "-shm"}) {
-        if (auto removed = x_files.unlink(leftover); !removed && removed.error().code != Code::not_found) return removed;
+    for (const std::string& leftover :
+         {fresh, fresh + "-journal", fresh + "-wal", fresh + "-shm"}) {
+        if (auto removed = x_files.unlink(leftover);
+            !removed && removed.error().code != Code::not_found)
+            return removed;
     }
     {
         sql::OpenOptions options;
@@ -179,7 +215,8 @@ Status PlanImpl::rebuild_locked(SyncReport& report) {
         TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*connection));
         TASKSTORE_TRY(connection->execute(schema_tables()));
         TASKSTORE_TRY(cache.take_in_bulk(report, x_options.progress));
-        TASKSTORE_LET(auto meta, connection->prepare("INSERT INTO taskstore_meta VALUES ('schema', ?1)"));
+        TASKSTORE_LET(auto meta,
+                      connection->prepare("INSERT INTO taskstore_meta VALUES ('schema', ?1)"));
         const std::string version = schema_version();
         TASKSTORE_TRY(meta->bind(1, std::string_view(version)));
         TASKSTORE_TRY(meta->run());
@@ -190,10 +227,12 @@ Status PlanImpl::rebuild_locked(SyncReport& report) {
         TASKSTORE_LET(auto file, x_files.open(fresh, os::OpenMode::read_write));
         TASKSTORE_TRY(file->sync_data());
     }
-    // The log of the old database must be gone before the new one has its name: it would be replayed into it. Nobody
-    // writes another in between, for whoever writes holds the ledger's lock.
+    // The log of the old database must be gone before the new one has its name: it would be
+    // replayed into it. Nobody writes another in between, for whoever writes holds the ledger's
+    // lock.
     for (const std::string& old : {x_cache_path + "-wal", x_cache_path + "-shm"}) {
-        if (auto removed = x_files.unlink(old); !removed && removed.error().code != Code::not_found) return removed;
+        if (auto removed = x_files.unlink(old); !removed && removed.error().code != Code::not_found)
+            return removed;
     }
     TASKSTORE_TRY(x_files.rename(fresh, x_cache_path));
     TASKSTORE_TRY(x_files.sync_directory(x_options.folder));
@@ -205,11 +244,17 @@ Status PlanImpl::rebuild_locked(SyncReport& report) {
 
 Status PlanImpl::refresh_locked(SyncReport& report) {
     auto transaction = sql::Transaction::begin_write(*x_db);
-    Status status = transaction ? x_cache->take_in(report, x_options.progress) : Status(fail(transaction.error()));
-    if (status) status = transaction->commit();
-    else if (transaction) x_db->rollback();
-    if (status || (status.error().code != Code::corrupt && status.error().code != Code::invalid && status.error().code != Code::conflict)) return status;
-    note("store.db was damaged (" + status.error().message + "): it was built again from the ledger");
+    Status status = transaction ? x_cache->take_in(report, x_options.progress)
+                                : Status(fail(transaction.error()));
+    if (status)
+        status = transaction->commit();
+    else if (transaction)
+        x_db->rollback();
+    if (status || (status.error().code != Code::corrupt && status.error().code != Code::invalid &&
+                   status.error().code != Code::conflict))
+        return status;
+    note("store.db was damaged (" + status.error().message +
+         "): it was built again from the ledger");
     report = {};
     return rebuild_locked(report);
 }
@@ -225,8 +270,10 @@ Result<SyncReport> PlanImpl::sync(bool rebuild) {
     TASKSTORE_LET(auto guard, x_ledger.lock().acquire());
     bool opened = x_db != nullptr;
     if (cache_was_replaced()) TASKSTORE_TRY(open_cache(&opened));
-    if (rebuild || !opened) TASKSTORE_TRY(rebuild_locked(report));
-    else TASKSTORE_TRY(refresh_locked(report));
+    if (rebuild || !opened)
+        TASKSTORE_TRY(rebuild_locked(report));
+    else
+        TASKSTORE_TRY(refresh_locked(report));
     bool rewritten = false;
     TASKSTORE_TRY(settle_markers_locked(report, &rewritten));
     if (rewritten) TASKSTORE_TRY(refresh_locked(report));
@@ -239,8 +286,12 @@ Result<SyncReport> PlanImpl::sync(bool rebuild) {
 Status PlanImpl::settle_markers_locked(SyncReport& report, bool* rewritten) {
     std::vector<std::string> marked;
     {
-        TASKSTORE_LET(auto rows, x_db->prepare("SELECT DISTINCT collection FROM taskstore_damaged d WHERE what='merge_marker' AND NOT EXISTS "
-                                               "(SELECT 1 FROM taskstore_lost l WHERE l.collection=d.collection AND l.clash=1)"));
+        TASKSTORE_LET(
+            auto rows,
+            x_db->prepare(
+                "SELECT DISTINCT collection FROM taskstore_damaged d WHERE what='merge_marker' AND "
+                "NOT EXISTS "
+                "(SELECT 1 FROM taskstore_lost l WHERE l.collection=d.collection AND l.clash=1)"));
         while (true) {
             TASKSTORE_LET(const bool row, rows->step());
             if (!row) break;
@@ -255,17 +306,21 @@ Status PlanImpl::settle_markers_locked(SyncReport& report, bool* rewritten) {
         std::set<std::string> kept;
         bool inside = false;
         std::vector<ledger::Chunk> chunks;
-        TASKSTORE_TRY(ledger::scan(*file, info.identity.size, {}, chunks, [&](const ledger::ScannedLine& line) {
-            using enum ledger::LineKind;
-            if (line.kind == ours_marker) inside = true;
-            if (line.kind == theirs_marker) inside = false;
-            // A line that both sides hold is wanted once.
-            if (line.kind == record && (!inside || kept.insert(std::string(line.text)).second)) clean += std::string(line.text) + "\n";
-            if (line.kind == torn) clean += line.text;
-            return ok();
-        }));
+        TASKSTORE_TRY(ledger::scan(
+            *file, info.identity.size, {}, chunks, [&](const ledger::ScannedLine& line) {
+                using enum ledger::LineKind;
+                if (line.kind == ours_marker) inside = true;
+                if (line.kind == theirs_marker) inside = false;
+                // A line that both sides hold is wanted once.
+                if (line.kind == record && (!inside || kept.insert(std::string(line.text)).second))
+                    clean += std::string(line.text) + "\n";
+                if (line.kind == torn) clean += line.text;
+                return ok();
+            }));
         TASKSTORE_TRY(os::replace_file(x_files, path, clean, info.mode));
-        report.notes.push_back(collection + ".jsonl held leftover merge markers: both sides' lines were kept, the rule decided, the markers are gone");
+        report.notes.push_back(collection +
+                               ".jsonl held leftover merge markers: both sides' lines were kept, "
+                               "the rule decided, the markers are gone");
         note(report.notes.back());
         *rewritten = true;
     }
@@ -273,11 +328,14 @@ Status PlanImpl::settle_markers_locked(SyncReport& report, bool* rewritten) {
 }
 
 Status PlanImpl::count_up(SyncReport& report) {
-    report.damaged_lines = *x_cache->number("SELECT count(*) FROM taskstore_damaged WHERE what='damaged_line'");
-    report.incomplete_batches = *x_cache->number("SELECT count(*) FROM taskstore_batches WHERE complete=0");
+    report.damaged_lines =
+        *x_cache->number("SELECT count(*) FROM taskstore_damaged WHERE what='damaged_line'");
+    report.incomplete_batches =
+        *x_cache->number("SELECT count(*) FROM taskstore_batches WHERE complete=0");
     report.clashes = *x_cache->number("SELECT count(*) FROM taskstore_lost WHERE clash=1");
     std::string sql = "SELECT (SELECT count(*) FROM records)";
-    for (const Kind& kind : kinds()) sql += "+(SELECT count(*) FROM " + std::string(kind.collection) + ")";
+    for (const Kind& kind : kinds())
+        sql += "+(SELECT count(*) FROM " + std::string(kind.collection) + ")";
     TASKSTORE_LET(report.records, x_cache->number(sql));
     return ok();
 }
@@ -285,9 +343,12 @@ Status PlanImpl::count_up(SyncReport& report) {
 Status PlanImpl::ensure_fresh() {
     if (x_in_memory) return ok();
     const std::int64_t now = x_clock.boot_ns();
-    const auto recent = [&] { return x_checked_boot_ns != 0 && now - x_checked_boot_ns < kNoticeNs; };
+    const auto recent = [&] {
+        return x_checked_boot_ns != 0 && now - x_checked_boot_ns < kNoticeNs;
+    };
     if (recent()) return ok();
-    // Whoever holds the connection is writing or syncing, and looks at the files itself: a reader does not wait for it.
+    // Whoever holds the connection is writing or syncing, and looks at the files itself: a reader
+    // does not wait for it.
     const std::unique_lock db(x_db_mutex, std::try_to_lock);
     if (!db.owns_lock() || recent()) return ok();
     bool opened = x_db != nullptr;
@@ -338,9 +399,11 @@ auto PlanImpl::read(Work&& work) -> decltype(work(std::declval<sql::Connection&>
         }
         TASKSTORE_LET(auto connection, reader());
         auto answer = work(*connection);
-        if (answer || attempt > 0 || (answer.error().code != Code::corrupt && answer.error().code != Code::failed)) {
+        if (answer || attempt > 0 ||
+            (answer.error().code != Code::corrupt && answer.error().code != Code::failed)) {
             const std::lock_guard lock(x_reader_mutex);
-            if (answer && age == x_reader_age && x_readers.size() < 4) x_readers.push_back(std::move(connection));
+            if (answer && age == x_reader_age && x_readers.size() < 4)
+                x_readers.push_back(std::move(connection));
             return answer;
         }
         // The cache broke under the read: it can always be had again.
@@ -353,13 +416,18 @@ auto PlanImpl::read(Work&& work) -> decltype(work(std::declval<sql::Connection&>
 Result<Record> PlanImpl::get(std::string_view collection, std::string_view id) {
     const Kind* kind = find_kind(collection);
     return read([&](sql::Connection& db) -> Result<Record> {
-        TASKSTORE_LET(auto rows, db.prepare("SELECT id,data,revision,updated_at FROM " + table_of(kind) +
-                                            (kind != nullptr ? " WHERE id=?1" : " WHERE id=?1 AND collection=?2")));
+        TASKSTORE_LET(
+            auto rows,
+            db.prepare("SELECT id,data,revision,updated_at FROM " + table_of(kind) +
+                       (kind != nullptr ? " WHERE id=?1" : " WHERE id=?1 AND collection=?2")));
         TASKSTORE_TRY(rows->bind(1, id));
         if (kind == nullptr) TASKSTORE_TRY(rows->bind(2, collection));
         TASKSTORE_LET(const bool row, rows->step());
         if (!row) {
-            return fail(Code::not_found, "there is no " + (kind != nullptr ? std::string(kind->noun) : std::string(collection)) + " '" + std::string(id) + "'");
+            return fail(Code::not_found,
+                        "there is no " +
+                            (kind != nullptr ? std::string(kind->noun) : std::string(collection)) +
+                            " '" + std::string(id) + "'");
         }
         return record_of(collection, *rows);
     });
@@ -370,9 +438,11 @@ Result<std::string> PlanImpl::resolve(std::string_view collection, std::string_v
     const std::string noun = kind != nullptr ? std::string(kind->noun) : std::string(collection);
     if (part.empty()) return fail(Code::invalid, "an id is needed");
     return read([&](sql::Connection& db) -> Result<std::string> {
-        std::string from = " FROM " + table_of(kind) + " WHERE " + (kind == nullptr ? "collection=?2 AND " : "");
+        std::string from =
+            " FROM " + table_of(kind) + " WHERE " + (kind == nullptr ? "collection=?2 AND " : "");
         std::vector<std::string> found;
-        for (const std::string& sql : {"SELECT id" + from + "id=?1", "SELECT id" + from + "instr(id,?1)>0 LIMIT 6"}) {
+        for (const std::string& sql :
+             {"SELECT id" + from + "id=?1", "SELECT id" + from + "instr(id,?1)>0 LIMIT 6"}) {
             TASKSTORE_LET(auto rows, db.prepare(sql));
             TASKSTORE_TRY(rows->bind(1, part));
             if (kind == nullptr) TASKSTORE_TRY(rows->bind(2, collection));
@@ -384,19 +454,24 @@ Result<std::string> PlanImpl::resolve(std::string_view collection, std::string_v
             if (found.size() == 1) return found[0];
         }
         if (found.empty()) {
-            return fail(Code::not_found, "there is no " + noun + " '" + std::string(part) + "'").with_hint("look at 'taskstore " + noun + " list'");
+            return fail(Code::not_found, "there is no " + noun + " '" + std::string(part) + "'")
+                .with_hint("look at 'taskstore " + noun + " list'");
         }
         std::string list;
         for (const std::string& id : found) list += "\n  " + id;
-        return fail(Code::conflict, "'" + std::string(part) + "' is part of more than one " + noun + "'s id:" + list).with_hint("give more of the id");
+        return fail(Code::conflict, "'" + std::string(part) + "' is part of more than one " + noun +
+                                        "'s id:" + list)
+            .with_hint("give more of the id");
     });
 }
 
-Result<std::vector<std::string>> PlanImpl::short_ids(std::string_view collection, const std::vector<std::string>& ids) {
+Result<std::vector<std::string>> PlanImpl::short_ids(std::string_view collection,
+                                                     const std::vector<std::string>& ids) {
     const Kind* kind = find_kind(collection);
     return read([&](sql::Connection& db) -> Result<std::vector<std::string>> {
         std::vector<std::string> out;
-        const std::string sql = "SELECT count(*) FROM (SELECT 1 FROM " + table_of(kind) + " WHERE " + (kind == nullptr ? "collection=?2 AND " : "") +
+        const std::string sql = "SELECT count(*) FROM (SELECT 1 FROM " + table_of(kind) +
+                                " WHERE " + (kind == nullptr ? "collection=?2 AND " : "") +
                                 "instr(id,?1)>0 LIMIT 2)";
         for (const std::string& id : ids) {
             std::string best = id;
@@ -454,37 +529,48 @@ Result<std::int64_t> PlanImpl::count(const Query& query) {
 }
 
 Result<std::vector<std::pair<std::string, std::int64_t>>> PlanImpl::collections() {
-    return read([&](sql::Connection& db) -> Result<std::vector<std::pair<std::string, std::int64_t>>> {
-        std::vector<std::pair<std::string, std::int64_t>> out;
-        std::string sql;
-        for (const Kind& kind : kinds()) {
-            sql += (sql.empty() ? "SELECT '" : " UNION ALL SELECT '") + std::string(kind.collection) + "', count(*) FROM " + std::string(kind.collection);
-        }
-        sql += " UNION ALL SELECT * FROM (SELECT f.collection, (SELECT count(*) FROM records r WHERE r.collection=f.collection) FROM taskstore_files f ORDER BY 1)";
-        TASKSTORE_LET(auto rows, db.prepare(sql));
-        while (true) {
-            TASKSTORE_LET(const bool row, rows->step());
-            if (!row) return out;
-            const std::string name(rows->column_text(0));
-            if (std::ranges::find(out, name, &std::pair<std::string, std::int64_t>::first) == out.end()) out.emplace_back(name, rows->column_int64(1));
-        }
-    });
+    return read(
+        [&](sql::Connection& db) -> Result<std::vector<std::pair<std::string, std::int64_t>>> {
+            std::vector<std::pair<std::string, std::int64_t>> out;
+            std::string sql;
+            for (const Kind& kind : kinds()) {
+                sql += (sql.empty() ? "SELECT '" : " UNION ALL SELECT '") +
+                       std::string(kind.collection) + "', count(*) FROM " +
+                       std::string(kind.collection);
+            }
+            sql +=
+                " UNION ALL SELECT * FROM (SELECT f.collection, (SELECT count(*) FROM records r "
+                "WHERE r.collection=f.collection) FROM taskstore_files f ORDER BY 1)";
+            TASKSTORE_LET(auto rows, db.prepare(sql));
+            while (true) {
+                TASKSTORE_LET(const bool row, rows->step());
+                if (!row) return out;
+                const std::string name(rows->column_text(0));
+                if (std::ranges::find(out, name, &std::pair<std::string, std::int64_t>::first) ==
+                    out.end())
+                    out.emplace_back(name, rows->column_int64(1));
+            }
+        });
 }
 
-Result<std::vector<std::pair<std::string, std::int64_t>>> PlanImpl::tally(std::string_view collection, std::string_view field) {
+Result<std::vector<std::pair<std::string, std::int64_t>>> PlanImpl::tally(
+    std::string_view collection, std::string_view field) {
     const Kind* kind = find_kind(collection);
-    return read([&](sql::Connection& db) -> Result<std::vector<std::pair<std::string, std::int64_t>>> {
-        const std::string column = column_of(kind, field);
-        TASKSTORE_LET(auto rows, db.prepare("SELECT " + column + ", count(*) FROM " + table_of(kind) +
-                                            (kind == nullptr ? " WHERE collection=?1" : "") + " GROUP BY 1 ORDER BY 1"));
-        if (kind == nullptr) TASKSTORE_TRY(rows->bind(1, collection));
-        std::vector<std::pair<std::string, std::int64_t>> out;
-        while (true) {
-            TASKSTORE_LET(const bool row, rows->step());
-            if (!row) return out;
-            out.emplace_back(rows->column_text(0), rows->column_int64(1));
-        }
-    });
+    return read(
+        [&](sql::Connection& db) -> Result<std::vector<std::pair<std::string, std::int64_t>>> {
+            const std::string column = column_of(kind, field);
+            TASKSTORE_LET(auto rows,
+                          db.prepare("SELECT " + column + ", count(*) FROM " + table_of(kind) +
+                                     (kind == nullptr ? " WHERE collection=?1" : "") +
+                                     " GROUP BY 1 ORDER BY 1"));
+            if (kind == nullptr) TASKSTORE_TRY(rows->bind(1, collection));
+            std::vector<std::pair<std::string, std::int64_t>> out;
+            while (true) {
+                TASKSTORE_LET(const bool row, rows->step());
+                if (!row) return out;
+                out.emplace_back(rows->column_text(0), rows->column_int64(1));
+            }
+        });
 }
 
 namespace {
@@ -510,9 +596,12 @@ Result<std::vector<Version>> PlanImpl::history(std::string_view collection, std:
             if (!fresh) TASKSTORE_TRY(refresh_locked(report));
         }
         TASKSTORE_LET(const StoredState stored, x_cache->load(collection, id));
-        if (stored.rid == 0) return fail(Code::not_found, "nothing is known of '" + std::string(id) + "'");
+        if (stored.rid == 0)
+            return fail(Code::not_found, "nothing is known of '" + std::string(id) + "'");
         TASKSTORE_LET(own.texts, x_cache->lines_of(collection, stored.rid));
-        if (own.texts.empty()) return fail(Code::not_found, "the lines of '" + std::string(id) + "' wait for the rest of their batch");
+        if (own.texts.empty())
+            return fail(Code::not_found,
+                        "the lines of '" + std::string(id) + "' wait for the rest of their batch");
     }
     const ledger::Shape shape = shape_of(collection);
     ledger::LineDecoder decoder(shape);
@@ -520,25 +609,42 @@ Result<std::vector<Version>> PlanImpl::history(std::string_view collection, std:
         TASKSTORE_LET(auto line, decoder.decode(text));
         own.lines.push_back(std::move(line));
     }
-    std::ranges::sort(own.lines, [](const ledger::Line& a, const ledger::Line& b) { return std::tie(a.at, a.text) < std::tie(b.at, b.text); });
-    const auto same = std::ranges::unique(own.lines, [](const ledger::Line& a, const ledger::Line& b) { return a.text == b.text; });
+    std::ranges::sort(own.lines, [](const ledger::Line& a, const ledger::Line& b) {
+        return std::tie(a.at, a.text) < std::tie(b.at, b.text);
+    });
+    const auto same = std::ranges::unique(
+        own.lines, [](const ledger::Line& a, const ledger::Line& b) { return a.text == b.text; });
     own.lines.erase(same.begin(), same.end());
     std::vector<Version> versions;
     ledger::State before;
     for (std::size_t i = 0; i < own.lines.size(); ++i) {
         const ledger::Line& line = own.lines[i];
         const ledger::State after = ledger::fold(shape, std::span(own.lines).first(i + 1));
-        Version version{std::string(collection), std::string(id), to_text(line.at), line.by, line.updated_at, {}, {}, line.forced, {}};
-        version.action = line.tombstone ? "deleted" : !before.live() && after.live() ? "created" : "changed";
-        if (!line.stamped && !line.tombstone) version.action = before.live() ? "changed" : "imported";
+        Version version{std::string(collection),
+                        std::string(id),
+                        to_text(line.at),
+                        line.by,
+                        line.updated_at,
+                        {},
+                        {},
+                        line.forced,
+                        {}};
+        version.action = line.tombstone                   ? "deleted"
+                         : !before.live() && after.live() ? "created"
+                                                          : "changed";
+        if (!line.stamped && !line.tombstone)
+            version.action = before.live() ? "changed" : "imported";
         for (const ledger::MemberState& member : after.members) {
             if (!before.live() || ledger::is_frame_member(shape, member.name)) continue;
             const ledger::MemberState* old = before.find(member.name);
             if (old != nullptr && old->raw_value == member.raw_value) continue;
-            version.changed.push_back(member.name + ": " + (old == nullptr ? "–" : shown(old->raw_value)) + " → " + shown(member.raw_value));
+            version.changed.push_back(member.name + ": " +
+                                      (old == nullptr ? "–" : shown(old->raw_value)) + " → " +
+                                      shown(member.raw_value));
         }
         for (const ledger::MemberState& member : before.members) {
-            if (after.live() && after.find(member.name) == nullptr) version.changed.push_back(member.name + ": " + shown(member.raw_value) + " → –");
+            if (after.live() && after.find(member.name) == nullptr)
+                version.changed.push_back(member.name + ": " + shown(member.raw_value) + " → –");
         }
         version.data = ledger::to_record_text(after);
         versions.push_back(std::move(version));
@@ -551,8 +657,12 @@ Result<Written> PlanImpl::undo(std::string_view collection, std::string_view giv
     std::string name(collection);
     std::string id(given_id);
     if (id.empty()) {
-        std::string sql = "SELECT collection, id, updated_at u FROM taskstore_dead WHERE stamps<>'' UNION ALL SELECT collection, id, updated_at FROM records";
-        for (const Kind& kind : kinds()) sql += " UNION ALL SELECT '" + std::string(kind.collection) + "', id, updated_at FROM " + std::string(kind.collection);
+        std::string sql =
+            "SELECT collection, id, updated_at u FROM taskstore_dead WHERE stamps<>'' UNION ALL "
+            "SELECT collection, id, updated_at FROM records";
+        for (const Kind& kind : kinds())
+            sql += " UNION ALL SELECT '" + std::string(kind.collection) +
+                   "', id, updated_at FROM " + std::string(kind.collection);
         TASKSTORE_TRY(read([&](sql::Connection& db) -> Status {
             TASKSTORE_LET(auto rows, db.prepare(sql + " ORDER BY u DESC LIMIT 1"));
             TASKSTORE_LET(const bool row, rows->step());
@@ -579,7 +689,9 @@ Result<Written> PlanImpl::undo(std::string_view collection, std::string_view giv
     if (last.action == "created" || last.action == "imported") {
         write.kind = WriteKind::remove;
     } else {
-        if (versions.size() < 2) return fail(Code::not_found, "there is no earlier version of '" + id + "' to go back to");
+        if (versions.size() < 2)
+            return fail(Code::not_found,
+                        "there is no earlier version of '" + id + "' to go back to");
         const Version& then = versions[versions.size() - 2];
         TASKSTORE_LET(const auto* const then_members, then_slicer.slice(then.data));
         TASKSTORE_LET(const auto* const now_members, now_slicer.slice(last.data));
@@ -595,10 +707,15 @@ Result<Written> PlanImpl::undo(std::string_view collection, std::string_view giv
             }
         }
         for (const JsonMember& member : *now_members) {
-            if (settable(member.name) && raw_of(*then_members, member.name).empty()) write.changes.push_back({std::string(member.name), ""});
+            if (settable(member.name) && raw_of(*then_members, member.name).empty())
+                write.changes.push_back({std::string(member.name), ""});
         }
         // A null that was there before is what a create sets by itself.
-        if (write.kind == WriteKind::create) std::erase_if(write.changes, [&](const ledger::Change& change) { return kind != nullptr && (change.raw_value == "null" || kind->field(change.name) == nullptr); });
+        if (write.kind == WriteKind::create)
+            std::erase_if(write.changes, [&](const ledger::Change& change) {
+                return kind != nullptr &&
+                       (change.raw_value == "null" || kind->field(change.name) == nullptr);
+            });
     }
     return this->write({std::move(write)});
 }
@@ -614,9 +731,12 @@ Result<std::string> PlanImpl::state_hash() {
         };
         std::string sql;
         for (const Kind& kind : kinds()) {
-            sql += "SELECT '" + std::string(kind.collection) + "' c, id, data FROM " + std::string(kind.collection) + " UNION ALL ";
+            sql += "SELECT '" + std::string(kind.collection) + "' c, id, data FROM " +
+                   std::string(kind.collection) + " UNION ALL ";
         }
-        sql += "SELECT collection, id, data FROM records UNION ALL SELECT collection, id, '' FROM taskstore_dead WHERE stamps<>'' ORDER BY 1, 2";
+        sql +=
+            "SELECT collection, id, data FROM records UNION ALL SELECT collection, id, '' FROM "
+            "taskstore_dead WHERE stamps<>'' ORDER BY 1, 2";
         TASKSTORE_LET(auto rows, db.prepare(sql));
         while (true) {
             TASKSTORE_LET(const bool row, rows->step());
@@ -643,17 +763,21 @@ Result<std::string> PlanImpl::state_hash() {
 
 Result<std::vector<LostEntry>> PlanImpl::lost() {
     return read([&](sql::Connection& db) -> Result<std::vector<LostEntry>> {
-        TASKSTORE_LET(auto rows, db.prepare("SELECT collection,id,member,value,stamp,actor,lost_to,clash FROM taskstore_lost ORDER BY 1,2,3,5"));
+        TASKSTORE_LET(auto rows,
+                      db.prepare("SELECT collection,id,member,value,stamp,actor,lost_to,clash FROM "
+                                 "taskstore_lost ORDER BY 1,2,3,5"));
         std::vector<LostEntry> out;
         while (true) {
             TASKSTORE_LET(const bool row, rows->step());
             if (!row) return out;
-            LostEntry entry{std::string(rows->column_text(0)), std::string(rows->column_text(1)), {}};
+            LostEntry entry{
+                std::string(rows->column_text(0)), std::string(rows->column_text(1)), {}};
             entry.value.name = rows->column_text(2);
             entry.value.raw_value = rows->column_text(3);
             entry.value.stamp = parse_stamp(rows->column_text(4)).value_or(Stamp{});
             entry.value.by = rows->column_text(5);
-            entry.value.lost_to = rows->column_int64(6) == 0 ? ledger::LostTo::edit : ledger::LostTo::deletion;
+            entry.value.lost_to =
+                rows->column_int64(6) == 0 ? ledger::LostTo::edit : ledger::LostTo::deletion;
             entry.value.clash = rows->column_int64(7) != 0;
             out.push_back(std::move(entry));
         }
@@ -661,98 +785,151 @@ Result<std::vector<LostEntry>> PlanImpl::lost() {
 }
 
 Result<std::vector<Finding>> PlanImpl::findings() {
-    TASKSTORE_LET(auto out, read([&](sql::Connection& db) -> Result<std::vector<Finding>> {
-        std::vector<Finding> found;
-        {
-            TASKSTORE_LET(auto rows, db.prepare("SELECT collection,line,col,what,reason,raw FROM taskstore_damaged ORDER BY 1,2"));
-            while (true) {
-                TASKSTORE_LET(const bool row, rows->step());
-                if (!row) break;
-                const std::string what(rows->column_text(3));
-                Finding finding{what, std::string(rows->column_text(0)) + ".jsonl, line " + std::to_string(rows->column_int64(1)) + ", column " +
-                                          std::to_string(rows->column_int64(2)),
-                                std::string(rows->column_text(4)) + ": " + std::string(cut_utf8(rows->column_text(5), 80)), {}};
-                finding.mend = what == "torn_tail" ? "nothing to do: the next write saves it to run/torn and cuts it"
-                               : what == "merge_marker" ? "settle the clashing values, then run 'taskstore sync'"
-                                                        : "mend the line in an editor, or take the file's last good version from git";
-                found.push_back(std::move(finding));
-            }
-        }
-        {
-            TASKSTORE_LET(auto rows, db.prepare("SELECT name, n, (SELECT count(DISTINCT k) FROM taskstore_lines l WHERE l.batch=b.batch) FROM taskstore_batches b WHERE complete=0"));
-            while (true) {
-                TASKSTORE_LET(const bool row, rows->step());
-                if (!row) break;
-                found.push_back({"incomplete_batch", "batch " + std::string(rows->column_text(0)),
-                                 std::to_string(rows->column_int64(2)) + " of " + std::to_string(rows->column_int64(1)) +
-                                     " lines are here: a write that did not finish, or files that were committed apart; none of them counts",
-                                 "commit or merge the other files of the batch, or repeat the write"});
-            }
-        }
-        {
-            TASKSTORE_LET(auto rows, db.prepare("SELECT collection,id,member,value,clash,lost_to FROM taskstore_lost ORDER BY 1,2,3"));
-            while (true) {
-                TASKSTORE_LET(const bool row, rows->step());
-                if (!row) break;
-                const bool clash = rows->column_int64(4) != 0;
-                found.push_back({"lost_value", std::string(rows->column_text(0)) + " " + std::string(rows->column_text(1)) + ", " + std::string(rows->column_text(2)),
-                                 std::string(clash ? "two values have the same stamp; not shown: " : rows->column_int64(5) != 0 ? "edited beside a deletion: " : "lost to a concurrent edit: ") +
-                                     shown(rows->column_text(3)),
-                                 "set the member to the value that you want; it stays listed until it is settled"});
-            }
-        }
-        for (const Kind& kind : kinds()) {
-            for (const Field& field : kind.fields) {
-                if (field.refers_to.empty()) continue;
-                const Kind& target = *find_kind(field.refers_to);
-                std::string unknown = "SELECT t.id, t." + std::string(field.name) + " FROM " + table_of(&kind) + " t WHERE t." + std::string(field.name) +
-                                      " IS NOT NULL AND NOT EXISTS (SELECT 1 FROM " + table_of(&target) + " r WHERE r.id=t." + std::string(field.name) + ")";
-                for (const Field& other : target.fields) {
-                    if (other.unique) unknown += " AND NOT EXISTS (SELECT 1 FROM " + table_of(&target) + " r WHERE r." + std::string(other.name) + "=t." + std::string(field.name) + ")";
-                }
-                TASKSTORE_LET(auto rows, db.prepare(unknown + " LIMIT 100"));
+    TASKSTORE_LET(
+        auto out, read([&](sql::Connection& db) -> Result<std::vector<Finding>> {
+            std::vector<Finding> found;
+            {
+                TASKSTORE_LET(auto rows, db.prepare("SELECT collection,line,col,what,reason,raw "
+                                                    "FROM taskstore_damaged ORDER BY 1,2"));
                 while (true) {
                     TASKSTORE_LET(const bool row, rows->step());
                     if (!row) break;
-                    found.push_back({"orphan", std::string(kind.noun) + " " + std::string(rows->column_text(0)),
-                                     std::string(field.name) + " names " + std::string(target.noun) + " '" + std::string(rows->column_text(1)) + "', which is not here",
-                                     "it may come with another branch; else set " + std::string(field.name) + " to one that is"});
+                    const std::string what(rows->column_text(3));
+                    Finding finding{what,
+                                    std::string(rows->column_text(0)) + ".jsonl, line " +
+                                        std::to_string(rows->column_int64(1)) + ", column " +
+                                        std::to_string(rows->column_int64(2)),
+                                    std::string(rows->column_text(4)) + ": " +
+                                        std::string(cut_utf8(rows->column_text(5), 80)),
+                                    {}};
+                    finding.mend =
+                        what == "torn_tail"
+                            ? "nothing to do: the next write saves it to run/torn and cuts it"
+                        : what == "merge_marker"
+                            ? "settle the clashing values, then run 'taskstore sync'"
+                            : "mend the line in an editor, or take the file's last good version "
+                              "from git";
+                    found.push_back(std::move(finding));
                 }
             }
-            if (const Field* status = kind.field("status")) {
-                std::string list;
-                for (const std::string_view choice : status->choices) list += (list.empty() ? "'" : ",'") + std::string(choice) + "'";
-                TASKSTORE_LET(auto rows, db.prepare("SELECT id, json_extract(data, '$.status') FROM " + table_of(&kind) + " WHERE status IS NULL OR status NOT IN (" + list + ") LIMIT 100"));
+            {
+                TASKSTORE_LET(
+                    auto rows,
+                    db.prepare("SELECT name, n, (SELECT count(DISTINCT k) FROM taskstore_lines l "
+                               "WHERE l.batch=b.batch) FROM taskstore_batches b WHERE complete=0"));
                 while (true) {
                     TASKSTORE_LET(const bool row, rows->step());
                     if (!row) break;
-                    found.push_back({"misfit", std::string(kind.noun) + " " + std::string(rows->column_text(0)), "its status is '" + std::string(rows->column_text(1)) + "'",
-                                     "set it to one of " + list});
+                    found.push_back(
+                        {"incomplete_batch", "batch " + std::string(rows->column_text(0)),
+                         std::to_string(rows->column_int64(2)) + " of " +
+                             std::to_string(rows->column_int64(1)) +
+                             " lines are here: a write that did not finish, or files that were "
+                             "committed apart; none of them counts",
+                         "commit or merge the other files of the batch, or repeat the write"});
                 }
             }
-        }
-        const std::int64_t bound = x_clock.wall_ms() + x_options.ahead_ms_max;
-        std::string ahead = "SELECT collection, id, updated_at FROM records WHERE updated_at>?1";
-        for (const Kind& kind : kinds()) ahead += " UNION ALL SELECT '" + std::string(kind.collection) + "', id, updated_at FROM " + table_of(&kind) + " WHERE updated_at>?1";
-        TASKSTORE_LET(auto rows, db.prepare(ahead + " LIMIT 100"));
-        TASKSTORE_TRY(rows->bind(1, bound));
-        while (true) {
-            TASKSTORE_LET(const bool row, rows->step());
-            if (!row) break;
-            found.push_back({"clock_ahead", std::string(rows->column_text(0)) + " " + std::string(rows->column_text(1)),
-                             "it was stamped " + to_rfc3339(rows->column_int64(2)) + ", far in the future: the clock of its writer was wrong",
-                             "set that clock right; the next edit of the record still comes after it"});
-        }
-        return found;
-    }));
+            {
+                TASKSTORE_LET(auto rows,
+                              db.prepare("SELECT collection,id,member,value,clash,lost_to FROM "
+                                         "taskstore_lost ORDER BY 1,2,3"));
+                while (true) {
+                    TASKSTORE_LET(const bool row, rows->step());
+                    if (!row) break;
+                    const bool clash = rows->column_int64(4) != 0;
+                    found.push_back(
+                        {"lost_value",
+                         std::string(rows->column_text(0)) + " " +
+                             std::string(rows->column_text(1)) + ", " +
+                             std::string(rows->column_text(2)),
+                         std::string(clash ? "two values have the same stamp; not shown: "
+                                     : rows->column_int64(5) != 0 ? "edited beside a deletion: "
+                                                                  : "lost to a concurrent edit: ") +
+                             shown(rows->column_text(3)),
+                         "set the member to the value that you want; it stays listed until it is "
+                         "settled"});
+                }
+            }
+            for (const Kind& kind : kinds()) {
+                for (const Field& field : kind.fields) {
+                    if (field.refers_to.empty()) continue;
+                    const Kind& target = *find_kind(field.refers_to);
+                    std::string unknown =
+                        "SELECT t.id, t." + std::string(field.name) + " FROM " + table_of(&kind) +
+                        " t WHERE t." + std::string(field.name) +
+                        " IS NOT NULL AND NOT EXISTS (SELECT 1 FROM " + table_of(&target) +
+                        " r WHERE r.id=t." + std::string(field.name) + ")";
+                    for (const Field& other : target.fields) {
+                        if (other.unique)
+                            unknown += " AND NOT EXISTS (SELECT 1 FROM " + table_of(&target) +
+                                       " r WHERE r." + std::string(other.name) + "=t." +
+                                       std::string(field.name) + ")";
+                    }
+                    TASKSTORE_LET(auto rows, db.prepare(unknown + " LIMIT 100"));
+                    while (true) {
+                        TASKSTORE_LET(const bool row, rows->step());
+                        if (!row) break;
+                        found.push_back(
+                            {"orphan",
+                             std::string(kind.noun) + " " + std::string(rows->column_text(0)),
+                             std::string(field.name) + " names " + std::string(target.noun) + " '" +
+                                 std::string(rows->column_text(1)) + "', which is not here",
+                             "it may come with another branch; else set " +
+                                 std::string(field.name) + " to one that is"});
+                    }
+                }
+                if (const Field* status = kind.field("status")) {
+                    std::string list;
+                    for (const std::string_view choice : status->choices)
+                        list += (list.empty() ? "'" : ",'") + std::string(choice) + "'";
+                    TASKSTORE_LET(
+                        auto rows,
+                        db.prepare("SELECT id, json_extract(data, '$.status') FROM " +
+                                   table_of(&kind) + " WHERE status IS NULL OR status NOT IN (" +
+                                   list + ") LIMIT 100"));
+                    while (true) {
+                        TASKSTORE_LET(const bool row, rows->step());
+                        if (!row) break;
+                        found.push_back(
+                            {"misfit",
+                             std::string(kind.noun) + " " + std::string(rows->column_text(0)),
+                             "its status is '" + std::string(rows->column_text(1)) + "'",
+                             "set it to one of " + list});
+                    }
+                }
+            }
+            const std::int64_t bound = x_clock.wall_ms() + x_options.ahead_ms_max;
+            std::string ahead =
+                "SELECT collection, id, updated_at FROM records WHERE updated_at>?1";
+            for (const Kind& kind : kinds())
+                ahead += " UNION ALL SELECT '" + std::string(kind.collection) +
+                         "', id, updated_at FROM " + table_of(&kind) + " WHERE updated_at>?1";
+            TASKSTORE_LET(auto rows, db.prepare(ahead + " LIMIT 100"));
+            TASKSTORE_TRY(rows->bind(1, bound));
+            while (true) {
+                TASKSTORE_LET(const bool row, rows->step());
+                if (!row) break;
+                found.push_back(
+                    {"clock_ahead",
+                     std::string(rows->column_text(0)) + " " + std::string(rows->column_text(1)),
+                     "it was stamped " + to_rfc3339(rows->column_int64(2)) +
+                         ", far in the future: the clock of its writer was wrong",
+                     "set that clock right; the next edit of the record still comes after it"});
+            }
+            return found;
+        }));
     TASKSTORE_LET(const auto strangers, x_ledger.strangers());
     for (const std::string& stranger : strangers) {
-        out.push_back({"stranger", stranger.substr(0, stranger.find(": ")), stranger.substr(stranger.find(": ") + 2), "rename or move it: it is not read"});
+        out.push_back({"stranger", stranger.substr(0, stranger.find(": ")),
+                       stranger.substr(stranger.find(": ") + 2),
+                       "rename or move it: it is not read"});
     }
     const std::string torn = os::join_path(os::join_path(x_options.folder, "run"), "torn");
     if (const auto saved = x_files.list(torn)) {
         for (const std::string& name : *saved) {
-            out.push_back({"torn_tail", os::join_path(torn, name), "the end of an append that did not finish was saved here", "look at it; it was never acknowledged, so the file may go"});
+            out.push_back({"torn_tail", os::join_path(torn, name),
+                           "the end of an append that did not finish was saved here",
+                           "look at it; it was never acknowledged, so the file may go"});
         }
     }
     return out;

@@ -13,24 +13,28 @@
 
 namespace taskstore::records {
 
-/// How late a read may notice a change that another program made to a file by itself (our own writers' are seen at once).
+/// How late a read may notice a change that another program made to a file by itself (our own
+/// writers' are seen at once).
 inline constexpr std::int64_t kNoticeNs = 10'000'000;
 inline constexpr std::size_t kGroupMax = 256;
 
 class PlanImpl final : public Plan {
   public:
-    PlanImpl(os::FileSystem& files, sql::Driver& driver, const Clock& clock, Random& random, PlanOptions options);
+    PlanImpl(os::FileSystem& files, sql::Driver& driver, const Clock& clock, Random& random,
+             PlanOptions options);
     Status start();
 
     Result<SyncReport> sync(bool rebuild) override;
     Result<Written> write(std::vector<Write> writes) override;
     Result<Record> get(std::string_view collection, std::string_view id) override;
     Result<std::string> resolve(std::string_view collection, std::string_view part) override;
-    Result<std::vector<std::string>> short_ids(std::string_view collection, const std::vector<std::string>& ids) override;
+    Result<std::vector<std::string>> short_ids(std::string_view collection,
+                                               const std::vector<std::string>& ids) override;
     Result<Page> list(const Query& query) override;
     Result<std::int64_t> count(const Query& query) override;
     Result<std::vector<std::pair<std::string, std::int64_t>>> collections() override;
-    Result<std::vector<std::pair<std::string, std::int64_t>>> tally(std::string_view collection, std::string_view field) override;
+    Result<std::vector<std::pair<std::string, std::int64_t>>> tally(
+        std::string_view collection, std::string_view field) override;
     Result<std::vector<Version>> history(std::string_view collection, std::string_view id) override;
     Result<Written> undo(std::string_view collection, std::string_view id) override;
     Result<std::string> state_hash() override;
@@ -51,7 +55,7 @@ class PlanImpl final : public Plan {
         std::string id;
         std::string text;  ///< With LF.
         std::int64_t rid = 0;
-        bool known = false;   ///< The cache has had the record before.
+        bool known = false;  ///< The cache has had the record before.
         bool removes = false;
         Record record;
         std::vector<ledger::Change> members;  ///< Of a create: what the line holds.
@@ -77,12 +81,16 @@ class PlanImpl final : public Plan {
     void commit_group(std::vector<Ticket*>& tickets);
     Status check_fresh_for(const std::vector<Ticket*>& tickets);
     Status prepare(Group& group, Ticket& ticket);
-    Result<Prepared> prepare_create(Group& group, const Write& write, const ledger::EditOptions& options);
-    Result<Prepared> prepare_change(Group& group, const Write& write, const ledger::EditOptions& options);
+    Result<Prepared> prepare_create(Group& group, const Write& write,
+                                    const ledger::EditOptions& options);
+    Result<Prepared> prepare_change(Group& group, const Write& write,
+                                    const ledger::EditOptions& options);
     Result<StoredState> load(Group& group, std::string_view collection, std::string_view id);
     Status check_reference(Group& group, const Field& field, const std::string& raw);
-    Status check_unique(Group& group, const Kind& kind, const Field& field, const std::string& raw, std::string_view own_id);
-    Result<Prepared> finish(const std::string& collection, const StoredState& stored, std::string text, bool removes);
+    Status check_unique(Group& group, const Kind& kind, const Field& field, const std::string& raw,
+                        std::string_view own_id);
+    Result<Prepared> finish(const std::string& collection, const StoredState& stored,
+                            std::string text, bool removes);
     Status apply(std::vector<Prepared>& lines, std::map<std::string, ledger::Appended>& appended);
     Status extend_chunks(std::string_view collection, FileRow& row);
 
@@ -95,7 +103,8 @@ class PlanImpl final : public Plan {
     std::unique_ptr<ledger::Replica> x_replica;
     UuidSource x_ids;
 
-    std::mutex x_db_mutex;  ///< Guards the writing connection and everything down to the next blank line.
+    std::mutex
+        x_db_mutex;  ///< Guards the writing connection and everything down to the next blank line.
     std::unique_ptr<sql::Connection> x_db;
     std::unique_ptr<Cache> x_cache;
     os::FileIdentity x_cache_identity;
@@ -103,7 +112,8 @@ class PlanImpl final : public Plan {
 
     std::mutex x_reader_mutex;
     std::vector<std::unique_ptr<sql::Connection>> x_readers;
-    std::int64_t x_reader_age = 0;  ///< Grows when the cache is replaced: older readers are not reused.
+    std::int64_t x_reader_age =
+        0;  ///< Grows when the cache is replaced: older readers are not reused.
     std::vector<std::string> x_notes;
     std::atomic<std::int64_t> x_checked_boot_ns{0};
 

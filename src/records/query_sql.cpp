@@ -12,14 +12,19 @@ namespace {
 
 sql::Value value_of_raw(std::string_view raw) {
     switch (kind_of_raw(raw)) {
-        case JsonKind::boolean: return std::int64_t{raw == "true" ? 1 : 0};
+        case JsonKind::boolean:
+            return std::int64_t{raw == "true" ? 1 : 0};
         case JsonKind::number:
             if (const auto integer = raw_to_int64(raw)) return *integer;
-            if (const auto json = Json::parse(raw); json && json->as_double()) return *json->as_double();
+            if (const auto json = Json::parse(raw); json && json->as_double())
+                return *json->as_double();
             return std::string(raw);
-        case JsonKind::string: return unescape_json(raw).value_or(std::string());
-        case JsonKind::null: return std::monostate{};
-        default: return std::string(raw);
+        case JsonKind::string:
+            return unescape_json(raw).value_or(std::string());
+        case JsonKind::null:
+            return std::monostate{};
+        default:
+            return std::string(raw);
     }
 }
 
@@ -35,18 +40,22 @@ class Builder {
 
     Status check_field(const std::string& field) {
         if (field.empty()) return fail(Code::invalid, "a filter names no field");
-        if (x_kind == nullptr || field == "updated_at" || field == x_kind->id_member || x_kind->field(field) != nullptr) return ok();
+        if (x_kind == nullptr || field == "updated_at" || field == x_kind->id_member ||
+            x_kind->field(field) != nullptr)
+            return ok();
         std::vector<std::string_view> names{"updated_at", x_kind->id_member};
         for (const Field& known : x_kind->fields) names.push_back(known.name);
         const auto nearest = nearest_name(field, names);
-        return fail(Code::invalid, "a " + std::string(x_kind->noun) + " has no field '" + field + "'")
+        return fail(Code::invalid,
+                    "a " + std::string(x_kind->noun) + " has no field '" + field + "'")
             .with_hint(nearest ? "did you mean '" + std::string(*nearest) + "'?" : "");
     }
 
     /// A value as the column holds it: choices take every spelling.
     Result<sql::Value> column_value(const Filter& filter, const std::string& raw) {
         const Field* field = x_kind == nullptr ? nullptr : x_kind->field(filter.field);
-        if (field != nullptr && field->type == FieldType::choice && kind_of_raw(raw) == JsonKind::string && filter.op != Op::contains) {
+        if (field != nullptr && field->type == FieldType::choice &&
+            kind_of_raw(raw) == JsonKind::string && filter.op != Op::contains) {
             TASKSTORE_LET(const std::string text, unescape_json(raw));
             TASKSTORE_LET(const std::string_view choice, parse_choice(*field, text));
             return sql::Value(std::string(choice));
@@ -66,7 +75,8 @@ class Builder {
             return text + ")";
         }
         TASKSTORE_TRY(check_field(filter.field));
-        if (filter.op != Op::in && filter.values.size() != 1) return fail(Code::invalid, "a comparison of '" + filter.field + "' needs one value");
+        if (filter.op != Op::in && filter.values.size() != 1)
+            return fail(Code::invalid, "a comparison of '" + filter.field + "' needs one value");
         const std::string column = column_of(x_kind, filter.field);
         if (filter.op == Op::in) {
             std::string list;
@@ -81,16 +91,20 @@ class Builder {
         if (filter.op == Op::eq && null) return column + " IS NULL";
         if (filter.op == Op::ne && null) return column + " IS NOT NULL";
         if (filter.op == Op::contains) {
-            if (!std::holds_alternative<std::string>(value)) return fail(Code::invalid, "'contains' wants text: write it in double quotes");
-            return "(typeof(" + column + ")='text' AND instr(" + column + "," + bind(std::move(value)) + ")>0)";
+            if (!std::holds_alternative<std::string>(value))
+                return fail(Code::invalid, "'contains' wants text: write it in double quotes");
+            return "(typeof(" + column + ")='text' AND instr(" + column + "," +
+                   bind(std::move(value)) + ")>0)";
         }
         if (filter.op == Op::ne) return column + " IS NOT " + bind(std::move(value));
         if (filter.op == Op::eq) return column + "=" + bind(std::move(value));
         constexpr std::array kSigns{"<", "<=", ">", ">="};
-        const char* sign = kSigns[static_cast<std::size_t>(filter.op) - static_cast<std::size_t>(Op::lt)];
+        const char* sign =
+            kSigns[static_cast<std::size_t>(filter.op) - static_cast<std::size_t>(Op::lt)];
         // Values of unlike types have no order between them.
         const bool text = std::holds_alternative<std::string>(value);
-        return "(typeof(" + column + (text ? ")='text'" : ") IN ('integer','real')") + " AND " + column + sign + bind(std::move(value)) + ")";
+        return "(typeof(" + column + (text ? ")='text'" : ") IN ('integer','real')") + " AND " +
+               column + sign + bind(std::move(value)) + ")";
     }
 
     std::vector<sql::Value> parameters;
@@ -103,7 +117,8 @@ class Builder {
 std::string fingerprint(const Query& query, const std::string& order_field, bool descending) {
     std::string text = query.collection + "\n" + order_field + (descending ? "-" : "+");
     const auto add = [&](const auto& self, const Filter& filter) -> void {
-        text += "\n(" + std::to_string(static_cast<int>(filter.kind)) + filter.field + std::to_string(static_cast<int>(filter.op));
+        text += "\n(" + std::to_string(static_cast<int>(filter.kind)) + filter.field +
+                std::to_string(static_cast<int>(filter.op));
         for (const std::string& value : filter.values) text += "\n" + value;
         for (const Filter& part : filter.parts) self(self, part);
         text += ")";
@@ -117,27 +132,40 @@ std::string fingerprint(const Query& query, const std::string& order_field, bool
 Filter Filter::compare(std::string field, Op op, std::string raw_value) {
     return {Kind::compare, std::move(field), op, {std::move(raw_value)}, {}};
 }
-Filter Filter::all_of(std::vector<Filter> parts) { return {Kind::all_of, {}, Op::eq, {}, std::move(parts)}; }
-Filter Filter::any_of(std::vector<Filter> parts) { return {Kind::any_of, {}, Op::eq, {}, std::move(parts)}; }
+Filter Filter::all_of(std::vector<Filter> parts) {
+    return {Kind::all_of, {}, Op::eq, {}, std::move(parts)};
+}
+Filter Filter::any_of(std::vector<Filter> parts) {
+    return {Kind::any_of, {}, Op::eq, {}, std::move(parts)};
+}
 
 Result<Filter> parse_filter(std::string_view text) {
     struct Sign {
         std::string_view sign;
         Op op;
     };
-    constexpr std::array kSigns{Sign{"!=", Op::ne}, Sign{"<=", Op::le}, Sign{">=", Op::ge}, Sign{"=", Op::eq},
-                                Sign{"<", Op::lt},  Sign{">", Op::gt},  Sign{"~", Op::contains}};
+    constexpr std::array kSigns{Sign{"!=", Op::ne},     Sign{"<=", Op::le}, Sign{">=", Op::ge},
+                                Sign{"=", Op::eq},      Sign{"<", Op::lt},  Sign{">", Op::gt},
+                                Sign{"~", Op::contains}};
     const std::size_t at = text.find_first_of("!=<>~");
     for (const Sign& sign : kSigns) {
-        if (at == std::string_view::npos || at == 0 || text.substr(at, sign.sign.size()) != sign.sign) continue;
+        if (at == std::string_view::npos || at == 0 ||
+            text.substr(at, sign.sign.size()) != sign.sign)
+            continue;
         const std::string_view value = text.substr(at + sign.sign.size());
-        const bool json = Json::parse(value).has_value() && kind_of_raw(value) != JsonKind::object && kind_of_raw(value) != JsonKind::array;
+        const bool json = Json::parse(value).has_value() &&
+                          kind_of_raw(value) != JsonKind::object &&
+                          kind_of_raw(value) != JsonKind::array;
         std::string raw;
-        if (json && !(sign.op == Op::contains && value[0] != '"')) raw = value;
-        else append_json_string(raw, value);
+        if (json && !(sign.op == Op::contains && value[0] != '"'))
+            raw = value;
+        else
+            append_json_string(raw, value);
         return Filter::compare(std::string(text.substr(0, at)), sign.op, std::move(raw));
     }
-    return fail(Code::invalid, "'" + std::string(text) + "' is no filter: write FIELD=VALUE, or one of != < <= > >= ~ for =");
+    return fail(Code::invalid,
+                "'" + std::string(text) +
+                    "' is no filter: write FIELD=VALUE, or one of != < <= > >= ~ for =");
 }
 
 std::string quoted(std::string_view identifier) {
@@ -146,12 +174,16 @@ std::string quoted(std::string_view identifier) {
     return text + "\"";
 }
 
-std::string table_of(const Kind* kind) { return kind == nullptr ? "records" : std::string(kind->collection); }
+std::string table_of(const Kind* kind) {
+    return kind == nullptr ? "records" : std::string(kind->collection);
+}
 
 std::string column_of(const Kind* kind, std::string_view field) {
     if (field == "updated_at") return "updated_at";
     if (field == (kind != nullptr ? kind->id_member : "id")) return "id";
-    if (const Field* known = kind != nullptr ? kind->field(field) : nullptr; known != nullptr && !known->document) return quoted(field);
+    if (const Field* known = kind != nullptr ? kind->field(field) : nullptr;
+        known != nullptr && !known->document)
+        return quoted(field);
     std::string path = "$." + quoted(field);
     std::string literal = "'";
     for (const char c : path) literal += c == '\'' ? std::string("''") : std::string(1, c);
@@ -162,8 +194,11 @@ Result<SelectSql> select_sql(const Query& query) {
     Builder builder(query);
     const Kind* kind = builder.kind();
     SelectSql out;
-    out.order_field = !query.order_field.empty() ? query.order_field : kind != nullptr ? std::string(kind->order_field) : "updated_at";
-    out.descending = !query.order_field.empty() ? query.descending : kind == nullptr || kind->order_descending;
+    out.order_field = !query.order_field.empty() ? query.order_field
+                      : kind != nullptr          ? std::string(kind->order_field)
+                                                 : "updated_at";
+    out.descending =
+        !query.order_field.empty() ? query.descending : kind == nullptr || kind->order_descending;
     TASKSTORE_TRY(builder.check_field(out.order_field));
     const std::string order = column_of(kind, out.order_field);
     std::string where;
@@ -174,29 +209,36 @@ Result<SelectSql> select_sql(const Query& query) {
     }
     if (!query.cursor.empty()) {
         const auto bad = [] {
-            return fail(Code::invalid, "this cursor does not belong to this query").with_hint("repeat the list from its start, without --cursor");
+            return fail(Code::invalid, "this cursor does not belong to this query")
+                .with_hint("repeat the list from its start, without --cursor");
         };
         const auto text = from_base64url(query.cursor);
         const auto json = text ? Json::parse(*text) : Result<Json>(fail(Code::invalid, ""));
-        if (!json || json->get("q").as_string() != fingerprint(query, out.order_field, out.descending)) return bad();
+        if (!json ||
+            json->get("q").as_string() != fingerprint(query, out.order_field, out.descending))
+            return bad();
         const auto id = json->get("id").as_string();
         if (!id) return bad();
         const std::string sign = out.descending ? "<" : ">";
         const Json key = json->get("k");
         if (key.is_null()) {
             // Nulls come first ascending and last descending, as SQLite sorts them.
-            const std::string rest = "(" + order + " IS NULL AND id" + sign + builder.bind(*id) + ")";
-            where += (where.empty() ? "" : " AND ") + (out.descending ? rest : "(" + rest + " OR " + order + " IS NOT NULL)");
+            const std::string rest =
+                "(" + order + " IS NULL AND id" + sign + builder.bind(*id) + ")";
+            where += (where.empty() ? "" : " AND ") +
+                     (out.descending ? rest : "(" + rest + " OR " + order + " IS NOT NULL)");
         } else {
             const std::string key_parameter = builder.bind(value_of_raw(key.to_text()));
-            std::string rest = "(" + order + ",id)" + sign + "(" + key_parameter + "," + builder.bind(*id) + ")";
+            std::string rest =
+                "(" + order + ",id)" + sign + "(" + key_parameter + "," + builder.bind(*id) + ")";
             if (out.descending) rest = "(" + rest + " OR " + order + " IS NULL)";
             where += (where.empty() ? "" : " AND ") + rest;
         }
     }
     const std::string direction = out.descending ? " DESC" : "";
-    out.text = "SELECT id,data,revision,updated_at," + order + " FROM " + table_of(kind) + (where.empty() ? "" : " WHERE " + where) +
-               " ORDER BY " + order + direction + ",id" + direction;
+    out.text = "SELECT id,data,revision,updated_at," + order + " FROM " + table_of(kind) +
+               (where.empty() ? "" : " WHERE " + where) + " ORDER BY " + order + direction + ",id" +
+               direction;
     if (query.limit > 0) out.text += " LIMIT " + std::to_string(query.limit + 1);
     out.parameters = std::move(builder.parameters);
     return out;
@@ -213,14 +255,24 @@ Result<SelectSql> count_sql(const Query& query) {
     return out;
 }
 
-std::string make_cursor(const Query& query, const SelectSql& sql, const sql::Value& order_key, std::string_view id) {
+std::string make_cursor(const Query& query, const SelectSql& sql, const sql::Value& order_key,
+                        std::string_view id) {
     std::string text;
     JsonWriter writer(text);
-    writer.begin_object().key("q").string(fingerprint(query, sql.order_field, sql.descending)).key("id").string(id).key("k");
-    if (const auto* integer = std::get_if<std::int64_t>(&order_key)) writer.integer(*integer);
-    else if (const auto* real = std::get_if<double>(&order_key)) writer.number(*real);
-    else if (const auto* key = std::get_if<std::string>(&order_key)) writer.string(*key);
-    else writer.null();
+    writer.begin_object()
+        .key("q")
+        .string(fingerprint(query, sql.order_field, sql.descending))
+        .key("id")
+        .string(id)
+        .key("k");
+    if (const auto* integer = std::get_if<std::int64_t>(&order_key))
+        writer.integer(*integer);
+    else if (const auto* real = std::get_if<double>(&order_key))
+        writer.number(*real);
+    else if (const auto* key = std::get_if<std::string>(&order_key))
+        writer.string(*key);
+    else
+        writer.null();
     writer.end_object();
     return to_base64url(text);
 }

@@ -17,10 +17,12 @@ struct SelectSql {
     bool descending = true;
 };
 
-/// SELECT id, data, revision, updated_at, ORDER-KEY … (limit + 1 rows, to know whether there are more).
+/// SELECT id, data, revision, updated_at, ORDER-KEY … (limit + 1 rows, to know whether there are
+/// more).
 Result<SelectSql> select_sql(const Query& query);
 Result<SelectSql> count_sql(const Query& query);
-std::string make_cursor(const Query& query, const SelectSql& sql, const sql::Value& order_key, std::string_view id);
+std::string make_cursor(const Query& query, const SelectSql& sql, const sql::Value& order_key,
+                        std::string_view id);
 
 /// The SQL expression of a member in the cache's table of the collection.
 std::string column_of(const Kind* kind, std::string_view field);

@@ -1,4 +1,5 @@
-// The write path: prepare every change of a group against the cache, append, flush, then bring the cache along.
+// The write path: prepare every change of a group against the cache, append, flush, then bring the
+// cache along.
 
 #include "plan_impl.hpp"
 
@@ -12,9 +13,11 @@ namespace {
 constexpr std::size_t kIdBytesMax = 256;
 
 Status check_id(std::string_view id) {
-    if (id.empty() || id.size() > kIdBytesMax) return fail(Code::invalid, "an id has 1 to 256 bytes");
+    if (id.empty() || id.size() > kIdBytesMax)
+        return fail(Code::invalid, "an id has 1 to 256 bytes");
     for (const char c : id) {
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return fail(Code::invalid, "an id holds no control characters");
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
+            return fail(Code::invalid, "an id holds no control characters");
     }
     if (first_invalid_utf8(id)) return fail(Code::invalid, "the id is not UTF-8");
     return ok();
@@ -22,8 +25,10 @@ Status check_id(std::string_view id) {
 
 Status check_raw(const std::string& name, const std::string& raw) {
     if (raw.empty()) return ok();
-    if (auto json = check_json(raw); !json) return fail(Code::invalid, "'" + name + "': " + json.error().message);
-    if (raw.find('\n') != std::string::npos) return fail(Code::invalid, "'" + name + "': JSON in a ledger stands on one line");
+    if (auto json = check_json(raw); !json)
+        return fail(Code::invalid, "'" + name + "': " + json.error().message);
+    if (raw.find('\n') != std::string::npos)
+        return fail(Code::invalid, "'" + name + "': JSON in a ledger stands on one line");
     return ok();
 }
 
@@ -31,7 +36,8 @@ Status check_raw(const std::string& name, const std::string& raw) {
 Result<std::string> declared_value(const Kind& kind, const Field& field, std::string raw) {
     if (raw.empty()) raw = "null";
     const auto wrong = [&](std::string_view want) {
-        return fail(Code::invalid, std::string(kind.noun) + "." + std::string(field.name) + " is " + std::string(want) + ", not " +
+        return fail(Code::invalid, std::string(kind.noun) + "." + std::string(field.name) + " is " +
+                                       std::string(want) + ", not " +
                                        std::string(cut_utf8(raw, 40)));
     };
     if (raw == "null") {
@@ -42,15 +48,18 @@ Result<std::string> declared_value(const Kind& kind, const Field& field, std::st
         case FieldType::text:
             if (kind_of_raw(raw) != JsonKind::string) return wrong("text");
             if (field.required && raw == "\"\"") return wrong("not empty");
-            if (unescape_json(raw)->find('\0') != std::string::npos) return wrong("text without U+0000");
+            if (unescape_json(raw)->find('\0') != std::string::npos)
+                return wrong("text without U+0000");
             return raw;
         case FieldType::integer:
         case FieldType::time_ms: {
             const auto value = raw_to_int64(raw);
             if (!value || *value < 0) return wrong("a whole number from 0");
             if (field.name == "review_passes" && *value > 255) return wrong("at most 255");
-            if (field.name == "iteration_count" && *value > 4294967295) return wrong("at most 4294967295");
-            if (field.type == FieldType::time_ms && *value > kStampMsMax) return wrong("a time before the year 2200");
+            if (field.name == "iteration_count" && *value > 4294967295)
+                return wrong("at most 4294967295");
+            if (field.type == FieldType::time_ms && *value > kStampMsMax)
+                return wrong("a time before the year 2200");
             return raw;
         }
         case FieldType::choice: {
@@ -72,7 +81,8 @@ Failure unknown_field(const Kind& kind, const std::string& name) {
 }
 
 std::string text_of_raw(std::string_view raw) {
-    return kind_of_raw(raw) == JsonKind::string ? unescape_json(raw).value_or(std::string(raw)) : std::string(raw);
+    return kind_of_raw(raw) == JsonKind::string ? unescape_json(raw).value_or(std::string(raw))
+                                                : std::string(raw);
 }
 
 }  // namespace
@@ -87,7 +97,8 @@ std::pair<std::string_view, std::string_view> split_own_line(std::string_view te
 
 /// What this group has prepared so far: later members must see earlier ones.
 struct PlanImpl::Group {
-    std::map<std::pair<std::string, std::string>, std::size_t> latest;  ///< The last of `lines` for a record.
+    std::map<std::pair<std::string, std::string>, std::size_t>
+        latest;  ///< The last of `lines` for a record.
     std::vector<Prepared> lines;
 
     void add(Prepared line) {
@@ -117,7 +128,8 @@ Result<Written> PlanImpl::write(std::vector<Write> writes) {
             x_queue_moved.wait(queue, [&] { return ticket.done || !x_leading; });
             continue;
         }
-        // Whoever finds the queue without a leader leads: one append and one flush for all who wait.
+        // Whoever finds the queue without a leader leads: one append and one flush for all who
+        // wait.
         x_leading = true;
         std::vector<Ticket*> tickets;
         while (!x_queue.empty() && tickets.size() < kGroupMax) {
@@ -151,7 +163,8 @@ Status PlanImpl::check_fresh_for(const std::vector<Ticket*>& tickets) {
         TASKSTORE_LET(const FileRow row, x_cache->file_row(collection));
         const auto info = x_files.info(x_ledger.path_of(collection));
         const bool absent = !info && info.error().code == Code::not_found;
-        if (absent ? row.number == 0 : info && !row.racy && row.identity == info->identity) continue;
+        if (absent ? row.number == 0 : info && !row.racy && row.identity == info->identity)
+            continue;
         SyncReport report;
         return refresh_locked(report);
     }
@@ -176,7 +189,8 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
     if (auto status = check_fresh_for(tickets); !status) return fail_all(status.error());
 
     Group group;
-    // One read transaction for all look-ups of the group: taking and leaving a snapshot for each costs more than they do.
+    // One read transaction for all look-ups of the group: taking and leaving a snapshot for each
+    // costs more than they do.
     if (auto status = x_db->begin_read(); !status) return fail_all(status.error());
     for (Ticket* ticket : tickets) {
         const std::size_t before = group.lines.size();
@@ -192,8 +206,10 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
     std::map<std::string, Error> failures;
     for (const auto& [collection, text] : texts) {
         auto done = x_ledger.append(collection, text);
-        if (done) appended[collection] = std::move(*done);
-        else failures[collection] = done.error();
+        if (done)
+            appended[collection] = std::move(*done);
+        else
+            failures[collection] = done.error();
     }
     for (const Prepared& line : group.lines) {
         const auto failure = failures.find(line.collection);
@@ -207,11 +223,13 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
     // Durable from here on: what goes wrong now is a warning, never an error.
     std::vector<std::string> warnings;
     if (!failures.empty()) {
-        warnings.push_back("the cache stayed behind: a part of this group failed; the next command brings it up to date");
+        warnings.push_back(
+            "the cache stayed behind: a part of this group failed; the next command brings it up "
+            "to date");
     } else if (auto status = apply(group.lines, appended); !status) {
         x_db->rollback();
-        warnings.push_back("the record is safe in the ledger, but the cache stayed behind (" + status.error().message +
-                           "); the next command brings it up to date");
+        warnings.push_back("the record is safe in the ledger, but the cache stayed behind (" +
+                           status.error().message + "); the next command brings it up to date");
     }
     (void)x_replica->save().has_value();  // its stamps stand in the ledger too
     for (Prepared& line : group.lines) {
@@ -219,7 +237,8 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
         written.records.push_back(std::move(line.record));
         if (!warnings.empty() && written.notes.empty()) written.notes = warnings;
         for (const std::string& text : appended[line.collection].notes) {
-            if (std::ranges::find(written.notes, text) == written.notes.end()) written.notes.push_back(text);
+            if (std::ranges::find(written.notes, text) == written.notes.end())
+                written.notes.push_back(text);
         }
     }
 }
@@ -233,14 +252,18 @@ Status PlanImpl::prepare(Group& group, Ticket& ticket) {
     for (std::size_t i = 0; i < ticket.writes.size(); ++i) {
         Write& write = ticket.writes[i];
         if (!ledger::is_collection_name(write.collection)) {
-            return fail(Code::invalid, "'" + write.collection + "' is no collection's name: 1 to 64 of A-Z a-z 0-9 _ -");
+            return fail(Code::invalid, "'" + write.collection +
+                                           "' is no collection's name: 1 to 64 of A-Z a-z 0-9 _ -");
         }
         if (!batch.empty()) {
-            options.batch = ledger::Batch{batch, static_cast<std::uint32_t>(i + 1), static_cast<std::uint32_t>(ticket.writes.size())};
+            options.batch = ledger::Batch{batch, static_cast<std::uint32_t>(i + 1),
+                                          static_cast<std::uint32_t>(ticket.writes.size())};
         }
         options.forced = false;
-        for (const ledger::Change& change : write.changes) TASKSTORE_TRY(check_raw(change.name, change.raw_value));
-        auto prepared = write.kind == WriteKind::create ? prepare_create(group, write, options) : prepare_change(group, write, options);
+        for (const ledger::Change& change : write.changes)
+            TASKSTORE_TRY(check_raw(change.name, change.raw_value));
+        auto prepared = write.kind == WriteKind::create ? prepare_create(group, write, options)
+                                                        : prepare_change(group, write, options);
         if (!prepared) return fail(std::move(prepared).error());
         prepared->batch_number = batch.empty() ? 0 : static_cast<std::int64_t>(i + 1);
         prepared->ticket = &ticket;
@@ -259,7 +282,9 @@ Result<StoredState> PlanImpl::load(Group& group, std::string_view collection, st
     return StoredState{earlier->rid, ledger::fold(shape_of(collection), std::span(&line, 1))};
 }
 
-Result<PlanImpl::Prepared> PlanImpl::finish(const std::string& collection, const StoredState& stored, std::string text, bool removes) {
+Result<PlanImpl::Prepared> PlanImpl::finish(const std::string& collection,
+                                            const StoredState& stored, std::string text,
+                                            bool removes) {
     Prepared prepared;
     prepared.collection = collection;
     prepared.rid = stored.rid;
@@ -287,19 +312,24 @@ Status PlanImpl::check_reference(Group& group, const Field& field, const std::st
             const auto json = Json::parse(prepared.record.data);
             if (json && json->get(other.name).as_string() == name) return ok();
         }
-        TASKSTORE_LET(auto rows, x_db->prepare("SELECT 1 FROM " + table_of(&target) + " WHERE " + std::string(other.name) + "=?1"));
+        TASKSTORE_LET(auto rows, x_db->prepare("SELECT 1 FROM " + table_of(&target) + " WHERE " +
+                                               std::string(other.name) + "=?1"));
         TASKSTORE_TRY(rows->bind(1, std::string_view(name)));
         TASKSTORE_LET(const bool row, rows->step());
         if (row) return ok();
     }
-    return fail(Code::not_found, std::string(field.name) + ": there is no " + std::string(target.noun) + " '" + name + "'")
+    return fail(Code::not_found, std::string(field.name) + ": there is no " +
+                                     std::string(target.noun) + " '" + name + "'")
         .with_hint("create it first, or look at 'taskstore " + std::string(target.noun) + " list'");
 }
 
-Status PlanImpl::check_unique(Group& group, const Kind& kind, const Field& field, const std::string& raw, std::string_view own_id) {
+Status PlanImpl::check_unique(Group& group, const Kind& kind, const Field& field,
+                              const std::string& raw, std::string_view own_id) {
     const std::string name = text_of_raw(raw);
     const auto taken = [&](std::string_view by) {
-        return fail(Code::exists, "the " + std::string(field.name) + " '" + name + "' is taken by " + std::string(kind.noun) + " " + std::string(by));
+        return fail(Code::exists, "the " + std::string(field.name) + " '" + name +
+                                      "' is taken by " + std::string(kind.noun) + " " +
+                                      std::string(by));
     };
     for (const auto& [key, index] : group.latest) {
         const Prepared& prepared = group.lines[index];
@@ -307,7 +337,8 @@ Status PlanImpl::check_unique(Group& group, const Kind& kind, const Field& field
         const auto json = Json::parse(prepared.record.data);
         if (json && json->get(field.name).as_string() == name) return taken(key.second);
     }
-    TASKSTORE_LET(auto rows, x_db->prepare("SELECT id FROM " + table_of(&kind) + " WHERE " + std::string(field.name) + "=?1 AND id<>?2"));
+    TASKSTORE_LET(auto rows, x_db->prepare("SELECT id FROM " + table_of(&kind) + " WHERE " +
+                                           std::string(field.name) + "=?1 AND id<>?2"));
     TASKSTORE_TRY(rows->bind(1, std::string_view(name)));
     TASKSTORE_TRY(rows->bind(2, own_id));
     TASKSTORE_LET(const bool row, rows->step());
@@ -315,14 +346,16 @@ Status PlanImpl::check_unique(Group& group, const Kind& kind, const Field& field
     return ok();
 }
 
-Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& write, const ledger::EditOptions& options) {
+Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& write,
+                                                    const ledger::EditOptions& options) {
     const Kind* kind = find_kind(write.collection);
     const ledger::Shape shape = shape_of(write.collection);
     const std::string id = write.id.empty() ? x_ids.next() : write.id;
     TASKSTORE_TRY(check_id(id));
     TASKSTORE_LET(const StoredState stored, load(group, write.collection, id));
     if (stored.state.live()) {
-        return fail(Code::exists, (kind != nullptr ? std::string(kind->noun) : write.collection) + " '" + id + "' exists already")
+        return fail(Code::exists, (kind != nullptr ? std::string(kind->noun) : write.collection) +
+                                      " '" + id + "' exists already")
             .with_hint("change it with 'set', or leave --id away");
     }
     TASKSTORE_LET(const Stamp at, ledger::next_stamp(x_replica->clock().tick(), stored.state));
@@ -335,32 +368,40 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
         return found == write.changes.end() ? nullptr : &*found;
     };
     for (const ledger::Change& change : write.changes) {
-        if (ledger::is_frame_member(shape, change.name)) return fail(Code::invalid, "'" + change.name + "' is set by the store");
+        if (ledger::is_frame_member(shape, change.name))
+            return fail(Code::invalid, "'" + change.name + "' is set by the store");
         if (kind == nullptr) {
             if (!change.raw_value.empty()) changes.push_back(change);
             continue;
         }
         const Field* field = kind->field(change.name);
         if (field == nullptr) return unknown_field(*kind, change.name);
-        if (field->setter != FieldSetter::user) return fail(Code::invalid, "'" + change.name + "' is set by the store");
+        if (field->setter != FieldSetter::user)
+            return fail(Code::invalid, "'" + change.name + "' is set by the store");
     }
     if (kind != nullptr) {
         for (const Field& field : kind->fields) {
             const ledger::Change* change = given(field.name);
             std::string raw(field.initial.empty() ? "null" : field.initial);
-            if (field.setter == FieldSetter::created) raw = std::to_string(at.ms + write.created_offset_ms);
+            if (field.setter == FieldSetter::created)
+                raw = std::to_string(at.ms + write.created_offset_ms);
             if (field.setter == FieldSetter::entered) {
                 const ledger::Change* status = given("status");
-                const bool entered = status != nullptr && std::ranges::any_of(field.choices, [&](std::string_view choice) {
-                    const auto parsed = parse_choice(*kind->field("status"), text_of_raw(status->raw_value));
-                    return parsed && *parsed == choice;
-                });
+                const bool entered =
+                    status != nullptr &&
+                    std::ranges::any_of(field.choices, [&](std::string_view choice) {
+                        const auto parsed =
+                            parse_choice(*kind->field("status"), text_of_raw(status->raw_value));
+                        return parsed && *parsed == choice;
+                    });
                 raw = entered ? std::to_string(at.ms) : "null";
             }
             if (change != nullptr) {
                 raw = change->raw_value;
             } else if (field.required) {
-                return fail(Code::invalid, "a " + std::string(kind->noun) + " needs " + std::string(field.name) + ": " + std::string(field.help));
+                return fail(Code::invalid, "a " + std::string(kind->noun) + " needs " +
+                                               std::string(field.name) + ": " +
+                                               std::string(field.help));
             }
             if (field.setter == FieldSetter::user) {
                 TASKSTORE_LET(raw, declared_value(*kind, field, raw));
@@ -370,7 +411,9 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
             changes.push_back({std::string(field.name), raw});
         }
     }
-    TASKSTORE_LET(Prepared prepared, finish(write.collection, stored, ledger::encode_edit(shape, stored.state, changes, at, options), false));
+    TASKSTORE_LET(Prepared prepared,
+                  finish(write.collection, stored,
+                         ledger::encode_edit(shape, stored.state, changes, at, options), false));
     prepared.members = std::move(changes);
     prepared.id = id;
     prepared.record.id = id;
@@ -380,7 +423,8 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
     return prepared;
 }
 
-Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& write, const ledger::EditOptions& given_options) {
+Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& write,
+                                                    const ledger::EditOptions& given_options) {
     const Kind* kind = find_kind(write.collection);
     const ledger::Shape shape = shape_of(write.collection);
     const std::string noun = kind != nullptr ? std::string(kind->noun) : write.collection;
@@ -391,13 +435,17 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
     if (!write.expected_revision.empty() && write.expected_revision != to_text(state.at)) {
         std::string theirs;
         for (const ledger::MemberState& member : state.members) {
-            if (member.stamp == state.at && !ledger::is_frame_member(shape, member.name)) theirs += (theirs.empty() ? "" : ", ") + member.name + "=" + member.raw_value;
+            if (member.stamp == state.at && !ledger::is_frame_member(shape, member.name))
+                theirs += (theirs.empty() ? "" : ", ") + member.name + "=" + member.raw_value;
         }
         std::string mine;
-        for (const ledger::Change& change : write.changes) mine += (mine.empty() ? "" : ", ") + change.name + "=" + change.raw_value;
-        return fail(Code::conflict, noun + " '" + write.id + "' has changed since you read it: it is at revision " + to_text(state.at) +
-                                        (state.by.empty() ? "" : " by " + state.by) + " (" + theirs + "), you expected " +
-                                        write.expected_revision + (mine.empty() ? "" : " and wanted " + mine))
+        for (const ledger::Change& change : write.changes)
+            mine += (mine.empty() ? "" : ", ") + change.name + "=" + change.raw_value;
+        return fail(Code::conflict,
+                    noun + " '" + write.id + "' has changed since you read it: it is at revision " +
+                        to_text(state.at) + (state.by.empty() ? "" : " by " + state.by) + " (" +
+                        theirs + "), you expected " + write.expected_revision +
+                        (mine.empty() ? "" : " and wanted " + mine))
             .with_hint("read it again and repeat the change");
     }
     TASKSTORE_LET(const Stamp at, ledger::next_stamp(x_replica->clock().tick(), state));
@@ -407,7 +455,8 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
     } else {
         std::vector<ledger::Change> changes;
         for (const ledger::Change& change : write.changes) {
-            if (ledger::is_frame_member(shape, change.name)) return fail(Code::invalid, "'" + change.name + "' is set by the store");
+            if (ledger::is_frame_member(shape, change.name))
+                return fail(Code::invalid, "'" + change.name + "' is set by the store");
             if (kind == nullptr) {
                 changes.push_back(change);
                 continue;
@@ -420,7 +469,8 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
                 changes.push_back(change);
                 continue;
             }
-            if (field->setter != FieldSetter::user) return fail(Code::invalid, "'" + change.name + "' is set by the store");
+            if (field->setter != FieldSetter::user)
+                return fail(Code::invalid, "'" + change.name + "' is set by the store");
             TASKSTORE_LET(std::string raw, declared_value(*kind, *field, change.raw_value));
             if (field->unique) TASKSTORE_TRY(check_unique(group, *kind, *field, raw, write.id));
             if (before != nullptr && before->raw_value == raw) continue;
@@ -432,28 +482,37 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
                     if (!write.force) {
                         std::string next;
                         for (const Transition& transition : kind->transitions) {
-                            if (transition.from == from) next += (next.empty() ? "" : ", ") + std::string(transition.to);
+                            if (transition.from == from)
+                                next += (next.empty() ? "" : ", ") + std::string(transition.to);
                         }
-                        return fail(Code::conflict, noun + " '" + write.id + "' cannot go from " + from + " to " + to)
-                            .with_hint("from " + from + " it goes to " + (next.empty() ? "nothing else" : next) + "; --force overrides and is recorded");
+                        return fail(Code::conflict, noun + " '" + write.id + "' cannot go from " +
+                                                        from + " to " + to)
+                            .with_hint("from " + from + " it goes to " +
+                                       (next.empty() ? "nothing else" : next) +
+                                       "; --force overrides and is recorded");
                     }
                     options.forced = true;
                 }
                 for (const Field& timed : kind->fields) {
                     if (timed.setter != FieldSetter::entered) continue;
                     const bool enters = std::ranges::find(timed.choices, to) != timed.choices.end();
-                    changes.push_back({std::string(timed.name), enters ? std::to_string(at.ms) : "null"});
+                    changes.push_back(
+                        {std::string(timed.name), enters ? std::to_string(at.ms) : "null"});
                 }
             }
             changes.push_back({change.name, std::move(raw)});
         }
-        if (changes.empty()) return fail(Code::invalid, "nothing to change in " + noun + " '" + write.id + "'");
+        if (changes.empty())
+            return fail(Code::invalid, "nothing to change in " + noun + " '" + write.id + "'");
         text = ledger::encode_edit(shape, state, changes, at, options);
     }
-    TASKSTORE_LET(Prepared prepared, finish(write.collection, stored, std::move(text), write.kind == WriteKind::remove));
+    TASKSTORE_LET(Prepared prepared, finish(write.collection, stored, std::move(text),
+                                            write.kind == WriteKind::remove));
     prepared.id = write.id;
     prepared.record.id = write.id;
-    prepared.record.data = prepared.removes ? ledger::to_record_text(state) : std::string(split_own_line(prepared.text).first) + "}";
+    prepared.record.data = prepared.removes
+                               ? ledger::to_record_text(state)
+                               : std::string(split_own_line(prepared.text).first) + "}";
     prepared.record.revision = to_text(at);
     prepared.record.updated_at = at.ms;
     return prepared;
@@ -467,19 +526,24 @@ Status PlanImpl::extend_chunks(std::string_view collection, FileRow& row) {
     ledger::ScanStart start;
     if (!row.chunks.empty()) {
         start = {row.chunks.back().line_start, row.chunks.back().line_number};
-        row.chunks.resize(std::min(row.chunks.size() - 1, static_cast<std::size_t>(start.offset / ledger::kChunkBytes) + 1));
+        row.chunks.resize(
+            std::min(row.chunks.size() - 1,
+                     static_cast<std::size_t>(start.offset / ledger::kChunkBytes) + 1));
     }
-    return ledger::scan(*file, row.identity.size, start, row.chunks, [](const ledger::ScannedLine&) { return ok(); });
+    return ledger::scan(*file, row.identity.size, start, row.chunks,
+                        [](const ledger::ScannedLine&) { return ok(); });
 }
 
-Status PlanImpl::apply(std::vector<Prepared>& lines, std::map<std::string, ledger::Appended>& appended) {
+Status PlanImpl::apply(std::vector<Prepared>& lines,
+                       std::map<std::string, ledger::Appended>& appended) {
     TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*x_db));
     std::map<std::string, FileRow> rows;
     std::map<std::string, std::int64_t> offsets;
     for (auto& [collection, file] : appended) {
         TASKSTORE_LET(FileRow row, x_cache->file_row(collection));
         if (row.number == 0) {
-            TASKSTORE_LET(const std::int64_t last, x_cache->number("SELECT max(file) FROM taskstore_files"));
+            TASKSTORE_LET(const std::int64_t last,
+                          x_cache->number("SELECT max(file) FROM taskstore_files"));
             row.number = last + 1;
             TASKSTORE_TRY(x_cache->save_file(collection, row));
         } else if (!(row.identity == file.before) || !file.notes.empty()) {
@@ -500,15 +564,20 @@ Status PlanImpl::apply(std::vector<Prepared>& lines, std::map<std::string, ledge
             batch = batches[line.ticket];
             if (batch == 0) {
                 ledger::LineDecoder decoder(shape_of(line.collection));
-                TASKSTORE_LET(const ledger::Line decoded, decoder.decode(std::string_view(line.text).substr(0, line.text.size() - 1)));
-                TASKSTORE_LET(batch, x_cache->add_batch(decoded.batch->id, decoded.batch->count, true));
+                TASKSTORE_LET(
+                    const ledger::Line decoded,
+                    decoder.decode(std::string_view(line.text).substr(0, line.text.size() - 1)));
+                TASKSTORE_LET(batch,
+                              x_cache->add_batch(decoded.batch->id, decoded.batch->count, true));
                 batches[line.ticket] = batch;
             }
         }
-        TASKSTORE_TRY(x_cache->add_line(row.number * kFileSpan + offset, line.rid, bytes, batch, line.batch_number));
+        TASKSTORE_TRY(x_cache->add_line(row.number * kFileSpan + offset, line.rid, bytes, batch,
+                                        line.batch_number));
         offset += bytes + 1;
         if (!line.known && !line.members.empty()) {
-            TASKSTORE_TRY(x_cache->put_new(line.collection, line.rid, line.record, split_own_line(line.text).second, line.members));
+            TASKSTORE_TRY(x_cache->put_new(line.collection, line.rid, line.record,
+                                           split_own_line(line.text).second, line.members));
         } else {
             TASKSTORE_TRY(x_cache->put_own(line.collection, line.rid, line.text, true));
         }

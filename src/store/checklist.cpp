@@ -22,11 +22,13 @@ struct Heading {
 
 std::optional<Heading> heading_of(std::string_view line) {
     const std::size_t level = line.find_first_not_of('#');
-    if (level == 0 || level == std::string_view::npos || level > 6 || line[level] != ' ') return std::nullopt;
+    if (level == 0 || level == std::string_view::npos || level > 6 || line[level] != ' ')
+        return std::nullopt;
     std::string_view text = trimmed(line.substr(level));
     // A closing run of #, as CommonMark allows.
     const std::size_t last = text.find_last_not_of('#');
-    if (last != std::string_view::npos && last + 1 < text.size() && text[last] == ' ') text = trimmed(text.substr(0, last));
+    if (last != std::string_view::npos && last + 1 < text.size() && text[last] == ' ')
+        text = trimmed(text.substr(0, last));
     if (text.empty()) return std::nullopt;
     return Heading{level, text};
 }
@@ -43,11 +45,14 @@ std::optional<Item> item_of(std::string_view line) {
         marker = 1;
     } else {
         while (marker < line.size() && line[marker] >= '0' && line[marker] <= '9') ++marker;
-        if (marker == 0 || marker >= line.size() || (line[marker] != '.' && line[marker] != ')')) return std::nullopt;
+        if (marker == 0 || marker >= line.size() || (line[marker] != '.' && line[marker] != ')'))
+            return std::nullopt;
         ++marker;
     }
     const std::string_view rest = trimmed(line.substr(marker));
-    if (marker >= line.size() || line[marker] != ' ' || rest.size() < 5 || rest[0] != '[' || rest[2] != ']' || rest[3] != ' ') return std::nullopt;
+    if (marker >= line.size() || line[marker] != ' ' || rest.size() < 5 || rest[0] != '[' ||
+        rest[2] != ']' || rest[3] != ' ')
+        return std::nullopt;
     if (rest[1] != ' ' && rest[1] != 'x' && rest[1] != 'X') return std::nullopt;
     const std::string_view text = trimmed(rest.substr(4));
     if (text.empty()) return std::nullopt;
@@ -72,20 +77,26 @@ void trim_end(std::string& content) {
 }  // namespace
 
 Result<std::vector<ChecklistSection>> read_checklist(std::string_view text, std::string_view name) {
-    if (text.size() > (64U << 20U)) return fail(Code::invalid, "'" + std::string(name) + "' is larger than 64 MiB");
+    if (text.size() > (64U << 20U))
+        return fail(Code::invalid, "'" + std::string(name) + "' is larger than 64 MiB");
     if (const auto bad = first_invalid_utf8(text)) {
-        return fail(Code::invalid, "'" + std::string(name) + "' is not UTF-8: byte " + std::to_string(*bad + 1)).with_hint("convert it, for example with iconv");
+        return fail(Code::invalid,
+                    "'" + std::string(name) + "' is not UTF-8: byte " + std::to_string(*bad + 1))
+            .with_hint("convert it, for example with iconv");
     }
     if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
-        return fail(Code::invalid, "'" + std::string(name) + "' holds U+0000 at byte " + std::to_string(nul + 1));
+        return fail(Code::invalid,
+                    "'" + std::string(name) + "' holds U+0000 at byte " + std::to_string(nul + 1));
     }
-    const std::string_view stem = name.substr(0, name.rfind('.') == 0 ? std::string_view::npos : name.rfind('.'));
+    const std::string_view stem =
+        name.substr(0, name.rfind('.') == 0 ? std::string_view::npos : name.rfind('.'));
     std::array<std::string, 7> path;
     path[0] = stem;
     std::map<std::string, int> repeats;
     const auto id_of = [&](std::string_view prefix, const std::string& key) {
         const int repeat = repeats[std::string(prefix) + key]++;
-        return std::string(prefix) + sha256_hex(key + (repeat == 0 ? "" : "\n#" + std::to_string(repeat))).substr(0, 12);
+        return std::string(prefix) +
+               sha256_hex(key + (repeat == 0 ? "" : "\n#" + std::to_string(repeat))).substr(0, 12);
     };
     std::vector<ChecklistSection> sections;
     const auto open_section = [&](std::string_view title, int line) {
@@ -106,14 +117,19 @@ Result<std::vector<ChecklistSection>> read_checklist(std::string_view text, std:
         if (!fenced && !fence) {
             if (const auto heading = heading_of(line)) {
                 path[heading->level] = heading->text;
-                for (std::size_t level = heading->level + 1; level < path.size(); ++level) path[level].clear();
+                for (std::size_t level = heading->level + 1; level < path.size(); ++level)
+                    path[level].clear();
                 open_section(heading->text, number);
                 continue;
             }
             if (const auto item = item_of(line)) {
                 if (sections.empty()) open_section(stem, number);
                 ChecklistSection& section = sections.back();
-                section.items.push_back({id_of("ts-", section.id + "\n" + std::string(item->text)), std::string(item->text), {}, item->checked, number});
+                section.items.push_back({id_of("ts-", section.id + "\n" + std::string(item->text)),
+                                         std::string(item->text),
+                                         {},
+                                         item->checked,
+                                         number});
                 continue;
             }
         }

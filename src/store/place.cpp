@@ -7,15 +7,16 @@
 namespace taskstore::store {
 namespace {
 
-constexpr std::array<std::string_view, 5> kIgnored{"store.db*", "taskstore.db*", "lock", "run/", ".*.tmp"};
+constexpr std::array<std::string_view, 5> kIgnored{"store.db*", "taskstore.db*", "lock", "run/",
+                                                   ".*.tmp"};
 
 bool is_folder(os::FileSystem& files, const std::string& path) {
     const auto info = files.info(path);
     return info && info->kind == os::FileKind::directory;
 }
 
-/// The git folder of a work tree whose root is `root`: .git itself, or what the file .git points to (a linked work
-/// tree, a submodule). Empty where there is none.
+/// The git folder of a work tree whose root is `root`: .git itself, or what the file .git points to
+/// (a linked work tree, a submodule). Empty where there is none.
 std::string git_folder(os::FileSystem& files, const std::string& root) {
     const std::string dot_git = os::join_path(root, ".git");
     if (is_folder(files, dot_git)) return dot_git;
@@ -26,7 +27,8 @@ std::string git_folder(os::FileSystem& files, const std::string& root) {
     return is_folder(files, path) ? path : std::string();
 }
 
-Place place_of(os::FileSystem& files, std::string folder, std::string work_tree, const std::string& git) {
+Place place_of(os::FileSystem& files, std::string folder, std::string work_tree,
+               const std::string& git) {
     Place place{std::move(folder), std::move(work_tree), {}, false};
     place.exists = is_folder(files, place.folder);
     if (git.empty()) {
@@ -42,7 +44,8 @@ Place place_of(os::FileSystem& files, std::string folder, std::string work_tree,
 }  // namespace
 
 Result<Place> find_place(os::FileSystem& files, const std::string& from) {
-    if (!from.starts_with('/')) return fail(Code::invalid, "'" + from + "' is not an absolute path");
+    if (!from.starts_with('/'))
+        return fail(Code::invalid, "'" + from + "' is not an absolute path");
     std::string root;
     std::string git;
     for (std::string at = from;; at = os::folder_of(at)) {
@@ -54,13 +57,16 @@ Result<Place> find_place(os::FileSystem& files, const std::string& from) {
         const std::string folder = os::join_path(at, ".taskstore");
         if (is_folder(files, folder)) return place_of(files, folder, root, git);
         if (at == root || at == "/") break;
-        // Outside git only the folder itself counts, so that nobody writes into a stranger's store above.
+        // Outside git only the folder itself counts, so that nobody writes into a stranger's store
+        // above.
         if (root.empty()) break;
     }
     return place_of(files, os::join_path(root.empty() ? from : root, ".taskstore"), root, git);
 }
 
-Result<Place> place_at(os::FileSystem& files, const std::string& folder) { return place_of(files, folder, {}, {}); }
+Result<Place> place_at(os::FileSystem& files, const std::string& folder) {
+    return place_of(files, folder, {}, {});
+}
 
 Status complete_gitignore(os::FileSystem& files, const Place& place) {
     const std::string path = os::join_path(place.folder, ".gitignore");
@@ -69,7 +75,8 @@ Status complete_gitignore(os::FileSystem& files, const Place& place) {
     std::string text = read ? *read : "";
     std::string missing;
     for (const std::string_view line : kIgnored) {
-        if (("\n" + text + "\n").find("\n" + std::string(line) + "\n") == std::string::npos) missing += std::string(line) + "\n";
+        if (("\n" + text + "\n").find("\n" + std::string(line) + "\n") == std::string::npos)
+            missing += std::string(line) + "\n";
     }
     if (missing.empty()) return ok();
     if (!text.empty() && text.back() != '\n') text += '\n';
@@ -81,9 +88,12 @@ Status make_store(os::FileSystem& files, const Place& place) {
     TASKSTORE_TRY(os::make_directories(files, os::join_path(place.folder, "run")));
     TASKSTORE_TRY(complete_gitignore(files, place));
     const std::string version = os::join_path(place.folder, ".version");
-    if (!files.info(version)) TASKSTORE_TRY(os::replace_file(files, version, "1  # Current schema version\n"));
+    if (!files.info(version))
+        TASKSTORE_TRY(os::replace_file(files, version, "1  # Current schema version\n"));
     for (const records::Kind& kind : records::kinds()) {
-        TASKSTORE_TRY(files.open(os::join_path(place.folder, std::string(kind.collection) + ".jsonl"), os::OpenMode::create));
+        TASKSTORE_TRY(
+            files.open(os::join_path(place.folder, std::string(kind.collection) + ".jsonl"),
+                       os::OpenMode::create));
     }
     return files.sync_directory(place.folder);
 }

@@ -1,5 +1,6 @@
 #pragma once
-// The command table: parsing, help and (later) completions and man pages follow from it. Knows no store.
+// The command table: parsing, help and (later) completions and man pages follow from it. Knows no
+// store.
 
 #include <taskstore/base/result.hpp>
 
@@ -14,7 +15,7 @@ namespace taskstore::cli {
 struct Context;
 
 struct Option {
-    std::string_view name;   ///< Without dashes.
+    std::string_view name;  ///< Without dashes.
     char letter = '\0';
     std::string_view value;  ///< What the value is called; empty: a flag.
     std::string_view help;
@@ -26,9 +27,10 @@ struct Command {
     std::string_view arguments;  ///< "ID [FIELD=VALUE]…"; in [ ] optional, with … repeated
     std::string_view help;
     std::span<const Option> options;
-    std::string_view examples;   ///< One per line.
+    std::string_view examples;  ///< One per line.
     Status (*run)(Context& context);
-    bool record_fields = false;  ///< Also takes an option per settable field of the kind named by its first word.
+    bool record_fields =
+        false;  ///< Also takes an option per settable field of the kind named by its first word.
 };
 
 /// What the command line says.

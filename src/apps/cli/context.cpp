@@ -13,9 +13,12 @@ Context::Context(Invocation invocation)
     : call(std::move(invocation)), json(call.has("json")), quiet(call.has("quiet")) {}
 
 std::string device_home() {
-    if (const char* home = std::getenv("TASKSTORE_HOME"); home != nullptr && *home != '\0') return home;
-    if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data == '/') return os::join_path(data, "taskstore");
-    if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return os::join_path(home, ".local/share/taskstore");
+    if (const char* home = std::getenv("TASKSTORE_HOME"); home != nullptr && *home != '\0')
+        return home;
+    if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data == '/')
+        return os::join_path(data, "taskstore");
+    if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
+        return os::join_path(home, ".local/share/taskstore");
     return {};
 }
 
@@ -44,7 +47,9 @@ Result<const config::Config*> Context::settings() {
 
 std::string user_name() {
     for (const char* name : {"USER", "LOGNAME"}) {
-        if (const char* value = std::getenv(name); value != nullptr && *value != '\0' && !first_invalid_utf8(value)) return value;
+        if (const char* value = std::getenv(name);
+            value != nullptr && *value != '\0' && !first_invalid_utf8(value))
+            return value;
     }
     return "uid-" + std::to_string(getuid());
 }
@@ -55,14 +60,18 @@ Result<store::Place> Context::place() {
         here = current;
         std::free(current);
     }
-    const auto absolute = [&](const std::string& path) { return path.starts_with('/') ? path : os::join_path(here, path); };
+    const auto absolute = [&](const std::string& path) {
+        return path.starts_with('/') ? path : os::join_path(here, path);
+    };
     if (call.has("C")) {
         here = absolute(call.value("C"));
         const auto info = files.info(here);
-        if (!info || info->kind != os::FileKind::directory) return fail(Code::not_found, "there is no folder '" + here + "'");
+        if (!info || info->kind != os::FileKind::directory)
+            return fail(Code::not_found, "there is no folder '" + here + "'");
     }
     std::string folder = call.value("store");
-    if (const char* named = std::getenv("TASKSTORE_DIR"); folder.empty() && named != nullptr) folder = named;
+    if (const char* named = std::getenv("TASKSTORE_DIR"); folder.empty() && named != nullptr)
+        folder = named;
     if (!folder.empty()) return store::place_at(files, absolute(folder));
     return store::find_place(files, here);
 }
@@ -73,16 +82,22 @@ Result<records::Plan*> Context::plan(bool make) {
     if (!at.exists) {
         const bool named = call.has("store") || std::getenv("TASKSTORE_DIR") != nullptr;
         if (!make || (at.work_tree.empty() && !named)) {
-            return fail(Code::not_found, "there is no store here: no .taskstore in this folder" +
-                                             std::string(at.work_tree.empty() ? " (and it is no git work tree)" : " or above it in " + at.work_tree))
+            return fail(Code::not_found,
+                        "there is no store here: no .taskstore in this folder" +
+                            std::string(at.work_tree.empty() ? " (and it is no git work tree)"
+                                                             : " or above it in " + at.work_tree))
                 .with_hint("'taskstore init' makes one");
         }
         TASKSTORE_TRY(store::make_store(files, at));
     }
     TASKSTORE_LET(const config::Config* const config, settings());
-    if (const auto network = files.network_file_system(at.folder); network && !config->boolean("files.allow_network")) {
-        return fail(Code::denied, "'" + at.folder + "' is on " + *network + ", where locks and mapped files cannot be trusted")
-            .with_hint("move the store to a local disk, or set files.allow_network = true in the device's config.toml");
+    if (const auto network = files.network_file_system(at.folder);
+        network && !config->boolean("files.allow_network")) {
+        return fail(Code::denied, "'" + at.folder + "' is on " + *network +
+                                      ", where locks and mapped files cannot be trusted")
+            .with_hint(
+                "move the store to a local disk, or set files.allow_network = true in the device's "
+                "config.toml");
     }
     records::PlanOptions options;
     options.folder = at.folder;
@@ -90,7 +105,9 @@ Result<records::Plan*> Context::plan(bool make) {
     options.actor = config->text("user.actor").empty() ? user_name() : config->text("user.actor");
     options.ahead_ms_max = config->integer("ledger.ahead_ms_max");
     x_progress = std::make_unique<Progress>(!quiet && !json);
-    options.progress = [this](std::string_view what, std::int64_t done, std::int64_t total) { x_progress->show(what, done, total); };
+    options.progress = [this](std::string_view what, std::int64_t done, std::int64_t total) {
+        x_progress->show(what, done, total);
+    };
     TASKSTORE_LET(x_plan, records::Plan::open(files, driver, clock, random, std::move(options)));
     flush_notes();
     return x_plan.get();
@@ -106,14 +123,26 @@ void Context::warn(std::string_view text) const {
     std::fprintf(stderr, "taskstore: note: %.*s\n", static_cast<int>(text.size()), text.data());
 }
 
-void Context::print(std::string_view text) const { std::fwrite(text.data(), 1, text.size(), stdout); }
+void Context::print(std::string_view text) const {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+}
 
-void Context::print_json(std::string_view kind, std::string_view data, std::string_view next_cursor) const {
+void Context::print_json(std::string_view kind, std::string_view data,
+                         std::string_view next_cursor) const {
     std::string out;
     JsonWriter writer(out);
-    writer.begin_object().key("schema_version").integer(kSchemaVersion).key("kind").string(kind).key("data").raw(data).key("next_cursor");
-    if (next_cursor.empty()) writer.null();
-    else writer.string(next_cursor);
+    writer.begin_object()
+        .key("schema_version")
+        .integer(kSchemaVersion)
+        .key("kind")
+        .string(kind)
+        .key("data")
+        .raw(data)
+        .key("next_cursor");
+    if (next_cursor.empty())
+        writer.null();
+    else
+        writer.string(next_cursor);
     writer.end_object();
     print(out + "\n");
 }
@@ -122,13 +151,16 @@ Result<std::string> Context::read_text(const std::string& path) {
     std::string text;
     if (path == "-") {
         char buffer[65536];
-        while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, stdin)) text.append(buffer, got);
+        while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, stdin))
+            text.append(buffer, got);
         if (std::ferror(stdin) != 0) return fail(Code::failed, "cannot read standard input");
     } else {
-        const std::string base = call.has("C") && !path.starts_with('/') ? os::join_path(call.value("C"), path) : path;
+        const std::string base =
+            call.has("C") && !path.starts_with('/') ? os::join_path(call.value("C"), path) : path;
         TASKSTORE_LET(text, os::read_file(files, base, 64U << 20U));
     }
-    if (const auto bad = first_invalid_utf8(text)) return fail(Code::invalid, "'" + path + "' is not UTF-8: byte " + std::to_string(*bad + 1));
+    if (const auto bad = first_invalid_utf8(text))
+        return fail(Code::invalid, "'" + path + "' is not UTF-8: byte " + std::to_string(*bad + 1));
     return text;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// What every verb works with: the command line, the plan (opened when asked for), and the two ways of answering.
+// What every verb works with: the command line, the plan (opened when asked for), and the two ways
+// of answering.
 
 #include "command.hpp"
 #include "terminal.hpp"
@@ -38,7 +39,8 @@ struct Context {
     void warn(std::string_view text) const;
 
     /// The one JSON document of a success.
-    void print_json(std::string_view kind, std::string_view data, std::string_view next_cursor = {}) const;
+    void print_json(std::string_view kind, std::string_view data,
+                    std::string_view next_cursor = {}) const;
     void print(std::string_view text) const;
     /// Reads a text option's value: itself, or from a file or `-` where the option says so.
     Result<std::string> read_text(const std::string& path);
@@ -51,7 +53,8 @@ struct Context {
 
 /// Whom lines name where no setting does.
 std::string user_name();
-/// $TASKSTORE_HOME, else $XDG_DATA_HOME/taskstore, else ~/.local/share/taskstore; empty where none is known.
+/// $TASKSTORE_HOME, else $XDG_DATA_HOME/taskstore, else ~/.local/share/taskstore; empty where none
+/// is known.
 std::string device_home();
 Colour colour_of_status(std::string_view status);
 /// Local reading aid: "2026-11-21 08:15:30" UTC.

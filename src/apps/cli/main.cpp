@@ -13,7 +13,13 @@ int report(const Error& error, bool json) {
     if (json) {
         std::string out;
         JsonWriter writer(out);
-        writer.begin_object().key("error").begin_object().key("code").string(row.name).key("message").string(error.message);
+        writer.begin_object()
+            .key("error")
+            .begin_object()
+            .key("code")
+            .string(row.name)
+            .key("message")
+            .string(error.message);
         writer.key("hint").string(error.hint).end_object().end_object();
         std::fprintf(stderr, "%s\n", out.c_str());
     } else {
@@ -35,7 +41,8 @@ int run(const std::vector<std::string>& words) {
     Context context(std::move(*call));
     const Status status = context.call.command->run(context);
     context.flush_notes();
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) return report(Error{Code::failed, "standard output cannot be written", {}, 0}, json);
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+        return report(Error{Code::failed, "standard output cannot be written", {}, 0}, json);
     return status ? 0 : report(status.error(), json);
 }
 

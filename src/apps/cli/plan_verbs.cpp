@@ -28,7 +28,8 @@ std::string text_of(const Json& value) {
 /// A record's document: its members, its revision beside them.
 std::string json_of(const Record& record) {
     std::string data = record.data;
-    data.insert(data.rfind('}'), std::string(Json::parse(data)->size() > 0 ? "," : "") + "\"_revision\":" + quoted(record.revision));
+    data.insert(data.rfind('}'), std::string(Json::parse(data)->size() > 0 ? "," : "") +
+                                     "\"_revision\":" + quoted(record.revision));
     return data;
 }
 
@@ -53,33 +54,47 @@ std::string noun_of(std::string_view collection) {
 
 /// The columns of a kind's list: (title, field).
 std::vector<std::pair<std::string, std::string>> columns_of(std::string_view collection) {
-    if (collection == "prds") return {{"TITLE", "title"}, {"STATUS", "status"}, {"PASSES", "review_passes"}};
-    if (collection == "task_specs") return {{"PHASE", "phase_name"}, {"STATUS", "status"}, {"ASSIGNED TO", "assigned_to"}};
-    if (collection == "executions") return {{"TASK SPEC", "ts_id"}, {"STATUS", "status"}, {"STARTED AT (UTC)", "started_at"}};
-    if (collection == "dependencies") return {{"FROM", "from_exec_id"}, {"TO", "to_exec_id"}, {"TYPE", "dependency_type"}, {"RESOLVED AT (UTC)", "resolved_at"}};
+    if (collection == "prds")
+        return {{"TITLE", "title"}, {"STATUS", "status"}, {"PASSES", "review_passes"}};
+    if (collection == "task_specs")
+        return {{"PHASE", "phase_name"}, {"STATUS", "status"}, {"ASSIGNED TO", "assigned_to"}};
+    if (collection == "executions")
+        return {{"TASK SPEC", "ts_id"}, {"STATUS", "status"}, {"STARTED AT (UTC)", "started_at"}};
+    if (collection == "dependencies")
+        return {{"FROM", "from_exec_id"},
+                {"TO", "to_exec_id"},
+                {"TYPE", "dependency_type"},
+                {"RESOLVED AT (UTC)", "resolved_at"}};
     if (collection == "workflows") return {{"NAME", "name"}, {"DESCRIPTION", "description"}};
     return {{"UPDATED AT (UTC)", "updated_at"}, {"DATA", ""}};
 }
 
-Status print_list(Context& context, records::Plan& plan, records::Query query, std::string_view plural) {
+Status print_list(Context& context, records::Plan& plan, records::Query query,
+                  std::string_view plural) {
     TASKSTORE_LET(query.limit, limit_of(context));
     query.cursor = context.call.value("cursor");
     if (context.call.has("status")) {
         const Kind* kind = records::find_kind(query.collection);
-        if (kind != nullptr && kind->field("status") == nullptr) return fail(Code::invalid, "a " + std::string(kind->noun) + " has no status");
-        query.filter.parts.push_back(records::Filter::compare("status", records::Op::eq, quoted(context.call.value("status"))));
+        if (kind != nullptr && kind->field("status") == nullptr)
+            return fail(Code::invalid, "a " + std::string(kind->noun) + " has no status");
+        query.filter.parts.push_back(records::Filter::compare(
+            "status", records::Op::eq, quoted(context.call.value("status"))));
     }
     TASKSTORE_LET(const records::Page page, plan.list(query));
     context.flush_notes();
     const std::string kind_name = noun_of(query.collection) + "_list";
     if (context.json) {
         std::string data = "[";
-        for (const Record& record : page.records) data += (data.size() > 1 ? "," : "") + json_of(record);
+        for (const Record& record : page.records)
+            data += (data.size() > 1 ? "," : "") + json_of(record);
         context.print_json(kind_name, data + "]", page.next_cursor);
         return ok();
     }
     if (page.records.empty()) {
-        if (!context.quiet) context.print(context.terminal.paint(Colour::yellow, "No " + std::string(plural) + " found") + "\n");
+        if (!context.quiet)
+            context.print(
+                context.terminal.paint(Colour::yellow, "No " + std::string(plural) + " found") +
+                "\n");
         return ok();
     }
     std::vector<std::string> ids;
@@ -99,14 +114,16 @@ Status print_list(Context& context, records::Plan& plan, records::Query query, s
             }
             const Json value = json.get(field);
             const bool time = field.ends_with("_at");
-            std::string text = time && value.as_int64() ? shown_time(*value.as_int64()) : text_of(value);
+            std::string text =
+                time && value.as_int64() ? shown_time(*value.as_int64()) : text_of(value);
             const Colour colour = field == "status" ? colour_of_status(text) : Colour::none;
             row.push_back({std::move(text), colour});
         }
         rows.push_back(std::move(row));
     }
     context.print(format_table(context.terminal, head, rows));
-    if (!page.next_cursor.empty() && !context.quiet) context.print("\nmore with --cursor " + page.next_cursor + "\n");
+    if (!page.next_cursor.empty() && !context.quiet)
+        context.print("\nmore with --cursor " + page.next_cursor + "\n");
     return ok();
 }
 
@@ -126,14 +143,20 @@ Status print_record(Context& context, const Record& record) {
         std::string text = text_of(value);
         if (text.empty()) continue;
         if (text.find('\n') != std::string::npos || name == "content" || name == "awl_code") {
-            blocks += "\n" + context.terminal.paint(Colour::grey, name) + "\n" + text + (text.ends_with('\n') ? "" : "\n");
+            blocks += "\n" + context.terminal.paint(Colour::grey, name) + "\n" + text +
+                      (text.ends_with('\n') ? "" : "\n");
             continue;
         }
-        if (name.ends_with("_at") && value.as_int64()) text = shown_time(*value.as_int64()) + " UTC";
-        context.print(context.terminal.paint(Colour::grey, name) + std::string(width - display_width(name) + 2, ' ') +
-                      context.terminal.paint(name == "status" ? colour_of_status(text) : Colour::none, text) + "\n");
+        if (name.ends_with("_at") && value.as_int64())
+            text = shown_time(*value.as_int64()) + " UTC";
+        context.print(
+            context.terminal.paint(Colour::grey, name) +
+            std::string(width - display_width(name) + 2, ' ') +
+            context.terminal.paint(name == "status" ? colour_of_status(text) : Colour::none, text) +
+            "\n");
     }
-    context.print(context.terminal.paint(Colour::grey, "revision") + std::string(width - 8 + 2, ' ') + record.revision + "\n" + blocks);
+    context.print(context.terminal.paint(Colour::grey, "revision") +
+                  std::string(width - 8 + 2, ' ') + record.revision + "\n" + blocks);
     return ok();
 }
 
@@ -144,17 +167,20 @@ Status print_written(Context& context, const records::Written& written, std::str
     if (context.json) {
         context.print_json(noun_of(record.collection), json_of(record));
     } else if (!context.quiet) {
-        context.print(std::string(verb) + " " + noun_of(record.collection) + " " + context.terminal.paint(Colour::cyan, record.id) + "\n");
+        context.print(std::string(verb) + " " + noun_of(record.collection) + " " +
+                      context.terminal.paint(Colour::cyan, record.id) + "\n");
     }
     return ok();
 }
 
 const Kind& kind_of_call(const Context& context) {
-    return *records::find_kind(context.call.command->words.substr(0, context.call.command->words.find(' ')));
+    return *records::find_kind(
+        context.call.command->words.substr(0, context.call.command->words.find(' ')));
 }
 
 /// The options of the command line that name fields, as changes. References may be shortened ids.
-Result<std::vector<ledger::Change>> field_changes(Context& context, records::Plan& plan, const Kind& kind) {
+Result<std::vector<ledger::Change>> field_changes(Context& context, records::Plan& plan,
+                                                  const Kind& kind) {
     std::vector<ledger::Change> changes;
     for (const Field& field : kind.fields) {
         std::string option(field.name);
@@ -164,33 +190,46 @@ Result<std::vector<ledger::Change>> field_changes(Context& context, records::Pla
         if (field.document) {
             TASKSTORE_LET(text, context.read_text(text));
         }
-        if (const auto bad = first_invalid_utf8(text)) return fail(Code::invalid, "--" + option + " is not UTF-8");
+        if (const auto bad = first_invalid_utf8(text))
+            return fail(Code::invalid, "--" + option + " is not UTF-8");
         if (!field.refers_to.empty() && !context.call.has("no-check") && !text.empty()) {
-            if (auto full = plan.resolve(field.refers_to, text)) text = *full;
-            else if (full.error().code == Code::conflict) return fail(full.error());
+            if (auto full = plan.resolve(field.refers_to, text))
+                text = *full;
+            else if (full.error().code == Code::conflict)
+                return fail(full.error());
         }
-        const bool number = field.type == records::FieldType::integer || field.type == records::FieldType::time_ms;
-        if (number && !text.empty() && !raw_to_int64(text)) return fail(Code::invalid, "--" + option + " wants a whole number, not '" + text + "'");
+        const bool number =
+            field.type == records::FieldType::integer || field.type == records::FieldType::time_ms;
+        if (number && !text.empty() && !raw_to_int64(text))
+            return fail(Code::invalid, "--" + option + " wants a whole number, not '" + text + "'");
         const bool unset = text.empty() && !field.required && field.initial.empty();
         changes.push_back({std::string(field.name), unset ? "null" : number ? text : quoted(text)});
     }
     return changes;
 }
 
-/// FIELD=VALUE as people write it: JSON where it reads as JSON, else text; nothing after '=' removes.
-Result<std::vector<ledger::Change>> assigned(const std::vector<std::string>& words, std::size_t first) {
+/// FIELD=VALUE as people write it: JSON where it reads as JSON, else text; nothing after '='
+/// removes.
+Result<std::vector<ledger::Change>> assigned(const std::vector<std::string>& words,
+                                             std::size_t first) {
     std::vector<ledger::Change> changes;
     for (std::size_t i = first; i < words.size(); ++i) {
         const std::size_t equals = words[i].find('=');
-        if (equals == std::string::npos || equals == 0) return fail(Code::invalid, "'" + words[i] + "' is not FIELD=VALUE");
+        if (equals == std::string::npos || equals == 0)
+            return fail(Code::invalid, "'" + words[i] + "' is not FIELD=VALUE");
         const std::string value = words[i].substr(equals + 1);
-        if (first_invalid_utf8(words[i])) return fail(Code::invalid, "'" + words[i].substr(0, equals) + "' is not UTF-8");
-        changes.push_back({words[i].substr(0, equals), value.empty() ? "" : Json::parse(value) ? Json::parse(value)->to_text() : quoted(value)});
+        if (first_invalid_utf8(words[i]))
+            return fail(Code::invalid, "'" + words[i].substr(0, equals) + "' is not UTF-8");
+        changes.push_back({words[i].substr(0, equals), value.empty() ? ""
+                                                       : Json::parse(value)
+                                                           ? Json::parse(value)->to_text()
+                                                           : quoted(value)});
     }
     return changes;
 }
 
-Status write_one(Context& context, records::Plan& plan, records::Write write, std::string_view verb) {
+Status write_one(Context& context, records::Plan& plan, records::Write write,
+                 std::string_view verb) {
     write.force = context.call.has("force");
     write.check_references = !context.call.has("no-check");
     write.expected_revision = context.call.value("if-revision");
@@ -210,7 +249,9 @@ Status run_list(Context& context, std::string collection, std::string_view plura
         }
     }
     if (!filters.empty()) {
-        query.filter.parts.push_back(context.call.has("any") ? records::Filter::any_of(std::move(filters)) : records::Filter::all_of(std::move(filters)));
+        query.filter.parts.push_back(context.call.has("any")
+                                         ? records::Filter::any_of(std::move(filters))
+                                         : records::Filter::all_of(std::move(filters)));
     }
     std::string order = context.call.value("order");
     if (order.starts_with('-')) {
@@ -219,10 +260,14 @@ Status run_list(Context& context, std::string collection, std::string_view plura
     }
     query.order_field = order;
     if (context.call.has("count")) {
-        if (context.call.has("status")) query.filter.parts.push_back(records::Filter::compare("status", records::Op::eq, quoted(context.call.value("status"))));
+        if (context.call.has("status"))
+            query.filter.parts.push_back(records::Filter::compare(
+                "status", records::Op::eq, quoted(context.call.value("status"))));
         TASKSTORE_LET(const std::int64_t count, plan->count(query));
-        if (context.json) context.print_json("count", "{\"count\":" + std::to_string(count) + "}");
-        else context.print(std::to_string(count) + "\n");
+        if (context.json)
+            context.print_json("count", "{\"count\":" + std::to_string(count) + "}");
+        else
+            context.print(std::to_string(count) + "\n");
         return ok();
     }
     return print_list(context, *plan, std::move(query), plural);
@@ -236,14 +281,18 @@ Status show(Context& context, const Kind& kind, const std::string& part) {
     return print_record(context, record);
 }
 
-/// The collection and full id of a record given by any part of its id, in whichever collection it is.
-Result<std::pair<std::string, std::string>> find_anywhere(records::Plan& plan, const std::string& part) {
+/// The collection and full id of a record given by any part of its id, in whichever collection it
+/// is.
+Result<std::pair<std::string, std::string>> find_anywhere(records::Plan& plan,
+                                                          const std::string& part) {
     TASKSTORE_LET(const auto collections, plan.collections());
     std::vector<std::pair<std::string, std::string>> found;
     for (const auto& [collection, count] : collections) {
         auto id = plan.resolve(collection, part);
-        if (id) found.emplace_back(collection, *id);
-        else if (id.error().code != Code::not_found) return fail(id.error());
+        if (id)
+            found.emplace_back(collection, *id);
+        else if (id.error().code != Code::not_found)
+            return fail(id.error());
     }
     if (found.size() == 1) return found[0];
     if (found.empty()) {
@@ -255,7 +304,8 @@ Result<std::pair<std::string, std::string>> find_anywhere(records::Plan& plan, c
     }
     std::string list;
     for (const auto& [collection, id] : found) list += "\n  " + noun_of(collection) + " " + id;
-    return fail(Code::conflict, "'" + part + "' is part of more than one id:" + list).with_hint("give more of the id");
+    return fail(Code::conflict, "'" + part + "' is part of more than one id:" + list)
+        .with_hint("give more of the id");
 }
 
 }  // namespace
@@ -283,13 +333,19 @@ Status run_show(Context& context) {
     return show(context, *kind, context.call.arguments[1]);
 }
 
-Status run_kind_show(Context& context) { return show(context, kind_of_call(context), context.call.arguments[0]); }
+Status run_kind_show(Context& context) {
+    return show(context, kind_of_call(context), context.call.arguments[0]);
+}
 
 Status run_kind_add(Context& context) {
     const Kind& kind = kind_of_call(context);
     TASKSTORE_LET(records::Plan* const plan, context.plan());
     TASKSTORE_LET(auto changes, field_changes(context, *plan, kind));
-    return write_one(context, *plan, {.collection = std::string(kind.collection), .id = context.call.value("id"), .changes = std::move(changes)}, "created");
+    return write_one(context, *plan,
+                     {.collection = std::string(kind.collection),
+                      .id = context.call.value("id"),
+                      .changes = std::move(changes)},
+                     "created");
 }
 
 Status run_kind_set(Context& context) {
@@ -297,15 +353,25 @@ Status run_kind_set(Context& context) {
     TASKSTORE_LET(records::Plan* const plan, context.plan());
     TASKSTORE_LET(const std::string id, plan->resolve(kind.collection, context.call.arguments[0]));
     TASKSTORE_LET(auto changes, field_changes(context, *plan, kind));
-    if (changes.empty()) return fail(Code::invalid, "nothing to set").with_hint("see 'taskstore " + std::string(kind.noun) + " set --help'");
-    return write_one(context, *plan, {.kind = records::WriteKind::update, .collection = std::string(kind.collection), .id = id, .changes = std::move(changes)}, "changed");
+    if (changes.empty())
+        return fail(Code::invalid, "nothing to set")
+            .with_hint("see 'taskstore " + std::string(kind.noun) + " set --help'");
+    return write_one(context, *plan,
+                     {.kind = records::WriteKind::update,
+                      .collection = std::string(kind.collection),
+                      .id = id,
+                      .changes = std::move(changes)},
+                     "changed");
 }
 
 Status run_kind_rm(Context& context) {
     const Kind& kind = kind_of_call(context);
     TASKSTORE_LET(records::Plan* const plan, context.plan());
     TASKSTORE_LET(const std::string id, plan->resolve(kind.collection, context.call.arguments[0]));
-    return write_one(context, *plan, {.kind = records::WriteKind::remove, .collection = std::string(kind.collection), .id = id}, "deleted");
+    return write_one(
+        context, *plan,
+        {.kind = records::WriteKind::remove, .collection = std::string(kind.collection), .id = id},
+        "deleted");
 }
 
 Status run_kind_list(Context& context) {
@@ -317,39 +383,59 @@ Status run_record_add(Context& context) {
     TASKSTORE_LET(records::Plan* const plan, context.plan());
     TASKSTORE_LET(auto changes, assigned(context.call.arguments, 1));
     const Kind* kind = records::find_kind(context.call.arguments[0]);
-    const std::string collection = kind != nullptr ? std::string(kind->collection) : context.call.arguments[0];
-    return write_one(context, *plan, {.collection = collection, .id = context.call.value("id"), .changes = std::move(changes)}, "created");
+    const std::string collection =
+        kind != nullptr ? std::string(kind->collection) : context.call.arguments[0];
+    return write_one(
+        context, *plan,
+        {.collection = collection, .id = context.call.value("id"), .changes = std::move(changes)},
+        "created");
 }
 
 Status run_record_get(Context& context) {
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(const std::string id, plan->resolve(context.call.arguments[0], context.call.arguments[1]));
+    TASKSTORE_LET(const std::string id,
+                  plan->resolve(context.call.arguments[0], context.call.arguments[1]));
     TASKSTORE_LET(const Record record, plan->get(context.call.arguments[0], id));
-    if (context.json) context.print_json(noun_of(record.collection), json_of(record));
-    else context.print(pretty_json(record.data) + "\n");
+    if (context.json)
+        context.print_json(noun_of(record.collection), json_of(record));
+    else
+        context.print(pretty_json(record.data) + "\n");
     return ok();
 }
 
 Status run_record_set(Context& context) {
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(const std::string id, plan->resolve(context.call.arguments[0], context.call.arguments[1]));
+    TASKSTORE_LET(const std::string id,
+                  plan->resolve(context.call.arguments[0], context.call.arguments[1]));
     TASKSTORE_LET(auto changes, assigned(context.call.arguments, 2));
     const Kind* kind = records::find_kind(context.call.arguments[0]);
-    const std::string collection = kind != nullptr ? std::string(kind->collection) : context.call.arguments[0];
-    return write_one(context, *plan, {.kind = records::WriteKind::update, .collection = collection, .id = id, .changes = std::move(changes)}, "changed");
+    const std::string collection =
+        kind != nullptr ? std::string(kind->collection) : context.call.arguments[0];
+    return write_one(context, *plan,
+                     {.kind = records::WriteKind::update,
+                      .collection = collection,
+                      .id = id,
+                      .changes = std::move(changes)},
+                     "changed");
 }
 
 Status run_record_rm(Context& context) {
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(const std::string id, plan->resolve(context.call.arguments[0], context.call.arguments[1]));
+    TASKSTORE_LET(const std::string id,
+                  plan->resolve(context.call.arguments[0], context.call.arguments[1]));
     const Kind* kind = records::find_kind(context.call.arguments[0]);
-    const std::string collection = kind != nullptr ? std::string(kind->collection) : context.call.arguments[0];
-    return write_one(context, *plan, {.kind = records::WriteKind::remove, .collection = collection, .id = id}, "deleted");
+    const std::string collection =
+        kind != nullptr ? std::string(kind->collection) : context.call.arguments[0];
+    return write_one(context, *plan,
+                     {.kind = records::WriteKind::remove, .collection = collection, .id = id},
+                     "deleted");
 }
 
 Status run_record_list(Context& context) {
     const Kind* kind = records::find_kind(context.call.arguments[0]);
-    return run_list(context, kind != nullptr ? std::string(kind->collection) : context.call.arguments[0], "records");
+    return run_list(context,
+                    kind != nullptr ? std::string(kind->collection) : context.call.arguments[0],
+                    "records");
 }
 
 Status run_history(Context& context) {
@@ -361,8 +447,19 @@ Status run_history(Context& context) {
         JsonWriter writer(data);
         writer.begin_array();
         for (const records::Version& version : versions) {
-            writer.begin_object().key("revision").string(version.stamp).key("by").string(version.by).key("at").integer(version.updated_at);
-            writer.key("action").string(version.action).key("forced").boolean(version.forced).key("changed").begin_array();
+            writer.begin_object()
+                .key("revision")
+                .string(version.stamp)
+                .key("by")
+                .string(version.by)
+                .key("at")
+                .integer(version.updated_at);
+            writer.key("action")
+                .string(version.action)
+                .key("forced")
+                .boolean(version.forced)
+                .key("changed")
+                .begin_array();
             for (const std::string& change : version.changed) writer.string(change);
             writer.end_array().key("record").raw(version.data).end_object();
         }
@@ -370,13 +467,18 @@ Status run_history(Context& context) {
         context.print_json("version_list", data);
         return ok();
     }
-    context.print(noun_of(found.first) + " " + context.terminal.paint(Colour::cyan, found.second) + "\n");
+    context.print(noun_of(found.first) + " " + context.terminal.paint(Colour::cyan, found.second) +
+                  "\n");
     std::vector<std::vector<Cell>> rows;
     for (const records::Version& version : versions) {
         std::string what;
-        for (const std::string& change : version.changed) what += (what.empty() ? "" : "; ") + change;
-        rows.push_back({{shown_time(version.updated_at)}, {version.by.empty() ? "–" : version.by},
-                        {version.action + (version.forced ? " (forced)" : ""), version.action == "deleted" ? Colour::red : Colour::none}, {what}});
+        for (const std::string& change : version.changed)
+            what += (what.empty() ? "" : "; ") + change;
+        rows.push_back({{shown_time(version.updated_at)},
+                        {version.by.empty() ? "–" : version.by},
+                        {version.action + (version.forced ? " (forced)" : ""),
+                         version.action == "deleted" ? Colour::red : Colour::none},
+                        {what}});
     }
     context.print(format_table(context.terminal, {"WHEN (UTC)", "WHO", "WHAT", "CHANGES"}, rows));
     return ok();

@@ -11,37 +11,68 @@ namespace taskstore::cli {
 Status run_init(Context& context) {
     TASKSTORE_LET(store::Place place, context.place());
     // A folder that was named may be there already without being a store.
-    place.exists = place.exists && context.files.info(os::join_path(place.folder, ".version")).has_value();
+    place.exists =
+        place.exists && context.files.info(os::join_path(place.folder, ".version")).has_value();
     TASKSTORE_TRY(store::make_store(context.files, place));
     TASKSTORE_TRY(context.plan());
     std::string data;
-    JsonWriter(data).begin_object().key("folder").string(place.folder).key("created").boolean(!place.exists).end_object();
-    if (context.json) context.print_json("store", data);
-    else if (!context.quiet) context.print((place.exists ? "the store is already there: " : "made the store ") + place.folder + "\n");
+    JsonWriter(data)
+        .begin_object()
+        .key("folder")
+        .string(place.folder)
+        .key("created")
+        .boolean(!place.exists)
+        .end_object();
+    if (context.json)
+        context.print_json("store", data);
+    else if (!context.quiet)
+        context.print((place.exists ? "the store is already there: " : "made the store ") +
+                      place.folder + "\n");
     return ok();
 }
 
 Status run_sync(Context& context) {
     TASKSTORE_LET(const store::Place place, context.place());
     TASKSTORE_LET(records::Plan* const plan, context.plan(true));
-    if (place.exists && context.files.info(os::join_path(place.folder, "lock"))) TASKSTORE_TRY(store::complete_gitignore(context.files, place));
+    if (place.exists && context.files.info(os::join_path(place.folder, "lock")))
+        TASKSTORE_TRY(store::complete_gitignore(context.files, place));
     TASKSTORE_LET(const records::SyncReport report, plan->sync(context.call.has("rebuild")));
     for (const std::string& note : report.notes) context.warn(note);
     if (context.json) {
         std::string data;
-        JsonWriter(data).begin_object().key("records").integer(report.records).key("files_changed").integer(report.files_changed)
-            .key("lines_read").integer(report.lines_read).key("damaged_lines").integer(report.damaged_lines)
-            .key("incomplete_batches").integer(report.incomplete_batches).key("clashes").integer(report.clashes)
-            .key("rebuilt").boolean(report.rebuilt).end_object();
+        JsonWriter(data)
+            .begin_object()
+            .key("records")
+            .integer(report.records)
+            .key("files_changed")
+            .integer(report.files_changed)
+            .key("lines_read")
+            .integer(report.lines_read)
+            .key("damaged_lines")
+            .integer(report.damaged_lines)
+            .key("incomplete_batches")
+            .integer(report.incomplete_batches)
+            .key("clashes")
+            .integer(report.clashes)
+            .key("rebuilt")
+            .boolean(report.rebuilt)
+            .end_object();
         context.print_json("sync_report", data);
     } else if (!context.quiet) {
-        context.print("✓ " + std::to_string(report.records) + " records" + (report.rebuilt ? ", store.db built from " : ", read ") +
+        context.print("✓ " + std::to_string(report.records) + " records" +
+                      (report.rebuilt ? ", store.db built from " : ", read ") +
                       std::to_string(report.lines_read) + " lines\n");
     }
-    if (report.damaged_lines > 0) context.warn(std::to_string(report.damaged_lines) + " damaged lines were set aside: 'taskstore doctor' lists them");
-    if (report.incomplete_batches > 0) context.warn(std::to_string(report.incomplete_batches) + " incomplete batches do not count: 'taskstore doctor' lists them");
+    if (report.damaged_lines > 0)
+        context.warn(std::to_string(report.damaged_lines) +
+                     " damaged lines were set aside: 'taskstore doctor' lists them");
+    if (report.incomplete_batches > 0)
+        context.warn(std::to_string(report.incomplete_batches) +
+                     " incomplete batches do not count: 'taskstore doctor' lists them");
     if (report.clashes > 0) {
-        return fail(Code::conflict, std::to_string(report.clashes) + " values have equal stamps and differ").with_hint("'taskstore doctor' lists them; set each to the value that you want");
+        return fail(Code::conflict,
+                    std::to_string(report.clashes) + " values have equal stamps and differ")
+            .with_hint("'taskstore doctor' lists them; set each to the value that you want");
     }
     return ok();
 }
@@ -64,7 +95,8 @@ Status run_stats(Context& context) {
                 for (const auto& [value, number] : tally) {
                     if (value != status) continue;
                     writer.key(value).integer(number);
-                    rows.push_back({{""}, {value, colour_of_status(value)}, {std::to_string(number)}});
+                    rows.push_back(
+                        {{""}, {value, colour_of_status(value)}, {std::to_string(number)}});
                 }
             }
             writer.end_object();
@@ -72,16 +104,20 @@ Status run_stats(Context& context) {
         writer.end_object();
     }
     writer.end_object();
-    if (context.json) context.print_json("stats", data);
-    else context.print(format_table(context.terminal, {"COLLECTION", "STATUS", "COUNT"}, rows));
+    if (context.json)
+        context.print_json("stats", data);
+    else
+        context.print(format_table(context.terminal, {"COLLECTION", "STATUS", "COUNT"}, rows));
     return ok();
 }
 
 Status run_state(Context& context) {
     TASKSTORE_LET(records::Plan* const plan, context.plan());
     TASKSTORE_LET(const std::string hash, plan->state_hash());
-    if (context.json) context.print_json("state", "{\"hash\":\"" + hash + "\"}");
-    else context.print(hash + "\n");
+    if (context.json)
+        context.print_json("state", "{\"hash\":\"" + hash + "\"}");
+    else
+        context.print(hash + "\n");
     return ok();
 }
 
@@ -93,8 +129,16 @@ Status run_doctor(Context& context) {
         JsonWriter writer(data);
         writer.begin_array();
         for (const records::Finding& finding : findings) {
-            writer.begin_object().key("what").string(finding.what).key("where").string(finding.where).key("why").string(finding.why)
-                .key("mend").string(finding.mend).end_object();
+            writer.begin_object()
+                .key("what")
+                .string(finding.what)
+                .key("where")
+                .string(finding.where)
+                .key("why")
+                .string(finding.why)
+                .key("mend")
+                .string(finding.mend)
+                .end_object();
         }
         writer.end_array();
         context.print_json("finding_list", data);
@@ -102,7 +146,9 @@ Status run_doctor(Context& context) {
         context.print("✓ nothing found\n");
     } else {
         for (const records::Finding& finding : findings) {
-            context.print(context.terminal.paint(Colour::yellow, finding.what) + "  " + finding.where + "\n    " + finding.why + "\n    → " + finding.mend + "\n");
+            context.print(context.terminal.paint(Colour::yellow, finding.what) + "  " +
+                          finding.where + "\n    " + finding.why + "\n    → " + finding.mend +
+                          "\n");
         }
     }
     return ok();
@@ -113,24 +159,38 @@ Status run_config_show(Context& context) {
     TASKSTORE_LET(const config::Config* const config, context.settings());
     std::vector<config::Config::Entry> settings = config->entries();
     for (config::Config::Entry& entry : settings) {
-        if (entry.key == "user.actor" && entry.value.empty()) entry = {entry.key, user_name(), "the user's name"};
+        if (entry.key == "user.actor" && entry.value.empty())
+            entry = {entry.key, user_name(), "the user's name"};
     }
     // Not settings of a file, but what people look for here.
     const std::string found = context.call.has("store") ? "command line (--store)"
-                              : std::getenv("TASKSTORE_DIR") != nullptr ? "environment (TASKSTORE_DIR)" : "found from the working folder";
+                              : std::getenv("TASKSTORE_DIR") != nullptr
+                                  ? "environment (TASKSTORE_DIR)"
+                                  : "found from the working folder";
     settings.push_back({"(store)", place.folder, found});
-    settings.push_back({"(device home)", device_home(), std::getenv("TASKSTORE_HOME") != nullptr ? "environment (TASKSTORE_HOME)" : "default"});
+    settings.push_back(
+        {"(device home)", device_home(),
+         std::getenv("TASKSTORE_HOME") != nullptr ? "environment (TASKSTORE_HOME)" : "default"});
     std::string data;
     JsonWriter writer(data);
     writer.begin_array();
     std::vector<std::vector<Cell>> rows;
     for (const config::Config::Entry& setting : settings) {
-        writer.begin_object().key("name").string(setting.key).key("value").string(setting.value).key("source").string(setting.source).end_object();
+        writer.begin_object()
+            .key("name")
+            .string(setting.key)
+            .key("value")
+            .string(setting.value)
+            .key("source")
+            .string(setting.source)
+            .end_object();
         rows.push_back({{setting.key}, {setting.value}, {setting.source}});
     }
     writer.end_array();
-    if (context.json) context.print_json("setting_list", data);
-    else context.print(format_table(context.terminal, {"SETTING", "VALUE", "FROM"}, rows));
+    if (context.json)
+        context.print_json("setting_list", data);
+    else
+        context.print(format_table(context.terminal, {"SETTING", "VALUE", "FROM"}, rows));
     return ok();
 }
 
@@ -139,16 +199,26 @@ Status run_version(Context& context) {
     std::string data;
     JsonWriter writer(data);
     writer.begin_object().key("version").string(TASKSTORE_VERSION).key("describe").string(describe);
-    writer.key("features").begin_object().key("sqlite").string(sqlite3_libversion()).key("postgres").boolean(false).key("libsql").boolean(false);
+    writer.key("features")
+        .begin_object()
+        .key("sqlite")
+        .string(sqlite3_libversion())
+        .key("postgres")
+        .boolean(false)
+        .key("libsql")
+        .boolean(false);
     writer.end_object().end_object();
     if (context.json) {
         context.print_json("version", data);
         return ok();
     }
-    context.print("taskstore " TASKSTORE_VERSION + (describe.empty() ? "" : " (" + describe + ")") + "\n");
+    context.print("taskstore " TASKSTORE_VERSION + (describe.empty() ? "" : " (" + describe + ")") +
+                  "\n");
     if (context.call.has("features")) {
         context.print(format_table(context.terminal, {"FEATURE", "STATE"},
-                                   {{{"sqlite"}, {sqlite3_libversion()}}, {{"postgres"}, {"not built in"}}, {{"libsql"}, {"not built in"}}}));
+                                   {{{"sqlite"}, {sqlite3_libversion()}},
+                                    {{"postgres"}, {"not built in"}},
+                                    {{"libsql"}, {"not built in"}}}));
     }
     return ok();
 }
@@ -173,13 +243,21 @@ Status run_sql(Context& context) {
         writer.begin_array();
         for (int i = 0; i < rows->column_count(); ++i) {
             const sql::Value value = rows->column_value(i);
-            if (const auto* integer = std::get_if<std::int64_t>(&value)) writer.integer(*integer);
-            else if (const auto* real = std::get_if<double>(&value)) writer.number(*real);
-            else if (const auto* text = std::get_if<std::string>(&value)) writer.string(*text);
-            else if (std::holds_alternative<sql::Blob>(value)) writer.string("(blob)");
-            else writer.null();
+            if (const auto* integer = std::get_if<std::int64_t>(&value))
+                writer.integer(*integer);
+            else if (const auto* real = std::get_if<double>(&value))
+                writer.number(*real);
+            else if (const auto* text = std::get_if<std::string>(&value))
+                writer.string(*text);
+            else if (std::holds_alternative<sql::Blob>(value))
+                writer.string("(blob)");
+            else
+                writer.null();
             const bool blob = std::holds_alternative<sql::Blob>(value);
-            line.push_back({std::holds_alternative<std::monostate>(value) ? "" : blob ? "(blob)" : std::string(rows->column_text(i)), Colour::none});
+            line.push_back({std::holds_alternative<std::monostate>(value) ? ""
+                            : blob                                        ? "(blob)"
+                                   : std::string(rows->column_text(i)),
+                            Colour::none});
         }
         writer.end_array();
         cells.push_back(std::move(line));
@@ -201,7 +279,8 @@ Status run_sql(Context& context) {
 Status run_import(Context& context) {
     const std::string& path = context.call.arguments[0];
     TASKSTORE_LET(const std::string text, context.read_text(path));
-    TASKSTORE_LET(const auto sections, store::read_checklist(text, path == "-" ? "stdin" : os::name_of_path(path)));
+    TASKSTORE_LET(const auto sections,
+                  store::read_checklist(text, path == "-" ? "stdin" : os::name_of_path(path)));
     TASKSTORE_LET(records::Plan* const plan, context.plan(true));
     const auto quoted = [](std::string_view value) {
         std::string raw;
@@ -217,27 +296,45 @@ Status run_import(Context& context) {
         for (const store::ChecklistItem& item : section.items) checked += item.checked ? 1 : 0;
         if (auto known = plan->get("prds", section.id); !known) {
             if (known.error().code != Code::not_found) return fail(known.error());
-            const std::string status = checked == 0 ? "\"draft\"" : checked == section.items.size() ? "\"complete\"" : "\"active\"";
-            writes.push_back({.kind = records::WriteKind::create, .collection = "prds", .id = section.id,
-                              .changes = {{"title", quoted(section.title)}, {"content", quoted(section.content)}, {"status", status}},
-                              // Lists show the newest PRD first: the first heading is to stand on top.
-                              .created_offset_ms = static_cast<std::int64_t>(sections.size()) - prds});
+            const std::string status = checked == 0                      ? "\"draft\""
+                                       : checked == section.items.size() ? "\"complete\""
+                                                                         : "\"active\"";
+            writes.push_back(
+                {.kind = records::WriteKind::create,
+                 .collection = "prds",
+                 .id = section.id,
+                 .changes = {{"title", quoted(section.title)},
+                             {"content", quoted(section.content)},
+                             {"status", status}},
+                 // Lists show the newest PRD first: the first heading is to stand on top.
+                 .created_offset_ms = static_cast<std::int64_t>(sections.size()) - prds});
             ++prds;
         }
         for (const store::ChecklistItem& item : section.items) {
             if (auto known = plan->get("task_specs", item.id)) {
-                // What was ticked off in the file since is complete; what people did in the store stays.
+                // What was ticked off in the file since is complete; what people did in the store
+                // stays.
                 const auto json = Json::parse(known->data);
-                if (!item.checked || !json || json->get("status").as_string() == "complete") continue;
-                writes.push_back({.kind = records::WriteKind::update, .collection = "task_specs", .id = item.id, .changes = {{"status", "\"complete\""}}, .force = true});
+                if (!item.checked || !json || json->get("status").as_string() == "complete")
+                    continue;
+                writes.push_back({.kind = records::WriteKind::update,
+                                  .collection = "task_specs",
+                                  .id = item.id,
+                                  .changes = {{"status", "\"complete\""}},
+                                  .force = true});
                 ++completed;
             } else if (known.error().code != Code::not_found) {
                 return fail(known.error());
             } else {
-                writes.push_back({.kind = records::WriteKind::create, .collection = "task_specs", .id = item.id,
-                                  .changes = {{"prd_id", quoted(section.id)}, {"phase_name", quoted(item.text)}, {"content", quoted(item.content)},
-                                              {"status", item.checked ? "\"complete\"" : "\"pending\""}},
-                                  .created_offset_ms = specs});
+                writes.push_back(
+                    {.kind = records::WriteKind::create,
+                     .collection = "task_specs",
+                     .id = item.id,
+                     .changes = {{"prd_id", quoted(section.id)},
+                                 {"phase_name", quoted(item.text)},
+                                 {"content", quoted(item.content)},
+                                 {"status", item.checked ? "\"complete\"" : "\"pending\""}},
+                     .created_offset_ms = specs});
                 ++specs;
             }
         }
@@ -246,13 +343,26 @@ Status run_import(Context& context) {
     for (const std::string& note : written.notes) context.warn(note);
     if (context.json) {
         std::string data;
-        JsonWriter(data).begin_object().key("prds_created").integer(prds).key("specs_created").integer(specs).key("specs_completed")
-            .integer(completed).key("sections").integer(static_cast<std::int64_t>(sections.size())).end_object();
+        JsonWriter(data)
+            .begin_object()
+            .key("prds_created")
+            .integer(prds)
+            .key("specs_created")
+            .integer(specs)
+            .key("specs_completed")
+            .integer(completed)
+            .key("sections")
+            .integer(static_cast<std::int64_t>(sections.size()))
+            .end_object();
         context.print_json("import_report", data);
     } else if (!context.quiet) {
-        context.print(prds + specs + completed == 0 ? "nothing new in " + path + "\n"
-                                                    : "imported " + path + ": " + std::to_string(prds) + " PRDs, " + std::to_string(specs) +
-                                                          " task specs" + (completed > 0 ? ", " + std::to_string(completed) + " completed" : "") + "\n");
+        context.print(
+            prds + specs + completed == 0
+                ? "nothing new in " + path + "\n"
+                : "imported " + path + ": " + std::to_string(prds) + " PRDs, " +
+                      std::to_string(specs) + " task specs" +
+                      (completed > 0 ? ", " + std::to_string(completed) + " completed" : "") +
+                      "\n");
     }
     return ok();
 }

@@ -8,16 +8,19 @@
 
 namespace taskstore::cli {
 
-/// Columns that a terminal gives a UTF-8 text: 2 for wide characters (UAX #11), 0 for combining ones and controls.
+/// Columns that a terminal gives a UTF-8 text: 2 for wide characters (UAX #11), 0 for combining
+/// ones and controls.
 std::size_t display_width(std::string_view text);
-/// Cut to at most `width` columns, with an ellipsis where something was cut; control characters become spaces.
+/// Cut to at most `width` columns, with an ellipsis where something was cut; control characters
+/// become spaces.
 std::string fit(std::string_view text, std::size_t width);
 
 enum class Colour : std::uint8_t { none, green, yellow, blue, red, cyan, grey };
 
 class Terminal {
   public:
-    /// Colours on a terminal without NO_COLOR; width from the terminal, or 0 (no bound) where there is none.
+    /// Colours on a terminal without NO_COLOR; width from the terminal, or 0 (no bound) where there
+    /// is none.
     static Terminal of_stdout();
     std::string paint(Colour colour, std::string_view text) const;
     std::size_t width() const { return x_width; }
@@ -33,10 +36,13 @@ struct Cell {
     Colour colour = Colour::none;
 };
 
-/// Columns as wide as their widest cell; where the terminal is too narrow the widest give way first.
-std::string format_table(const Terminal& terminal, const std::vector<std::string>& head, const std::vector<std::vector<Cell>>& rows);
+/// Columns as wide as their widest cell; where the terminal is too narrow the widest give way
+/// first.
+std::string format_table(const Terminal& terminal, const std::vector<std::string>& head,
+                         const std::vector<std::vector<Cell>>& rows);
 
-/// One line on stderr with rate and remaining time, from one second on; nothing where stderr is no terminal.
+/// One line on stderr with rate and remaining time, from one second on; nothing where stderr is no
+/// terminal.
 class Progress {
   public:
     explicit Progress(bool wanted);

@@ -15,7 +15,8 @@ namespace {
 
 TEST(Codes, EachHasAPage) {
     for (const CodeRow& row : code_rows()) {
-        const auto page = std::filesystem::path(TASKSTORE_DOCS_DIR) / "errors" / (std::string(row.name) + ".md");
+        const auto page =
+            std::filesystem::path(TASKSTORE_DOCS_DIR) / "errors" / (std::string(row.name) + ".md");
         EXPECT_TRUE(std::filesystem::exists(page)) << page;
     }
 }
@@ -46,13 +47,14 @@ TEST(Ids, AscendAlsoWhenTheClockStepsBack) {
 }
 
 TEST(Stamps, TextFormsRoundTripAndRefuseTheRest) {
-    for (const char* text : {"1763689000123@k3v9q2m7x1", "1763689000123.4@k3v9", "0@", "17.65535@z"}) {
+    for (const char* text :
+         {"1763689000123@k3v9q2m7x1", "1763689000123.4@k3v9", "0@", "17.65535@z"}) {
         const auto stamp = parse_stamp(text);
         ASSERT_TRUE(stamp) << text;
         EXPECT_EQ(to_text(*stamp), text);
     }
-    for (const char* text : {"", "@", "12", "012@a", "12.0@a", "12.65536@a", "-1@a", "12@A", "12.4.5@a",
-                             "7258118400001@a", "12 @a"}) {
+    for (const char* text : {"", "@", "12", "012@a", "12.0@a", "12.65536@a", "-1@a", "12@A",
+                             "12.4.5@a", "7258118400001@a", "12 @a"}) {
         EXPECT_FALSE(parse_stamp(text)) << text;
     }
 }
@@ -66,7 +68,8 @@ TEST(Hlc, NeverGoesBackwardsUnderASteppingClock) {
     Stamp last;
     for (int i = 0; i < 20'000; ++i) {
         const std::uint64_t roll = random.next_u64();
-        if (roll % 5 == 0) clock.set_wall_ms(1'700'000'000'000 + static_cast<std::int64_t>(roll / 5 % 1000));
+        if (roll % 5 == 0)
+            clock.set_wall_ms(1'700'000'000'000 + static_cast<std::int64_t>(roll / 5 % 1000));
         if (roll % 7 == 0) {
             const Stamp foreign{clock.wall_ms() + static_cast<std::int64_t>(roll / 7 % 50), 3, "b"};
             ASSERT_TRUE(hlc.observe(foreign, 1000));
@@ -88,9 +91,10 @@ TEST(Hlc, IsNotDraggedAlongByAStampFarAhead) {
 TEST(Times, RoundTripAndKnowTheCalendar) {
     EXPECT_EQ(*parse_rfc3339_ms("1970-01-01T00:00:00Z"), 0);
     EXPECT_EQ(*parse_rfc3339_ms("2025-11-02T21:58:07.295058-08:00"), 1762149487295);
-    EXPECT_EQ(*parse_rfc3339_ms("2024-02-29t12:00:00z"), *parse_rfc3339_ms("2024-02-29 13:30:00+01:30"));
-    for (const char* text : {"2023-02-29T00:00:00Z", "2023-13-01T00:00:00Z", "2023-01-01T24:00:00Z", "2023-01-01",
-                             "2023-01-01T00:00:00", "2023-01-01T00:00:00.Z", "x"}) {
+    EXPECT_EQ(*parse_rfc3339_ms("2024-02-29t12:00:00z"),
+              *parse_rfc3339_ms("2024-02-29 13:30:00+01:30"));
+    for (const char* text : {"2023-02-29T00:00:00Z", "2023-13-01T00:00:00Z", "2023-01-01T24:00:00Z",
+                             "2023-01-01", "2023-01-01T00:00:00", "2023-01-01T00:00:00.Z", "x"}) {
         EXPECT_FALSE(parse_rfc3339_ms(text)) << text;
     }
     SeededRandom random(11);
@@ -129,13 +133,15 @@ TEST(Text, Base64urlRoundTrips) {
 }
 
 TEST(Hashes, AreTheKnownOnes) {
-    EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    EXPECT_EQ(sha256_hex("abc"),
+              "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     EXPECT_NE(xxh3_64("a"), xxh3_64("b"));
 }
 
 TEST(Slices, KeepTheTextOfEachMember) {
     JsonSlicer slicer;
-    const auto members = slicer.slice(R"( {"a":1.10, "b\n" : [1, {"x":"]}"}],"big":123456789012345678901234567890} )");
+    const auto members = slicer.slice(
+        R"( {"a":1.10, "b\n" : [1, {"x":"]}"}],"big":123456789012345678901234567890} )");
     ASSERT_TRUE(members) << members.error().message;
     ASSERT_EQ((*members)->size(), 3U);
     EXPECT_EQ((**members)[0].raw_value, "1.10");
@@ -166,14 +172,19 @@ TEST(Slices, SayWhereAndWhy) {
 std::string random_json(Random& random, int depth) {
     const std::uint64_t roll = random.next_u64();
     switch (roll % (depth > 3 ? 5 : 7)) {
-        case 0: return "null";
-        case 1: return roll % 2 == 0 ? "true" : "false";
-        case 2: return std::to_string(static_cast<std::int64_t>(roll));
-        case 3: return std::to_string(roll % 1000) + ".50e" + std::to_string(roll % 20);
+        case 0:
+            return "null";
+        case 1:
+            return roll % 2 == 0 ? "true" : "false";
+        case 2:
+            return std::to_string(static_cast<std::int64_t>(roll));
+        case 3:
+            return std::to_string(roll % 1000) + ".50e" + std::to_string(roll % 20);
         case 4: {
             std::string text;
             for (std::uint64_t i = 0; i < roll % 9; ++i) {
-                text += std::array<const char*, 6>{"a", "\"", "\\", "\n", "é", "😀"}[random.next_u64() % 6];
+                text += std::array<const char*, 6>{
+                    "a", "\"", "\\", "\n", "é", "😀"}[random.next_u64() % 6];
             }
             std::string out;
             append_json_string(out, text);
@@ -181,13 +192,15 @@ std::string random_json(Random& random, int depth) {
         }
         case 5: {
             std::string out = "[";
-            for (std::uint64_t i = 0; i < roll / 7 % 4; ++i) out += (i ? ", " : "") + random_json(random, depth + 1);
+            for (std::uint64_t i = 0; i < roll / 7 % 4; ++i)
+                out += (i ? ", " : "") + random_json(random, depth + 1);
             return out + "]";
         }
         default: {
             std::string out = "{";
             for (std::uint64_t i = 0; i < roll / 7 % 4; ++i) {
-                out += (i ? "," : "") + std::string("\"m") + std::to_string(i) + "\" :" + random_json(random, depth + 1);
+                out += (i ? "," : "") + std::string("\"m") + std::to_string(i) +
+                       "\" :" + random_json(random, depth + 1);
             }
             return out + " }";
         }
@@ -200,7 +213,8 @@ TEST(Slices, AgreeWithTheDynamicValueOnGeneratedDocuments) {
     SeededRandom random(seed);
     JsonSlicer slicer;
     for (int i = 0; i < 3000; ++i) {
-        const std::string text = "{\"v\":" + random_json(random, 0) + ",\"w\": " + random_json(random, 0) + "}";
+        const std::string text =
+            "{\"v\":" + random_json(random, 0) + ",\"w\": " + random_json(random, 0) + "}";
         const auto members = slicer.slice(text);
         ASSERT_TRUE(members) << text << members.error().message;
         const auto value = Json::parse(text);
@@ -215,18 +229,22 @@ TEST(Slices, AgreeWithTheDynamicValueOnGeneratedDocuments) {
         broken[random.next_u64() % broken.size()] = "{}[],:\"\\0x"[random.next_u64() % 10];
         const bool sliced = slicer.slice(broken).has_value();
         const auto parsed = Json::parse(broken);
-        // A name that stands twice in a nested object is kept as written by slices, which own the top level only.
+        // A name that stands twice in a nested object is kept as written by slices, which own the
+        // top level only.
         if (!parsed && parsed.error().message.find("stands twice") != std::string::npos) continue;
         ASSERT_EQ(sliced, parsed && parsed->kind() == JsonKind::object) << broken;
     }
 }
 
 TEST(CanonicalJson, FollowsTheExamplesOfRfc8785) {
-    EXPECT_EQ(*canonical_json(R"({"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],
+    EXPECT_EQ(
+        *canonical_json(
+            R"({"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],
         "string":"\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/","literals":[null,true,false]})"),
-              "{\"literals\":[null,true,false],\"numbers\":[333333333.3333333,1e+30,4.5,0.002,1e-27],"
-              "\"string\":\"€$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\"}");
-    EXPECT_EQ(*canonical_json(R"({"\u20ac":1,"\r":2,"\ufb33":3,"1":4,"\ud83d\ude00":5,"\u0080":6,"\u00f6":7})"),
+        "{\"literals\":[null,true,false],\"numbers\":[333333333.3333333,1e+30,4.5,0.002,1e-27],"
+        "\"string\":\"€$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\"}");
+    EXPECT_EQ(*canonical_json(
+                  R"({"\u20ac":1,"\r":2,"\ufb33":3,"1":4,"\ud83d\ude00":5,"\u0080":6,"\u00f6":7})"),
               "{\"\\r\":2,\"1\":4,\"\xc2\x80\":6,\"ö\":7,\"€\":1,\"😀\":5,\"\xef\xac\xb3\":3}");
     EXPECT_EQ(*canonical_json("[-0.0,9007199254740993,1e21,1e-7,123456789012345680000]"),
               "[0,9007199254740992,1e+21,1e-7,123456789012345680000]");
@@ -236,8 +254,21 @@ TEST(CanonicalJson, FollowsTheExamplesOfRfc8785) {
 
 TEST(Writer, MakesCommasAndIndents) {
     std::string out;
-    JsonWriter(out).begin_object().key("a").integer(-5).key("b").begin_array().null().boolean(true).end_array()
-        .key("c").begin_object().end_object().key("d").number(0.1).end_object();
+    JsonWriter(out)
+        .begin_object()
+        .key("a")
+        .integer(-5)
+        .key("b")
+        .begin_array()
+        .null()
+        .boolean(true)
+        .end_array()
+        .key("c")
+        .begin_object()
+        .end_object()
+        .key("d")
+        .number(0.1)
+        .end_object();
     EXPECT_EQ(out, R"({"a":-5,"b":[null,true],"c":{},"d":0.1})");
     EXPECT_EQ(pretty_json(R"({"a":[1,{}]})"), "{\n  \"a\": [\n    1,\n    {}\n  ]\n}");
 }

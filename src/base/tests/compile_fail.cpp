@@ -6,7 +6,9 @@ using TaskId = taskstore::Id<struct TaskTag>;
 using WorkerId = taskstore::Id<struct WorkerTag>;
 
 taskstore::Status assign(const TaskId& task, const WorkerId& worker);
-taskstore::Status assign(const TaskId&, const WorkerId&) { return taskstore::ok(); }
+taskstore::Status assign(const TaskId&, const WorkerId&) {
+    return taskstore::ok();
+}
 
 bool use() {
     const TaskId task("t");

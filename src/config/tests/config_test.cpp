@@ -8,9 +8,11 @@ namespace taskstore::config {
 namespace {
 
 TEST(Config, LaterLayersWinAndEachValueKnowsItsSource) {
-    const auto device = parse_toml("[user]\nactor = 'ann'\n[list]\nlimit = 5\n", "device.toml", false);
+    const auto device =
+        parse_toml("[user]\nactor = 'ann'\n[list]\nlimit = 5\n", "device.toml", false);
     ASSERT_TRUE(device) << device.error().message;
-    const std::vector<std::string> environment{"TASKSTORE_CONFIG_LIST__LIMIT=7", "PATH=/bin", "TASKSTORE_TASK_ID=x"};
+    const std::vector<std::string> environment{"TASKSTORE_CONFIG_LIST__LIMIT=7", "PATH=/bin",
+                                               "TASKSTORE_TASK_ID=x"};
     const auto config = Config::from({*device, *from_environment(environment)});
     ASSERT_TRUE(config) << config.error().message;
     EXPECT_EQ(config->integer("list.limit"), 7);
@@ -21,7 +23,8 @@ TEST(Config, LaterLayersWinAndEachValueKnowsItsSource) {
 }
 
 TEST(Config, AnUnknownSettingNamesTheNearest) {
-    EXPECT_EQ(Config::from({*parse_toml("list.limt = 5", "f", false)}).error().hint, "did you mean 'list.limit'?");
+    EXPECT_EQ(Config::from({*parse_toml("list.limt = 5", "f", false)}).error().hint,
+              "did you mean 'list.limit'?");
     const std::vector<std::string> environment{"TASKSTORE_CONFIG_LIST__LIMTI=7"};
     EXPECT_EQ(from_environment(environment).error().code, Code::invalid);
 }
@@ -33,12 +36,15 @@ TEST(Config, WrongTypesAndBoundsAreRefused) {
     EXPECT_FALSE(parse_toml("list.limit = [1]", "f", false));
     EXPECT_FALSE(parse_toml("list.limit = 1.5", "f", false));
     const auto broken = parse_toml("a = \n", "f.toml", false);
-    EXPECT_NE(broken.error().message.find("f.toml, line 1"), std::string::npos) << broken.error().message;
+    EXPECT_NE(broken.error().message.find("f.toml, line 1"), std::string::npos)
+        << broken.error().message;
 }
 
 TEST(Config, APlanDecidesNothingForADevice) {
-    for (const char* text : {"user.actor = 'x'", "files.allow_network = true", "[databases]\ntasks = 'postgres://h'", "sync.command = 'rm'"}) {
-        EXPECT_EQ(Config::from({*parse_toml(text, "plan", true)}).error().code, Code::denied) << text;
+    for (const char* text : {"user.actor = 'x'", "files.allow_network = true",
+                             "[databases]\ntasks = 'postgres://h'", "sync.command = 'rm'"}) {
+        EXPECT_EQ(Config::from({*parse_toml(text, "plan", true)}).error().code, Code::denied)
+            << text;
     }
     EXPECT_TRUE(Config::from({*parse_toml("list.limit = 3", "plan", true)}));
 }

@@ -18,7 +18,9 @@ class LedgerFiles : public testing::Test {
         return mkdtemp(pattern.data());
     }
     ~LedgerFiles() override { std::filesystem::remove_all(x_folder); }
-    void put(const std::string& text) { std::ofstream(x_folder / "c.jsonl", std::ios::binary) << text; }
+    void put(const std::string& text) {
+        std::ofstream(x_folder / "c.jsonl", std::ios::binary) << text;
+    }
     std::string get() { return *os::read_file(x_files, x_folder / "c.jsonl"); }
     Result<Appended> append(const std::string& lines) {
         const auto guard = x_ledger.lock().acquire();
@@ -80,13 +82,15 @@ TEST_F(LedgerFiles, ScanTellsMarkersAndTornTailsFromRecords) {
     std::vector<std::int64_t> numbers;
     auto file = x_files.open(x_folder / "c.jsonl", os::OpenMode::read);
     std::vector<Chunk> chunks;
-    ASSERT_TRUE(scan(**file, (*file)->info()->identity.size, {}, chunks, [&](const ScannedLine& line) {
-        kinds.push_back(line.kind);
-        numbers.push_back(line.number);
-        return ok();
-    }));
-    EXPECT_EQ(kinds, (std::vector{LineKind::record, LineKind::ours_marker, LineKind::record, LineKind::middle_marker,
-                                  LineKind::theirs_marker, LineKind::torn}));
+    ASSERT_TRUE(
+        scan(**file, (*file)->info()->identity.size, {}, chunks, [&](const ScannedLine& line) {
+            kinds.push_back(line.kind);
+            numbers.push_back(line.number);
+            return ok();
+        }));
+    EXPECT_EQ(kinds,
+              (std::vector{LineKind::record, LineKind::ours_marker, LineKind::record,
+                           LineKind::middle_marker, LineKind::theirs_marker, LineKind::torn}));
     EXPECT_EQ(numbers, (std::vector<std::int64_t>{1, 2, 4, 5, 6, 7}));
 }
 
@@ -95,26 +99,33 @@ TEST_F(LedgerFiles, AChangeAnywhereIsFoundAndReadFromItsLineOn) {
     SCOPED_TRACE(seed);
     SeededRandom random(seed);
     std::string text;
-    for (int i = 0; i < 40'000; ++i) text += "{\"id\":\"" + std::to_string(i) + "\",\"n\":\"" + std::string(60, 'x') + "\"}\n";
+    for (int i = 0; i < 40'000; ++i)
+        text += "{\"id\":\"" + std::to_string(i) + "\",\"n\":\"" + std::string(60, 'x') + "\"}\n";
     for (int round = 0; round < 12; ++round) {
         put(text);
         std::vector<Chunk> chunks;
         const auto before = scan_texts(chunks);
         std::string changed = text;
         const std::size_t place = random.next_u64() % text.size();
-        if (round % 3 == 0) changed += "{\"id\":\"new\"}\n";
-        else if (round % 3 == 1) changed[place] = changed[place] == 'x' ? 'y' : changed[place];
-        else changed.resize(place);
+        if (round % 3 == 0)
+            changed += "{\"id\":\"new\"}\n";
+        else if (round % 3 == 1)
+            changed[place] = changed[place] == 'x' ? 'y' : changed[place];
+        else
+            changed.resize(place);
         put(changed);
         auto file = x_files.open(x_folder / "c.jsonl", os::OpenMode::read);
-        const auto start = first_difference(**file, static_cast<std::int64_t>(changed.size()), chunks);
+        const auto start =
+            first_difference(**file, static_cast<std::int64_t>(changed.size()), chunks);
         ASSERT_TRUE(start);
         if (changed == text) {
             EXPECT_EQ(start->offset, static_cast<std::int64_t>(text.size()));
             continue;
         }
-        EXPECT_TRUE(start->offset == 0 || changed[static_cast<std::size_t>(start->offset) - 1] == '\n');
-        EXPECT_EQ(changed.substr(0, static_cast<std::size_t>(start->offset)), text.substr(0, static_cast<std::size_t>(start->offset)));
+        EXPECT_TRUE(start->offset == 0 ||
+                    changed[static_cast<std::size_t>(start->offset) - 1] == '\n');
+        EXPECT_EQ(changed.substr(0, static_cast<std::size_t>(start->offset)),
+                  text.substr(0, static_cast<std::size_t>(start->offset)));
         scan_texts(chunks, *start);
         std::vector<Chunk> fresh;
         scan_texts(fresh);

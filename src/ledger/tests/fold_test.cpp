@@ -1,4 +1,5 @@
-// The rule against examples, and against a model over simulated replicas that knows who had seen what.
+// The rule against examples, and against a model over simulated replicas that knows who had seen
+// what.
 #include <taskstore/ledger/edit.hpp>
 
 #include <gtest/gtest.h>
@@ -30,10 +31,12 @@ std::string value_of(const State& state, std::string_view name) {
     return member == nullptr ? "" : member->raw_value;
 }
 
-const std::string kCreate = encode_edit({}, {}, {{"id", "\"a\""}, {"title", "\"t\""}, {"status", "\"draft\""}, {"big", "1.10"}},
-                                        {100, 0, "p"}, {.by = "ann"});
+const std::string kCreate = encode_edit(
+    {}, {}, {{"id", "\"a\""}, {"title", "\"t\""}, {"status", "\"draft\""}, {"big", "1.10"}},
+    {100, 0, "p"}, {.by = "ann"});
 
-std::string edit(const std::vector<std::string>& seen, const std::vector<Change>& changes, const Stamp& at) {
+std::string edit(const std::vector<std::string>& seen, const std::vector<Change>& changes,
+                 const Stamp& at) {
     return encode_edit({}, fold_texts(seen), changes, at, {.by = at.replica});
 }
 std::string remove(const std::vector<std::string>& seen, const Stamp& at) {
@@ -81,7 +84,8 @@ TEST(Fold, ATombstoneBeatsALaterEditOfItsLifeWhichStaysListed) {
 
 TEST(Fold, ADeliberateReCreationStartsANewLife) {
     const auto gone = remove({kCreate}, {110, 0, "p"});
-    const auto again = edit({kCreate, gone}, {{"id", "\"a\""}, {"title", "\"again\""}}, {120, 0, "p"});
+    const auto again =
+        edit({kCreate, gone}, {{"id", "\"a\""}, {"title", "\"again\""}}, {120, 0, "p"});
     const State state = fold_texts({again, gone, kCreate});
     EXPECT_TRUE(state.live());
     EXPECT_EQ(state.life, 2U);
@@ -122,15 +126,19 @@ TEST(Fold, AnEditThatNamesALostValueSettlesIt) {
     const auto ours = edit({kCreate}, {{"title", "\"ours\""}}, {110, 0, "p"});
     const auto theirs = edit({kCreate}, {{"title", "\"theirs\""}}, {105, 0, "q"});
     const State state = fold_texts({kCreate, ours, theirs});
-    const auto settled = encode_edit({}, state, {}, {130, 0, "p"}, {.settles = {{"title", state.lost[0].stamp}}});
+    const auto settled =
+        encode_edit({}, state, {}, {130, 0, "p"}, {.settles = {{"title", state.lost[0].stamp}}});
     EXPECT_TRUE(fold_texts({kCreate, ours, theirs, settled}).lost.empty());
     const auto unrelated = edit({kCreate, ours, theirs}, {{"title", "\"third\""}}, {130, 0, "p"});
-    EXPECT_EQ(fold_texts({kCreate, ours, theirs, unrelated}).lost.size(), 1U) << "nothing is settled by accident";
+    EXPECT_EQ(fold_texts({kCreate, ours, theirs, unrelated}).lost.size(), 1U)
+        << "nothing is settled by accident";
 }
 
-// --- the model -------------------------------------------------------------------------------------------------
-// Replicas hold sets of lines, act on what they see, and exchange lines. The model keeps for each write which writes its
-// author had in sight, and says independently of stamps' short forms what must stand and what must be listed.
+// --- the model
+// -------------------------------------------------------------------------------------------------
+// Replicas hold sets of lines, act on what they see, and exchange lines. The model keeps for each
+// write which writes its author had in sight, and says independently of stamps' short forms what
+// must stand and what must be listed.
 
 struct ModelWrite {
     std::size_t line;
@@ -156,7 +164,8 @@ class Model {
         }
         const State state = fold_of(mine);
         // Wall clocks disagree: each replica is ahead or behind by its own amount.
-        const Stamp tick{1000 + x_now + static_cast<std::int64_t>(replica) * 3, 0, std::string(1, static_cast<char>('p' + replica))};
+        const Stamp tick{1000 + x_now + static_cast<std::int64_t>(replica) * 3, 0,
+                         std::string(1, static_cast<char>('p' + replica))};
         x_now += 1;
         const Stamp at = *next_stamp(tick, state);
         const std::size_t line = x_lines.size();
@@ -166,7 +175,9 @@ class Model {
             x_dead.push_back({at, state.life, standing(mine)});
         } else {
             std::vector<Change> changes;
-            const std::uint32_t life = state.life == 0 ? 1 : state.deleted ? state.life + 1 : state.life;
+            const std::uint32_t life = state.life == 0 ? 1
+                                       : state.deleted ? state.life + 1
+                                                       : state.life;
             const std::string value = kind == 4 ? "" : std::to_string(x_lines.size());
             const std::string name = kNames[kind == 1 ? 1 : 0];
             if (value.empty() && state.find(name) == nullptr) return;
@@ -175,7 +186,8 @@ class Model {
             x_lines.push_back(encode_edit({}, state, changes, at, {.by = at.replica}));
             ModelWrite write{line, name, value, at, life, {}};
             for (const std::size_t seen : standing(mine)) {
-                if (x_writes[seen].name == name && x_writes[seen].life == life) write.replaces.insert(seen);
+                if (x_writes[seen].name == name && x_writes[seen].life == life)
+                    write.replaces.insert(seen);
             }
             x_writes.push_back(write);
         }
@@ -189,17 +201,21 @@ class Model {
         const State state = fold_of(all);
         std::uint32_t life = 0;
         for (const ModelWrite& write : x_writes) life = std::max(life, write.life);
-        const bool deleted = std::ranges::any_of(x_dead, [&](const Dead& dead) { return dead.life == life; });
+        const bool deleted =
+            std::ranges::any_of(x_dead, [&](const Dead& dead) { return dead.life == life; });
         ASSERT_EQ(state.life, life);
         ASSERT_EQ(state.deleted, deleted);
         std::set<std::pair<std::string, std::string>> lost;
         std::set<std::size_t> replaced;
-        for (const ModelWrite& write : x_writes) replaced.insert(write.replaces.begin(), write.replaces.end());
+        for (const ModelWrite& write : x_writes)
+            replaced.insert(write.replaces.begin(), write.replaces.end());
         for (const Dead& dead : x_dead) replaced.insert(dead.replaces.begin(), dead.replaces.end());
         for (const char* name : kNames) {
             const ModelWrite* best = nullptr;
             for (const ModelWrite& write : x_writes) {
-                if (write.name == name && write.life == life && !deleted && (best == nullptr || best->at < write.at)) best = &write;
+                if (write.name == name && write.life == life && !deleted &&
+                    (best == nullptr || best->at < write.at))
+                    best = &write;
             }
             ASSERT_EQ(value_of(state, name), best == nullptr ? "" : best->value) << name;
             for (std::size_t i = 0; i < x_writes.size(); ++i) {
@@ -212,7 +228,8 @@ class Model {
         std::set<std::pair<std::string, std::string>> listed;
         for (const LostValue& value : state.lost) listed.emplace(value.name, value.raw_value);
         ASSERT_EQ(listed, lost) << dump();
-        // Order and repeats do not matter; folding a part's lines again with the rest changes nothing.
+        // Order and repeats do not matter; folding a part's lines again with the rest changes
+        // nothing.
         std::vector<std::string> texts;
         for (const std::size_t line : all) texts.push_back(x_lines[line]);
         std::vector<std::string> twice(texts.rbegin(), texts.rend());
@@ -267,13 +284,17 @@ class Model {
 void run_history(const std::vector<int>& code) {
     Model model;
     for (const int op : code) {
-        model.apply(static_cast<std::size_t>(op % 3), op / 3 % 5, static_cast<std::size_t>((op % 3 + 1 + op / 15) % 3));
+        model.apply(static_cast<std::size_t>(op % 3), op / 3 % 5,
+                    static_cast<std::size_t>((op % 3 + 1 + op / 15) % 3));
     }
     model.check();
 }
 
-/// TASKSTORE_FULL=1 runs the large counts; a build without sanitizers a tenth of them, one with them fewer.
-bool full_run() { return std::getenv("TASKSTORE_FULL") != nullptr; }
+/// TASKSTORE_FULL=1 runs the large counts; a build without sanitizers a tenth of them, one with
+/// them fewer.
+bool full_run() {
+    return std::getenv("TASKSTORE_FULL") != nullptr;
+}
 #ifdef NDEBUG
 constexpr std::size_t kLengthUsual = 4;
 constexpr int kRoundsUsual = 100'000;
@@ -283,7 +304,8 @@ constexpr int kRoundsUsual = 3'000;
 #endif
 
 TEST(FoldLaws, HoldForEveryShortHistory) {
-    // Every history of up to n operations of 3 replicas over 18 distinct ones (edit, delete, exchange with each peer).
+    // Every history of up to n operations of 3 replicas over 18 distinct ones (edit, delete,
+    // exchange with each peer).
     const std::size_t length = full_run() ? 6 : kLengthUsual;
     std::vector<int> ops;
     for (int op = 0; op < 15; ++op) ops.push_back(op);
@@ -306,7 +328,8 @@ TEST(FoldLaws, HoldForRandomLongHistories) {
     const int rounds = full_run() ? 1'000'000 : kRoundsUsual;
     for (int round = 0; round < rounds && !testing::Test::HasFatalFailure(); ++round) {
         std::vector<int> code;
-        for (std::uint64_t i = 0; i < 4 + random.next_u64() % 12; ++i) code.push_back(static_cast<int>(random.next_u64() % 30));
+        for (std::uint64_t i = 0; i < 4 + random.next_u64() % 12; ++i)
+            code.push_back(static_cast<int>(random.next_u64() % 30));
         run_history(code);
     }
 }

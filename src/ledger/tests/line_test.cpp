@@ -18,13 +18,15 @@ TEST(Lines, AnUnstampedLineCountsAsWrittenAtItsTime) {
 TEST(Lines, ATombstoneHasItsMembersAndNoOthers) {
     LineDecoder decoder;
     EXPECT_TRUE(decoder.decode(R"({"id":"a","deleted":true,"updated_at":5})")->tombstone);
-    EXPECT_FALSE(decoder.decode(R"({"id":"a","deleted":true,"title":"kept","updated_at":5})")->tombstone);
+    EXPECT_FALSE(
+        decoder.decode(R"({"id":"a","deleted":true,"title":"kept","updated_at":5})")->tombstone);
     EXPECT_FALSE(decoder.decode(R"({"id":"a","deleted":false,"updated_at":5})")->tombstone);
 }
 
 TEST(Lines, TimesMayBeRfc3339TextOrFallBack) {
     LineDecoder decoder;
-    EXPECT_EQ(decoder.decode(R"({"id":"a","updated_at":"1970-01-01T00:00:01Z"})")->updated_at, 1000);
+    EXPECT_EQ(decoder.decode(R"({"id":"a","updated_at":"1970-01-01T00:00:01Z"})")->updated_at,
+              1000);
     EXPECT_EQ(decoder.decode(R"({"id":"a","updated_at":1.5})")->updated_at, 0);
     LineDecoder dependency({"id", {"updated_at", "resolved_at", "created_at"}});
     EXPECT_EQ(dependency.decode(R"({"id":"a","created_at":3,"resolved_at":null})")->updated_at, 3);
@@ -41,7 +43,8 @@ TEST(Lines, DamageHasAPlaceAndAReason) {
              {R"({"id":"a","updated_at":5,"_stamps":{"v":2,"at":"5@a"}})",
               "_stamps: written by a newer taskstore (v2): upgrade to read it"},
              {R"({"id":"a","updated_at":5,"_stamps":7})", "_stamps: not an object"},
-             {R"({"id":"a","x":1,"updated_at":5,"_stamps":{"v":1,"at":"5@a","f":{"x":"6@a"}}})", "_stamps: f.x: later than 'at'"},
+             {R"({"id":"a","x":1,"updated_at":5,"_stamps":{"v":1,"at":"5@a","f":{"x":"6@a"}}})",
+              "_stamps: f.x: later than 'at'"},
          }) {
         EXPECT_FALSE(decoder.decode(text)) << text;
         EXPECT_EQ(decoder.damage().reason, reason);
@@ -64,7 +67,8 @@ TEST(Lines, StampsAreReadInTheirShortForms) {
 
 TEST(Lines, AnEditBySomebodyWhoDoesNotKnowStampsIsUnstamped) {
     LineDecoder decoder;
-    EXPECT_FALSE(decoder.decode(R"({"id":"a","updated_at":10,"_stamps":{"v":1,"at":"9@r"}})")->stamped);
+    EXPECT_FALSE(
+        decoder.decode(R"({"id":"a","updated_at":10,"_stamps":{"v":1,"at":"9@r"}})")->stamped);
 }
 
 }  // namespace

@@ -13,7 +13,8 @@ using testing_plan::new_disk;
 using testing_plan::prd;
 using testing_plan::Process;
 
-// --- crashes -----------------------------------------------------------------------------------------------------
+// --- crashes
+// -----------------------------------------------------------------------------------------------------
 
 /// What a run has been told: an id is here once its create was acknowledged.
 struct Acknowledged {
@@ -29,7 +30,9 @@ Acknowledged work(os::FileSystem& disk) {
     if (p->create("prds", prd("one"), "a")) told.present.push_back("a");
     if (p->create("prds", prd("two"), "b")) told.present.push_back("b");
     told.batch = p->write({{.collection = "prds", .id = "c", .changes = prd("x")},
-                           {.collection = "task_specs", .id = "t", .changes = {{"prd_id", "\"c\""}, {"phase_name", "\"y\""}}}})
+                           {.collection = "task_specs",
+                            .id = "t",
+                            .changes = {{"prd_id", "\"c\""}, {"phase_name", "\"y\""}}}})
                      .has_value();
     (void)p->update("prds", "a", {{"status", "\"ready\""}}).has_value();
     (void)p->sync().has_value();
@@ -40,14 +43,16 @@ Acknowledged work(os::FileSystem& disk) {
 void check_invariants(os::FileSystem& disk, const Acknowledged& told, const std::string& where) {
     Process p(disk, 9);
     ASSERT_TRUE(p.opened) << where << p.opened.error().message;
-    for (const std::string& id : told.present) ASSERT_TRUE(p->get("prds", id)) << where << " I1: " << id << " was acknowledged";
+    for (const std::string& id : told.present)
+        ASSERT_TRUE(p->get("prds", id)) << where << " I1: " << id << " was acknowledged";
     const bool c = p->get("prds", "c").has_value();
     const bool t = p->get("task_specs", "t").has_value();
     ASSERT_EQ(c, t) << where << " a batch is whole or absent";
     ASSERT_TRUE(c || !told.batch) << where << " I1: the batch was acknowledged";
     const std::string hash = *p->state_hash();
     ASSERT_TRUE(p->sync(true)) << where;
-    ASSERT_EQ(*p->state_hash(), hash) << where << " I7: the cache said something else than the ledger";
+    ASSERT_EQ(*p->state_hash(), hash)
+        << where << " I7: the cache said something else than the ledger";
     ASSERT_TRUE(p->create("prds", prd("after"), "after")) << where;
 }
 
@@ -58,7 +63,10 @@ TEST(PlanCrashes, APowerCutAfterEachCallLosesNothingAcknowledged) {
         disk->power_off_after(n);
         const Acknowledged told = work(*disk);
         const bool done = !disk->power_is_off();
-        for (const PowerCut& cut : PowerCut::matrix(std::getenv("TASKSTORE_FULL") != nullptr ? 10 : n % 4 == 0 ? 1 : 0, n)) {
+        for (const PowerCut& cut : PowerCut::matrix(std::getenv("TASKSTORE_FULL") != nullptr ? 10
+                                                    : n % 4 == 0                             ? 1
+                                                                                             : 0,
+                                                    n)) {
             auto after = disk->after_power_cut(cut);
             check_invariants(*after, told, "n=" + std::to_string(n) + " " + cut.text() + ": ");
             if (HasFatalFailure()) return;
@@ -69,7 +77,8 @@ TEST(PlanCrashes, APowerCutAfterEachCallLosesNothingAcknowledged) {
 }
 
 TEST(PlanCrashes, EachFailingCallIsAnErrorOrHarmless) {
-    for (const os::FaultKind kind : {os::FaultKind::error, os::FaultKind::short_write, os::FaultKind::error_after}) {
+    for (const os::FaultKind kind :
+         {os::FaultKind::error, os::FaultKind::short_write, os::FaultKind::error_after}) {
         for (std::size_t n = 1;; ++n) {
             auto disk = new_disk();
             disk->fail_at(n, {.kind = kind});

@@ -10,7 +10,9 @@ namespace taskstore::records::testing_plan {
 /// One process: a disk, a driver, a plan.
 struct Process {
     explicit Process(os::FileSystem& disk, std::uint64_t seed = 1) : random(seed), driver(&disk) {
-        opened = Plan::open(disk, driver, clock, random, {.folder = "/p", .replica_path = "/p/run/replica.json", .actor = "ann"});
+        opened =
+            Plan::open(disk, driver, clock, random,
+                       {.folder = "/p", .replica_path = "/p/run/replica.json", .actor = "ann"});
     }
     Plan& operator*() { return **opened; }
     Plan* operator->() { return opened->get(); }
@@ -27,6 +29,8 @@ inline std::unique_ptr<os::FaultFileSystem> new_disk() {
     return disk;
 }
 
-inline std::vector<ledger::Change> prd(const std::string& title) { return {{"title", "\"" + title + "\""}}; }
+inline std::vector<ledger::Change> prd(const std::string& title) {
+    return {{"title", "\"" + title + "\""}};
+}
 
 }  // namespace taskstore::records::testing_plan

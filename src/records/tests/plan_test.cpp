@@ -1,4 +1,5 @@
-// The plan on the disk in memory: what is acknowledged stays, caches may go, foreign bytes are named.
+// The plan on the disk in memory: what is acknowledged stays, caches may go, foreign bytes are
+// named.
 #include "plan_process.hpp"
 
 #include <gtest/gtest.h>
@@ -13,7 +14,9 @@ using testing_plan::new_disk;
 using testing_plan::prd;
 using testing_plan::Process;
 
-std::string status_of(const Record& record) { return *Json::parse(record.data)->get("status").as_string(); }
+std::string status_of(const Record& record) {
+    return *Json::parse(record.data)->get("status").as_string();
+}
 
 TEST(Plan, CreatesChangesListsAndDeletes) {
     auto disk = new_disk();
@@ -26,7 +29,8 @@ TEST(Plan, CreatesChangesListsAndDeletes) {
     const auto changed = p->update("prds", "a", {{"status", "\"READY\""}});
     ASSERT_TRUE(changed) << changed.error().message;
     EXPECT_EQ(status_of(*p->get("prds", "a")), "ready");
-    EXPECT_EQ(p->update("prds", "a", {{"title", "\"x\""}}, made->revision).error().code, Code::conflict);
+    EXPECT_EQ(p->update("prds", "a", {{"title", "\"x\""}}, made->revision).error().code,
+              Code::conflict);
     EXPECT_EQ(p->update("prds", "b", prd("x")).error().code, Code::not_found);
     ASSERT_TRUE(p->remove("prds", "a"));
     EXPECT_EQ(p->get("prds", "a").error().code, Code::not_found);
@@ -40,8 +44,11 @@ TEST(Plan, RefusesWhatTheKindDoesNotAllow) {
     EXPECT_EQ(p->create("prds", {}).error().code, Code::invalid);
     EXPECT_EQ(p->create("prds", {{"titel", "\"x\""}}).error().hint, "did you mean 'title'?");
     EXPECT_EQ(p->create("prds", {{"title", "7"}}).error().code, Code::invalid);
-    EXPECT_EQ(p->create("prds", {{"title", "\"x\""}, {"created_at", "1"}}).error().code, Code::invalid);
-    EXPECT_EQ(p->create("task_specs", {{"prd_id", "\"none\""}, {"phase_name", "\"x\""}}).error().code, Code::not_found);
+    EXPECT_EQ(p->create("prds", {{"title", "\"x\""}, {"created_at", "1"}}).error().code,
+              Code::invalid);
+    EXPECT_EQ(
+        p->create("task_specs", {{"prd_id", "\"none\""}, {"phase_name", "\"x\""}}).error().code,
+        Code::not_found);
     EXPECT_EQ(p->create("../x", prd("x")).error().code, Code::invalid);
     ASSERT_TRUE(p->create("prds", prd("x"), "a"));
     EXPECT_EQ(p->update("prds", "a", {{"status", "\"complete\""}}).error().code, Code::conflict);
@@ -53,12 +60,18 @@ TEST(Plan, ABatchIsAllOrNothingAndSeesItself) {
     auto disk = new_disk();
     Process p(*disk);
     const auto good = p->write({{.collection = "prds", .id = "a", .changes = prd("x")},
-                                {.collection = "task_specs", .id = "t", .changes = {{"prd_id", "\"a\""}, {"phase_name", "\"y\""}}},
-                                {.kind = WriteKind::update, .collection = "prds", .id = "a", .changes = {{"status", "\"ready\""}}}});
+                                {.collection = "task_specs",
+                                 .id = "t",
+                                 .changes = {{"prd_id", "\"a\""}, {"phase_name", "\"y\""}}},
+                                {.kind = WriteKind::update,
+                                 .collection = "prds",
+                                 .id = "a",
+                                 .changes = {{"status", "\"ready\""}}}});
     ASSERT_TRUE(good) << good.error().message;
     EXPECT_EQ(good->records.size(), 3U);
     const auto before = disk->get_file("/p/prds.jsonl");
-    EXPECT_FALSE(p->write({{.collection = "prds", .id = "b", .changes = prd("x")}, {.collection = "prds", .id = "b", .changes = prd("x")}}));
+    EXPECT_FALSE(p->write({{.collection = "prds", .id = "b", .changes = prd("x")},
+                           {.collection = "prds", .id = "b", .changes = prd("x")}}));
     EXPECT_EQ(disk->get_file("/p/prds.jsonl"), before);
     const std::string hash = *p->state_hash();
     ASSERT_TRUE(p->sync(true));
@@ -71,7 +84,11 @@ TEST(Plan, FiltersOrderAndPages) {
     Process p(*disk);
     for (int i = 0; i < 25; ++i) {
         p.clock.advance_ms(1);
-        ASSERT_TRUE(p->create("prds", {{"title", "\"t" + std::to_string(i) + (i % 5 == 0 ? "%" : "") + "\""}, {"review_passes", std::to_string(i)}}, "id" + std::to_string(i)));
+        ASSERT_TRUE(
+            p->create("prds",
+                      {{"title", "\"t" + std::to_string(i) + (i % 5 == 0 ? "%" : "") + "\""},
+                       {"review_passes", std::to_string(i)}},
+                      "id" + std::to_string(i)));
     }
     const auto ids = [&](Query query) {
         std::vector<std::string> out;
@@ -88,13 +105,20 @@ TEST(Plan, FiltersOrderAndPages) {
     EXPECT_EQ(ids({.collection = "prds", .limit = 7}), all);
     EXPECT_EQ(ids({.collection = "prds", .filter = *parse_filter("title~%")}).size(), 5U);
     EXPECT_EQ(ids({.collection = "prds", .filter = *parse_filter("review_passes>=20")}).size(), 5U);
-    EXPECT_EQ(ids({.collection = "prds", .filter = Filter::any_of({*parse_filter("review_passes<2"), *parse_filter("id=id9")})}).size(), 3U);
-    EXPECT_EQ(ids({.collection = "prds", .order_field = "review_passes", .limit = 4}).front(), "id0");
+    EXPECT_EQ(
+        ids({.collection = "prds",
+             .filter = Filter::any_of({*parse_filter("review_passes<2"), *parse_filter("id=id9")})})
+            .size(),
+        3U);
+    EXPECT_EQ(ids({.collection = "prds", .order_field = "review_passes", .limit = 4}).front(),
+              "id0");
     EXPECT_EQ(*p->count({.collection = "prds", .filter = *parse_filter("status!=draft")}), 0);
-    EXPECT_EQ(p->list({.collection = "prds", .filter = *parse_filter("statsu=draft")}).error().hint, "did you mean 'status'?");
+    EXPECT_EQ(p->list({.collection = "prds", .filter = *parse_filter("statsu=draft")}).error().hint,
+              "did you mean 'status'?");
     EXPECT_EQ(p->list({.collection = "prds", .cursor = "bm9wZQ"}).error().code, Code::invalid);
     const std::string cursor = p->list({.collection = "prds", .limit = 3})->next_cursor;
-    EXPECT_EQ(p->list({.collection = "executions", .limit = 3, .cursor = cursor}).error().code, Code::invalid);
+    EXPECT_EQ(p->list({.collection = "executions", .limit = 3, .cursor = cursor}).error().code,
+              Code::invalid);
 }
 
 TEST(Plan, ShippedQueriesRunOnIndexes) {
@@ -103,9 +127,13 @@ TEST(Plan, ShippedQueriesRunOnIndexes) {
     auto connection = p.driver.connect(p->cache_path(), {.create = false});
     ASSERT_TRUE(connection);
     const Filter status = Filter::compare("status", Op::eq, "\"draft\"");
-    for (const Query& query : {Query{.collection = "prds"}, Query{.collection = "prds", .filter = status}, Query{.collection = "executions"},
-                               Query{.collection = "executions", .filter = Filter::compare("status", Op::eq, "\"running\"")},
-                               Query{.collection = "task_specs", .filter = Filter::compare("prd_id", Op::eq, "\"a\"")}}) {
+    for (const Query& query :
+         {Query{.collection = "prds"}, Query{.collection = "prds", .filter = status},
+          Query{.collection = "executions"},
+          Query{.collection = "executions",
+                .filter = Filter::compare("status", Op::eq, "\"running\"")},
+          Query{.collection = "task_specs",
+                .filter = Filter::compare("prd_id", Op::eq, "\"a\"")}}) {
         const std::string sql = *list_sql_for_testing(query);
         auto rows = (*connection)->prepare("EXPLAIN QUERY PLAN " + sql);
         ASSERT_TRUE(rows) << rows.error().message;
@@ -127,20 +155,29 @@ TEST(Plan, ADeletedTruncatedOrDamagedCacheChangesNoAnswer) {
     const std::string good = *disk->get_file("/p/store.db");
     for (int round = 0; round < 12; ++round) {
         std::string bad = good;
-        if (round == 0) bad.clear();
-        else if (round == 1) bad = std::string(5000, 'x');
-        else if (round < 6) bad.resize(good.size() * static_cast<std::size_t>(round) / 7);
-        else bad[good.size() * static_cast<std::size_t>(round) / 12] = static_cast<char>(bad[good.size() * static_cast<std::size_t>(round) / 12] ^ 0x55);
+        if (round == 0)
+            bad.clear();
+        else if (round == 1)
+            bad = std::string(5000, 'x');
+        else if (round < 6)
+            bad.resize(good.size() * static_cast<std::size_t>(round) / 7);
+        else
+            bad[good.size() * static_cast<std::size_t>(round) / 12] =
+                static_cast<char>(bad[good.size() * static_cast<std::size_t>(round) / 12] ^ 0x55);
         disk->put_file("/p/store.db", bad);
-        for (const char* name : {"/p/store.db-wal", "/p/store.db-shm"}) (void)disk->unlink(name).has_value();
+        for (const char* name : {"/p/store.db-wal", "/p/store.db-shm"})
+            (void)disk->unlink(name).has_value();
         Process p(*disk);
         ASSERT_TRUE(p.opened) << p.opened.error().message;
-        const auto count = p->count({.collection = "prds", .filter = *parse_filter("status=draft")});
-        // A flipped bit that SQLite cannot see (inside a value) is found by a rebuild, not by a read.
+        const auto count =
+            p->count({.collection = "prds", .filter = *parse_filter("status=draft")});
+        // A flipped bit that SQLite cannot see (inside a value) is found by a rebuild, not by a
+        // read.
         if (!count || *count != 40) {
             ASSERT_TRUE(p->sync(true));
         }
-        EXPECT_EQ(*p->count({.collection = "prds", .filter = *parse_filter("status=draft")}), 40) << round;
+        EXPECT_EQ(*p->count({.collection = "prds", .filter = *parse_filter("status=draft")}), 40)
+            << round;
         ASSERT_TRUE(p->sync(true));
         EXPECT_EQ(*p->state_hash(), hash) << round;
     }
@@ -149,7 +186,8 @@ TEST(Plan, ADeletedTruncatedOrDamagedCacheChangesNoAnswer) {
 TEST(Plan, ForeignLinesAreTakenInAndDamagedOnesNamed) {
     auto disk = new_disk();
     disk->put_file("/p/prds.jsonl",
-                   "{\"id\":\"a\",\"title\":\"A\",\"status\":\"active\",\"updated_at\":5,\"x\":1.10,\"big\":123456789012345678901}\r\n"
+                   "{\"id\":\"a\",\"title\":\"A\",\"status\":\"active\",\"updated_at\":5,\"x\":1."
+                   "10,\"big\":123456789012345678901}\r\n"
                    "{\"id\":\"b\",\"title\":\"B\",\"updated_at\":6\n"
                    "\n"
                    "{\"title\":\"no id\"}\n"
@@ -158,22 +196,28 @@ TEST(Plan, ForeignLinesAreTakenInAndDamagedOnesNamed) {
     disk->put_directory("/p/x.jsonl");
     Process p(*disk);
     ASSERT_TRUE(p.opened) << p.opened.error().message;
-    EXPECT_EQ(p->get("prds", "a")->data, R"({"id":"a","title":"A","status":"active","updated_at":5,"x":1.10,"big":123456789012345678901})");
+    EXPECT_EQ(
+        p->get("prds", "a")->data,
+        R"({"id":"a","title":"A","status":"active","updated_at":5,"x":1.10,"big":123456789012345678901})");
     EXPECT_TRUE(p->get("prds", "c"));
     const auto findings = *p->findings();
     std::vector<std::string> damaged;
     for (const Finding& finding : findings) {
         if (finding.what == "damaged_line") damaged.push_back(finding.where);
     }
-    EXPECT_EQ(damaged, (std::vector<std::string>{"prds.jsonl, line 2, column 37", "prds.jsonl, line 4, column 1", "prds.jsonl, line 5, column 1"}));
+    EXPECT_EQ(damaged, (std::vector<std::string>{"prds.jsonl, line 2, column 37",
+                                                 "prds.jsonl, line 4, column 1",
+                                                 "prds.jsonl, line 5, column 1"}));
     ASSERT_TRUE(p->update("prds", "a", {{"status", "\"complete\""}}));
-    EXPECT_NE(p->get("prds", "a")->data.find("\"x\":1.10,\"big\":123456789012345678901"), std::string::npos);
+    EXPECT_NE(p->get("prds", "a")->data.find("\"x\":1.10,\"big\":123456789012345678901"),
+              std::string::npos);
 }
 
 TEST(Plan, AForeignChangeOfTheMiddleIsSeenThoughInodeAndSizeStay) {
     auto disk = new_disk();
     Process p(*disk);
-    for (int i = 0; i < 10; ++i) ASSERT_TRUE(p->create("prds", prd("title" + std::to_string(i)), "p" + std::to_string(i)));
+    for (int i = 0; i < 10; ++i)
+        ASSERT_TRUE(p->create("prds", prd("title" + std::to_string(i)), "p" + std::to_string(i)));
     std::string text = *disk->get_file("/p/prds.jsonl");
     text.replace(text.find("title4"), 6, "TITLE4");
     disk->overwrite_file("/p/prds.jsonl", text);
@@ -188,14 +232,20 @@ TEST(Plan, AForeignChangeOfTheMiddleIsSeenThoughInodeAndSizeStay) {
 
 TEST(Plan, LeftoverMergeMarkersAreSettledOrKept) {
     auto disk = new_disk();
-    disk->put_file("/p/prds.jsonl", "<<<<<<< ours\n{\"id\":\"a\",\"title\":\"A\",\"updated_at\":5}\n=======\n{\"id\":\"a\",\"title\":\"B\",\"updated_at\":6}\n>>>>>>> theirs\n");
+    disk->put_file("/p/prds.jsonl",
+                   "<<<<<<< "
+                   "ours\n{\"id\":\"a\",\"title\":\"A\",\"updated_at\":5}\n=======\n{\"id\":\"a\","
+                   "\"title\":\"B\",\"updated_at\":6}\n>>>>>>> theirs\n");
     Process p(*disk);
     auto report = p->sync();
     ASSERT_TRUE(report);
     EXPECT_EQ(report->clashes, 0);
     EXPECT_EQ(disk->get_file("/p/prds.jsonl")->find("<<<<"), std::string::npos);
     EXPECT_NE(p->get("prds", "a")->data.find("\"B\""), std::string::npos);
-    disk->put_file("/p/prds.jsonl", "<<<<<<< ours\n{\"id\":\"a\",\"title\":\"A\",\"updated_at\":5}\n=======\n{\"id\":\"a\",\"title\":\"B\",\"updated_at\":5}\n>>>>>>> theirs\n");
+    disk->put_file("/p/prds.jsonl",
+                   "<<<<<<< "
+                   "ours\n{\"id\":\"a\",\"title\":\"A\",\"updated_at\":5}\n=======\n{\"id\":\"a\","
+                   "\"title\":\"B\",\"updated_at\":5}\n>>>>>>> theirs\n");
     report = p->sync();
     EXPECT_EQ(report->clashes, 1);
     EXPECT_NE(disk->get_file("/p/prds.jsonl")->find("<<<<"), std::string::npos);
@@ -208,7 +258,9 @@ TEST(Plan, AnIncompleteBatchDoesNotCountUntilItIsWhole) {
     {
         Process p(*disk);
         ASSERT_TRUE(p->write({{.collection = "prds", .id = "a", .changes = prd("x")},
-                              {.collection = "task_specs", .id = "t", .changes = {{"prd_id", "\"a\""}, {"phase_name", "\"y\""}}}}));
+                              {.collection = "task_specs",
+                               .id = "t",
+                               .changes = {{"prd_id", "\"a\""}, {"phase_name", "\"y\""}}}}));
         specs = *disk->get_file("/p/task_specs.jsonl");
     }
     disk->put_file("/p/task_specs.jsonl", "");
@@ -257,7 +309,9 @@ TEST(Plan, ManyThreadsShareFlushesAndEachIsAnsweredAfterItsOwn) {
                 // One of a group fails without harm to the rest.
                 if (i % 5 == 4) {
                     EXPECT_EQ(p->create("prds", {{"title", "1"}}, id).error().code, Code::invalid);
-                } else if (p->create("prds", prd(id), id)) good += disk->get_file("/p/prds.jsonl")->find("\"" + id + "\"") != std::string::npos;
+                } else if (p->create("prds", prd(id), id))
+                    good += disk->get_file("/p/prds.jsonl")->find("\"" + id + "\"") !=
+                            std::string::npos;
             }
         });
     }

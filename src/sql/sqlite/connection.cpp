@@ -214,7 +214,8 @@ Status EngineConnection::configure() {
     } else {
         const bool flushed = x_options.durability == sql::Durability::flushed;
         TASKSTORE_TRY(execute(flushed ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"));
-        // The last one out of a cache need not fold its WAL away, which would cost each short-lived process two flushes.
+        // The last one out of a cache need not fold its WAL away, which would cost each short-lived
+        // process two flushes.
         if (!flushed) sqlite3_db_config(x_db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
         TASKSTORE_TRY(use_wal());
         TASKSTORE_TRY(execute("PRAGMA journal_size_limit=" + std::to_string(kWalBytesKept)));

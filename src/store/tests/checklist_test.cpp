@@ -6,7 +6,9 @@ namespace taskstore::store {
 namespace {
 
 TEST(Checklist, HeadingsBecomeSectionsAndItemsTheirSteps) {
-    const auto sections = read_checklist("# Plan\n\nwhy\n\n- [ ] one\n  more\n* [x] two\n\n## Later #\n1. [X] three\n\n# Empty\n", "plan.md");
+    const auto sections = read_checklist(
+        "# Plan\n\nwhy\n\n- [ ] one\n  more\n* [x] two\n\n## Later #\n1. [X] three\n\n# Empty\n",
+        "plan.md");
     ASSERT_TRUE(sections);
     ASSERT_EQ(sections->size(), 2U);
     EXPECT_EQ((*sections)[0].title, "Plan");

@@ -34,7 +34,8 @@ TEST_F(Places, TheSearchStopsAtTheRootOfTheWorkTree) {
 TEST_F(Places, ALinkedWorkTreeHasItsOwnGitFolder) {
     std::filesystem::create_directories(x_root / "main/.git/worktrees/w");
     std::filesystem::create_directories(x_root / "w");
-    std::ofstream(x_root / "w/.git") << "gitdir: " << (x_root / "main/.git/worktrees/w").string() << "\n";
+    std::ofstream(x_root / "w/.git")
+        << "gitdir: " << (x_root / "main/.git/worktrees/w").string() << "\n";
     const auto place = find_place(x_files, x_root / "w");
     EXPECT_EQ(place->work_tree, x_root / "w");
     EXPECT_TRUE(place->replica_path.starts_with((x_root / "main/.git/worktrees/w").string()));
@@ -50,7 +51,8 @@ TEST_F(Places, MakingAStoreTwiceChangesNothingAndCompletesAnOlderGitignore) {
     ASSERT_TRUE(make_store(x_files, *place));
     EXPECT_EQ(*os::read_file(x_files, x_root / ".taskstore/.gitignore"), text);
     EXPECT_TRUE(std::filesystem::exists(x_root / ".taskstore/prds.jsonl"));
-    EXPECT_EQ(*os::read_file(x_files, x_root / ".taskstore/.version"), "1  # Current schema version\n");
+    EXPECT_EQ(*os::read_file(x_files, x_root / ".taskstore/.version"),
+              "1  # Current schema version\n");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
-// Time and chance as parameters (floor 0): no module reads the wall clock or the system's random source by
-// itself (I10). Composition roots pass SystemClock and SystemRandom; tests pass FakeClock and SeededRandom.
+// Time and chance as parameters (floor 0): no module reads the wall clock or the system's random
+// source by itself (I10). Composition roots pass SystemClock and SystemRandom; tests pass FakeClock
+// and SeededRandom.
 
 #include <atomic>
 #include <cstdint>
@@ -16,7 +17,8 @@ class Clock {
     virtual ~Clock() = default;
     /// Unix time in milliseconds, UTC. May step either way.
     virtual std::int64_t wall_ms() const = 0;
-    /// Nanoseconds since boot, counting suspend (CLOCK_BOOTTIME). Never goes back within one boot id.
+    /// Nanoseconds since boot, counting suspend (CLOCK_BOOTTIME). Never goes back within one boot
+    /// id.
     virtual std::int64_t boot_ns() const = 0;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
-// The one table of error codes (floor 0; every module returns them, the programs map them to exit codes).
-// A new code exists only if a caller would act differently on it. Each has a page in docs/errors/.
+// The one table of error codes (floor 0; every module returns them, the programs map them to exit
+// codes). A new code exists only if a caller would act differently on it. Each has a page in
+// docs/errors/.
 
 #include <cstdint>
 #include <span>
@@ -28,14 +29,17 @@ enum class Code : std::uint8_t {
 struct CodeRow {
     Code code;
     std::string_view name;  ///< As in JSON, logs and docs/errors/<name>.md.
-    int exit_code;          ///< 0 success 1 other 2 usage 3 not found 4 conflict 5 unavailable 6 corrupt 7 denied 8 unknown
-    bool retryable;         ///< Whether the same call may succeed later without a change by the caller.
+    int exit_code;   ///< 0 success 1 other 2 usage 3 not found 4 conflict 5 unavailable 6 corrupt 7
+                     ///< denied 8 unknown
+    bool retryable;  ///< Whether the same call may succeed later without a change by the caller.
     int http_status;
 };
 
 /// All rows, in the order of the enumerators.
 std::span<const CodeRow> code_rows();
 const CodeRow& row_of(Code code);
-inline std::string_view name_of(Code code) { return row_of(code).name; }
+inline std::string_view name_of(Code code) {
+    return row_of(code).name;
+}
 
 }  // namespace taskstore

@@ -1,6 +1,6 @@
 #pragma once
-// Hashes (floor 0): SHA-256 (FIPS 180-4, through OpenSSL) where others may check it; XXH3-64 (xxHash 0.8)
-// where only this device looks, as for the chunks of a file.
+// Hashes (floor 0): SHA-256 (FIPS 180-4, through OpenSSL) where others may check it; XXH3-64
+// (xxHash 0.8) where only this device looks, as for the chunks of a file.
 
 #include <cstdint>
 #include <memory>

@@ -1,6 +1,7 @@
 #pragma once
-// Ids (floor 0): UUIDv7, and a template for ids that are types, so that swapping two does not compile.
-// Source: RFC 9562 section 5.7, with the counter method of section 6.2 (method 1) for ids of one millisecond.
+// Ids (floor 0): UUIDv7, and a template for ids that are types, so that swapping two does not
+// compile. Source: RFC 9562 section 5.7, with the counter method of section 6.2 (method 1) for ids
+// of one millisecond.
 
 #include <taskstore/base/clock.hpp>
 
@@ -27,8 +28,8 @@ class Id {
     std::string x_text;
 };
 
-/// Makes UUIDv7 text, 36 lower-case characters; ascending within one generator even if the clock stands still
-/// or steps back. Thread-safe.
+/// Makes UUIDv7 text, 36 lower-case characters; ascending within one generator even if the clock
+/// stands still or steps back. Thread-safe.
 class UuidSource {
   public:
     UuidSource(const Clock& clock, Random& random) : x_clock(clock), x_random(random) {}

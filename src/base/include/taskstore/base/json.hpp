@@ -1,11 +1,12 @@
 #pragma once
 // JSON (RFC 8259) in three forms (floor 0):
-//   - raw slices: an object's members as views into its text, for the ledger, which never re-serialises;
+//   - raw slices: an object's members as views into its text, for the ledger, which never
+//   re-serialises;
 //   - JsonWriter: hot output, appends to a string;
 //   - Json: a dynamic value, for the public API and cold paths.
-// Validation is simdjson's; numbers keep their spelling in slices and in Json. Text must be UTF-8. A repeated
-// member name in one object is refused (RFC 8259 section 4 leaves its meaning open; we guess nothing).
-// Limits: 1 GiB of text, 512 levels of nesting.
+// Validation is simdjson's; numbers keep their spelling in slices and in Json. Text must be UTF-8.
+// A repeated member name in one object is refused (RFC 8259 section 4 leaves its meaning open; we
+// guess nothing). Limits: 1 GiB of text, 512 levels of nesting.
 
 #include <taskstore/base/result.hpp>
 
@@ -21,9 +22,11 @@ namespace taskstore {
 
 /// One member of an object, as views into the text it was sliced from.
 struct JsonMember {
-    std::string_view raw_name;   ///< With quotes and escapes as written.
-    std::string_view name;       ///< Unescaped (points into the slicer's own buffer when an escape was there).
-    std::string_view raw_value;  ///< The value's text exactly as written, without surrounding white space.
+    std::string_view raw_name;  ///< With quotes and escapes as written.
+    std::string_view
+        name;  ///< Unescaped (points into the slicer's own buffer when an escape was there).
+    std::string_view
+        raw_value;  ///< The value's text exactly as written, without surrounding white space.
 };
 
 /// Where and why a text is not the JSON that was asked for.
@@ -32,15 +35,16 @@ struct JsonDamage {
     std::string reason;
 };
 
-/// Slices objects. Keeps its buffers between calls, so use one per thread and stream. Not thread-safe.
+/// Slices objects. Keeps its buffers between calls, so use one per thread and stream. Not
+/// thread-safe.
 class JsonSlicer {
   public:
     JsonSlicer();
     ~JsonSlicer();
     JsonSlicer(JsonSlicer&&) noexcept;
     JsonSlicer& operator=(JsonSlicer&&) noexcept;
-    /// The members of the object in `text`, fully validated (nested values too; names that stand twice are looked
-    /// for among the object's own members alone). Valid until the next call and
+    /// The members of the object in `text`, fully validated (nested values too; names that stand
+    /// twice are looked for among the object's own members alone). Valid until the next call and
     /// while `text` lives. On failure damage() tells more. `text` needs no padding.
     Result<const std::vector<JsonMember>*> slice(std::string_view text);
     const JsonDamage& damage() const;
@@ -65,7 +69,8 @@ std::optional<std::int64_t> raw_to_int64(std::string_view raw);
 /// Appends a JSON string with quotes; escapes only what RFC 8259 demands. `text` must be UTF-8.
 void append_json_string(std::string& out, std::string_view text);
 
-/// Streaming writer, compact by default. Misuse (a value without a key inside an object) is a bug and is checked.
+/// Streaming writer, compact by default. Misuse (a value without a key inside an object) is a bug
+/// and is checked.
 class JsonWriter {
   public:
     explicit JsonWriter(std::string& out, int indent = 0) : x_out(out), x_indent(indent) {}
@@ -103,13 +108,13 @@ class Json {
     std::optional<std::int64_t> as_int64() const;  ///< Integers that fit only.
     std::optional<double> as_double() const;
     std::optional<std::string> as_string() const;
-    std::size_t size() const;                       ///< Of an array or object, else 0.
-    Json at(std::size_t index) const;               ///< null beyond the end.
-    Json get(std::string_view member) const;        ///< null where absent.
+    std::size_t size() const;                 ///< Of an array or object, else 0.
+    Json at(std::size_t index) const;         ///< null beyond the end.
+    Json get(std::string_view member) const;  ///< null where absent.
     bool has(std::string_view member) const;
-    std::vector<std::string> names() const;         ///< Member names in written order.
-    std::string to_text() const;                    ///< Compact; numbers as they were written.
-    std::string to_pretty_text() const;             ///< Two spaces.
+    std::vector<std::string> names() const;  ///< Member names in written order.
+    std::string to_text() const;             ///< Compact; numbers as they were written.
+    std::string to_pretty_text() const;      ///< Two spaces.
     /// Equal as JSON: numbers by value, objects without regard to order.
     friend bool operator==(const Json& a, const Json& b);
 
@@ -122,8 +127,9 @@ class Json {
 /// Valid JSON text, indented by two spaces; numbers and strings as they were written.
 std::string pretty_json(std::string_view text);
 
-/// Canonical JSON (RFC 8785, JCS): members sorted by UTF-16 code units, ECMAScript numbers. invalid: not JSON, a
-/// lone surrogate, or a number beyond IEEE double (JCS has no spelling for it).
+/// Canonical JSON (RFC 8785, JCS): members sorted by UTF-16 code units, ECMAScript numbers.
+/// invalid: not JSON, a lone surrogate, or a number beyond IEEE double (JCS has no spelling for
+/// it).
 Result<std::string> canonical_json(std::string_view text);
 
 }  // namespace taskstore

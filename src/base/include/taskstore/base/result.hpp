@@ -1,7 +1,8 @@
 #pragma once
 // Result<T>, Status, Error: how every fallible function answers (floor 0; used everywhere).
-// The surface keeps to names that std::expected also has, so that the move to it is this one header.
-// No exception crosses a public header; third-party ones are caught in the adapter that calls them.
+// The surface keeps to names that std::expected also has, so that the move to it is this one
+// header. No exception crosses a public header; third-party ones are caught in the adapter that
+// calls them.
 
 #include <taskstore/base/code.hpp>
 
@@ -11,8 +12,9 @@
 
 namespace taskstore {
 
-/// What went wrong. `message` says what, where and how to mend it, for a person; `hint` names the next step
-/// (never a destructive command); `native` is errno or SQLite's extended code, for logs, 0 where none.
+/// What went wrong. `message` says what, where and how to mend it, for a person; `hint` names the
+/// next step (never a destructive command); `native` is errno or SQLite's extended code, for logs,
+/// 0 where none.
 struct Error {
     Code code = Code::failed;
     std::string message;
@@ -36,15 +38,19 @@ struct [[nodiscard]] Failure {
 inline Failure fail(Code code, std::string message) {
     return Failure{Error{code, std::move(message), {}, 0}};
 }
-inline Failure fail(Error error) { return Failure{std::move(error)}; }
+inline Failure fail(Error error) {
+    return Failure{std::move(error)};
+}
 
-/// A value or an Error. Check it, then use `*`: `*` on an error is a bug (undefined, asserted in debug builds).
+/// A value or an Error. Check it, then use `*`: `*` on an error is a bug (undefined, asserted in
+/// debug builds).
 template <typename T>
 class [[nodiscard]] Result {
   public:
     using value_type = T;
-    Result(T value) : x_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
-    Result(Failure failure)                                            // NOLINT(google-explicit-constructor)
+    Result(T value)
+        : x_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+    Result(Failure failure)                                // NOLINT(google-explicit-constructor)
         : x_(std::in_place_index<1>, std::move(failure.error)) {}
 
     explicit operator bool() const { return x_.index() == 0; }
@@ -80,22 +86,24 @@ class [[nodiscard]] Result<void> {
 };
 
 using Status = Result<void>;
-inline Status ok() { return {}; }
+inline Status ok() {
+    return {};
+}
 
 }  // namespace taskstore
 
-// TASKSTORE_TRY(expr): returns the error of a Status or Result from the enclosing function; drops the value.
-// TASKSTORE_LET(decl, expr): declares `decl` from the value, or returns the error.
+// TASKSTORE_TRY(expr): returns the error of a Status or Result from the enclosing function; drops
+// the value. TASKSTORE_LET(decl, expr): declares `decl` from the value, or returns the error.
 #define TASKSTORE_CONCAT_INNER(a, b) a##b
 #define TASKSTORE_CONCAT(a, b) TASKSTORE_CONCAT_INNER(a, b)
-#define TASKSTORE_TRY(...)                                                                   \
-    do {                                                                                     \
-        if (auto taskstore_try = (__VA_ARGS__); !taskstore_try)                              \
-            return ::taskstore::fail(std::move(taskstore_try).error());                      \
+#define TASKSTORE_TRY(...)                                              \
+    do {                                                                \
+        if (auto taskstore_try = (__VA_ARGS__); !taskstore_try)         \
+            return ::taskstore::fail(std::move(taskstore_try).error()); \
     } while (false)
-#define TASKSTORE_LET_INNER(tmp, decl, ...)                                                  \
-    auto tmp = (__VA_ARGS__);                                                                \
-    if (!tmp) return ::taskstore::fail(std::move(tmp).error());                              \
+#define TASKSTORE_LET_INNER(tmp, decl, ...)                     \
+    auto tmp = (__VA_ARGS__);                                   \
+    if (!tmp) return ::taskstore::fail(std::move(tmp).error()); \
     decl = std::move(*tmp) /* NOLINT(bugprone-macro-parentheses) */
 #define TASKSTORE_LET(decl, ...) \
     TASKSTORE_LET_INNER(TASKSTORE_CONCAT(taskstore_let_, __COUNTER__), decl, __VA_ARGS__)

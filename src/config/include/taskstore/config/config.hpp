@@ -1,7 +1,8 @@
 #pragma once
-// Settings in layers (floor 2; composition roots load them). Files are TOML 1.0 (https://toml.io/en/v1.0.0).
-// Environment: TASKSTORE_CONFIG_SECTION__KEY for the setting section.key, and the plain names of plain_names(). Any other
-// TASKSTORE_CONFIG_* is an error; TASKSTORE_TASK_* is reserved for commands that taskstore starts.
+// Settings in layers (floor 2; composition roots load them). Files are TOML 1.0
+// (https://toml.io/en/v1.0.0). Environment: TASKSTORE_CONFIG_SECTION__KEY for the setting
+// section.key, and the plain names of plain_names(). Any other TASKSTORE_CONFIG_* is an error;
+// TASKSTORE_TASK_* is reserved for commands that taskstore starts.
 
 #include <taskstore/base/result.hpp>
 
@@ -23,7 +24,7 @@ struct Setting {
     std::string_view initial;
     std::int64_t min = 0;  ///< Of integers.
     std::int64_t max = 0;
-    bool in_plan = true;   ///< Whether a plan's tracked file may set it.
+    bool in_plan = true;  ///< Whether a plan's tracked file may set it.
     std::string_view help;
 };
 
@@ -35,21 +36,24 @@ std::span<const std::pair<std::string_view, std::string_view>> plain_names();
 
 /// Values of one origin, by key, as text.
 struct Layer {
-    std::string source;  ///< For people: "/home/ann/.local/share/taskstore/config.toml", "environment".
-    bool plan = false;   ///< The plan's tracked file.
+    std::string
+        source;  ///< For people: "/home/ann/.local/share/taskstore/config.toml", "environment".
+    bool plan = false;  ///< The plan's tracked file.
     std::map<std::string, std::string, std::less<>> values;
 };
 
-/// invalid, with line and column, for what is not TOML or holds arrays, dates or tables deeper than a section.
+/// invalid, with line and column, for what is not TOML or holds arrays, dates or tables deeper than
+/// a section.
 Result<Layer> parse_toml(std::string_view text, std::string source, bool plan);
 
-/// From "NAME=VALUE" entries, such as the process's environment. invalid: a TASKSTORE_CONFIG_* that names no setting.
+/// From "NAME=VALUE" entries, such as the process's environment. invalid: a TASKSTORE_CONFIG_* that
+/// names no setting.
 Result<Layer> from_environment(std::span<const std::string> entries);
 
 class Config {
   public:
-    /// Later layers win. invalid: an unknown key (with the nearest known one), a value of the wrong type or out of
-    /// bounds. denied: the plan's file sets what only a device may.
+    /// Later layers win. invalid: an unknown key (with the nearest known one), a value of the wrong
+    /// type or out of bounds. denied: the plan's file sets what only a device may.
     static Result<Config> from(std::vector<Layer> layers);
 
     struct Entry {

@@ -1,5 +1,6 @@
 #pragma once
-// Makes the next line of a record (floor 3). Pure: the caller brings the state, the stamp and the actor.
+// Makes the next line of a record (floor 3). Pure: the caller brings the state, the stamp and the
+// actor.
 
 #include <taskstore/ledger/fold.hpp>
 
@@ -19,17 +20,19 @@ struct EditOptions {
     std::vector<std::pair<std::string, Stamp>> settles;
 };
 
-/// The stamp for the next line of a record: later than `tick` and than the record's time by at least 1 ms, so that
-/// readers that know updated_at alone agree. kStampMsMax is never passed: `invalid`.
+/// The stamp for the next line of a record: later than `tick` and than the record's time by at
+/// least 1 ms, so that readers that know updated_at alone agree. kStampMsMax is never passed:
+/// `invalid`.
 Result<Stamp> next_stamp(const Stamp& tick, const State& state);
 
-/// A create (state not live: a new record, or a new life of a deleted one) or an edit. Changes equal to what stands
-/// are left out of the written members; nothing changed still makes a line. Text ends with LF. `changes` must not
-/// name frame members other than the id member of a create.
-std::string encode_edit(const Shape& shape, const State& state, const std::vector<Change>& changes, const Stamp& at,
-                        const EditOptions& options);
+/// A create (state not live: a new record, or a new life of a deleted one) or an edit. Changes
+/// equal to what stands are left out of the written members; nothing changed still makes a line.
+/// Text ends with LF. `changes` must not name frame members other than the id member of a create.
+std::string encode_edit(const Shape& shape, const State& state, const std::vector<Change>& changes,
+                        const Stamp& at, const EditOptions& options);
 
 /// Deletes a live record.
-std::string encode_tombstone(const Shape& shape, const State& state, const Stamp& at, const EditOptions& options);
+std::string encode_tombstone(const Shape& shape, const State& state, const Stamp& at,
+                             const EditOptions& options);
 
 }  // namespace taskstore::ledger

@@ -10,15 +10,18 @@
 
 namespace taskstore::ledger {
 
-/// 1–64 bytes of [A-Za-z0-9_-]: a collection's name is a file name, so nothing that a path could abuse.
+/// 1–64 bytes of [A-Za-z0-9_-]: a collection's name is a file name, so nothing that a path could
+/// abuse.
 bool is_collection_name(std::string_view name);
 
 struct Appended {
-    std::int64_t offset = 0;      ///< Where the first new byte stands.
-    os::FileIdentity before;      ///< As it was under the lock, before the first write.
-    os::FileIdentity after;       ///< As it is now; its mtime is our own mark, which no other writer makes by chance.
+    std::int64_t offset = 0;  ///< Where the first new byte stands.
+    os::FileIdentity before;  ///< As it was under the lock, before the first write.
+    os::FileIdentity
+        after;  ///< As it is now; its mtime is our own mark, which no other writer makes by chance.
     bool created = false;
-    std::vector<std::string> notes;  ///< What was mended on the way, for a person (a torn tail saved and cut).
+    std::vector<std::string>
+        notes;  ///< What was mended on the way, for a person (a torn tail saved and cut).
 };
 
 /// Appends to and lists the JSONL files of one folder. Thread-safe only under lock().
@@ -31,19 +34,22 @@ class LedgerFolder {
     std::string path_of(std::string_view collection) const;
     /// The lock that every writer of the folder and of its cache holds (`lock`, ignored by git).
     os::FileLock& lock() { return x_lock; }
-    /// Collections that have a file, sorted. A folder or another thing named X.jsonl is not one (see strangers()).
+    /// Collections that have a file, sorted. A folder or another thing named X.jsonl is not one
+    /// (see strangers()).
     Result<std::vector<std::string>> collections();
     /// Names that end in .jsonl and are not a collection's file, with the reason.
     Result<std::vector<std::string>> strangers();
 
-    /// Appends whole lines (each ended by LF) with one write and one fdatasync. Hold lock(). Durable when it
-    /// returns. A tail without LF that is not a whole record (a crash; it was never acknowledged) is first saved to
-    /// run/torn/ and cut; a whole one gets its LF. failed, denied: nothing of `lines` is in the file.
-    /// outcome_unknown: the flush failed; the next append reads the tail again first.
+    /// Appends whole lines (each ended by LF) with one write and one fdatasync. Hold lock().
+    /// Durable when it returns. A tail without LF that is not a whole record (a crash; it was never
+    /// acknowledged) is first saved to run/torn/ and cut; a whole one gets its LF. failed, denied:
+    /// nothing of `lines` is in the file. outcome_unknown: the flush failed; the next append reads
+    /// the tail again first.
     Result<Appended> append(std::string_view collection, std::string_view lines);
 
   private:
-    Status mend_tail(os::File& file, std::string_view collection, std::int64_t& size, Appended& appended);
+    Status mend_tail(os::File& file, std::string_view collection, std::int64_t& size,
+                     Appended& appended);
     os::FileSystem& x_files;
     std::string x_folder;
     const Clock& x_clock;

@@ -1,18 +1,25 @@
 #pragma once
 // THE RULE (I6): what a set of lines of one record says (floor 3; the only place that decides).
 //
-// 1. Life. A stamped line names its life. An unstamped tombstone belongs to the largest life among the lines stamped
-//    before it, at least 1. An unstamped edit belongs to life 1, or, where its created_at or started_at is later
-//    than a tombstone, to the life after that tombstone's. The record is in the largest life of its lines.
-// 2. Tombstone. If that life holds a tombstone, the record is deleted, whatever else the life holds.
-// 3. Stamps. Otherwise each member has the value with the largest stamp among the lines of that life; of equal stamps
+// 1. Life. A stamped line names its life. An unstamped tombstone belongs to the largest life among
+// the lines stamped
+//    before it, at least 1. An unstamped edit belongs to life 1, or, where its created_at or
+//    started_at is later than a tombstone, to the life after that tombstone's. The record is in the
+//    largest life of its lines.
+// 2. Tombstone. If that life holds a tombstone, the record is deleted, whatever else the life
+// holds.
+// 3. Stamps. Otherwise each member has the value with the largest stamp among the lines of that
+// life; of equal stamps
 //    with unlike values, the larger by bytes; a removal is a value smaller than any.
-// 4. Lost values. A value that was written, is not the one that stands, and was replaced by no line that names it in
-//    `over` (or, for lines without stamps: by no later line) lost to a concurrent edit or delete. It stays in `lost` until
-//    an edit names it. A value equal to the one that stands has lost nothing.
+// 4. Lost values. A value that was written, is not the one that stands, and was replaced by no line
+// that names it in
+//    `over` (or, for lines without stamps: by no later line) lost to a concurrent edit or delete.
+//    It stays in `lost` until an edit names it. A value equal to the one that stands has lost
+//    nothing.
 //
-// The result depends on the set of lines alone: not on their order, nor on how often one stands in a file, nor on any
-// clock. So folding is commutative, associative and idempotent, and every clone with the same lines agrees.
+// The result depends on the set of lines alone: not on their order, nor on how often one stands in
+// a file, nor on any clock. So folding is commutative, associative and idempotent, and every clone
+// with the same lines agrees.
 
 #include <taskstore/ledger/line.hpp>
 
@@ -50,10 +57,12 @@ struct State {
     std::string id;
     std::uint32_t life = 0;  ///< 0: no line, no record.
     bool deleted = false;
-    Stamp at;                ///< The largest of its life: what an edit names as `from`, and the record's revision.
+    Stamp
+        at;  ///< The largest of its life: what an edit names as `from`, and the record's revision.
     std::string by;
     std::int64_t updated_at = 0;
-    std::vector<MemberState> members;  ///< Order: as in the latest line, then the others by (stamp, name).
+    std::vector<MemberState>
+        members;  ///< Order: as in the latest line, then the others by (stamp, name).
     std::vector<RemovedMember> removed;
     std::vector<LostValue> lost;
     friend bool operator==(const State&, const State&) = default;

@@ -3,19 +3,22 @@
 //
 // A line is one JSON object, compact, UTF-8, ended by LF:
 //   edit       {"id":ID, MEMBER:VALUE, …, "updated_at":MS, "_stamps":STAMPS}
-//   tombstone  {"id":ID, "deleted":true, "updated_at":MS, "_stamps":STAMPS}     (these members and no others)
-//   STAMPS     {"v":1, "at":STAMP, "by":ACTOR, "from":STAMP, "life":N, "base":STAMP, "f":{MEMBER:STAMP,…},
+//   tombstone  {"id":ID, "deleted":true, "updated_at":MS, "_stamps":STAMPS}     (these members and
+//   no others) STAMPS     {"v":1, "at":STAMP, "by":ACTOR, "from":STAMP, "life":N, "base":STAMP,
+//   "f":{MEMBER:STAMP,…},
 //               "over":{MEMBER:STAMP or [STAMP,…],…}, "b":[BATCH,K,N], "forced":true}
 // at     when this line was written; its ms equal updated_at.
 // from   the `at` of the version that was edited; absent when nothing was.
 // life   1 unless the record was created again after a tombstone.
 // base   the stamp of members not named in f; absent: `at`.
-// f      the other members' stamps; "" means `at`. A member named here and absent from the object was removed then.
-// over   which stamps of the same member an edit replaces (for a tombstone: of each member that it deletes);
-//        absent: the one equal to `from`. It is what tells an edit made after another from one made beside it.
+// f      the other members' stamps; "" means `at`. A member named here and absent from the object
+// was removed then. over   which stamps of the same member an edit replaces (for a tombstone: of
+// each member that it deletes);
+//        absent: the one equal to `from`. It is what tells an edit made after another from one made
+//        beside it.
 // b      batch, number of the line from 1, lines in all: without all N lines none of them counts.
-// A line without _stamps, or whose updated_at is not the ms of `at` (somebody edited it who does not know stamps), is
-// unstamped: every member counts as written at (updated_at, 0, "").
+// A line without _stamps, or whose updated_at is not the ms of `at` (somebody edited it who does
+// not know stamps), is unstamped: every member counts as written at (updated_at, 0, "").
 
 #include <taskstore/base/json.hpp>
 #include <taskstore/base/stamp.hpp>
@@ -30,7 +33,8 @@ namespace taskstore::ledger {
 /// How lines of one collection name their record and their time.
 struct Shape {
     std::string id_member = "id";
-    /// The first one present gives an unstamped line's time: integer ms or RFC 3339 text, anything else counts as 0.
+    /// The first one present gives an unstamped line's time: integer ms or RFC 3339 text, anything
+    /// else counts as 0.
     std::vector<std::string> time_members = {"updated_at"};
     friend bool operator==(const Shape&, const Shape&) = default;
 };
@@ -57,11 +61,12 @@ struct Line {
     bool stamped = false;
     bool forced = false;
     Stamp at;
-    Stamp from;               ///< none() where nothing was edited.
+    Stamp from;  ///< none() where nothing was edited.
     std::string by;
-    std::uint32_t life = 0;   ///< 0: unknown (unstamped).
+    std::uint32_t life = 0;  ///< 0: unknown (unstamped).
     std::int64_t updated_at = 0;
-    std::int64_t born_at = 0; ///< created_at or started_at, else 0: what tells a re-creation in unstamped lines.
+    std::int64_t born_at =
+        0;  ///< created_at or started_at, else 0: what tells a re-creation in unstamped lines.
     std::vector<Member> members;  ///< In written order, then removed ones; without _stamps.
     std::optional<Batch> batch;
 };
@@ -72,7 +77,8 @@ inline constexpr std::size_t kLineBytesMax = 64U << 20U;
 class LineDecoder {
   public:
     explicit LineDecoder(Shape shape = {}) : x_shape(std::move(shape)) {}
-    /// corrupt: not a line; damage() says where and why. Views in the result live as long as `text`.
+    /// corrupt: not a line; damage() says where and why. Views in the result live as long as
+    /// `text`.
     Result<Line> decode(std::string_view text);
     const JsonDamage& damage() const { return x_damage; }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Who this ledger folder is (floor 3): the replica id and its last stamp, kept outside the tree that git tracks.
+// Who this ledger folder is (floor 3): the replica id and its last stamp, kept outside the tree
+// that git tracks.
 
 #include <taskstore/base/stamp.hpp>
 #include <taskstore/os/file_system.hpp>
@@ -11,14 +12,16 @@ namespace taskstore::ledger {
 /// Reads, mints and saves the identity of one ledger folder. Hold the ledger's lock for save().
 class Replica {
   public:
-    /// `path`: a file in the git folder of the work tree (or, without git, in the store's run folder). Minted anew when
-    /// it is absent, or when the folder's inode, device or the machine is another than it says (a copy). A read-only
-    /// place is not an error: the id then lives as long as the process.
-    static Result<std::unique_ptr<Replica>> open(os::FileSystem& files, const Clock& clock, Random& random,
-                                                 const std::string& ledger_folder, std::string path);
+    /// `path`: a file in the git folder of the work tree (or, without git, in the store's run
+    /// folder). Minted anew when it is absent, or when the folder's inode, device or the machine is
+    /// another than it says (a copy). A read-only place is not an error: the id then lives as long
+    /// as the process.
+    static Result<std::unique_ptr<Replica>> open(os::FileSystem& files, const Clock& clock,
+                                                 Random& random, const std::string& ledger_folder,
+                                                 std::string path);
     Hlc& clock() { return *x_hlc; }
-    /// Writes the last stamp, without a flush: stamps in the ledger itself carry it over a power cut, the file carries
-    /// it over a switch of branches.
+    /// Writes the last stamp, without a flush: stamps in the ledger itself carry it over a power
+    /// cut, the file carries it over a switch of branches.
     Status save();
 
   private:

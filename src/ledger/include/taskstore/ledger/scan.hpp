@@ -1,6 +1,6 @@
 #pragma once
-// Reads ledger files in a stream (floor 3): lines with their places, conflict markers, and the chunk hashes by which
-// a later scan finds the first byte that changed.
+// Reads ledger files in a stream (floor 3): lines with their places, conflict markers, and the
+// chunk hashes by which a later scan finds the first byte that changed.
 
 #include <taskstore/os/file_system.hpp>
 
@@ -14,20 +14,20 @@ inline constexpr std::int64_t kChunkBytes = 1 << 20;
 
 /// One per started chunk of kChunkBytes.
 struct Chunk {
-    std::uint64_t hash = 0;       ///< XXH3-64 of its bytes (of the last chunk: of what there is).
+    std::uint64_t hash = 0;  ///< XXH3-64 of its bytes (of the last chunk: of what there is).
     std::int64_t bytes = 0;
-    std::int64_t line_start = 0;  ///< Start of the line that holds the chunk's first byte.
-    std::int64_t line_number = 0; ///< Of that line, from 1.
+    std::int64_t line_start = 0;   ///< Start of the line that holds the chunk's first byte.
+    std::int64_t line_number = 0;  ///< Of that line, from 1.
     friend bool operator==(const Chunk&, const Chunk&) = default;
 };
 
 enum class LineKind : std::uint8_t {
-    record,       ///< Something to decode, damaged or not.
-    ours_marker,  ///< "<<<<<<<", as git writes it
-    base_marker,  ///< "|||||||"
-    middle_marker,///< "======="
-    theirs_marker,///< ">>>>>>>"
-    torn,         ///< The last line, without LF, and not whole JSON: a crash in the middle of an append.
+    record,         ///< Something to decode, damaged or not.
+    ours_marker,    ///< "<<<<<<<", as git writes it
+    base_marker,    ///< "|||||||"
+    middle_marker,  ///< "======="
+    theirs_marker,  ///< ">>>>>>>"
+    torn,  ///< The last line, without LF, and not whole JSON: a crash in the middle of an append.
 };
 
 struct ScannedLine {
@@ -43,14 +43,15 @@ struct ScanStart {
     std::int64_t number = 1;
 };
 
-/// Calls each for every line from `start` (blank ones are passed over) and appends the chunks from the one that holds
-/// `start` on to `chunks` (whose entries before it must be there). Reads up to `size` bytes of the file.
+/// Calls each for every line from `start` (blank ones are passed over) and appends the chunks from
+/// the one that holds `start` on to `chunks` (whose entries before it must be there). Reads up to
+/// `size` bytes of the file.
 Status scan(os::File& file, std::int64_t size, ScanStart start, std::vector<Chunk>& chunks,
             const std::function<Status(const ScannedLine&)>& each);
 
-/// Compares the file with what an earlier scan saw. The start of the first line that may differ; `chunks` is cut to
-/// those that are unchanged and begin at or before that line. Nothing differs: start.offset == size, and the
-/// number means nothing unless the file is empty.
+/// Compares the file with what an earlier scan saw. The start of the first line that may differ;
+/// `chunks` is cut to those that are unchanged and begin at or before that line. Nothing differs:
+/// start.offset == size, and the number means nothing unless the file is empty.
 Result<ScanStart> first_difference(os::File& file, std::int64_t size, std::vector<Chunk>& chunks);
 
 std::string pack_chunks(const std::vector<Chunk>& chunks);

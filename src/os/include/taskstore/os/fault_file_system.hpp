@@ -132,8 +132,8 @@ struct CallRecord {
     std::size_t number = 0;  ///< From 1; 0 for a call that is not counted.
     Call call = Call::open;
     std::string path{};
-    std::string other_path{};   ///< Where a rename leads.
-    std::int64_t offset = 0;  ///< Of reads and writes; the size of a truncation.
+    std::string other_path{};  ///< Where a rename leads.
+    std::int64_t offset = 0;   ///< Of reads and writes; the size of a truncation.
     std::size_t bytes = 0;
     int error = 0;  ///< errno of its failure, 0 for success.
 };

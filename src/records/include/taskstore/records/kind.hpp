@@ -1,6 +1,6 @@
 #pragma once
-// The kinds of records that a plan declares (floor 4). One declaration per kind, in kind.cpp, from which JSON, SQL columns,
-// validation, command options, help texts and the status diagrams follow.
+// The kinds of records that a plan declares (floor 4). One declaration per kind, in kind.cpp, from
+// which JSON, SQL columns, validation, command options, help texts and the status diagrams follow.
 // Source of fields and spellings: the founding data model (docs/compatibility.md).
 
 #include <taskstore/base/result.hpp>
@@ -23,14 +23,15 @@ enum class FieldSetter : std::uint8_t {
 struct Field {
     std::string_view name;
     FieldType type = FieldType::text;
-    bool required = false;         ///< On create. Others are null until set.
+    bool required = false;  ///< On create. Others are null until set.
     bool indexed = false;
     FieldSetter setter = FieldSetter::user;
     std::string_view initial = {};  ///< Raw JSON on create when the caller gives none; empty: null.
     std::span<const std::string_view> choices = {};
     std::string_view refers_to = {};  ///< Collection whose id (or unique name) the value names.
     bool unique = false;
-    bool document = false;  ///< Long text: no column of its own in store.db; options read it from a file or `-`.
+    bool document = false;  ///< Long text: no column of its own in store.db; options read it from a
+                            ///< file or `-`.
     std::string_view help = {};
 };
 
@@ -62,8 +63,8 @@ const Kind* find_kind(std::string_view name);
 /// not_found with the nearest name.
 Result<const Kind*> need_kind(std::string_view name);
 
-/// The value's spelling of this kind: input takes any case and the glossary's other words (complete, completed, done;
-/// running, in_progress; …). invalid, with the choices, for the rest.
+/// The value's spelling of this kind: input takes any case and the glossary's other words
+/// (complete, completed, done; running, in_progress; …). invalid, with the choices, for the rest.
 Result<std::string_view> parse_choice(const Field& field, std::string_view text);
 
 bool allowed(const Kind& kind, std::string_view from, std::string_view to);

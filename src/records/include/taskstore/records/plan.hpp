@@ -1,6 +1,6 @@
 #pragma once
-// A plan: typed and untyped collections on a ledger of JSONL files, with a SQLite cache (floor 4; store and programs use
-// it). The ledger is the truth; store.db can vanish at any moment (I7).
+// A plan: typed and untyped collections on a ledger of JSONL files, with a SQLite cache (floor 4;
+// store and programs use it). The ledger is the truth; store.db can vanish at any moment (I7).
 
 #include <taskstore/base/clock.hpp>
 #include <taskstore/ledger/edit.hpp>
@@ -15,10 +15,11 @@
 namespace taskstore::records {
 
 struct PlanOptions {
-    std::string folder;          ///< The ledger folder (.taskstore); must exist.
-    std::string replica_path;    ///< Outside what git tracks; see ledger/replica.hpp.
-    std::string actor;           ///< Who writes: the `by` of each line.
-    std::int64_t ahead_ms_max = 24 * 3'600'000;  ///< A stamp further ahead is kept to its record and reported.
+    std::string folder;        ///< The ledger folder (.taskstore); must exist.
+    std::string replica_path;  ///< Outside what git tracks; see ledger/replica.hpp.
+    std::string actor;         ///< Who writes: the `by` of each line.
+    std::int64_t ahead_ms_max =
+        24 * 3'600'000;  ///< A stamp further ahead is kept to its record and reported.
     /// Called now and then by long work: what, done, of how many (bytes or records; 0: unknown).
     std::function<void(std::string_view what, std::int64_t done, std::int64_t total)> progress = {};
 };
@@ -42,27 +43,29 @@ enum class WriteKind : std::uint8_t { create, update, remove };
 struct Write {
     WriteKind kind = WriteKind::create;
     std::string collection;
-    std::string id;                        ///< Empty on create: a new UUIDv7.
-    std::vector<ledger::Change> changes;   ///< Raw JSON values; empty value: remove the member (null where declared).
-    std::string expected_revision;         ///< Empty: any. Another one there: conflict, both shown.
-    bool force = false;                    ///< Overrides the status table; recorded in the line.
+    std::string id;  ///< Empty on create: a new UUIDv7.
+    std::vector<ledger::Change>
+        changes;  ///< Raw JSON values; empty value: remove the member (null where declared).
+    std::string expected_revision;  ///< Empty: any. Another one there: conflict, both shown.
+    bool force = false;             ///< Overrides the status table; recorded in the line.
     bool check_references = true;
     /// Added to the time of creation, so that a list that comes in one batch keeps its order.
     std::int64_t created_offset_ms = 0;
 };
 
 struct Written {
-    std::vector<Record> records;     ///< In the order of the writes; of a removal: the record as it was.
+    std::vector<Record>
+        records;  ///< In the order of the writes; of a removal: the record as it was.
     std::vector<std::string> notes;  ///< Warnings: the cache stayed behind, a torn tail was mended.
 };
 
 struct SyncReport {
     std::int64_t files_changed = 0;
     std::int64_t lines_read = 0;
-    std::int64_t records = 0;            ///< Live ones, all collections.
+    std::int64_t records = 0;  ///< Live ones, all collections.
     std::int64_t damaged_lines = 0;
     std::int64_t incomplete_batches = 0;
-    std::int64_t clashes = 0;            ///< Values with equal stamps: a person must choose.
+    std::int64_t clashes = 0;  ///< Values with equal stamps: a person must choose.
     bool rebuilt = false;
     std::vector<std::string> notes;
 };
@@ -73,10 +76,10 @@ struct Version {
     std::string stamp;
     std::string by;
     std::int64_t updated_at = 0;
-    std::string action;               ///< created, changed, deleted, imported (an unstamped line)
-    std::vector<std::string> changed; ///< "status: draft → ready"
+    std::string action;                ///< created, changed, deleted, imported (an unstamped line)
+    std::vector<std::string> changed;  ///< "status: draft → ready"
     bool forced = false;
-    std::string data;                 ///< The record as it was then.
+    std::string data;  ///< The record as it was then.
 };
 
 struct LostEntry {
@@ -86,44 +89,53 @@ struct LostEntry {
 };
 
 struct Finding {
-    std::string what;  ///< damaged_line, incomplete_batch, torn_tail, orphan, lost_value, clock_ahead, stranger, misfit
+    std::string what;  ///< damaged_line, incomplete_batch, torn_tail, orphan, lost_value,
+                       ///< clock_ahead, stranger, misfit
     std::string where;
     std::string why;
     std::string mend;
 };
 
-/// Thread-safe. Reads see one committed state; writes of many threads share one append and flush (group commit).
+/// Thread-safe. Reads see one committed state; writes of many threads share one append and flush
+/// (group commit).
 class Plan {
   public:
     /// Opens the cache, or builds it. unsupported: `.version` is newer than this program.
-    static Result<std::unique_ptr<Plan>> open(os::FileSystem& files, sql::Driver& driver, const Clock& clock, Random& random,
+    static Result<std::unique_ptr<Plan>> open(os::FileSystem& files, sql::Driver& driver,
+                                              const Clock& clock, Random& random,
                                               PlanOptions options);
     virtual ~Plan() = default;
 
     /// Brings the cache up to date with the files. `rebuild`: from nothing.
     virtual Result<SyncReport> sync(bool rebuild = false) = 0;
 
-    /// Durable (`flushed`) when it returns. exists, not_found, conflict, invalid: nothing was written.
-    /// outcome_unknown: all of it or nothing may be there after the next sync.
+    /// Durable (`flushed`) when it returns. exists, not_found, conflict, invalid: nothing was
+    /// written. outcome_unknown: all of it or nothing may be there after the next sync.
     virtual Result<Written> write(std::vector<Write> writes) = 0;
 
     virtual Result<Record> get(std::string_view collection, std::string_view id) = 0;
-    /// The full id of the one record whose id holds `part` (a whole id wins). not_found; conflict with the candidates.
+    /// The full id of the one record whose id holds `part` (a whole id wins). not_found; conflict
+    /// with the candidates.
     virtual Result<std::string> resolve(std::string_view collection, std::string_view part) = 0;
     /// The shortest ending of each id that resolve() finds again.
-    virtual Result<std::vector<std::string>> short_ids(std::string_view collection, const std::vector<std::string>& ids) = 0;
+    virtual Result<std::vector<std::string>> short_ids(std::string_view collection,
+                                                       const std::vector<std::string>& ids) = 0;
     virtual Result<Page> list(const Query& query) = 0;
     virtual Result<std::int64_t> count(const Query& query) = 0;
     /// Collections that hold something or are declared, with their number of live records.
     virtual Result<std::vector<std::pair<std::string, std::int64_t>>> collections() = 0;
     /// (value, count) of a member over a collection, in the order of the values.
-    virtual Result<std::vector<std::pair<std::string, std::int64_t>>> tally(std::string_view collection, std::string_view field) = 0;
+    virtual Result<std::vector<std::pair<std::string, std::int64_t>>> tally(
+        std::string_view collection, std::string_view field) = 0;
 
     /// Oldest first. not_found: no line of that id.
-    virtual Result<std::vector<Version>> history(std::string_view collection, std::string_view id) = 0;
-    /// A compensating line for the record's last change; of the plan's last change where `id` is empty.
+    virtual Result<std::vector<Version>> history(std::string_view collection,
+                                                 std::string_view id) = 0;
+    /// A compensating line for the record's last change; of the plan's last change where `id` is
+    /// empty.
     virtual Result<Written> undo(std::string_view collection, std::string_view id) = 0;
-    /// SHA-256 over all live records and tombstones, by collection, id and member: equal wherever the lines are equal.
+    /// SHA-256 over all live records and tombstones, by collection, id and member: equal wherever
+    /// the lines are equal.
     virtual Result<std::string> state_hash() = 0;
     virtual Result<std::vector<LostEntry>> lost() = 0;
     virtual Result<std::vector<Finding>> findings() = 0;
@@ -132,10 +144,12 @@ class Plan {
     virtual std::string cache_path() const = 0;
     virtual std::vector<std::string> take_notes() = 0;  ///< Warnings of reads since the last call.
 
-    // --- one-line forms ---------------------------------------------------------------------------------------
-    Result<Record> create(std::string_view collection, std::vector<ledger::Change> changes, std::string id = {});
-    Result<Record> update(std::string_view collection, std::string_view id, std::vector<ledger::Change> changes,
-                          std::string expected_revision = {});
+    // --- one-line forms
+    // ---------------------------------------------------------------------------------------
+    Result<Record> create(std::string_view collection, std::vector<ledger::Change> changes,
+                          std::string id = {});
+    Result<Record> update(std::string_view collection, std::string_view id,
+                          std::vector<ledger::Change> changes, std::string expected_revision = {});
     Result<Record> remove(std::string_view collection, std::string_view id);
 };
 

@@ -1,9 +1,11 @@
 #pragma once
-// Markdown checklists as plans (floor 5): headings become PRDs, items task specs, checked ones complete.
-// Grammar (CommonMark's ATX headings and GitHub's task list items, https://github.github.com/gfm/):
+// Markdown checklists as plans (floor 5): headings become PRDs, items task specs, checked ones
+// complete. Grammar (CommonMark's ATX headings and GitHub's task list items,
+// https://github.github.com/gfm/):
 //   heading  #{1,6} TEXT        item  [indent](-|*|+|N.|N)) [ |x|X] TEXT        fenced code is text
-// Text below a heading is its PRD's content, text below an item its spec's. Items before any heading belong to
-// a PRD named after the file. A heading with neither items nor text makes no record.
+// Text below a heading is its PRD's content, text below an item its spec's. Items before any
+// heading belong to a PRD named after the file. A heading with neither items nor text makes no
+// record.
 
 #include <taskstore/base/result.hpp>
 
@@ -14,7 +16,8 @@
 namespace taskstore::store {
 
 struct ChecklistItem {
-    std::string id;  ///< Follows from the file's name, the headings above and the text: the same at every import.
+    std::string id;  ///< Follows from the file's name, the headings above and the text: the same at
+                     ///< every import.
     std::string text;
     std::string content;
     bool checked = false;

@@ -8,20 +8,22 @@
 namespace taskstore::store {
 
 struct Place {
-    std::string folder;        ///< The ledger folder, absolute.
-    std::string work_tree;     ///< Root of the git work tree; empty outside git.
-    std::string replica_path;  ///< Where this folder's identity is kept: in the git folder, else in run/.
+    std::string folder;     ///< The ledger folder, absolute.
+    std::string work_tree;  ///< Root of the git work tree; empty outside git.
+    std::string
+        replica_path;  ///< Where this folder's identity is kept: in the git folder, else in run/.
     bool exists = false;
 };
 
-/// Walks up from `from` (absolute) to the root of its work tree, looking for .taskstore. Not found: where `sync` or
-/// `init` would make it (the root of the work tree; outside git `from` itself), with exists false.
+/// Walks up from `from` (absolute) to the root of its work tree, looking for .taskstore. Not found:
+/// where `sync` or `init` would make it (the root of the work tree; outside git `from` itself),
+/// with exists false.
 Result<Place> find_place(os::FileSystem& files, const std::string& from);
 /// The folder itself is the store: --store DIR, TASKSTORE_DIR.
 Result<Place> place_at(os::FileSystem& files, const std::string& folder);
 
-/// Makes what is missing: the folder, .version, .gitignore (completed where an older one stands), run/ and every kind's
-/// empty JSONL file. Idempotent.
+/// Makes what is missing: the folder, .version, .gitignore (completed where an older one stands),
+/// run/ and every kind's empty JSONL file. Idempotent.
 Status make_store(os::FileSystem& files, const Place& place);
 /// The lines of .gitignore that are ours; adds the missing ones.
 Status complete_gitignore(os::FileSystem& files, const Place& place);
