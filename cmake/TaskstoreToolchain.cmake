@@ -29,3 +29,8 @@ if(TASKSTORE_SANITIZE)
   endforeach()
   add_compile_options(-fno-omit-frame-pointer -fno-sanitize-recover=all)
 endif()
+
+if(TASKSTORE_FUZZ)
+  # The libraries too: a fuzzer that sees no branches of a parser gropes in the dark.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

@@ -8,6 +8,7 @@ namespace taskstore::ledger {
 namespace {
 
 constexpr std::string_view kSuffix = ".jsonl";
+constexpr int kReplacedMax = 8;
 
 /// The bytes after the last LF before `size`.
 Result<std::string> read_tail(os::File& file, std::int64_t size) {
@@ -101,13 +102,26 @@ Status LedgerFolder::mend_tail(os::File& file, std::string_view collection, std:
 
 Result<Appended> LedgerFolder::append(std::string_view collection, std::string_view lines) {
     TASKSTORE_CHECK(!lines.empty() && lines.back() == '\n');
-    const std::string path = path_of(collection);
     Appended appended;
-    auto opened = x_files.open(path, os::OpenMode::read_write);
-    if (!opened && opened.error().code == Code::not_found) {
-        opened = x_files.open(path, os::OpenMode::create);
-        appended.created = true;
+    for (int attempt = 0; attempt < kReplacedMax; ++attempt) {
+        TASKSTORE_LET(const bool stands, append_once(collection, lines, appended));
+        if (stands) return appended;
+        appended.notes.push_back(std::string(collection) +
+                                 ".jsonl was replaced during the append: the lines were appended "
+                                 "to the new file");
     }
+    return fail(Code::outcome_unknown,
+                "'" + path_of(collection) + "' is replaced again and again by another program")
+        .with_hint("let that program finish, run 'taskstore sync' and look whether it is there");
+}
+
+/// False: somebody (a checkout, an editor) put another file in place of the one that was written.
+Result<bool> LedgerFolder::append_once(std::string_view collection, std::string_view lines,
+                                       Appended& appended) {
+    const std::string path = path_of(collection);
+    auto opened = x_files.open(path, os::OpenMode::read_write);
+    appended.created = !opened && opened.error().code == Code::not_found;
+    if (appended.created) opened = x_files.open(path, os::OpenMode::create);
     if (!opened) return fail(std::move(opened).error());
     os::File& file = **opened;
     TASKSTORE_LET(const os::FileInfo before, file.info());
@@ -116,6 +130,7 @@ Result<Appended> LedgerFolder::append(std::string_view collection, std::string_v
     appended.before = before.identity;
     std::int64_t size = before.identity.size;
     TASKSTORE_TRY(mend_tail(file, collection, size, appended));
+    TASKSTORE_TRY(write_unflushed_again(file, collection, before.identity, size));
     if (auto written = file.write_at(size, lines); !written) {
         // A prefix may be there: take it back, so that an error means that nothing happened.
         if (!file.truncate(size)) {
@@ -126,10 +141,12 @@ Result<Appended> LedgerFolder::append(std::string_view collection, std::string_v
         return fail(std::move(written).error());
     }
     if (auto synced = file.sync_data(); !synced) {
+        x_unflushed.try_emplace(std::string(collection), Unflushed{before.identity.inode, size});
         return fail(Code::outcome_unknown,
                     "the record may not have reached the disk: " + synced.error().message)
             .with_native(synced.error().native);
     }
+    x_unflushed.erase(std::string(collection));
     if (appended.created) {
         if (auto synced = x_files.sync_directory(x_folder); !synced) {
             return fail(Code::outcome_unknown,
@@ -144,8 +161,27 @@ Result<Appended> LedgerFolder::append(std::string_view collection, std::string_v
         const std::int64_t mark = marked->identity.mtime_ns / 1000 * 1000 + 7;
         (void)file.set_mtime_ns(std::max(mark, before.identity.mtime_ns + 1)).has_value();
     }
-    if (auto after = file.info(); after) appended.after = after->identity;
-    return appended;
+    // The name is asked last: git takes no lock of ours, and a line in a file without a name is a
+    // line lost.
+    const auto after = x_files.info(path);
+    appended.after = after ? after->identity : os::FileIdentity{};
+    return after ? after->identity.inode == before.identity.inode &&
+                       after->identity.device == before.identity.device
+                 : after.error().code != Code::not_found;
+}
+
+/// After a failed flush the kernel calls pages clean that never reached the disk: they are written
+/// once more, so that the next flush means them too.
+Status LedgerFolder::write_unflushed_again(os::File& file, std::string_view collection,
+                                           const os::FileIdentity& identity, std::int64_t size) {
+    const auto found = x_unflushed.find(std::string(collection));
+    if (found == x_unflushed.end()) return ok();
+    const Unflushed from = found->second;
+    if (from.inode != identity.inode || from.size >= size) return ok();
+    std::string bytes(static_cast<std::size_t>(size - from.size), '\0');
+    TASKSTORE_LET(const std::size_t got, file.read_at(from.size, bytes.data(), bytes.size()));
+    bytes.resize(got);
+    return file.write_at(from.size, bytes);
 }
 
 }  // namespace taskstore::ledger

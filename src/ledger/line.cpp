@@ -121,6 +121,7 @@ Status LineDecoder::read_stamps(Line& line, std::string_view raw, std::size_t of
         auto read = parse_stamp(stamps.get("base").as_string().value_or(""));
         if (!read) return bad(read.error().message);
         base = std::move(*read);
+        if (base > line.at) return bad("base: later than 'at'");
     }
     for (Member& member : line.members) {
         member.stamp = is_frame_member(x_shape, member.name) ? line.at : base;

@@ -3,12 +3,12 @@
 //
 // Tables (taskstore_* are ours alone; the others may be read by anybody):
 //   <kind>(rid, id, updated_at, revision, <fields but documents>, data, stamps)
-//   records(rid, collection, id, …)       live records of collections that no kind declares
-//   taskstore_dead(rid, collection, id, updated_at, stamps)          deleted records; without
-//   stamps: all lines wait for a batch taskstore_lines(pos, rid, bytes, batch, k)      every line;
-//   pos = file number * 2^40 + offset taskstore_files(file, collection, identity…, chunks) what
-//   sync saw of each file taskstore_batches(batch, name, n, complete)   taskstore_damaged(…)
-//   taskstore_lost(…)
+//   records(rid, collection, id, …)                       live records that no kind declares
+//   taskstore_dead(rid, collection, id, updated_at, stamps)
+//                           deleted records; without stamps: all its lines wait for a batch
+//   taskstore_lines(pos, rid, bytes, batch, k)   every line; pos = file number * 2^40 + offset
+//   taskstore_files(file, collection, identity…, chunks)          what sync saw of each file
+//   taskstore_batches(batch, name, n, complete)   taskstore_damaged(…)   taskstore_lost(…)
 // Everything in it follows from the files; whoever writes it holds the ledger's lock.
 
 #include "query_sql.hpp"

@@ -64,7 +64,7 @@ class PlanImpl final : public Plan {
     };
     struct Group;
 
-    // plan.cpp: connections and freshness
+    // plan.cpp: connections and freshness; read.cpp, history.cpp, findings.cpp: the answers
     Status open_cache(bool* opened);
     Status rebuild_locked(SyncReport& report);
     Status refresh_locked(SyncReport& report);
@@ -123,7 +123,40 @@ class PlanImpl final : public Plan {
     bool x_leading = false;
 };
 
+/// A value in one line of at most 60 bytes, for people.
+std::string shown(std::string_view raw);
+
 /// The record and stamps parts of one of our own lines (the stamps stand last).
 std::pair<std::string_view, std::string_view> split_own_line(std::string_view text);
+
+/// Runs `work` on a fresh reader; once more after a rebuild where the cache turns out to be broken.
+template <typename Work>
+auto PlanImpl::read(Work&& work) -> decltype(work(std::declval<sql::Connection&>())) {
+    for (int attempt = 0;; ++attempt) {
+        TASKSTORE_TRY(ensure_fresh());
+        if (x_in_memory) {
+            const std::lock_guard db(x_db_mutex);
+            return work(*x_db);
+        }
+        std::int64_t age = 0;
+        {
+            const std::lock_guard lock(x_reader_mutex);
+            age = x_reader_age;
+        }
+        TASKSTORE_LET(auto connection, reader());
+        auto answer = work(*connection);
+        if (answer || attempt > 0 ||
+            (answer.error().code != Code::corrupt && answer.error().code != Code::failed)) {
+            const std::lock_guard lock(x_reader_mutex);
+            if (answer && age == x_reader_age && x_readers.size() < 4)
+                x_readers.push_back(std::move(connection));
+            return answer;
+        }
+        // The cache broke under the read: it can always be had again.
+        connection.reset();
+        TASKSTORE_TRY(sync(true));
+        note("store.db was damaged: it was built again from the ledger");
+    }
+}
 
 }  // namespace taskstore::records

@@ -1,6 +1,7 @@
 #include <taskstore/ledger/files.hpp>
 #include <taskstore/ledger/replica.hpp>
 #include <taskstore/ledger/scan.hpp>
+#include <taskstore/os/fault_file_system.hpp>
 
 #include <gtest/gtest.h>
 
@@ -67,6 +68,44 @@ TEST_F(LedgerFiles, AWholeLastRecordGetsItsNewline) {
     put("{\"id\":\"a\"}");
     ASSERT_TRUE(append("{\"id\":\"c\"}\n"));
     EXPECT_EQ(get(), "{\"id\":\"a\"}\n{\"id\":\"c\"}\n");
+}
+
+TEST(LedgerFilesOnABadDisk, AFileReplacedDuringTheAppendGetsTheLinesToo) {
+    os::FaultFileSystem disk;
+    disk.put_file("/s/c.jsonl", "{\"id\":\"a\"}\n");
+    FakeClock clock;
+    LedgerFolder ledger(disk, "/s", clock);
+    bool replaced = false;
+    for (const os::Call moment : {os::Call::write, os::Call::sync_data, os::Call::set_mtime}) {
+        disk.set_hook([&](const os::CallRecord& call) {
+            if (call.call != moment || call.path != "/s/c.jsonl" || replaced) return;
+            replaced = true;
+            disk.put_file("/s/c.jsonl", "{\"id\":\"b\"}\n");
+        });
+        replaced = false;
+        const auto appended = ledger.append("c", "{\"id\":\"mine\"}\n");
+        ASSERT_TRUE(appended) << appended.error().message;
+        EXPECT_TRUE(replaced);
+        EXPECT_EQ(*disk.get_file("/s/c.jsonl"), "{\"id\":\"b\"}\n{\"id\":\"mine\"}\n");
+        EXPECT_EQ(appended->offset, 11);
+        EXPECT_EQ(appended->after, disk.info("/s/c.jsonl")->identity);
+        EXPECT_EQ(*disk.after_power_cut(os::PowerCut::drop_all())->get_file("/s/c.jsonl"),
+                  *disk.get_file("/s/c.jsonl"));
+    }
+}
+
+TEST(LedgerFilesOnABadDisk, WhatAFailedFlushLeftIsFlushedWithTheNextAppend) {
+    os::FaultFileSystem disk;
+    disk.put_file("/s/c.jsonl", "{\"id\":\"a\"}\n");
+    FakeClock clock;
+    LedgerFolder ledger(disk, "/s", clock);
+    disk.fail_at(1, {.only = os::Call::sync_data});
+    const auto unknown = ledger.append("c", "{\"id\":\"b\"}\n");
+    ASSERT_FALSE(unknown);
+    EXPECT_EQ(unknown.error().code, Code::outcome_unknown);
+    ASSERT_TRUE(ledger.append("c", "{\"id\":\"c\"}\n"));
+    EXPECT_EQ(*disk.after_power_cut(os::PowerCut::drop_all())->get_file("/s/c.jsonl"),
+              "{\"id\":\"a\"}\n{\"id\":\"b\"}\n{\"id\":\"c\"}\n");
 }
 
 TEST_F(LedgerFiles, StrangersAreNamedNotRead) {

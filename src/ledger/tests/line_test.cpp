@@ -45,6 +45,8 @@ TEST(Lines, DamageHasAPlaceAndAReason) {
              {R"({"id":"a","updated_at":5,"_stamps":7})", "_stamps: not an object"},
              {R"({"id":"a","x":1,"updated_at":5,"_stamps":{"v":1,"at":"5@a","f":{"x":"6@a"}}})",
               "_stamps: f.x: later than 'at'"},
+             {R"({"id":"a","x":1,"updated_at":5,"_stamps":{"v":1,"at":"5@a","base":"6@a"}})",
+              "_stamps: base: later than 'at'"},
          }) {
         EXPECT_FALSE(decoder.decode(text)) << text;
         EXPECT_EQ(decoder.damage().reason, reason);

@@ -5,6 +5,7 @@
 #include <taskstore/os/file_system.hpp>
 #include <taskstore/os/lock.hpp>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -44,16 +45,26 @@ class LedgerFolder {
     /// Durable when it returns. A tail without LF that is not a whole record (a crash; it was never
     /// acknowledged) is first saved to run/torn/ and cut; a whole one gets its LF. failed, denied:
     /// nothing of `lines` is in the file. outcome_unknown: the flush failed; the next append reads
-    /// the tail again first.
+    /// the tail again and writes and flushes it with its own lines. A file that somebody put in
+    /// place of the one that was written gets the lines too.
     Result<Appended> append(std::string_view collection, std::string_view lines);
 
   private:
+    struct Unflushed {
+        std::uint64_t inode = 0;
+        std::int64_t size = 0;  ///< What stands before it is on the disk.
+    };
+    Result<bool> append_once(std::string_view collection, std::string_view lines,
+                             Appended& appended);
+    Status write_unflushed_again(os::File& file, std::string_view collection,
+                                 const os::FileIdentity& identity, std::int64_t size);
     Status mend_tail(os::File& file, std::string_view collection, std::int64_t& size,
                      Appended& appended);
     os::FileSystem& x_files;
     std::string x_folder;
     const Clock& x_clock;
     os::FileLock x_lock;
+    std::map<std::string, Unflushed> x_unflushed;  ///< By collection.
 };
 
 }  // namespace taskstore::ledger

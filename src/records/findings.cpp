@@ -1,0 +1,227 @@
+// What `state --hash` and `doctor` tell of a whole plan.
+
+#include "plan_impl.hpp"
+
+#include <taskstore/base/hash.hpp>
+#include <taskstore/base/text.hpp>
+
+#include <algorithm>
+
+namespace taskstore::records {
+
+Result<std::string> PlanImpl::state_hash() {
+    return read([&](sql::Connection& db) -> Result<std::string> {
+        TASKSTORE_LET(auto transaction, sql::Transaction::begin_read(db));
+        Sha256 hash;
+        JsonSlicer slicer;
+        const auto part = [&](std::string_view text) {
+            hash.update(std::to_string(text.size()) + ":");
+            hash.update(text);
+        };
+        std::string sql;
+        for (const Kind& kind : kinds()) {
+            sql += "SELECT '" + std::string(kind.collection) + "' c, id, data FROM " +
+                   std::string(kind.collection) + " UNION ALL ";
+        }
+        sql +=
+            "SELECT collection, id, data FROM records UNION ALL SELECT collection, id, '' FROM "
+            "taskstore_dead WHERE stamps<>'' ORDER BY 1, 2";
+        TASKSTORE_LET(auto rows, db.prepare(sql));
+        while (true) {
+            TASKSTORE_LET(const bool row, rows->step());
+            if (!row) break;
+            part(rows->column_text(0));
+            part(rows->column_text(1));
+            const std::string_view data = rows->column_text(2);
+            if (data.empty()) {
+                part("deleted");
+                continue;
+            }
+            TASKSTORE_LET(const auto* const members, slicer.slice(data));
+            std::vector<JsonMember> sorted = *members;
+            std::ranges::sort(sorted, {}, &JsonMember::name);
+            for (const JsonMember& member : sorted) {
+                if (member.name == "_stamps") continue;
+                part(member.name);
+                part(member.raw_value);
+            }
+        }
+        return hash.finish_hex();
+    });
+}
+
+Result<std::vector<LostEntry>> PlanImpl::lost() {
+    return read([&](sql::Connection& db) -> Result<std::vector<LostEntry>> {
+        TASKSTORE_LET(auto rows,
+                      db.prepare("SELECT collection,id,member,value,stamp,actor,lost_to,clash FROM "
+                                 "taskstore_lost ORDER BY 1,2,3,5"));
+        std::vector<LostEntry> out;
+        while (true) {
+            TASKSTORE_LET(const bool row, rows->step());
+            if (!row) return out;
+            LostEntry entry{
+                std::string(rows->column_text(0)), std::string(rows->column_text(1)), {}};
+            entry.value.name = rows->column_text(2);
+            entry.value.raw_value = rows->column_text(3);
+            entry.value.stamp = parse_stamp(rows->column_text(4)).value_or(Stamp{});
+            entry.value.by = rows->column_text(5);
+            entry.value.lost_to =
+                rows->column_int64(6) == 0 ? ledger::LostTo::edit : ledger::LostTo::deletion;
+            entry.value.clash = rows->column_int64(7) != 0;
+            out.push_back(std::move(entry));
+        }
+    });
+}
+
+Result<std::vector<Finding>> PlanImpl::findings() {
+    TASKSTORE_LET(
+        auto out, read([&](sql::Connection& db) -> Result<std::vector<Finding>> {
+            std::vector<Finding> found;
+            {
+                TASKSTORE_LET(auto rows, db.prepare("SELECT collection,line,col,what,reason,raw "
+                                                    "FROM taskstore_damaged ORDER BY 1,2"));
+                while (true) {
+                    TASKSTORE_LET(const bool row, rows->step());
+                    if (!row) break;
+                    const std::string what(rows->column_text(3));
+                    Finding finding{what,
+                                    std::string(rows->column_text(0)) + ".jsonl, line " +
+                                        std::to_string(rows->column_int64(1)) + ", column " +
+                                        std::to_string(rows->column_int64(2)),
+                                    std::string(rows->column_text(4)) + ": " +
+                                        std::string(cut_utf8(rows->column_text(5), 80)),
+                                    {}};
+                    finding.mend =
+                        what == "torn_tail"
+                            ? "nothing to do: the next write saves it to run/torn and cuts it"
+                        : what == "merge_marker"
+                            ? "settle the clashing values, then run 'taskstore sync'"
+                            : "mend the line in an editor, or take the file's last good version "
+                              "from git";
+                    found.push_back(std::move(finding));
+                }
+            }
+            {
+                TASKSTORE_LET(
+                    auto rows,
+                    db.prepare("SELECT name, n, (SELECT count(DISTINCT k) FROM taskstore_lines l "
+                               "WHERE l.batch=b.batch) FROM taskstore_batches b WHERE complete=0"));
+                while (true) {
+                    TASKSTORE_LET(const bool row, rows->step());
+                    if (!row) break;
+                    found.push_back(
+                        {"incomplete_batch", "batch " + std::string(rows->column_text(0)),
+                         std::to_string(rows->column_int64(2)) + " of " +
+                             std::to_string(rows->column_int64(1)) +
+                             " lines are here: a write that did not finish, or files that were "
+                             "committed apart; none of them counts",
+                         "commit or merge the other files of the batch, or repeat the write"});
+                }
+            }
+            {
+                TASKSTORE_LET(auto rows,
+                              db.prepare("SELECT collection,id,member,value,clash,lost_to FROM "
+                                         "taskstore_lost ORDER BY 1,2,3"));
+                while (true) {
+                    TASKSTORE_LET(const bool row, rows->step());
+                    if (!row) break;
+                    const bool clash = rows->column_int64(4) != 0;
+                    found.push_back(
+                        {"lost_value",
+                         std::string(rows->column_text(0)) + " " +
+                             std::string(rows->column_text(1)) + ", " +
+                             std::string(rows->column_text(2)),
+                         std::string(clash ? "two values have the same stamp; not shown: "
+                                     : rows->column_int64(5) != 0 ? "edited beside a deletion: "
+                                                                  : "lost to a concurrent edit: ") +
+                             shown(rows->column_text(3)),
+                         "set the member to the value that you want; it stays listed until it is "
+                         "settled"});
+                }
+            }
+            for (const Kind& kind : kinds()) {
+                for (const Field& field : kind.fields) {
+                    if (field.refers_to.empty()) continue;
+                    const Kind& target = *find_kind(field.refers_to);
+                    std::string unknown =
+                        "SELECT t.id, t." + std::string(field.name) + " FROM " + table_of(&kind) +
+                        " t WHERE t." + std::string(field.name) +
+                        " IS NOT NULL AND NOT EXISTS (SELECT 1 FROM " + table_of(&target) +
+                        " r WHERE r.id=t." + std::string(field.name) + ")";
+                    for (const Field& other : target.fields) {
+                        if (other.unique)
+                            unknown += " AND NOT EXISTS (SELECT 1 FROM " + table_of(&target) +
+                                       " r WHERE r." + std::string(other.name) + "=t." +
+                                       std::string(field.name) + ")";
+                    }
+                    TASKSTORE_LET(auto rows, db.prepare(unknown + " LIMIT 100"));
+                    while (true) {
+                        TASKSTORE_LET(const bool row, rows->step());
+                        if (!row) break;
+                        found.push_back(
+                            {"orphan",
+                             std::string(kind.noun) + " " + std::string(rows->column_text(0)),
+                             std::string(field.name) + " names " + std::string(target.noun) + " '" +
+                                 std::string(rows->column_text(1)) + "', which is not here",
+                             "it may come with another branch; else set " +
+                                 std::string(field.name) + " to one that is"});
+                    }
+                }
+                if (const Field* status = kind.field("status")) {
+                    std::string list;
+                    for (const std::string_view choice : status->choices)
+                        list += (list.empty() ? "'" : ",'") + std::string(choice) + "'";
+                    TASKSTORE_LET(
+                        auto rows,
+                        db.prepare("SELECT id, json_extract(data, '$.status') FROM " +
+                                   table_of(&kind) + " WHERE status IS NULL OR status NOT IN (" +
+                                   list + ") LIMIT 100"));
+                    while (true) {
+                        TASKSTORE_LET(const bool row, rows->step());
+                        if (!row) break;
+                        found.push_back(
+                            {"misfit",
+                             std::string(kind.noun) + " " + std::string(rows->column_text(0)),
+                             "its status is '" + std::string(rows->column_text(1)) + "'",
+                             "set it to one of " + list});
+                    }
+                }
+            }
+            const std::int64_t bound = x_clock.wall_ms() + x_options.ahead_ms_max;
+            std::string ahead =
+                "SELECT collection, id, updated_at FROM records WHERE updated_at>?1";
+            for (const Kind& kind : kinds())
+                ahead += " UNION ALL SELECT '" + std::string(kind.collection) +
+                         "', id, updated_at FROM " + table_of(&kind) + " WHERE updated_at>?1";
+            TASKSTORE_LET(auto rows, db.prepare(ahead + " LIMIT 100"));
+            TASKSTORE_TRY(rows->bind(1, bound));
+            while (true) {
+                TASKSTORE_LET(const bool row, rows->step());
+                if (!row) break;
+                found.push_back(
+                    {"clock_ahead",
+                     std::string(rows->column_text(0)) + " " + std::string(rows->column_text(1)),
+                     "it was stamped " + to_rfc3339(rows->column_int64(2)) +
+                         ", far in the future: the clock of its writer was wrong",
+                     "set that clock right; the next edit of the record still comes after it"});
+            }
+            return found;
+        }));
+    TASKSTORE_LET(const auto strangers, x_ledger.strangers());
+    for (const std::string& stranger : strangers) {
+        out.push_back({"stranger", stranger.substr(0, stranger.find(": ")),
+                       stranger.substr(stranger.find(": ") + 2),
+                       "rename or move it: it is not read"});
+    }
+    const std::string torn = os::join_path(os::join_path(x_options.folder, "run"), "torn");
+    if (const auto saved = x_files.list(torn)) {
+        for (const std::string& name : *saved) {
+            out.push_back({"torn_tail", os::join_path(torn, name),
+                           "the end of an append that did not finish was saved here",
+                           "look at it; it was never acknowledged, so the file may go"});
+        }
+    }
+    return out;
+}
+
+}  // namespace taskstore::records

@@ -1,0 +1,178 @@
+// Reading: one record, lists, counts.
+
+#include "plan_impl.hpp"
+
+#include <algorithm>
+
+namespace taskstore::records {
+namespace {
+
+Result<Record> record_of(std::string_view collection, sql::Statement& row) {
+    return Record{std::string(collection), std::string(row.column_text(0)),
+                  std::string(row.column_text(1)), std::string(row.column_text(2)),
+                  row.column_int64(3)};
+}
+
+}  // namespace
+
+Result<Record> PlanImpl::get(std::string_view collection, std::string_view id) {
+    const Kind* kind = find_kind(collection);
+    return read([&](sql::Connection& db) -> Result<Record> {
+        TASKSTORE_LET(
+            auto rows,
+            db.prepare("SELECT id,data,revision,updated_at FROM " + table_of(kind) +
+                       (kind != nullptr ? " WHERE id=?1" : " WHERE id=?1 AND collection=?2")));
+        TASKSTORE_TRY(rows->bind(1, id));
+        if (kind == nullptr) TASKSTORE_TRY(rows->bind(2, collection));
+        TASKSTORE_LET(const bool row, rows->step());
+        if (!row) {
+            return fail(Code::not_found,
+                        "there is no " +
+                            (kind != nullptr ? std::string(kind->noun) : std::string(collection)) +
+                            " '" + std::string(id) + "'");
+        }
+        return record_of(collection, *rows);
+    });
+}
+
+Result<std::string> PlanImpl::resolve(std::string_view collection, std::string_view part) {
+    const Kind* kind = find_kind(collection);
+    const std::string noun = kind != nullptr ? std::string(kind->noun) : std::string(collection);
+    if (part.empty()) return fail(Code::invalid, "an id is needed");
+    return read([&](sql::Connection& db) -> Result<std::string> {
+        std::string from =
+            " FROM " + table_of(kind) + " WHERE " + (kind == nullptr ? "collection=?2 AND " : "");
+        std::vector<std::string> found;
+        for (const std::string& sql :
+             {"SELECT id" + from + "id=?1", "SELECT id" + from + "instr(id,?1)>0 LIMIT 6"}) {
+            TASKSTORE_LET(auto rows, db.prepare(sql));
+            TASKSTORE_TRY(rows->bind(1, part));
+            if (kind == nullptr) TASKSTORE_TRY(rows->bind(2, collection));
+            while (true) {
+                TASKSTORE_LET(const bool row, rows->step());
+                if (!row) break;
+                found.emplace_back(rows->column_text(0));
+            }
+            if (found.size() == 1) return found[0];
+        }
+        if (found.empty()) {
+            return fail(Code::not_found, "there is no " + noun + " '" + std::string(part) + "'")
+                .with_hint("look at 'taskstore " + noun + " list'");
+        }
+        std::string list;
+        for (const std::string& id : found) list += "\n  " + id;
+        return fail(Code::conflict, "'" + std::string(part) + "' is part of more than one " + noun +
+                                        "'s id:" + list)
+            .with_hint("give more of the id");
+    });
+}
+
+Result<std::vector<std::string>> PlanImpl::short_ids(std::string_view collection,
+                                                     const std::vector<std::string>& ids) {
+    const Kind* kind = find_kind(collection);
+    return read([&](sql::Connection& db) -> Result<std::vector<std::string>> {
+        std::vector<std::string> out;
+        const std::string sql = "SELECT count(*) FROM (SELECT 1 FROM " + table_of(kind) +
+                                " WHERE " + (kind == nullptr ? "collection=?2 AND " : "") +
+                                "instr(id,?1)>0 LIMIT 2)";
+        for (const std::string& id : ids) {
+            std::string best = id;
+            for (std::size_t length = 8; length < id.size() && id.size() > 12; length += 4) {
+                const std::string part = id.substr(id.size() - length);
+                if ((static_cast<unsigned char>(part[0]) & 0xC0U) == 0x80U) continue;
+                TASKSTORE_LET(auto rows, db.prepare(sql));
+                TASKSTORE_TRY(rows->bind(1, std::string_view(part)));
+                if (kind == nullptr) TASKSTORE_TRY(rows->bind(2, collection));
+                TASKSTORE_TRY(rows->step());
+                if (rows->column_int64(0) == 1) {
+                    best = part;
+                    break;
+                }
+            }
+            out.push_back(std::move(best));
+        }
+        return out;
+    });
+}
+
+Result<Page> PlanImpl::list(const Query& query) {
+    TASKSTORE_LET(const SelectSql select, select_sql(query));
+    return read([&](sql::Connection& db) -> Result<Page> {
+        TASKSTORE_LET(auto rows, db.prepare(select.text));
+        for (std::size_t i = 0; i < select.parameters.size(); ++i) {
+            TASKSTORE_TRY(rows->bind_value(static_cast<int>(i + 1), select.parameters[i]));
+        }
+        Page page;
+        sql::Value last_key;
+        while (true) {
+            TASKSTORE_LET(const bool row, rows->step());
+            if (!row) return page;
+            if (query.limit > 0 && static_cast<std::int64_t>(page.records.size()) == query.limit) {
+                page.next_cursor = make_cursor(query, select, last_key, page.records.back().id);
+                return page;
+            }
+            TASKSTORE_LET(auto record, record_of(query.collection, *rows));
+            page.records.push_back(std::move(record));
+            last_key = rows->column_value(4);
+        }
+    });
+}
+
+Result<std::int64_t> PlanImpl::count(const Query& query) {
+    TASKSTORE_LET(const SelectSql select, count_sql(query));
+    return read([&](sql::Connection& db) -> Result<std::int64_t> {
+        TASKSTORE_LET(auto rows, db.prepare(select.text));
+        for (std::size_t i = 0; i < select.parameters.size(); ++i) {
+            TASKSTORE_TRY(rows->bind_value(static_cast<int>(i + 1), select.parameters[i]));
+        }
+        TASKSTORE_TRY(rows->step());
+        return rows->column_int64(0);
+    });
+}
+
+Result<std::vector<std::pair<std::string, std::int64_t>>> PlanImpl::collections() {
+    return read(
+        [&](sql::Connection& db) -> Result<std::vector<std::pair<std::string, std::int64_t>>> {
+            std::vector<std::pair<std::string, std::int64_t>> out;
+            std::string sql;
+            for (const Kind& kind : kinds()) {
+                sql += (sql.empty() ? "SELECT '" : " UNION ALL SELECT '") +
+                       std::string(kind.collection) + "', count(*) FROM " +
+                       std::string(kind.collection);
+            }
+            sql +=
+                " UNION ALL SELECT * FROM (SELECT f.collection, (SELECT count(*) FROM records r "
+                "WHERE r.collection=f.collection) FROM taskstore_files f ORDER BY 1)";
+            TASKSTORE_LET(auto rows, db.prepare(sql));
+            while (true) {
+                TASKSTORE_LET(const bool row, rows->step());
+                if (!row) return out;
+                const std::string name(rows->column_text(0));
+                if (std::ranges::find(out, name, &std::pair<std::string, std::int64_t>::first) ==
+                    out.end())
+                    out.emplace_back(name, rows->column_int64(1));
+            }
+        });
+}
+
+Result<std::vector<std::pair<std::string, std::int64_t>>> PlanImpl::tally(
+    std::string_view collection, std::string_view field) {
+    const Kind* kind = find_kind(collection);
+    return read(
+        [&](sql::Connection& db) -> Result<std::vector<std::pair<std::string, std::int64_t>>> {
+            const std::string column = column_of(kind, field);
+            TASKSTORE_LET(auto rows,
+                          db.prepare("SELECT " + column + ", count(*) FROM " + table_of(kind) +
+                                     (kind == nullptr ? " WHERE collection=?1" : "") +
+                                     " GROUP BY 1 ORDER BY 1"));
+            if (kind == nullptr) TASKSTORE_TRY(rows->bind(1, collection));
+            std::vector<std::pair<std::string, std::int64_t>> out;
+            while (true) {
+                TASKSTORE_LET(const bool row, rows->step());
+                if (!row) return out;
+                out.emplace_back(rows->column_text(0), rows->column_int64(1));
+            }
+        });
+}
+
+}  // namespace taskstore::records
