@@ -1,5 +1,5 @@
 #include <taskstore/base/text.hpp>
-#include <taskstore/records/kind.hpp>
+#include <taskstore/records/planning.hpp>
 
 #include <algorithm>
 #include <array>
@@ -7,18 +7,6 @@
 
 namespace taskstore::records {
 namespace {
-
-using enum FieldType;
-using enum FieldSetter;
-using Names = std::array<std::string_view, 1>;
-
-constexpr std::array<std::string_view, 5> kPrdStates{"draft", "ready", "active", "complete",
-                                                     "cancelled"};
-constexpr std::array<std::string_view, 4> kSpecStates{"pending", "running", "complete", "failed"};
-constexpr std::array<std::string_view, 5> kExecutionStates{"running", "paused", "complete",
-                                                           "failed", "stopped"};
-constexpr std::array<std::string_view, 3> kDependencyTypes{"notify", "query", "share"};
-constexpr std::array<std::string_view, 3> kExecutionEnds{"complete", "failed", "stopped"};
 
 constexpr std::array<std::string_view, 0> kNoAliases{};
 constexpr std::array<std::string_view, 2> kSpecAliases{"ts", "task-spec"};
@@ -51,119 +39,12 @@ constexpr std::array kExecutionTransitions{
     Transition{"failed", "running"},
 };
 
-constexpr Field kCreated{.name = "created_at",
-                         .type = time_ms,
-                         .indexed = true,
-                         .setter = created,
-                         .help = "when it was created"};
-
-constexpr std::array kPrdFields{
-    Field{.name = "title", .required = true, .help = "one line that names it"},
-    Field{.name = "description", .initial = "\"\"", .help = "what it is about"},
-    kCreated,
-    Field{.name = "status",
-          .type = choice,
-          .indexed = true,
-          .initial = "\"draft\"",
-          .choices = kPrdStates,
-          .help = "where it stands"},
-    Field{.name = "review_passes",
-          .type = integer,
-          .initial = "0",
-          .help = "how often it was reviewed (0-255)"},
-    Field{.name = "content", .initial = "\"\"", .document = true, .help = "the document, Markdown"},
-};
-constexpr std::array kSpecFields{
-    Field{.name = "prd_id",
-          .required = true,
-          .indexed = true,
-          .refers_to = "prds",
-          .help = "the PRD that it belongs to"},
-    Field{.name = "phase_name", .required = true, .help = "one line that names it"},
-    Field{.name = "description", .initial = "\"\"", .help = "what is to be done"},
-    kCreated,
-    Field{.name = "status",
-          .type = choice,
-          .indexed = true,
-          .initial = "\"pending\"",
-          .choices = kSpecStates,
-          .help = "where it stands"},
-    Field{.name = "workflow_name",
-          .refers_to = "workflows",
-          .help = "the workflow that carries it out"},
-    Field{.name = "assigned_to", .help = "who works on it"},
-    Field{.name = "content",
-          .initial = "\"\"",
-          .document = true,
-          .help = "the specification, Markdown"},
-};
-constexpr std::array kExecutionFields{
-    Field{.name = "ts_id",
-          .required = true,
-          .indexed = true,
-          .refers_to = "task_specs",
-          .help = "the task spec that it carries out"},
-    Field{.name = "worktree_path", .initial = "\"\"", .help = "where it works"},
-    Field{.name = "branch_name", .initial = "\"\"", .help = "the branch that it works on"},
-    Field{.name = "status",
-          .type = choice,
-          .indexed = true,
-          .initial = "\"running\"",
-          .choices = kExecutionStates,
-          .help = "where it stands"},
-    Field{.name = "started_at",
-          .type = time_ms,
-          .indexed = true,
-          .setter = created,
-          .help = "when it started"},
-    Field{.name = "completed_at",
-          .type = time_ms,
-          .setter = entered,
-          .choices = kExecutionEnds,
-          .help = "when it ended"},
-    Field{.name = "current_phase", .help = "what it is doing"},
-    Field{.name = "iteration_count",
-          .type = integer,
-          .initial = "0",
-          .help = "how often it went round"},
-    Field{.name = "error_message", .help = "why it failed"},
-};
-constexpr std::array kDependencyFields{
-    Field{.name = "from_exec_id",
-          .required = true,
-          .indexed = true,
-          .refers_to = "executions",
-          .help = "the execution that waits or tells"},
-    Field{.name = "to_exec_id",
-          .required = true,
-          .indexed = true,
-          .refers_to = "executions",
-          .help = "the execution that is waited for or told"},
-    Field{.name = "dependency_type",
-          .type = choice,
-          .required = true,
-          .choices = kDependencyTypes,
-          .help = "what passes between them"},
-    kCreated,
-    Field{.name = "resolved_at", .type = time_ms, .help = "when it was resolved (ms)"},
-    Field{.name = "payload", .help = "what is passed"},
-};
-constexpr std::array kWorkflowFields{
-    Field{.name = "name",
-          .required = true,
-          .indexed = true,
-          .unique = true,
-          .help = "its name, unique"},
-    Field{.name = "description", .initial = "\"\"", .help = "what it does"},
-    Field{.name = "awl_code", .initial = "\"\"", .document = true, .help = "its definition, AWL"},
-    Field{.name = "version", .help = "its version"},
-    kCreated,
-    Field{.name = "content", .document = true, .help = "further text"},
-};
-constexpr std::array kRepoFields{
-    Field{
-        .name = "last_synced_commit", .initial = "\"\"", .help = "the commit that was synced last"},
-};
+constexpr auto kPrdFields = fields_of<Prd>();
+constexpr auto kSpecFields = fields_of<TaskSpec>();
+constexpr auto kExecutionFields = fields_of<Execution>();
+constexpr auto kDependencyFields = fields_of<Dependency>();
+constexpr auto kWorkflowFields = fields_of<Workflow>();
+constexpr auto kRepoFields = fields_of<RepoState>();
 
 constexpr std::array kKinds{
     Kind{"prds", "prd", kNoAliases, "id", kUpdated, kPrdFields, kPrdTransitions, "created_at", true,

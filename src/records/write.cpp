@@ -55,9 +55,7 @@ Result<std::string> declared_value(const Kind& kind, const Field& field, std::st
         case FieldType::time_ms: {
             const auto value = raw_to_int64(raw);
             if (!value || *value < 0) return wrong("a whole number from 0");
-            if (field.name == "review_passes" && *value > 255) return wrong("at most 255");
-            if (field.name == "iteration_count" && *value > 4294967295)
-                return wrong("at most 4294967295");
+            if (*value > field.max) return wrong("at most " + std::to_string(field.max));
             if (field.type == FieldType::time_ms && *value > kStampMsMax)
                 return wrong("a time before the year 2200");
             return raw;
@@ -265,6 +263,11 @@ Status PlanImpl::prepare(Group& group, Ticket& ticket) {
         auto prepared = write.kind == WriteKind::create ? prepare_create(group, write, options)
                                                         : prepare_change(group, write, options);
         if (!prepared) return fail(std::move(prepared).error());
+        if (prepared->text.empty()) {
+            ticket.result->records.push_back(std::move(prepared->record));
+            ticket.result->notes.push_back("nothing changed");
+            continue;
+        }
         prepared->batch_number = batch.empty() ? 0 : static_cast<std::int64_t>(i + 1);
         prepared->ticket = &ticket;
         group.add(std::move(*prepared));
@@ -476,7 +479,8 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
             if (before != nullptr && before->raw_value == raw) continue;
             if (write.check_references) TASKSTORE_TRY(check_reference(group, *field, raw));
             if (change.name == "status" && before != nullptr) {
-                const std::string from = text_of_raw(before->raw_value);
+                const std::string was = text_of_raw(before->raw_value);
+                const std::string from(parse_choice(*field, was).value_or(was));
                 const std::string to = text_of_raw(raw);
                 if (!allowed(*kind, from, to)) {
                     if (!write.force) {
@@ -502,8 +506,14 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
             }
             changes.push_back({change.name, std::move(raw)});
         }
-        if (changes.empty())
-            return fail(Code::invalid, "nothing to change in " + noun + " '" + write.id + "'");
+        if (changes.empty() && !options.batch) {
+            Prepared unchanged;
+            unchanged.collection = write.collection;
+            unchanged.id = write.id;
+            unchanged.record = {write.collection, write.id, ledger::to_record_text(state),
+                                to_text(state.at), state.updated_at};
+            return unchanged;
+        }
         text = ledger::encode_edit(shape, state, changes, at, options);
     }
     TASKSTORE_LET(Prepared prepared, finish(write.collection, stored, std::move(text),

@@ -2,20 +2,17 @@
 // THE RULE (I6): what a set of lines of one record says (floor 3; the only place that decides).
 //
 // 1. Life. A stamped line names its life. An unstamped tombstone belongs to the largest life among
-// the lines stamped
-//    before it, at least 1. An unstamped edit belongs to life 1, or, where its created_at or
-//    started_at is later than a tombstone, to the life after that tombstone's. The record is in the
-//    largest life of its lines.
-// 2. Tombstone. If that life holds a tombstone, the record is deleted, whatever else the life
-// holds.
+//    the lines stamped before it, at least 1. An unstamped edit belongs to life 1, or, where its
+//    created_at or started_at is later than a tombstone, to the life after that tombstone's. The
+//    record is in the largest life of its lines.
+// 2. Tombstone. If that life holds a tombstone, the record is deleted, whatever else it holds.
 // 3. Stamps. Otherwise each member has the value with the largest stamp among the lines of that
-// life; of equal stamps
-//    with unlike values, the larger by bytes; a removal is a value smaller than any.
-// 4. Lost values. A value that was written, is not the one that stands, and was replaced by no line
-// that names it in
-//    `over` (or, for lines without stamps: by no later line) lost to a concurrent edit or delete.
-//    It stays in `lost` until an edit names it. A value equal to the one that stands has lost
-//    nothing.
+//    life; of equal stamps with unlike values, the larger by bytes; a removal is a value smaller
+//    than any.
+// 4. Lost values. A value that was written, is not the one that stands, and was replaced by no
+//    line that names it in `over` (or, for lines without stamps: by no later line) lost to a
+//    concurrent edit or delete. It stays in `lost` until an edit names it. A value equal to the
+//    one that stands has lost nothing.
 //
 // The result depends on the set of lines alone: not on their order, nor on how often one stands in
 // a file, nor on any clock. So folding is commutative, associative and idempotent, and every clone

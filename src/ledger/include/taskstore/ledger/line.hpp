@@ -3,19 +3,20 @@
 //
 // A line is one JSON object, compact, UTF-8, ended by LF:
 //   edit       {"id":ID, MEMBER:VALUE, …, "updated_at":MS, "_stamps":STAMPS}
-//   tombstone  {"id":ID, "deleted":true, "updated_at":MS, "_stamps":STAMPS}     (these members and
-//   no others) STAMPS     {"v":1, "at":STAMP, "by":ACTOR, "from":STAMP, "life":N, "base":STAMP,
-//   "f":{MEMBER:STAMP,…},
-//               "over":{MEMBER:STAMP or [STAMP,…],…}, "b":[BATCH,K,N], "forced":true}
+//   tombstone  {"id":ID, "deleted":true, "updated_at":MS, "_stamps":STAMPS}
+//              (these members and no others)
+//   STAMPS     {"v":1, "at":STAMP, "by":ACTOR, "from":STAMP, "life":N, "base":STAMP,
+//               "f":{MEMBER:STAMP,…}, "over":{MEMBER:STAMP or [STAMP,…],…},
+//               "b":[BATCH,K,N], "forced":true}
 // at     when this line was written; its ms equal updated_at.
 // from   the `at` of the version that was edited; absent when nothing was.
 // life   1 unless the record was created again after a tombstone.
-// base   the stamp of members not named in f; absent: `at`.
-// f      the other members' stamps; "" means `at`. A member named here and absent from the object
-// was removed then. over   which stamps of the same member an edit replaces (for a tombstone: of
-// each member that it deletes);
-//        absent: the one equal to `from`. It is what tells an edit made after another from one made
-//        beside it.
+// base   the stamp of members not named in f; absent: `at`. Never later than `at`.
+// f      the other members' stamps; "" means `at`. A member named here and absent from the
+//        object was removed then.
+// over   which stamps of the same member an edit replaces (for a tombstone: of each member that
+//        it deletes); absent: the one equal to `from`. It is what tells an edit made after
+//        another from one made beside it.
 // b      batch, number of the line from 1, lines in all: without all N lines none of them counts.
 // A line without _stamps, or whose updated_at is not the ms of `at` (somebody edited it who does
 // not know stamps), is unstamped: every member counts as written at (updated_at, 0, "").

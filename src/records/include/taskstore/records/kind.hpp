@@ -1,11 +1,13 @@
 #pragma once
-// The kinds of records that a plan declares (floor 4). One declaration per kind, in kind.cpp, from
-// which JSON, SQL columns, validation, command options, help texts and the status diagrams follow.
+// The kinds of records that a plan declares (floor 4). One declaration per kind, in
+// planning.hpp, from which JSON, SQL columns, validation, command options and help texts follow;
+// the status tables stand in kind.cpp, and the diagrams in the docs follow from them.
 // Source of fields and spellings: the founding data model (docs/compatibility.md).
 
 #include <taskstore/base/result.hpp>
 #include <taskstore/ledger/line.hpp>
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -30,6 +32,7 @@ struct Field {
     std::span<const std::string_view> choices = {};
     std::string_view refers_to = {};  ///< Collection whose id (or unique name) the value names.
     bool unique = false;
+    std::int64_t max = INT64_MAX;  ///< Of integers; they are never negative.
     bool document = false;  ///< Long text: no column of its own in store.db; options read it from a
                             ///< file or `-`.
     std::string_view help = {};

@@ -109,6 +109,7 @@ class Plan {
     /// Brings the cache up to date with the files. `rebuild`: from nothing.
     virtual Result<SyncReport> sync(bool rebuild = false) = 0;
 
+    /// An update that changes nothing writes nothing, and says so in a note.
     /// Durable (`flushed`) when it returns. exists, not_found, conflict, invalid: nothing was
     /// written. outcome_unknown: all of it or nothing may be there after the next sync.
     virtual Result<Written> write(std::vector<Write> writes) = 0;
