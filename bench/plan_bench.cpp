@@ -58,22 +58,42 @@ std::string line_of(int i) {
            ",\"updated_at\":" + std::to_string(1'700'000'000'000 + i) + "}\n";
 }
 
+/// As long as what the plan writes beside the record: in a line of its own, in a line of a batch.
+std::string stamps_of(int i, bool batch) {
+    std::string text = "{\"v\":1,\"at\":\"" + std::to_string(1'700'000'000'000 + i) +
+                       "@abcdefghij\",\"by\":\"bench\"";
+    if (batch)
+        text += ",\"b\":[\"01890a5d-ac96-774b-bcce-b302099a8057\"," + std::to_string(i) + ",10000]";
+    return text + "}";
+}
+std::string stamped_line_of(int i, bool batch) {
+    std::string line = line_of(i);
+    line.resize(line.size() - 2);
+    return line + ",\"_stamps\":" + stamps_of(i, batch) + "}\n";
+}
+/// As long as a UUID, and as random in its place in the index as a UUIDv7 of this moment: last.
+std::string id_of(int i) {
+    std::string text = std::to_string(i);
+    return "zzzzzzzz-zzzz-7000-8000-" + std::string(12 - text.size(), '0') + text;
+}
+
 /// The same rows and indexes as the cache's, by hand.
 struct Raw {
     explicit Raw(const std::string& path, const char* synchronous) {
         sqlite3_open(path.c_str(), &db);
         run("PRAGMA journal_mode=WAL");
         run((std::string("PRAGMA synchronous=") + synchronous).c_str());
-        run("CREATE TABLE t(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, updated_at INTEGER "
+        run("CREATE TABLE IF NOT EXISTS t(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, "
+            "updated_at INTEGER "
             "NOT NULL, revision TEXT NOT NULL, prd_id TEXT, phase_name TEXT, "
             "description TEXT, created_at INTEGER, status TEXT, workflow_name TEXT, assigned_to "
             "TEXT, data TEXT NOT NULL, stamps TEXT NOT NULL) STRICT");
-        run("CREATE INDEX i1 ON t(prd_id,created_at,id)");
-        run("CREATE INDEX i2 ON t(created_at,id)");
-        run("CREATE INDEX i3 ON t(status,created_at,id)");
+        run("CREATE INDEX IF NOT EXISTS i1 ON t(prd_id,created_at,id)");
+        run("CREATE INDEX IF NOT EXISTS i2 ON t(created_at,id)");
+        run("CREATE INDEX IF NOT EXISTS i3 ON t(status,created_at,id)");
         sqlite3_prepare_v2(db,
                            "INSERT INTO t VALUES(NULL,?1,?2,'r',?3,?4,'a step of the plan that "
-                           "somebody wrote down',?5,?6,NULL,NULL,?7,'')",
+                           "somebody wrote down',?5,?6,NULL,NULL,?7,?8)",
                            -1, &insert, nullptr);
     }
     Raw(const Raw&) = delete;
@@ -83,7 +103,7 @@ struct Raw {
         sqlite3_close(db);
     }
     void run(const char* sql) { sqlite3_exec(db, sql, nullptr, nullptr, nullptr); }
-    void put(int i, const std::string& id) {
+    void put(int i, const std::string& id, bool batch = false, const std::string& stamps = {}) {
         const std::string prd = "prd-" + std::to_string(i % 100);
         const std::string phase = "phase number " + std::to_string(i);
         const std::string data = line_of(i);
@@ -94,6 +114,8 @@ struct Raw {
         sqlite3_bind_int64(insert, 5, 1'700'000'000'000 + i);
         sqlite3_bind_text(insert, 6, i % 97 == 0 ? "running" : "pending", -1, SQLITE_STATIC);
         sqlite3_bind_text(insert, 7, data.c_str(), -1, SQLITE_STATIC);
+        const std::string own = stamps.empty() ? stamps_of(i, batch) : stamps;
+        sqlite3_bind_text(insert, 8, own.c_str(), -1, SQLITE_STATIC);
         sqlite3_step(insert);
         sqlite3_reset(insert);
     }
@@ -121,9 +143,17 @@ struct Bench {
         }
         return std::move(*plan);
     }
+    /// A raw database of the size that the plan's has by now, flushed.
+    std::string raw_copy(const std::string& name) const {
+        const auto path = folder / (name + ".db");
+        std::filesystem::copy_file(folder / "raw0.db", path);
+        const int file = ::open(path.c_str(), O_RDWR);
+        fsync(file);
+        close(file);
+        return path;
+    }
     records::Write create(int i) {
         return {.collection = "task_specs",
-                .id = "n-" + std::to_string(i),
                 .changes = {{"prd_id", "\"prd-" + std::to_string(i % 100) + "\""},
                             {"phase_name", "\"phase number " + std::to_string(i) + "\""},
                             {"description", "\"a step of the plan that somebody wrote down\""}},
@@ -163,7 +193,8 @@ int main(int argc, char** argv) {
                 const auto path = bench.folder / ("raw" + std::to_string(round) + ".db");
                 Raw raw(path, "OFF");
                 raw.run("BEGIN");
-                for (int i = 0; i < records; ++i) raw.put(i, "ts-" + std::to_string(i));
+                for (int i = 0; i < records; ++i)
+                    raw.put(i, "ts-" + std::to_string(i), false, "{}");
                 raw.run("COMMIT");
             }));
             for (const char* name : {"store.db", "store.db-wal", "store.db-shm"})
@@ -194,12 +225,12 @@ int main(int argc, char** argv) {
     }
     {  // single creates, one thread
         Compared one;
-        Raw raw(bench.folder / "one.db", "NORMAL");
+        Raw raw(bench.raw_copy("one"), "NORMAL");
         for (int round = 0; round < 5; ++round) {
             one.raw.push_back(seconds_of([&] {
                 for (int i = 0; i < 200; ++i) {
-                    append(line_of(i));
-                    raw.put(i, "o-" + std::to_string(round * 200 + i));
+                    append(stamped_line_of(i, false));
+                    raw.put(records + round * 200 + i, id_of(round * 200 + i));
                 }
             }));
             one.ours.push_back(seconds_of([&] {
@@ -211,16 +242,16 @@ int main(int argc, char** argv) {
     }
     {  // 64 threads
         Compared many;
-        Raw raw(bench.folder / "many.db", "NORMAL");
+        Raw raw(bench.raw_copy("many"), "NORMAL");
         for (int round = 0; round < 5; ++round) {
             many.raw.push_back(seconds_of([&] {
                 for (int group = 0; group < 40; ++group) {
                     std::string text;
-                    for (int i = 0; i < 64; ++i) text += line_of(i);
+                    for (int i = 0; i < 64; ++i) text += stamped_line_of(i, false);
                     append(text);
                     raw.run("BEGIN");
                     for (int i = 0; i < 64; ++i)
-                        raw.put(i, "m-" + std::to_string((round * 40 + group) * 64 + i));
+                        raw.put(records + i, id_of((round * 40 + group) * 64 + i));
                     raw.run("COMMIT");
                 }
             }));
@@ -242,15 +273,15 @@ int main(int argc, char** argv) {
     {  // batch
         Compared batch;
         for (int round = 0; round < 3; ++round) {
-            Raw raw(bench.folder / ("batch" + std::to_string(round) + ".db"), "NORMAL");
+            Raw raw(bench.raw_copy("batch" + std::to_string(round)), "NORMAL");
             std::vector<records::Write> writes;
             for (int i = 0; i < 10'000; ++i) writes.push_back(bench.create(bench.next++));
             batch.raw.push_back(seconds_of([&] {
                 std::string text;
-                for (int i = 0; i < 10'000; ++i) text += line_of(i);
+                for (int i = 0; i < 10'000; ++i) text += stamped_line_of(i, true);
                 append(text);
                 raw.run("BEGIN");
-                for (int i = 0; i < 10'000; ++i) raw.put(i, "b-" + std::to_string(i));
+                for (int i = 0; i < 10'000; ++i) raw.put(records + i, id_of(i), true);
                 raw.run("COMMIT");
             }));
             batch.ours.push_back(

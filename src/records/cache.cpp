@@ -340,10 +340,11 @@ Result<FileRow> Cache::file_row(std::string_view collection) {
 }
 
 Status Cache::save_file(std::string_view collection, const FileRow& row) {
-    TASKSTORE_LET(
-        auto insert,
-        x_db.prepare(
-            "INSERT OR REPLACE INTO taskstore_files VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)"));
+    // Not INSERT OR REPLACE: it would write the pages of the unique index too, at each append.
+    TASKSTORE_LET(auto insert,
+                  x_db.prepare("INSERT INTO taskstore_files VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)"
+                               " ON CONFLICT(file) DO UPDATE SET device=?3, inode=?4, btime=?5,"
+                               " size=?6, mtime=?7, ctime=?8, racy=?9, chunks=?10"));
     const std::string chunks = ledger::pack_chunks(row.chunks);
     TASKSTORE_TRY(insert->bind(1, row.number));
     TASKSTORE_TRY(insert->bind(2, collection));

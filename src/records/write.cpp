@@ -151,8 +151,11 @@ Status PlanImpl::check_fresh_for(const std::vector<Ticket*>& tickets) {
             touched.insert(write.collection);
             const Kind* kind = find_kind(write.collection);
             if (kind == nullptr) continue;
-            for (const Field& field : kind->fields) {
-                if (!field.refers_to.empty()) touched.insert(std::string(field.refers_to));
+            if (!write.check_references) continue;
+            for (const ledger::Change& change : write.changes) {
+                const Field* field = kind->field(change.name);
+                if (field != nullptr && !field->refers_to.empty())
+                    touched.insert(std::string(field->refers_to));
             }
         }
     }
@@ -163,8 +166,10 @@ Status PlanImpl::check_fresh_for(const std::vector<Ticket*>& tickets) {
         const bool absent = !info && info.error().code == Code::not_found;
         if (absent ? row.number == 0 : info && !row.racy && row.identity == info->identity)
             continue;
+        x_db->rollback();
         SyncReport report;
-        return refresh_locked(report);
+        TASKSTORE_TRY(refresh_locked(report));
+        return x_db->begin_read();
     }
     return ok();
 }
@@ -184,12 +189,14 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
             if (auto status = rebuild_locked(report); !status) return fail_all(status.error());
         }
     }
-    if (auto status = check_fresh_for(tickets); !status) return fail_all(status.error());
-
-    Group group;
     // One read transaction for all look-ups of the group: taking and leaving a snapshot for each
     // costs more than they do.
     if (auto status = x_db->begin_read(); !status) return fail_all(status.error());
+    if (auto status = check_fresh_for(tickets); !status) {
+        x_db->rollback();
+        return fail_all(status.error());
+    }
+    Group group;
     for (Ticket* ticket : tickets) {
         const std::size_t before = group.lines.size();
         if (auto status = prepare(group, *ticket); !status) {
@@ -355,7 +362,11 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
     const ledger::Shape shape = shape_of(write.collection);
     const std::string id = write.id.empty() ? x_ids.next() : write.id;
     TASKSTORE_TRY(check_id(id));
-    TASKSTORE_LET(const StoredState stored, load(group, write.collection, id));
+    // Nobody else has the 74 random bits of an id that was minted just now.
+    StoredState stored;
+    if (!write.id.empty()) {
+        TASKSTORE_LET(stored, load(group, write.collection, id));
+    }
     if (stored.state.live()) {
         return fail(Code::exists, (kind != nullptr ? std::string(kind->noun) : write.collection) +
                                       " '" + id + "' exists already")
