@@ -49,9 +49,12 @@ std::string schema_indexes() {
     std::string ddl =
         "CREATE INDEX taskstore_lines_rid ON taskstore_lines(rid);\n"
         "CREATE INDEX taskstore_lines_batch ON taskstore_lines(batch) WHERE batch IS NOT NULL;\n"
-        "CREATE INDEX records_updated ON records(collection, updated_at, id);\n";
+        "CREATE INDEX records_updated ON records(collection, updated_at, id);\n"
+        "CREATE INDEX records_ending ON records(collection, substr(id,-8));\n";
     for (const Kind& kind : kinds()) {
         const std::string table(kind.collection);
+        // What lists print for an id, and people type.
+        ddl += "CREATE INDEX " + table + "_ending ON " + table + "(substr(id,-8));\n";
         for (const Field& field : kind.fields) {
             if (!field.indexed) continue;
             const std::string name(field.name);

@@ -223,13 +223,12 @@ Status PlanImpl::rebuild_locked(SyncReport& report) {
 }
 
 Status PlanImpl::refresh_locked(SyncReport& report) {
-    auto transaction = sql::Transaction::begin_write(*x_db);
-    Status status = transaction ? x_cache->take_in(report, x_options.progress)
-                                : Status(fail(transaction.error()));
-    if (status)
-        status = transaction->commit();
-    else if (transaction)
-        x_db->rollback();
+    // The transaction must be gone before a rebuild takes its connection away.
+    const Status status = [&]() -> Status {
+        TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*x_db));
+        TASKSTORE_TRY(x_cache->take_in(report, x_options.progress));
+        return transaction.commit();
+    }();
     if (status || (status.error().code != Code::corrupt && status.error().code != Code::invalid &&
                    status.error().code != Code::conflict))
         return status;

@@ -13,6 +13,16 @@ Result<Record> record_of(std::string_view collection, sql::Statement& row) {
                   row.column_int64(3)};
 }
 
+/// The ending of `count` characters, as SQLite's substr(id, -count) counts them.
+std::string_view last_characters(std::string_view text, std::size_t count) {
+    std::size_t at = text.size();
+    while (at > 0 && count > 0) {
+        --at;
+        if ((static_cast<unsigned char>(text[at]) & 0xC0U) != 0x80U) --count;
+    }
+    return text.substr(at);
+}
+
 }  // namespace
 
 Result<Record> PlanImpl::get(std::string_view collection, std::string_view id) {
@@ -40,11 +50,15 @@ Result<std::string> PlanImpl::resolve(std::string_view collection, std::string_v
     const std::string noun = kind != nullptr ? std::string(kind->noun) : std::string(collection);
     if (part.empty()) return fail(Code::invalid, "an id is needed");
     return read([&](sql::Connection& db) -> Result<std::string> {
-        std::string from =
-            " FROM " + table_of(kind) + " WHERE " + (kind == nullptr ? "collection=?2 AND " : "");
+        const std::string from = "SELECT id FROM " + table_of(kind) + " WHERE " +
+                                 (kind == nullptr ? "collection=?2 AND " : "");
         std::vector<std::string> found;
+        // An ending wins over a part: it is what lists print, and it has an index.
         for (const std::string& sql :
-             {"SELECT id" + from + "id=?1", "SELECT id" + from + "instr(id,?1)>0 LIMIT 6"}) {
+             {from + "id=?1",
+              from + "substr(id,-8)=substr(?1,-8) AND substr(id,-length(?1))=?1 AND "
+                     "length(?1)>=8 LIMIT 6",
+              from + "instr(id,?1)>0 LIMIT 6"}) {
             TASKSTORE_LET(auto rows, db.prepare(sql));
             TASKSTORE_TRY(rows->bind(1, part));
             if (kind == nullptr) TASKSTORE_TRY(rows->bind(2, collection));
@@ -53,8 +67,9 @@ Result<std::string> PlanImpl::resolve(std::string_view collection, std::string_v
                 if (!row) break;
                 found.emplace_back(rows->column_text(0));
             }
-            if (found.size() == 1) return found[0];
+            if (!found.empty()) break;
         }
+        if (found.size() == 1) return found[0];
         if (found.empty()) {
             return fail(Code::not_found, "there is no " + noun + " '" + std::string(part) + "'")
                 .with_hint("look at 'taskstore " + noun + " list'");
@@ -72,22 +87,30 @@ Result<std::vector<std::string>> PlanImpl::short_ids(std::string_view collection
     const Kind* kind = find_kind(collection);
     return read([&](sql::Connection& db) -> Result<std::vector<std::string>> {
         std::vector<std::string> out;
-        const std::string sql = "SELECT count(*) FROM (SELECT 1 FROM " + table_of(kind) +
-                                " WHERE " + (kind == nullptr ? "collection=?2 AND " : "") +
-                                "instr(id,?1)>0 LIMIT 2)";
+        TASKSTORE_LET(auto rows, db.prepare("SELECT id FROM " + table_of(kind) + " WHERE " +
+                                            (kind == nullptr ? "collection=?2 AND " : "") +
+                                            "substr(id,-8)=substr(?1,-8) AND id<>?1 LIMIT 64"));
         for (const std::string& id : ids) {
+            if (id.size() <= 12) {
+                out.push_back(id);
+                continue;
+            }
+            rows->reset();
+            TASKSTORE_TRY(rows->bind(1, std::string_view(id)));
+            if (kind == nullptr) TASKSTORE_TRY(rows->bind(2, collection));
+            std::vector<std::string> others;
+            while (true) {
+                TASKSTORE_LET(const bool row, rows->step());
+                if (!row) break;
+                others.emplace_back(rows->column_text(0));
+            }
             std::string best = id;
-            for (std::size_t length = 8; length < id.size() && id.size() > 12; length += 4) {
-                const std::string part = id.substr(id.size() - length);
-                if ((static_cast<unsigned char>(part[0]) & 0xC0U) == 0x80U) continue;
-                TASKSTORE_LET(auto rows, db.prepare(sql));
-                TASKSTORE_TRY(rows->bind(1, std::string_view(part)));
-                if (kind == nullptr) TASKSTORE_TRY(rows->bind(2, collection));
-                TASKSTORE_TRY(rows->step());
-                if (rows->column_int64(0) == 1) {
-                    best = part;
-                    break;
-                }
+            for (std::size_t count = 8; count <= 24 && best.size() == id.size(); count += 4) {
+                const std::string_view ending = last_characters(id, count);
+                if (others.size() < 64 &&
+                    std::ranges::none_of(
+                        others, [&](const std::string& other) { return other.ends_with(ending); }))
+                    best = ending;
             }
             out.push_back(std::move(best));
         }

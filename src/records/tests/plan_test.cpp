@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <set>
 #include <thread>
 
 namespace taskstore::records {
@@ -36,6 +37,44 @@ TEST(Plan, CreatesChangesListsAndDeletes) {
     EXPECT_EQ(p->get("prds", "a").error().code, Code::not_found);
     ASSERT_TRUE(p->create("prds", prd("second life"), "a"));
     EXPECT_EQ(p->history("prds", "a")->size(), 4U);
+}
+
+TEST(Plan, EveryShortFormOfAnIdFindsItAgain) {
+    auto disk = new_disk();
+    Process p(*disk);
+    SeededRandom random(7);
+    std::set<std::string> ids{"01890a5d-ac96-774b-bcce-b302099a8057",
+                              "11890a5d-ac96-774b-bcce-b302099a8057",
+                              "099a8057",
+                              "b302099a8057",
+                              "099a8057-ac96-774b-bcce-b302099a8058",
+                              "größe-größe-größe",
+                              "größe-größe-größé"};
+    // Few letters, so that endings and parts coincide often.
+    while (ids.size() < 300) {
+        std::string id;
+        const std::uint64_t length = 1 + random.next_u64() % 40;
+        while (id.size() < length) id += random.next_u64() % 3 == 0 ? "b" : "ä";
+        ids.insert(id);
+    }
+    std::vector<Write> writes;
+    for (const std::string& id : ids) {
+        writes.push_back({.collection = "prds", .id = id, .changes = prd("x")});
+        writes.push_back({.collection = "notes", .id = id, .changes = {{"text", "1"}}});
+    }
+    ASSERT_TRUE(p->write(writes));
+    const std::vector<std::string> all(ids.begin(), ids.end());
+    for (const char* collection : {"prds", "notes"}) {
+        const auto short_forms = p->short_ids(collection, all);
+        ASSERT_TRUE(short_forms) << short_forms.error().message;
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            const auto found = p->resolve(collection, (*short_forms)[i]);
+            ASSERT_TRUE(found) << (*short_forms)[i] << ": " << found.error().message;
+            EXPECT_EQ(*found, all[i]);
+        }
+    }
+    EXPECT_EQ(p->resolve("prds", "099a805").error().code, Code::conflict);
+    EXPECT_EQ(*p->resolve("prds", "b302099a8058"), "099a8057-ac96-774b-bcce-b302099a8058");
 }
 
 TEST(Plan, RefusesWhatTheKindDoesNotAllow) {

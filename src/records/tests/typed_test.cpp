@@ -59,8 +59,7 @@ TEST(Collections, OptionalsAreNullAndStoreTimesAreSet) {
     auto disk = new_disk();
     Process p(*disk);
     const auto prd = Collection<Prd>(*p).create({.title = "one"});
-    const auto spec =
-        Collection<TaskSpec>(*p).create({.prd_id = prd->id, .phase_name = "step"});
+    const auto spec = Collection<TaskSpec>(*p).create({.prd_id = prd->id, .phase_name = "step"});
     ASSERT_TRUE(spec) << spec.error().message;
     EXPECT_EQ(spec->assigned_to, std::nullopt);
     Collection<Execution> executions(*p);
@@ -75,10 +74,9 @@ TEST(Collections, OptionalsAreNullAndStoreTimesAreSet) {
     EXPECT_EQ(failed->error_message, "no disk");
     EXPECT_EQ(failed->iteration_count, 4294967295U);
     const auto next = executions.create({.ts_id = spec->id});
-    const auto tie =
-        Collection<Dependency>(*p).create({.from_exec_id = run->id,
-                                                  .to_exec_id = next->id,
-                                                  .dependency_type = DependencyType::share});
+    const auto tie = Collection<Dependency>(*p).create({.from_exec_id = run->id,
+                                                        .to_exec_id = next->id,
+                                                        .dependency_type = DependencyType::share});
     ASSERT_TRUE(tie) << tie.error().message;
     EXPECT_EQ(tie->dependency_type, DependencyType::share);
 }
