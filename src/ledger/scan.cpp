@@ -113,7 +113,8 @@ Status scan(os::File& file, std::int64_t size, ScanStart start, std::vector<Chun
     return ok();
 }
 
-Result<ScanStart> first_difference(os::File& file, std::int64_t size, std::vector<Chunk>& chunks) {
+Result<ScanStart> first_difference(os::File& file, std::int64_t size, std::int64_t seen_size,
+                                   std::vector<Chunk>& chunks) {
     std::string buffer(static_cast<std::size_t>(kChunkBytes), '\0');
     std::int64_t offset = 0;
     for (std::size_t i = 0; i < chunks.size(); ++i) {
@@ -124,7 +125,9 @@ Result<ScanStart> first_difference(os::File& file, std::int64_t size, std::vecto
             got == bytes && xxh3_64(std::string_view(buffer).substr(0, got)) == chunks[i].hash;
         // The last line seen may have been unfinished: growth continues in it, so a file that grew
         // is read again from the last chunk's line on.
-        const bool grown_tail = i + 1 == chunks.size() && offset + chunks[i].bytes != size;
+        // What was seen beyond the last chunk may be gone.
+        const std::int64_t covered = offset + chunks[i].bytes;
+        const bool grown_tail = i + 1 == chunks.size() && (covered != size || covered != seen_size);
         if (!same || grown_tail) {
             const ScanStart start{chunks[i].line_start, chunks[i].line_number};
             const auto keep = static_cast<std::size_t>(start.offset / kChunkBytes);

@@ -1,6 +1,8 @@
 #include "cache.hpp"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 namespace taskstore::records {
 
@@ -57,7 +59,7 @@ Result<std::int64_t> Cache::number(std::string_view sql) {
 }
 
 Result<std::int64_t> Cache::next_rid() {
-    if (x_next_rid == 0) {
+    if (x_next_rid < 0) {
         TASKSTORE_LET(x_next_rid, number("SELECT max(rid) FROM taskstore_lines"));
     }
     return ++x_next_rid;
@@ -131,7 +133,7 @@ Result<StoredState> Cache::load(std::string_view collection, std::string_view id
 const std::string& Cache::insert_sql(const Kind* kind) {
     std::string& sql = x_insert_sql[kind != nullptr ? kind->collection : std::string_view()];
     if (!sql.empty()) return sql;
-    sql = "INSERT OR REPLACE INTO " + table_of(kind) + "(rid,id,updated_at,revision,data,stamps";
+    sql = "INSERT INTO " + table_of(kind) + "(rid,id,updated_at,revision,data,stamps";
     std::string values = "?1,?2,?3,?4,?5,?6";
     int index = 6;
     if (kind == nullptr) {
@@ -196,6 +198,7 @@ Status Cache::put_row(std::string_view collection, std::int64_t rid, const std::
             }
         }
     }
+    count(collection, 1);
     return insert->run();
 }
 
@@ -210,13 +213,34 @@ Status Cache::put_line(std::string_view collection, std::int64_t rid, const ledg
 }
 
 Status Cache::erase(std::string_view collection, std::int64_t rid) {
-    for (const std::string& sql :
-         {"DELETE FROM " + table_of(kind_of_collection(collection)) + " WHERE rid=?1",
-          std::string("DELETE FROM taskstore_dead WHERE rid=?1"),
-          std::string("DELETE FROM taskstore_lost WHERE rid=?1")}) {
+    const std::array<std::string, 3> statements{
+        "DELETE FROM " + table_of(kind_of_collection(collection)) + " WHERE rid=?1",
+        "DELETE FROM taskstore_dead WHERE rid=?1", "DELETE FROM taskstore_lost WHERE rid=?1"};
+    for (const std::string& sql : statements) {
         TASKSTORE_LET(auto statement, x_db.prepare(sql));
         TASKSTORE_TRY(statement->bind(1, rid));
         TASKSTORE_TRY(statement->run());
+        if (&sql == &statements[0]) count(collection, -x_db.changes());
+    }
+    return ok();
+}
+
+void Cache::count(std::string_view collection, std::int64_t change) {
+    const auto found = x_live.find(collection);
+    if (found != x_live.end())
+        found->second += change;
+    else
+        x_live.emplace(collection, change);
+}
+
+Status Cache::save_counts() {
+    for (const auto& [collection, change] : std::exchange(x_live, {})) {
+        if (change == 0) continue;
+        TASKSTORE_LET(auto update,
+                      x_db.prepare("UPDATE taskstore_files SET live=live+?2 WHERE collection=?1"));
+        TASKSTORE_TRY(update->bind(1, std::string_view(collection)));
+        TASKSTORE_TRY(update->bind(2, change));
+        TASKSTORE_TRY(update->run());
     }
     return ok();
 }
@@ -321,9 +345,10 @@ Result<std::int64_t> Cache::add_batch(const std::string& name, std::int64_t coun
 
 Result<FileRow> Cache::file_row(std::string_view collection) {
     FileRow file;
-    TASKSTORE_LET(auto rows,
-                  x_db.prepare("SELECT file,device,inode,btime,size,mtime,ctime,racy,chunks FROM "
-                               "taskstore_files WHERE collection=?1"));
+    TASKSTORE_LET(
+        auto rows,
+        x_db.prepare("SELECT file,device,inode,btime,size,mtime,ctime,racy,live,chunks FROM "
+                     "taskstore_files WHERE collection=?1"));
     TASKSTORE_TRY(rows->bind(1, collection));
     TASKSTORE_LET(const bool row, rows->step());
     if (!row) return file;
@@ -335,16 +360,18 @@ Result<FileRow> Cache::file_row(std::string_view collection) {
                      rows->column_int64(5),
                      rows->column_int64(6)};
     file.racy = rows->column_int64(7) != 0;
-    file.chunks = ledger::unpack_chunks(rows->column_blob(8));
+    file.live = rows->column_int64(8);
+    file.chunks = ledger::unpack_chunks(rows->column_blob(9));
     return file;
 }
 
 Status Cache::save_file(std::string_view collection, const FileRow& row) {
     // Not INSERT OR REPLACE: it would write the pages of the unique index too, at each append.
-    TASKSTORE_LET(auto insert,
-                  x_db.prepare("INSERT INTO taskstore_files VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)"
-                               " ON CONFLICT(file) DO UPDATE SET device=?3, inode=?4, btime=?5,"
-                               " size=?6, mtime=?7, ctime=?8, racy=?9, chunks=?10"));
+    TASKSTORE_LET(
+        auto insert,
+        x_db.prepare("INSERT INTO taskstore_files VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?11,?10)"
+                     " ON CONFLICT(file) DO UPDATE SET device=?3, inode=?4, btime=?5,"
+                     " size=?6, mtime=?7, ctime=?8, racy=?9, chunks=?10"));
     const std::string chunks = ledger::pack_chunks(row.chunks);
     TASKSTORE_TRY(insert->bind(1, row.number));
     TASKSTORE_TRY(insert->bind(2, collection));
@@ -356,6 +383,7 @@ Status Cache::save_file(std::string_view collection, const FileRow& row) {
     TASKSTORE_TRY(insert->bind(8, row.identity.ctime_ns));
     TASKSTORE_TRY(insert->bind(9, std::int64_t{row.racy ? 1 : 0}));
     TASKSTORE_TRY(insert->bind_blob(10, chunks));
+    TASKSTORE_TRY(insert->bind(11, row.live));
     return insert->run();
 }
 

@@ -7,7 +7,7 @@
 //   taskstore_dead(rid, collection, id, updated_at, stamps)
 //                           deleted records; without stamps: all its lines wait for a batch
 //   taskstore_lines(pos, rid, bytes, batch, k)   every line; pos = file number * 2^40 + offset
-//   taskstore_files(file, collection, identity…, chunks)          what sync saw of each file
+//   taskstore_files(file, collection, identity…, live, chunks)    what sync saw of each file
 //   taskstore_batches(batch, name, n, complete)   taskstore_damaged(…)   taskstore_lost(…)
 // Everything in it follows from the files; whoever writes it holds the ledger's lock.
 
@@ -16,6 +16,7 @@
 #include <taskstore/ledger/scan.hpp>
 #include <taskstore/records/plan.hpp>
 
+#include <map>
 #include <mutex>
 #include <set>
 #include <unordered_map>
@@ -32,6 +33,7 @@ std::string schema_version();
 struct FileRow {
     std::int64_t number = 0;
     os::FileIdentity identity;
+    std::int64_t live = 0;  ///< Live records.
     bool racy = true;  ///< Seen so soon after its last change that another one might look the same.
     std::vector<ledger::Chunk> chunks;
 };
@@ -65,7 +67,9 @@ class Cache {
 
     // --- what a writer of ours puts in after its append
     // ----------------------------------------------------------
+    /// For a record without lines. After forget_rids(): other processes may have made some.
     Result<std::int64_t> next_rid();
+    void forget_rids() { x_next_rid = -1; }
     Result<FileRow> file_row(std::string_view collection);
     Status save_file(std::string_view collection, const FileRow& row);
     Status add_line(std::int64_t pos, std::int64_t rid, std::int64_t bytes, std::int64_t batch,
@@ -78,6 +82,10 @@ class Cache {
     /// before.
     Status put_own(std::string_view collection, std::int64_t rid, std::string_view text,
                    bool known);
+    /// Adds to the files' rows what puts and erases since the last call have changed. Before
+    /// commit.
+    Status save_counts();
+    void forget_counts() { x_live.clear(); }  ///< After a rollback.
     Result<std::int64_t> add_batch(const std::string& name, std::int64_t count, bool complete);
 
     Result<std::int64_t> number(std::string_view sql);
@@ -98,6 +106,7 @@ class Cache {
     Status put_line(std::string_view collection, std::int64_t rid, const ledger::Line& line,
                     std::string_view data, std::string_view stamps);
     Status erase(std::string_view collection, std::int64_t rid);
+    void count(std::string_view collection, std::int64_t change);
     const std::string& insert_sql(const Kind* kind);
     Result<std::int64_t> find_rid(std::string_view collection, std::string_view id);
     Status put_row(std::string_view collection, std::int64_t rid, const std::string& id,
@@ -113,8 +122,9 @@ class Cache {
     std::set<std::pair<std::string, std::int64_t>>
         x_refold;  ///< (collection, rid) whose lines changed
     std::set<std::int64_t> x_touched_batches;
+    std::map<std::string, std::int64_t, std::less<>> x_live;         ///< Change of live records.
     std::unordered_map<std::string_view, std::string> x_insert_sql;  ///< By table.
-    std::int64_t x_next_rid = 0;
+    std::int64_t x_next_rid = -1;
 };
 
 /// The `_stamps` text by which load() finds a folded state again.

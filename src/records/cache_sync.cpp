@@ -124,7 +124,10 @@ Status Cache::read_files(
     x_open.clear();
     x_refold.clear();
     x_touched_batches.clear();
-    x_next_rid = 0;
+    x_live.clear();
+    // Counted on from here, before anything is cut: a rid that a cut frees waits for its refold and
+    // must not go to another record meanwhile.
+    TASKSTORE_LET(x_next_rid, number("SELECT max(rid) FROM taskstore_lines"));
     TASKSTORE_LET(auto collections, x_ledger.collections());
     std::vector<std::string> gone;
     {
@@ -164,7 +167,7 @@ Status Cache::refold_all() {
         TASKSTORE_TRY(refold(collection, rid));
     }
     x_open.clear();
-    return ok();
+    return save_counts();
 }
 
 Status Cache::forget_file(std::string_view collection) {
@@ -218,7 +221,7 @@ Status Cache::take_in_file(std::string_view collection, SyncReport& report,
     }
     const std::int64_t size = info.identity.size;
     TASKSTORE_LET(const ledger::ScanStart start,
-                  ledger::first_difference(*file, size, pass.file.chunks));
+                  ledger::first_difference(*file, size, pass.file.identity.size, pass.file.chunks));
     pass.file.identity = info.identity;
     pass.file.racy = x_clock.wall_ms() - info.identity.ctime_ns / 1'000'000 < kRacyMs;
     if (start.offset == size && size != 0 && !pass.file.chunks.empty())
@@ -367,7 +370,7 @@ Result<std::vector<std::string>> Cache::lines_of(std::string_view collection, st
         TASKSTORE_LET(const std::size_t got,
                       file->read_at(rows->column_int64(0) % kFileSpan, text.data(), text.size()));
         if (got != text.size())
-            return fail(Code::unavailable, "the ledger changed while it was read: try again");
+            return fail(Code::corrupt, "the cache does not know the ledger that is there");
         texts.push_back(std::move(text));
     }
 }
@@ -380,8 +383,7 @@ Status Cache::refold(std::string_view collection, std::int64_t rid) {
     ledger::LineDecoder decoder(shape_of(collection));
     for (const std::string& text : texts) {
         auto line = decoder.decode(text);
-        if (!line)
-            return fail(Code::unavailable, "the ledger changed while it was read: try again");
+        if (!line) return fail(Code::corrupt, "the cache does not know the ledger that is there");
         lines.push_back(std::move(*line));
     }
     return put(collection, rid, ledger::fold(shape_of(collection), lines));
@@ -401,7 +403,7 @@ Status Cache::put_waiting(std::string_view collection, std::int64_t rid) {
     TASKSTORE_TRY(file->read_at(rows->column_int64(0) % kFileSpan, text.data(), text.size()));
     ledger::LineDecoder decoder(shape_of(collection));
     const auto line = decoder.decode(text);
-    if (!line) return fail(Code::unavailable, "the ledger changed while it was read: try again");
+    if (!line) return fail(Code::corrupt, "the cache does not know the ledger that is there");
     TASKSTORE_LET(auto insert, x_db.prepare("INSERT INTO taskstore_dead VALUES (?1,?2,?3,0,'')"));
     TASKSTORE_TRY(insert->bind(1, rid));
     TASKSTORE_TRY(insert->bind(2, collection));

@@ -34,9 +34,8 @@ Result<std::vector<Version>> PlanImpl::history(std::string_view collection, std:
         if (!x_in_memory) {
             TASKSTORE_LET(auto held, x_ledger.lock().acquire());
             guard.emplace(std::move(held));
-            SyncReport report;
             TASKSTORE_LET(const bool fresh, x_cache->is_fresh());
-            if (!fresh) TASKSTORE_TRY(refresh_locked(report));
+            if (!fresh) TASKSTORE_TRY(refresh_locked(x_taken_in));
         }
         TASKSTORE_LET(const StoredState stored, x_cache->load(collection, id));
         if (stored.rid == 0)

@@ -5,6 +5,7 @@
 #include <taskstore/base/text.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace taskstore::records {
 Result<std::unique_ptr<Plan>> Plan::open(os::FileSystem& files, sql::Driver& driver,
@@ -93,7 +94,7 @@ Status PlanImpl::start() {
             return ok();
         }
     }
-    SyncReport report;
+    SyncReport& report = x_taken_in;
     auto guard = x_ledger.lock().acquire();
     if (!guard && guard.error().code != Code::denied) return fail(guard.error());
     if (!guard || x_in_memory) {
@@ -239,13 +240,13 @@ Status PlanImpl::refresh_locked(SyncReport& report) {
 }
 
 Result<SyncReport> PlanImpl::sync(bool rebuild) {
-    SyncReport report;
+    const std::lock_guard db(x_db_mutex);
+    SyncReport report = std::exchange(x_taken_in, {});
     if (x_in_memory) {
         TASKSTORE_TRY(count_up(report));
         report.notes = take_notes();
         return report;
     }
-    const std::lock_guard db(x_db_mutex);
     TASKSTORE_LET(auto guard, x_ledger.lock().acquire());
     bool opened = x_db != nullptr;
     if (cache_was_replaced()) TASKSTORE_TRY(open_cache(&opened));
@@ -312,10 +313,7 @@ Status PlanImpl::count_up(SyncReport& report) {
     report.incomplete_batches =
         *x_cache->number("SELECT count(*) FROM taskstore_batches WHERE complete=0");
     report.clashes = *x_cache->number("SELECT count(*) FROM taskstore_lost WHERE clash=1");
-    std::string sql = "SELECT (SELECT count(*) FROM records)";
-    for (const Kind& kind : kinds())
-        sql += "+(SELECT count(*) FROM " + std::string(kind.collection) + ")";
-    TASKSTORE_LET(report.records, x_cache->number(sql));
+    TASKSTORE_LET(report.records, x_cache->number("SELECT sum(live) FROM taskstore_files"));
     return ok();
 }
 
@@ -340,9 +338,8 @@ Status PlanImpl::ensure_fresh() {
         }
     }
     TASKSTORE_LET(auto guard, x_ledger.lock().acquire());
-    SyncReport report;
     if (!opened) TASKSTORE_TRY(open_cache(&opened));
-    TASKSTORE_TRY(opened ? refresh_locked(report) : rebuild_locked(report));
+    TASKSTORE_TRY(opened ? refresh_locked(x_taken_in) : rebuild_locked(x_taken_in));
     x_checked_boot_ns = now;
     return ok();
 }

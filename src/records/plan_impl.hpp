@@ -108,6 +108,7 @@ class PlanImpl final : public Plan {
     std::unique_ptr<sql::Connection> x_db;
     std::unique_ptr<Cache> x_cache;
     os::FileIdentity x_cache_identity;
+    SyncReport x_taken_in;     ///< Since the last sync().
     bool x_in_memory = false;  ///< The folder cannot be written: the cache lives in this process.
 
     std::mutex x_reader_mutex;

@@ -157,22 +157,18 @@ Result<std::vector<std::pair<std::string, std::int64_t>>> PlanImpl::collections(
     return read(
         [&](sql::Connection& db) -> Result<std::vector<std::pair<std::string, std::int64_t>>> {
             std::vector<std::pair<std::string, std::int64_t>> out;
-            std::string sql;
-            for (const Kind& kind : kinds()) {
-                sql += (sql.empty() ? "SELECT '" : " UNION ALL SELECT '") +
-                       std::string(kind.collection) + "', count(*) FROM " +
-                       std::string(kind.collection);
-            }
-            sql +=
-                " UNION ALL SELECT * FROM (SELECT f.collection, (SELECT count(*) FROM records r "
-                "WHERE r.collection=f.collection) FROM taskstore_files f ORDER BY 1)";
-            TASKSTORE_LET(auto rows, db.prepare(sql));
+            for (const Kind& kind : kinds()) out.emplace_back(kind.collection, 0);
+            TASKSTORE_LET(auto rows, db.prepare("SELECT collection, live FROM taskstore_files "
+                                                "ORDER BY collection"));
             while (true) {
                 TASKSTORE_LET(const bool row, rows->step());
                 if (!row) return out;
                 const std::string name(rows->column_text(0));
-                if (std::ranges::find(out, name, &std::pair<std::string, std::int64_t>::first) ==
-                    out.end())
+                const auto found =
+                    std::ranges::find(out, name, &std::pair<std::string, std::int64_t>::first);
+                if (found != out.end())
+                    found->second = rows->column_int64(1);
+                else
                     out.emplace_back(name, rows->column_int64(1));
             }
         });

@@ -167,8 +167,7 @@ Status PlanImpl::check_fresh_for(const std::vector<Ticket*>& tickets) {
         if (absent ? row.number == 0 : info && !row.racy && row.identity == info->identity)
             continue;
         x_db->rollback();
-        SyncReport report;
-        TASKSTORE_TRY(refresh_locked(report));
+        TASKSTORE_TRY(refresh_locked(x_taken_in));
         return x_db->begin_read();
     }
     return ok();
@@ -184,9 +183,8 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
     if (cache_was_replaced()) {
         bool opened = false;
         if (auto status = open_cache(&opened); !status) return fail_all(status.error());
-        SyncReport report;
         if (!opened) {
-            if (auto status = rebuild_locked(report); !status) return fail_all(status.error());
+            if (auto status = rebuild_locked(x_taken_in); !status) return fail_all(status.error());
         }
     }
     // One read transaction for all look-ups of the group: taking and leaving a snapshot for each
@@ -196,6 +194,7 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
         x_db->rollback();
         return fail_all(status.error());
     }
+    x_cache->forget_rids();
     Group group;
     for (Ticket* ticket : tickets) {
         const std::size_t before = group.lines.size();
@@ -558,6 +557,7 @@ Status PlanImpl::extend_chunks(std::string_view collection, FileRow& row) {
 Status PlanImpl::apply(std::vector<Prepared>& lines,
                        std::map<std::string, ledger::Appended>& appended) {
     TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*x_db));
+    x_cache->forget_counts();
     std::map<std::string, FileRow> rows;
     std::map<std::string, std::int64_t> offsets;
     for (auto& [collection, file] : appended) {
@@ -607,6 +607,7 @@ Status PlanImpl::apply(std::vector<Prepared>& lines,
         TASKSTORE_TRY(extend_chunks(collection, row));
         TASKSTORE_TRY(x_cache->save_file(collection, row));
     }
+    TASKSTORE_TRY(x_cache->save_counts());
     return transaction.commit();
 }
 

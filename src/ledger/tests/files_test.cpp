@@ -154,8 +154,8 @@ TEST_F(LedgerFiles, AChangeAnywhereIsFoundAndReadFromItsLineOn) {
             changed.resize(place);
         put(changed);
         auto file = x_files.open(x_folder / "c.jsonl", os::OpenMode::read);
-        const auto start =
-            first_difference(**file, static_cast<std::int64_t>(changed.size()), chunks);
+        const auto start = first_difference(**file, static_cast<std::int64_t>(changed.size()),
+                                            static_cast<std::int64_t>(text.size()), chunks);
         ASSERT_TRUE(start);
         if (changed == text) {
             EXPECT_EQ(start->offset, static_cast<std::int64_t>(text.size()));

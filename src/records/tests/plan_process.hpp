@@ -9,9 +9,11 @@ namespace taskstore::records::testing_plan {
 
 /// One process: a disk, a driver, a plan.
 struct Process {
-    explicit Process(os::FileSystem& disk, std::uint64_t seed = 1) : random(seed), driver(&disk) {
+    /// Processes on one disk at the same time share a driver: its VFS holds the locks.
+    explicit Process(os::FileSystem& disk, std::uint64_t seed = 1, Process* beside = nullptr)
+        : random(seed), driver(&disk) {
         opened =
-            Plan::open(disk, driver, clock, random,
+            Plan::open(disk, beside != nullptr ? beside->driver : driver, clock, random,
                        {.folder = "/p", .replica_path = "/p/run/replica.json", .actor = "ann"});
     }
     Plan& operator*() { return **opened; }

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <set>
 #include <thread>
@@ -75,6 +76,73 @@ TEST(Plan, EveryShortFormOfAnIdFindsItAgain) {
     }
     EXPECT_EQ(p->resolve("prds", "099a805").error().code, Code::conflict);
     EXPECT_EQ(*p->resolve("prds", "b302099a8058"), "099a8057-ac96-774b-bcce-b302099a8058");
+}
+
+TEST(Plan, ACacheThatWasKeptUpSaysWhatAFreshOneSays) {
+    constexpr std::uint64_t kSeed = 11;
+    SCOPED_TRACE("seed " + std::to_string(kSeed));
+    auto disk = new_disk();
+    SeededRandom random(kSeed);
+    Process one(*disk);
+    Process two(*disk, 2, &one);
+    const std::array<std::string, 3> collections{"prds", "notes", "workflows"};
+    const auto changes = [](const std::string& collection, const std::string& name) {
+        return std::vector<ledger::Change>{
+            {collection == "workflows" ? "name" : "title", "\"" + name + "\""}};
+    };
+    for (int step = 0; step < 150; ++step) {
+        Process& p = random.next_u64() % 2 == 0 ? one : two;
+        const std::string collection = collections.at(random.next_u64() % collections.size());
+        const std::string id = "id" + std::to_string(random.next_u64() % 12);
+        const std::string path = "/p/" + collection + ".jsonl";
+        const std::uint64_t what = random.next_u64() % 5;
+        const std::string told = std::to_string(what) + " " + collection + " " + id;
+        switch (what) {
+            case 0:
+            case 1: {
+                std::vector<Write> writes;
+                for (int i = 0; i < 3; ++i) {
+                    const std::string each =
+                        i == 0 ? id : "id" + std::to_string(random.next_u64() % 12);
+                    writes.push_back({.collection = collection,
+                                      .id = each,
+                                      .changes = changes(collection, each)});
+                }
+                (void)p->write(std::move(writes)).has_value();
+                break;
+            }
+            case 2:
+                (void)p->remove(collection, id).has_value();
+                break;
+            case 3:
+                disk->put_file(path, disk->get_file(path).value_or("") + "{\"id\":\"" + id +
+                                         "\",\"deleted\":true,\"updated_at\":9999999999999}\n");
+                break;
+            default: {  // an earlier version of the file, as by a checkout
+                const std::string text = disk->get_file(path).value_or("");
+                const std::size_t half = text.find('\n', text.size() / 2);
+                if (half != std::string::npos) disk->put_file(path, text.substr(0, half + 1));
+            }
+        }
+        disk->advance_time_ns(1'000'000'000);
+        const auto report = p->sync();
+        ASSERT_TRUE(report) << report.error().message;
+        std::int64_t sum = 0;
+        const auto counts = p->collections();
+        for (const auto& [name, live] : *counts) {
+            EXPECT_EQ(live, *p->count({.collection = name})) << name << " after step " << step;
+            sum += live;
+        }
+        ASSERT_EQ(report->records, sum) << "after step " << step;
+        // I7: a cache made from nothing says the same.
+        auto other = new_disk();
+        for (const std::string& name : collections) {
+            if (const auto text = disk->get_file("/p/" + name + ".jsonl"))
+                other->put_file("/p/" + name + ".jsonl", *text);
+        }
+        Process fresh(*other);
+        ASSERT_EQ(*fresh->state_hash(), *p->state_hash()) << "after step " << step << ": " << told;
+    }
 }
 
 TEST(Plan, RefusesWhatTheKindDoesNotAllow) {

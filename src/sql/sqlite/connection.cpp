@@ -197,10 +197,14 @@ Status EngineConnection::configure() {
     if (x_options.should_stop) {
         sqlite3_progress_handler(x_db, kStepsBetweenQuestions, ask_to_stop, &x_options.should_stop);
     }
+    // A database that is being built sorts its indexes: beyond the cache's size that goes to a
+    // file, so that memory does not grow with the rows.
+    const bool building = x_options.durability == sql::Durability::building;
     const std::string settings =
-        "PRAGMA temp_store=MEMORY; PRAGMA secure_delete=OFF; PRAGMA cache_size=-" +
+        std::string("PRAGMA temp_store=") + (building ? "FILE" : "MEMORY") +
+        "; PRAGMA secure_delete=OFF; PRAGMA cache_size=-" +
         std::to_string(x_options.cache_bytes / 1024) +
-        "; PRAGMA mmap_size=" + std::to_string(x_options.mmap_bytes) + ";";
+        "; PRAGMA mmap_size=" + std::to_string(building ? 0 : x_options.mmap_bytes) + ";";
     TASKSTORE_TRY(execute(settings));
     if (x_options.read_only) {
         TASKSTORE_TRY(execute("PRAGMA query_only=ON"));

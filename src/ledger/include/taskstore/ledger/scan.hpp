@@ -49,10 +49,12 @@ struct ScanStart {
 Status scan(os::File& file, std::int64_t size, ScanStart start, std::vector<Chunk>& chunks,
             const std::function<Status(const ScannedLine&)>& each);
 
-/// Compares the file with what an earlier scan saw. The start of the first line that may differ;
+/// Compares the file with what an earlier scan saw: `chunks`, and lines up to `seen_size`, which
+/// may be beyond the last chunk (our own appends). The start of the first line that may differ;
 /// `chunks` is cut to those that are unchanged and begin at or before that line. Nothing differs:
 /// start.offset == size, and the number means nothing unless the file is empty.
-Result<ScanStart> first_difference(os::File& file, std::int64_t size, std::vector<Chunk>& chunks);
+Result<ScanStart> first_difference(os::File& file, std::int64_t size, std::int64_t seen_size,
+                                   std::vector<Chunk>& chunks);
 
 std::string pack_chunks(const std::vector<Chunk>& chunks);
 std::vector<Chunk> unpack_chunks(std::string_view bytes);

@@ -106,7 +106,8 @@ class Plan {
                                               PlanOptions options);
     virtual ~Plan() = default;
 
-    /// Brings the cache up to date with the files. `rebuild`: from nothing.
+    /// Brings the cache up to date with the files. `rebuild`: from nothing. The report covers all
+    /// that was taken in since the last call, by opening and reading too.
     virtual Result<SyncReport> sync(bool rebuild = false) = 0;
 
     /// An update that changes nothing writes nothing, and says so in a note.
