@@ -53,7 +53,7 @@ Result<std::vector<std::string>> LedgerFolder::collections() {
         if (!name.ends_with(kSuffix)) continue;
         std::string collection = name.substr(0, name.size() - kSuffix.size());
         if (!is_collection_name(collection)) continue;
-        const auto info = x_files.info(path_of(collection));
+        const auto info = x_files.link_info(path_of(collection));
         if (info && info->kind == os::FileKind::regular) found.push_back(std::move(collection));
     }
     return found;
@@ -66,7 +66,7 @@ Result<std::vector<std::string>> LedgerFolder::strangers() {
         if (!name.ends_with(kSuffix)) continue;
         if (!is_collection_name(std::string_view(name).substr(0, name.size() - kSuffix.size()))) {
             found.push_back(name + ": not a collection's name (1-64 of A-Z a-z 0-9 _ -)");
-        } else if (const auto info = x_files.info(os::join_path(x_folder, name));
+        } else if (const auto info = x_files.link_info(os::join_path(x_folder, name));
                    !info || info->kind != os::FileKind::regular) {
             found.push_back(name + ": not a regular file");
         }
@@ -82,7 +82,8 @@ Status LedgerFolder::mend_tail(os::File& file, std::string_view collection, std:
     TASKSTORE_LET(const std::string tail, read_tail(file, size));
     JsonSlicer slicer;
     if (slicer.slice(tail)) {
-        TASKSTORE_TRY(file.write_at(size, "\n"));
+        std::size_t written = 0;
+        TASKSTORE_TRY(file.append("\n", written));
         ++size;
         return ok();
     }
@@ -119,26 +120,32 @@ Result<Appended> LedgerFolder::append(std::string_view collection, std::string_v
 Result<bool> LedgerFolder::append_once(std::string_view collection, std::string_view lines,
                                        Appended& appended) {
     const std::string path = path_of(collection);
+    if (const auto there = x_files.link_info(path); there && there->kind != os::FileKind::regular)
+        return fail(Code::denied, "'" + path + "' is not a regular file")
+            .with_hint("put the file itself there, not a folder or a link");
     auto opened = x_files.open(path, os::OpenMode::read_write);
     appended.created = !opened && opened.error().code == Code::not_found;
     if (appended.created) opened = x_files.open(path, os::OpenMode::create);
     if (!opened) return fail(std::move(opened).error());
     os::File& file = **opened;
+    TASKSTORE_TRY(file.lock_exclusive());
     TASKSTORE_LET(const os::FileInfo before, file.info());
-    if (before.kind != os::FileKind::regular)
-        return fail(Code::failed, "'" + path + "' is not a regular file");
     appended.before = before.identity;
     std::int64_t size = before.identity.size;
     TASKSTORE_TRY(mend_tail(file, collection, size, appended));
     TASKSTORE_TRY(write_unflushed_again(file, collection, before.identity, size));
-    if (auto written = file.write_at(size, lines); !written) {
-        // A prefix may be there: take it back, so that an error means that nothing happened.
-        if (!file.truncate(size)) {
-            return fail(Code::outcome_unknown,
-                        written.error().message + "; and what was written could not be taken back")
-                .with_native(written.error().native);
+    std::size_t written = 0;
+    if (auto appending = file.append(lines, written); !appending) {
+        // A part may be there: take it back, so that an error means that nothing happened.
+        const auto now = file.info();
+        const bool ours_last =
+            now && now->identity.size == size + static_cast<std::int64_t>(written);
+        if (!ours_last || (written > 0 && !file.truncate(size))) {
+            return fail(Code::outcome_unknown, appending.error().message +
+                                                   "; and what was written could not be taken back")
+                .with_native(appending.error().native);
         }
-        return fail(std::move(written).error());
+        return fail(std::move(appending).error());
     }
     if (auto synced = file.sync_data(); !synced) {
         x_unflushed.try_emplace(std::string(collection), Unflushed{before.identity.inode, size});
@@ -165,9 +172,12 @@ Result<bool> LedgerFolder::append_once(std::string_view collection, std::string_
     // line lost.
     const auto after = x_files.info(path);
     appended.after = after ? after->identity : os::FileIdentity{};
-    return after ? after->identity.inode == before.identity.inode &&
-                       after->identity.device == before.identity.device
-                 : after.error().code != Code::not_found;
+    const bool stands = after ? after->identity.inode == before.identity.inode &&
+                                    after->identity.device == before.identity.device
+                              : after.error().code != Code::not_found;
+    appended.chained = after && stands && appended.notes.empty() &&
+                       after->identity.size == size + static_cast<std::int64_t>(lines.size());
+    return stands;
 }
 
 /// After a failed flush the kernel calls pages clean that never reached the disk: they are written

@@ -273,6 +273,17 @@ class FaultFileSystem::OpenFile final : public File {
         });
     }
 
+    Status append(std::string_view bytes, std::size_t& written) override {
+        written = 0;
+        return answer(Call::write, -1, bytes.size(), !bytes.empty(), [&](const Verdict& verdict) {
+            if (!x_writable) return EBADF;
+            const auto kept = bytes.substr(0, verdict.bytes_kept.value_or(bytes.size()));
+            x_disk->model.write(*x_node, x_node->now.size(), kept);
+            written = kept.size();
+            return 0;
+        });
+    }
+
     Status truncate(std::int64_t size) override {
         return answer(Call::truncate, size, 0, false, [&](const Verdict&) {
             if (!x_writable || size < 0) return EINVAL;

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -66,9 +67,12 @@ std::int64_t ns_of(const struct timespec& time) {
 }
 
 /// Old containers refuse statx, which alone knows the time of birth; 0 then stands for it.
-int info_by_stat(int fd, const char* path, FileInfo& out) {
+int info_by_stat(int fd, const char* path, FileInfo& out, bool follow) {
     struct stat status{};
-    if ((path[0] == '\0' ? ::fstat(fd, &status) : ::stat(path, &status)) != 0) return errno;
+    const int failed = path[0] == '\0' ? ::fstat(fd, &status)
+                       : follow        ? ::stat(path, &status)
+                                       : ::lstat(path, &status);
+    if (failed != 0) return errno;
     out.identity = {.device = status.st_dev,
                     .inode = status.st_ino,
                     .btime_ns = 0,
@@ -82,11 +86,11 @@ int info_by_stat(int fd, const char* path, FileInfo& out) {
 }
 
 /// Of the open file when `path` is empty. Returns errno.
-int info_of(int fd, const char* path, FileInfo& out) {
+int info_of(int fd, const char* path, FileInfo& out, bool follow = true) {
     struct statx status{};
-    const int flags = path[0] == '\0' ? AT_EMPTY_PATH : 0;
+    const int flags = (path[0] == '\0' ? AT_EMPTY_PATH : 0) | (follow ? 0 : AT_SYMLINK_NOFOLLOW);
     if (::statx(fd, path, flags, STATX_BASIC_STATS | STATX_BTIME, &status) != 0) {
-        if (errno == ENOSYS || errno == EPERM) return info_by_stat(fd, path, out);
+        if (errno == ENOSYS || errno == EPERM) return info_by_stat(fd, path, out, follow);
         return errno;
     }
     const bool born = (status.stx_mask & STATX_BTIME) != 0;
@@ -127,6 +131,29 @@ class SystemFile final : public File {
             if (n == 0) return system_failure("write", x_path, ENOSPC);
             bytes.remove_prefix(static_cast<std::size_t>(n));
             offset += n;
+        }
+        return ok();
+    }
+
+    Status append(std::string_view bytes, std::size_t& written) override {
+        written = 0;
+        while (written < bytes.size()) {
+            struct iovec part{const_cast<char*>(bytes.data() + written), bytes.size() - written};
+            ssize_t n =
+                uninterrupted([&] { return ::pwritev2(x_fd.get(), &part, 1, 0, RWF_APPEND); });
+            if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) {
+                // A file system or kernel without it: the size that was just asked is the best
+                // there is.
+                FileInfo now;
+                if (const int error = info_of(x_fd.get(), "", now); error != 0)
+                    return system_failure("examine", x_path, error);
+                n = uninterrupted([&] {
+                    return ::pwrite(x_fd.get(), part.iov_base, part.iov_len, now.identity.size);
+                });
+            }
+            if (n < 0) return system_failure("write", x_path, errno);
+            if (n == 0) return system_failure("write", x_path, ENOSPC);
+            written += static_cast<std::size_t>(n);
         }
         return ok();
     }
@@ -249,14 +276,26 @@ Result<std::unique_ptr<File>> SystemFileSystem::open(const std::string& path, Op
     return std::unique_ptr<File>(std::make_unique<SystemFile>(std::move(fd), path));
 }
 
-Result<FileInfo> SystemFileSystem::info(const std::string& path) {
+namespace {
+
+Result<FileInfo> info_of_path(const std::string& path, bool follow) {
     if (has_nul(path)) return system_failure("examine", path, EINVAL);
     if (path.empty()) return system_failure("examine", path, ENOENT);
     FileInfo info;
-    if (const int error = info_of(AT_FDCWD, path.c_str(), info); error != 0) {
+    if (const int error = info_of(AT_FDCWD, path.c_str(), info, follow); error != 0) {
         return system_failure("examine", path, error);
     }
     return info;
+}
+
+}  // namespace
+
+Result<FileInfo> SystemFileSystem::info(const std::string& path) {
+    return info_of_path(path, true);
+}
+
+Result<FileInfo> SystemFileSystem::link_info(const std::string& path) {
+    return info_of_path(path, false);
 }
 
 Status SystemFileSystem::rename(const std::string& from, const std::string& to) {

@@ -347,7 +347,7 @@ Result<FileRow> Cache::file_row(std::string_view collection) {
     FileRow file;
     TASKSTORE_LET(
         auto rows,
-        x_db.prepare("SELECT file,device,inode,btime,size,mtime,ctime,racy,live,chunks FROM "
+        x_db.prepare("SELECT file,device,inode,btime,size,mtime,ctime,racy,live,hashed FROM "
                      "taskstore_files WHERE collection=?1"));
     TASKSTORE_TRY(rows->bind(1, collection));
     TASKSTORE_LET(const bool row, rows->step());
@@ -361,8 +361,26 @@ Result<FileRow> Cache::file_row(std::string_view collection) {
                      rows->column_int64(6)};
     file.racy = rows->column_int64(7) != 0;
     file.live = rows->column_int64(8);
-    file.chunks = ledger::unpack_chunks(rows->column_blob(9));
+    file.hashed = rows->column_int64(9);
     return file;
+}
+
+Result<std::vector<ledger::Chunk>> Cache::chunks_of(std::int64_t file) {
+    TASKSTORE_LET(auto rows, x_db.prepare("SELECT chunks FROM taskstore_chunks WHERE file=?1"));
+    TASKSTORE_TRY(rows->bind(1, file));
+    TASKSTORE_LET(const bool row, rows->step());
+    return row ? ledger::unpack_chunks(rows->column_blob(0)) : std::vector<ledger::Chunk>();
+}
+
+Status Cache::save_chunks(FileRow& row, const std::vector<ledger::Chunk>& chunks) {
+    row.hashed = 0;
+    for (const ledger::Chunk& chunk : chunks) row.hashed += chunk.bytes;
+    TASKSTORE_LET(auto insert,
+                  x_db.prepare("INSERT OR REPLACE INTO taskstore_chunks VALUES (?1,?2)"));
+    const std::string packed = ledger::pack_chunks(chunks);
+    TASKSTORE_TRY(insert->bind(1, row.number));
+    TASKSTORE_TRY(insert->bind_blob(2, packed));
+    return insert->run();
 }
 
 Status Cache::save_file(std::string_view collection, const FileRow& row) {
@@ -371,8 +389,7 @@ Status Cache::save_file(std::string_view collection, const FileRow& row) {
         auto insert,
         x_db.prepare("INSERT INTO taskstore_files VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?11,?10)"
                      " ON CONFLICT(file) DO UPDATE SET device=?3, inode=?4, btime=?5,"
-                     " size=?6, mtime=?7, ctime=?8, racy=?9, chunks=?10"));
-    const std::string chunks = ledger::pack_chunks(row.chunks);
+                     " size=?6, mtime=?7, ctime=?8, racy=?9, hashed=?10"));
     TASKSTORE_TRY(insert->bind(1, row.number));
     TASKSTORE_TRY(insert->bind(2, collection));
     TASKSTORE_TRY(insert->bind(3, static_cast<std::int64_t>(row.identity.device)));
@@ -382,7 +399,7 @@ Status Cache::save_file(std::string_view collection, const FileRow& row) {
     TASKSTORE_TRY(insert->bind(7, row.identity.mtime_ns));
     TASKSTORE_TRY(insert->bind(8, row.identity.ctime_ns));
     TASKSTORE_TRY(insert->bind(9, std::int64_t{row.racy ? 1 : 0}));
-    TASKSTORE_TRY(insert->bind_blob(10, chunks));
+    TASKSTORE_TRY(insert->bind(10, row.hashed));
     TASKSTORE_TRY(insert->bind(11, row.live));
     return insert->run();
 }

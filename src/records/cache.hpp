@@ -7,8 +7,9 @@
 //   taskstore_dead(rid, collection, id, updated_at, stamps)
 //                           deleted records; without stamps: all its lines wait for a batch
 //   taskstore_lines(pos, rid, bytes, batch, k)   every line; pos = file number * 2^40 + offset
-//   taskstore_files(file, collection, identity…, live, chunks)    what sync saw of each file
-//   taskstore_batches(batch, name, n, complete)   taskstore_damaged(…)   taskstore_lost(…)
+//   taskstore_files(file, collection, identity…, live, hashed)    what sync saw of each file
+//   taskstore_chunks(file, chunks)                the hashes of its parts, which appends leave
+//   alone taskstore_batches(batch, name, n, complete)   taskstore_damaged(…)   taskstore_lost(…)
 // Everything in it follows from the files; whoever writes it holds the ledger's lock.
 
 #include "query_sql.hpp"
@@ -33,9 +34,9 @@ std::string schema_version();
 struct FileRow {
     std::int64_t number = 0;
     os::FileIdentity identity;
-    std::int64_t live = 0;  ///< Live records.
+    std::int64_t live = 0;    ///< Live records.
+    std::int64_t hashed = 0;  ///< Bytes that its chunks cover.
     bool racy = true;  ///< Seen so soon after its last change that another one might look the same.
-    std::vector<ledger::Chunk> chunks;
 };
 
 /// The state of one record as stored: enough to make its next line.
@@ -72,6 +73,10 @@ class Cache {
     void forget_rids() { x_next_rid = -1; }
     Result<FileRow> file_row(std::string_view collection);
     Status save_file(std::string_view collection, const FileRow& row);
+    /// Hashes of the file from its start on; the last bytes may be in none.
+    Result<std::vector<ledger::Chunk>> chunks_of(std::int64_t file);
+    /// Sets row.hashed, which save_file() then keeps.
+    Status save_chunks(FileRow& row, const std::vector<ledger::Chunk>& chunks);
     Status add_line(std::int64_t pos, std::int64_t rid, std::int64_t bytes, std::int64_t batch,
                     std::int64_t k);
     Status put(std::string_view collection, std::int64_t rid, const ledger::State& state);

@@ -72,6 +72,7 @@ Split split_line(const ledger::Line& line) {
 struct Cache::Pass {
     std::string collection;
     FileRow file;
+    std::vector<ledger::Chunk> chunks;
     ledger::LineDecoder decoder;
     bool empty_before =
         false;  ///< Nothing of the collection was there: ids need no look-up until one repeats.
@@ -188,6 +189,7 @@ Status Cache::forget_file(std::string_view collection) {
         }
     }
     for (const char* sql : {"DELETE FROM taskstore_lines WHERE pos>=?1 AND pos<?2",
+                            "DELETE FROM taskstore_chunks WHERE file*?3=?1",
                             "DELETE FROM taskstore_files WHERE file*?3=?1"}) {
         TASKSTORE_LET(auto statement, x_db.prepare(sql));
         TASKSTORE_TRY(statement->bind(1, first));
@@ -220,11 +222,12 @@ Status Cache::take_in_file(std::string_view collection, SyncReport& report,
         pass.empty_before = true;
     }
     const std::int64_t size = info.identity.size;
+    TASKSTORE_LET(pass.chunks, chunks_of(pass.file.number));
     TASKSTORE_LET(const ledger::ScanStart start,
-                  ledger::first_difference(*file, size, pass.file.identity.size, pass.file.chunks));
+                  ledger::first_difference(*file, size, pass.file.identity.size, pass.chunks));
     pass.file.identity = info.identity;
     pass.file.racy = x_clock.wall_ms() - info.identity.ctime_ns / 1'000'000 < kRacyMs;
-    if (start.offset == size && size != 0 && !pass.file.chunks.empty())
+    if (start.offset == size && size != 0 && !pass.chunks.empty())
         return save_file(collection, pass.file);
 
     ++report.files_changed;
@@ -258,8 +261,9 @@ Status Cache::take_in_file(std::string_view collection, SyncReport& report,
         TASKSTORE_TRY(damaged->run());
     }
     TASKSTORE_TRY(
-        ledger::scan(*file, size, start, pass.file.chunks,
+        ledger::scan(*file, size, start, pass.chunks,
                      [&](const ledger::ScannedLine& line) { return take_line(pass, line); }));
+    TASKSTORE_TRY(save_chunks(pass.file, pass.chunks));
     return save_file(collection, pass.file);
 }
 

@@ -226,14 +226,12 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
 
     // Durable from here on: what goes wrong now is a warning, never an error.
     std::vector<std::string> warnings;
-    if (!failures.empty()) {
-        warnings.push_back(
-            "the cache stayed behind: a part of this group failed; the next command brings it up "
-            "to date");
-    } else if (auto status = apply(group.lines, appended); !status) {
+    // A failed append may have left a part in the ledger: then the files say what there is.
+    const auto kept = failures.empty() ? apply(group.lines, appended) : refresh_locked(x_taken_in);
+    if (!kept) {
         x_db->rollback();
         warnings.push_back("the record is safe in the ledger, but the cache stayed behind (" +
-                           status.error().message + "); the next command brings it up to date");
+                           kept.error().message + "); the next command brings it up to date");
     }
     (void)x_replica->save().has_value();  // its stamps stand in the ledger too
     for (Prepared& line : group.lines) {
@@ -538,20 +536,27 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
     return prepared;
 }
 
+/// Hashes what our appends left behind the chunks, once it is a chunk's worth. Only if the file is
+/// the one that was taken in, before and after: a hash of other bytes would hide them for ever.
 Status PlanImpl::extend_chunks(std::string_view collection, FileRow& row) {
-    std::int64_t covered = 0;
-    for (const ledger::Chunk& chunk : row.chunks) covered += chunk.bytes;
-    if (row.identity.size - covered < ledger::kChunkBytes) return ok();
-    TASKSTORE_LET(auto file, x_files.open(x_ledger.path_of(collection), os::OpenMode::read));
+    if (row.identity.size - row.hashed < ledger::kChunkBytes) return ok();
+    TASKSTORE_LET(auto chunks, x_cache->chunks_of(row.number));
     ledger::ScanStart start;
-    if (!row.chunks.empty()) {
-        start = {row.chunks.back().line_start, row.chunks.back().line_number};
-        row.chunks.resize(
-            std::min(row.chunks.size() - 1,
-                     static_cast<std::size_t>(start.offset / ledger::kChunkBytes) + 1));
+    if (!chunks.empty()) {
+        start = {chunks.back().line_start, chunks.back().line_number};
+        chunks.resize(std::min(chunks.size() - 1,
+                               static_cast<std::size_t>(start.offset / ledger::kChunkBytes) + 1));
     }
-    return ledger::scan(*file, row.identity.size, start, row.chunks,
-                        [](const ledger::ScannedLine&) { return ok(); });
+    const auto file = x_files.open(x_ledger.path_of(collection), os::OpenMode::read);
+    const auto is_ours = [&] {
+        const auto info = (*file)->info();
+        return info && info->identity == row.identity;
+    };
+    if (!file || !is_ours()) return ok();
+    const auto scanned = ledger::scan(**file, row.identity.size, start, chunks,
+                                      [](const ledger::ScannedLine&) { return ok(); });
+    if (!scanned || !is_ours()) return ok();
+    return x_cache->save_chunks(row, chunks);
 }
 
 Status PlanImpl::apply(std::vector<Prepared>& lines,
@@ -562,16 +567,21 @@ Status PlanImpl::apply(std::vector<Prepared>& lines,
     std::map<std::string, std::int64_t> offsets;
     for (auto& [collection, file] : appended) {
         TASKSTORE_LET(FileRow row, x_cache->file_row(collection));
+        const bool seen_before =
+            row.number == 0 ? file.before.size == 0 : row.identity == file.before;
+        if (!file.chained || !seen_before) {
+            // Others wrote to it too: it is read like any file that changed.
+            TASKSTORE_TRY(x_cache->take_in(x_taken_in, x_options.progress));
+            return transaction.commit();
+        }
         if (row.number == 0) {
             TASKSTORE_LET(const std::int64_t last,
                           x_cache->number("SELECT max(file) FROM taskstore_files"));
             row.number = last + 1;
             TASKSTORE_TRY(x_cache->save_file(collection, row));
-        } else if (!(row.identity == file.before) || !file.notes.empty()) {
-            return fail(Code::unavailable, "the file changed before the append");
         }
         row.identity = file.after;
-        row.racy = file.after == os::FileIdentity{};
+        row.racy = false;
         rows[collection] = std::move(row);
         offsets[collection] = file.offset;
     }

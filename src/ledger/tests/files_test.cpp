@@ -5,9 +5,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
+#include <utility>
 
 namespace taskstore::ledger {
 namespace {
@@ -108,11 +111,94 @@ TEST(LedgerFilesOnABadDisk, WhatAFailedFlushLeftIsFlushedWithTheNextAppend) {
               "{\"id\":\"a\"}\n{\"id\":\"b\"}\n{\"id\":\"c\"}\n");
 }
 
+TEST(LedgerFilesOnABadDisk, BytesThatOthersAppendMeanwhileAreNeverWrittenOver) {
+    for (const os::Call moment : {os::Call::write, os::Call::sync_data, os::Call::set_mtime}) {
+        os::FaultFileSystem disk;
+        disk.put_file("/s/c.jsonl", "{\"id\":\"a\"}\n");
+        FakeClock clock;
+        LedgerFolder ledger(disk, "/s", clock);
+        bool come = false;
+        disk.set_hook([&](const os::CallRecord& call) {
+            if (call.call != moment || call.path != "/s/c.jsonl" || std::exchange(come, true))
+                return;
+            auto file = disk.open("/s/c.jsonl", os::OpenMode::read_write);
+            std::size_t written = 0;
+            ASSERT_TRUE((*file)->append("{\"id\":\"theirs\"}\n", written));
+        });
+        const auto appended = ledger.append("c", "{\"id\":\"mine\"}\n");
+        ASSERT_TRUE(appended) << appended.error().message;
+        const std::string text = *disk.get_file("/s/c.jsonl");
+        EXPECT_TRUE(come);
+        EXPECT_NE(text.find("{\"id\":\"theirs\"}\n"), std::string::npos);
+        EXPECT_NE(text.find("{\"id\":\"mine\"}\n"), std::string::npos);
+        EXPECT_FALSE(appended->chained);
+    }
+}
+
+TEST(LedgerFilesOnABadDisk, AFailedWriteTakesBackItsOwnPartAlone) {
+    os::FaultFileSystem disk;
+    disk.put_file("/s/c.jsonl", "{\"id\":\"a\"}\n");
+    FakeClock clock;
+    LedgerFolder ledger(disk, "/s", clock);
+    disk.fail_at(1, {.kind = os::FaultKind::short_write, .only = os::Call::write});
+    EXPECT_EQ(ledger.append("c", "{\"id\":\"mine\"}\n").error().code, Code::failed);
+    EXPECT_EQ(*disk.get_file("/s/c.jsonl"), "{\"id\":\"a\"}\n");
+    disk.fail_at(1, {.kind = os::FaultKind::short_write, .only = os::Call::write});
+    bool come = false;
+    disk.set_hook([&](const os::CallRecord& call) {
+        if (call.call != os::Call::write || std::exchange(come, true)) return;
+        auto file = disk.open("/s/c.jsonl", os::OpenMode::read_write);
+        std::size_t written = 0;
+        ASSERT_TRUE((*file)->append("{\"id\":\"theirs\"}\n", written));
+    });
+    EXPECT_EQ(ledger.append("c", "{\"id\":\"mine\"}\n").error().code, Code::outcome_unknown);
+    EXPECT_NE(disk.get_file("/s/c.jsonl")->find("theirs"), std::string::npos);
+}
+
+TEST_F(LedgerFiles, AppendWaitsForTheLockOnTheFileItself) {
+    put("{\"id\":\"a\"}\n");
+    auto theirs = x_files.open(x_folder / "c.jsonl", os::OpenMode::read_write);
+    ASSERT_TRUE((*theirs)->lock_exclusive());
+    std::atomic<bool> done = false;
+    std::thread ours([&] {
+        EXPECT_TRUE(append("{\"id\":\"mine\"}\n"));
+        done = true;
+    });
+    const std::string inode = ":" + std::to_string((*theirs)->info()->identity.inode) + " ";
+    const auto waits = [&] {
+        std::ifstream locks("/proc/locks");
+        for (std::string line; std::getline(locks, line);) {
+            if (line.find("->") != std::string::npos && line.find(inode) != std::string::npos)
+                return true;
+        }
+        return false;
+    };
+    while (!waits()) std::this_thread::yield();
+    EXPECT_FALSE(done);
+    std::size_t written = 0;
+    ASSERT_TRUE((*theirs)->append("{\"id\":\"theirs\"}\n", written));
+    (*theirs)->unlock();
+    ours.join();
+    EXPECT_EQ(get(), "{\"id\":\"a\"}\n{\"id\":\"theirs\"}\n{\"id\":\"mine\"}\n");
+}
+
 TEST_F(LedgerFiles, StrangersAreNamedNotRead) {
     std::filesystem::create_directory(x_folder / "x.jsonl");
     put("");
     EXPECT_EQ(*x_ledger.collections(), std::vector<std::string>{"c"});
     EXPECT_EQ(x_ledger.strangers()->size(), 1U);
+}
+
+TEST_F(LedgerFiles, ALinkLeadsNowhere) {
+    std::ofstream(x_folder / "elsewhere") << "{\"id\":\"a\"}\n";
+    std::filesystem::create_symlink("elsewhere", x_folder / "c.jsonl");
+    std::filesystem::create_symlink("nothing", x_folder / "d.jsonl");
+    EXPECT_EQ(*x_ledger.collections(), std::vector<std::string>{});
+    EXPECT_EQ(x_ledger.strangers()->size(), 2U);
+    EXPECT_EQ(append("{\"id\":\"b\"}\n").error().code, Code::denied);
+    EXPECT_EQ(x_ledger.append("d", "{\"id\":\"b\"}\n").error().code, Code::denied);
+    EXPECT_EQ(*os::read_file(x_files, x_folder / "elsewhere"), "{\"id\":\"a\"}\n");
+    EXPECT_FALSE(x_files.info(x_folder / "nothing"));
 }
 
 TEST_F(LedgerFiles, ScanTellsMarkersAndTornTailsFromRecords) {

@@ -337,6 +337,32 @@ TEST(Plan, AForeignChangeOfTheMiddleIsSeenThoughInodeAndSizeStay) {
     EXPECT_EQ(p->get("prds", "p4").error().code, Code::not_found);
 }
 
+TEST(Plan, LinesThatOthersAppendDuringAWriteAreSeenAtOnce) {
+    for (const os::Call moment : {os::Call::write, os::Call::sync_data, os::Call::set_mtime}) {
+        auto disk = new_disk();
+        Process p(*disk);
+        ASSERT_TRUE(p->create("prds", prd("one"), "a"));
+        bool come = false;
+        disk->set_hook([&](const os::CallRecord& call) {
+            if (call.call != moment || call.path != "/p/prds.jsonl" || std::exchange(come, true))
+                return;
+            auto file = disk->open("/p/prds.jsonl", os::OpenMode::read_write);
+            std::size_t written = 0;
+            ASSERT_TRUE(
+                (*file)->append("{\"id\":\"f\",\"title\":\"F\",\"updated_at\":5}\n", written));
+        });
+        const auto mine = p->create("prds", prd("two"), "b");
+        ASSERT_TRUE(mine) << mine.error().message;
+        EXPECT_EQ(p->take_notes(), std::vector<std::string>{});
+        disk->set_hook({});
+        EXPECT_TRUE(p->get("prds", "f"));
+        EXPECT_TRUE(p->get("prds", "b"));
+        ASSERT_TRUE(p->update("prds", "f", {{"title", "\"G\""}}));
+        Process fresh(*disk, 2, &p);
+        EXPECT_EQ(fresh->list({.collection = "prds"})->records.size(), 3U);
+    }
+}
+
 TEST(Plan, LeftoverMergeMarkersAreSettledOrKept) {
     auto disk = new_disk();
     disk->put_file("/p/prds.jsonl",

@@ -34,6 +34,11 @@ class MemoryFile final : public os::File {
         std::memcpy(x_content.data() + start, bytes.data(), bytes.size());
         return ok();
     }
+    Status append(std::string_view bytes, std::size_t& written) override {
+        x_content += bytes;
+        written = bytes.size();
+        return ok();
+    }
     Status truncate(std::int64_t size) override {
         x_content.resize(static_cast<std::size_t>(size));
         return ok();

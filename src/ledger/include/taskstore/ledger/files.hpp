@@ -21,6 +21,9 @@ struct Appended {
     os::FileIdentity
         after;  ///< As it is now; its mtime is our own mark, which no other writer makes by chance.
     bool created = false;
+    /// Nothing but the lines came to the file between `before` and `after`: who knew `before` knows
+    /// `after`. False: read the file again (somebody else wrote to it, or its tail was mended).
+    bool chained = false;
     std::vector<std::string>
         notes;  ///< What was mended on the way, for a person (a torn tail saved and cut).
 };
@@ -35,8 +38,8 @@ class LedgerFolder {
     std::string path_of(std::string_view collection) const;
     /// The lock that every writer of the folder and of its cache holds (`lock`, ignored by git).
     os::FileLock& lock() { return x_lock; }
-    /// Collections that have a file, sorted. A folder or another thing named X.jsonl is not one
-    /// (see strangers()).
+    /// Collections that have a file, sorted. A folder, a symbolic link (it could lead out of the
+    /// work tree) or another thing named X.jsonl is not one (see strangers()).
     Result<std::vector<std::string>> collections();
     /// Names that end in .jsonl and are not a collection's file, with the reason.
     Result<std::vector<std::string>> strangers();

@@ -133,7 +133,7 @@ struct CallRecord {
     Call call = Call::open;
     std::string path{};
     std::string other_path{};  ///< Where a rename leads.
-    std::int64_t offset = 0;   ///< Of reads and writes; the size of a truncation.
+    std::int64_t offset = 0;   ///< Of reads and writes (-1: an append); the size of a truncation.
     std::size_t bytes = 0;
     int error = 0;  ///< errno of its failure, 0 for success.
 };
@@ -150,6 +150,7 @@ class FaultFileSystem final : public FileSystem {
     Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode,
                                        std::uint32_t permissions = 0644) override;
     Result<FileInfo> info(const std::string& path) override;
+    Result<FileInfo> link_info(const std::string& path) override { return info(path); }
     Status rename(const std::string& from, const std::string& to) override;
     Status unlink(const std::string& path) override;
     Status make_directory(const std::string& path, std::uint32_t permissions = 0755) override;

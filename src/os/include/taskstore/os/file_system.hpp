@@ -54,6 +54,10 @@ class File {
     virtual Result<std::size_t> read_at(std::int64_t offset, char* out, std::size_t bytes) = 0;
     /// All of `bytes`, or an error after which any prefix of them may have been written.
     virtual Status write_at(std::int64_t offset, std::string_view bytes) = 0;
+    /// Writes at the end, wherever that is by then: bytes that somebody else appended meanwhile are
+    /// not written over. `written` says how many of `bytes` got there, after an error too; they
+    /// stand in one piece, or where a write stopped half-way (a full disk) in several.
+    virtual Status append(std::string_view bytes, std::size_t& written) = 0;
     virtual Status truncate(std::int64_t size) = 0;
     /// fdatasync: content and size. After a failure the state on disk is unknown.
     virtual Status sync_data() = 0;
@@ -76,6 +80,8 @@ class FileSystem {
                                                std::uint32_t permissions = 0644) = 0;
     /// Follows symbolic links. not_found where nothing is there.
     virtual Result<FileInfo> info(const std::string& path) = 0;
+    /// As info(), but of a symbolic link itself: FileKind::other.
+    virtual Result<FileInfo> link_info(const std::string& path) = 0;
     virtual Status rename(const std::string& from, const std::string& to) = 0;
     virtual Status unlink(const std::string& path) = 0;
     /// exists: something of that name is there already.
@@ -95,6 +101,7 @@ class SystemFileSystem final : public FileSystem {
     Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode,
                                        std::uint32_t permissions = 0644) override;
     Result<FileInfo> info(const std::string& path) override;
+    Result<FileInfo> link_info(const std::string& path) override;
     Status rename(const std::string& from, const std::string& to) override;
     Status unlink(const std::string& path) override;
     Status make_directory(const std::string& path, std::uint32_t permissions = 0755) override;
