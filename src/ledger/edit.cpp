@@ -129,9 +129,13 @@ std::string encode_edit(const Shape& shape, const State& state, const std::vecto
         for (const RemovedMember& removed : state.removed) {
             const Change* change = change_of(removed.name);
             Stamped entry{removed.name, removed.stamp, {}, true};
-            if (change != nullptr && !change->raw_value.empty()) {
-                entry.over = {removed.stamp};
+            add_settled(entry, options);
+            const bool returns = change != nullptr && !change->raw_value.empty();
+            if (returns || !entry.over.empty()) {
+                entry.over.insert(entry.over.begin(), removed.stamp);
                 entry.stamp = at;
+            }
+            if (returns) {
                 entry.removed = false;
                 writer.key(removed.name).raw(change->raw_value);
             }
@@ -163,12 +167,15 @@ std::string encode_tombstone(const Shape& shape, const State& state, const Stamp
     writer.begin_object().key(shape.id_member).string(state.id).key("deleted").boolean(true);
     writer.key("updated_at").integer(at.ms);
     std::vector<Stamped> stamped;
+    const auto bury = [&](const std::string& name, const Stamp& stamp) {
+        Stamped entry{name, at, {stamp}};
+        add_settled(entry, options);
+        stamped.push_back(std::move(entry));
+    };
     for (const MemberState& member : state.members) {
-        if (!is_frame_member(shape, member.name))
-            stamped.push_back({member.name, at, {member.stamp}});
+        if (!is_frame_member(shape, member.name)) bury(member.name, member.stamp);
     }
-    for (const RemovedMember& removed : state.removed)
-        stamped.push_back({removed.name, at, {removed.stamp}});
+    for (const RemovedMember& removed : state.removed) bury(removed.name, removed.stamp);
     write_stamps(writer, state, state.life, at, stamped, true, options);
     writer.end_object();
     return text += '\n';

@@ -26,7 +26,29 @@ Result<Stamp> stamp_of(const Json& value, const Stamp& at) {
     return parse_stamp(*text);
 }
 
+std::optional<Batch> batch_of(const Json& value) {
+    const auto id = value.at(0).as_string();
+    const std::int64_t number = value.at(1).as_int64().value_or(0);
+    const std::int64_t count = value.at(2).as_int64().value_or(0);
+    if (!id || number < 1 || number > count || count > 0x7FFFFFFF) return std::nullopt;
+    return Batch{*id, static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(count)};
+}
+
 }  // namespace
+
+std::optional<Batch> batch_of_damaged(std::string_view text) {
+    constexpr std::string_view kStamps = "\"_stamps\":";
+    constexpr std::string_view kBatch = "\"b\":[";
+    const std::size_t stamps = text.rfind(kStamps);
+    if (stamps == std::string_view::npos) return std::nullopt;
+    const std::size_t start = text.find(kBatch, stamps);
+    if (start == std::string_view::npos) return std::nullopt;
+    const std::size_t end = text.find(']', start);
+    if (end == std::string_view::npos) return std::nullopt;
+    const std::size_t array = start + kBatch.size() - 1;
+    const auto value = Json::parse(text.substr(array, end + 1 - array));
+    return value && value->kind() == JsonKind::array ? batch_of(*value) : std::nullopt;
+}
 
 bool is_frame_member(const Shape& shape, std::string_view name) {
     return name == shape.id_member || name == "updated_at" || name == "_stamps";
@@ -104,7 +126,10 @@ Status LineDecoder::read_stamps(Line& line, std::string_view raw, std::size_t of
     }
     auto at = parse_stamp(stamps.get("at").as_string().value_or(""));
     if (!at) return bad(at.error().message);
-    if (at->ms != line.updated_at) return ok();  // edited by a program that does not know stamps
+    if (x_own_stamps)
+        line.updated_at = at->ms;
+    else if (at->ms != line.updated_at)
+        return ok();  // edited by a program that does not know stamps
     line.at = *at;
     line.by = stamps.get("by").as_string().value_or("");
     line.forced = stamps.get("forced").as_bool().value_or(false);
@@ -150,13 +175,8 @@ Status LineDecoder::read_stamps(Line& line, std::string_view raw, std::size_t of
         }
     }
     if (const Json batch = stamps.get("b"); !batch.is_null()) {
-        const auto id = batch.at(0).as_string();
-        const std::int64_t number = batch.at(1).as_int64().value_or(0);
-        const std::int64_t count = batch.at(2).as_int64().value_or(0);
-        if (!id || number < 1 || number > count || count > 0x7FFFFFFF)
-            return bad("'b' is not [BATCH,K,N]");
-        line.batch =
-            Batch{*id, static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(count)};
+        line.batch = batch_of(batch);
+        if (!line.batch) return bad("'b' is not [BATCH,K,N]");
     }
     line.stamped = true;
     return ok();

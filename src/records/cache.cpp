@@ -84,7 +84,7 @@ Result<std::int64_t> Cache::find_rid(std::string_view collection, std::string_vi
 Result<StoredState> Cache::load(std::string_view collection, std::string_view id) {
     const Kind* kind = kind_of_collection(collection);
     StoredState out;
-    ledger::LineDecoder decoder(shape_of(collection));
+    ledger::LineDecoder decoder(shape_of(collection), true);
     std::string text;
     {
         TASKSTORE_LET(
@@ -128,6 +128,18 @@ Result<StoredState> Cache::load(std::string_view collection, std::string_view id
                                        "': " + line.error().message);
     out.state = ledger::fold(shape_of(collection), std::span(&*line, 1));
     return out;
+}
+
+Result<std::vector<std::pair<std::string, Stamp>>> Cache::lost_of(std::int64_t rid) {
+    std::vector<std::pair<std::string, Stamp>> lost;
+    TASKSTORE_LET(auto rows, x_db.prepare("SELECT member,stamp FROM taskstore_lost WHERE rid=?1"));
+    TASKSTORE_TRY(rows->bind(1, rid));
+    while (true) {
+        TASKSTORE_LET(const bool row, rows->step());
+        if (!row) return lost;
+        TASKSTORE_LET(auto stamp, parse_stamp(rows->column_text(1)));
+        lost.emplace_back(rows->column_text(0), std::move(stamp));
+    }
 }
 
 const std::string& Cache::insert_sql(const Kind* kind) {

@@ -64,6 +64,8 @@ class Cache {
         const std::function<void(std::string_view, std::int64_t, std::int64_t)>& progress);
 
     Result<StoredState> load(std::string_view collection, std::string_view id);
+    /// The members and stamps of the values of a record that lost and are not settled.
+    Result<std::vector<std::pair<std::string, Stamp>>> lost_of(std::int64_t rid);
     Result<std::vector<std::string>> lines_of(std::string_view collection, std::int64_t rid);
 
     // --- what a writer of ours puts in after its append
@@ -100,6 +102,7 @@ class Cache {
     Status take_in_file(std::string_view collection, SyncReport& report,
                         const std::function<void(std::int64_t)>& progress);
     Status forget_file(std::string_view collection);
+    Status cut_lines(std::string_view collection, std::int64_t file, std::int64_t offset);
     Status take_line(Pass& pass, const ledger::ScannedLine& scanned);
     Status settle_batches();
     Status read_files(

@@ -24,7 +24,7 @@ CREATE TABLE taskstore_batches(batch INTEGER PRIMARY KEY, name TEXT NOT NULL UNI
 CREATE TABLE taskstore_dead(rid INTEGER PRIMARY KEY, collection TEXT NOT NULL, id TEXT NOT NULL, updated_at INTEGER NOT NULL,
   stamps TEXT NOT NULL, UNIQUE(collection, id)) STRICT;
 CREATE TABLE taskstore_damaged(collection TEXT NOT NULL, line INTEGER NOT NULL, offset INTEGER NOT NULL, col INTEGER NOT NULL,
-  what TEXT NOT NULL, reason TEXT NOT NULL, raw TEXT NOT NULL) STRICT;
+  what TEXT NOT NULL, reason TEXT NOT NULL, raw TEXT NOT NULL, batch INTEGER, k INTEGER) STRICT;
 CREATE TABLE taskstore_lost(rid INTEGER NOT NULL, collection TEXT NOT NULL, id TEXT NOT NULL, member TEXT NOT NULL, value TEXT NOT NULL,
   stamp TEXT NOT NULL, actor TEXT NOT NULL, lost_to INTEGER NOT NULL, clash INTEGER NOT NULL) STRICT;
 CREATE INDEX taskstore_lost_rid ON taskstore_lost(rid);
@@ -50,6 +50,7 @@ std::string schema_indexes() {
     std::string ddl =
         "CREATE INDEX taskstore_lines_rid ON taskstore_lines(rid);\n"
         "CREATE INDEX taskstore_lines_batch ON taskstore_lines(batch) WHERE batch IS NOT NULL;\n"
+        "CREATE INDEX taskstore_damaged_batch ON taskstore_damaged(batch) WHERE batch IS NOT NULL;\n"
         "CREATE INDEX records_updated ON records(collection, updated_at, id);\n"
         "CREATE INDEX records_ending ON records(collection, substr(id,-8));\n";
     for (const Kind& kind : kinds()) {

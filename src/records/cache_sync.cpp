@@ -171,15 +171,15 @@ Status Cache::refold_all() {
     return save_counts();
 }
 
-Status Cache::forget_file(std::string_view collection) {
-    TASKSTORE_LET(const FileRow file, file_row(collection));
-    const std::int64_t first = file.number * kFileSpan;
+/// Forgets what stood in the file from `offset` on, and notes what must be folded again.
+Status Cache::cut_lines(std::string_view collection, std::int64_t file, std::int64_t offset) {
+    const std::int64_t first = file * kFileSpan;
     {
         TASKSTORE_LET(
             auto rows,
             x_db.prepare(
                 "SELECT DISTINCT rid, batch FROM taskstore_lines WHERE pos>=?1 AND pos<?2"));
-        TASKSTORE_TRY(rows->bind(1, first));
+        TASKSTORE_TRY(rows->bind(1, first + offset));
         TASKSTORE_TRY(rows->bind(2, first + kFileSpan));
         while (true) {
             TASKSTORE_LET(const bool row, rows->step());
@@ -188,20 +188,32 @@ Status Cache::forget_file(std::string_view collection) {
             if (!rows->is_null(1)) x_touched_batches.insert(rows->column_int64(1));
         }
     }
-    for (const char* sql : {"DELETE FROM taskstore_lines WHERE pos>=?1 AND pos<?2",
-                            "DELETE FROM taskstore_chunks WHERE file*?3=?1",
-                            "DELETE FROM taskstore_files WHERE file*?3=?1"}) {
+    TASKSTORE_LET(auto cut, x_db.prepare("DELETE FROM taskstore_lines WHERE pos>=?1 AND pos<?2"));
+    TASKSTORE_TRY(cut->bind(1, first + offset));
+    TASKSTORE_TRY(cut->bind(2, first + kFileSpan));
+    TASKSTORE_TRY(cut->run());
+    TASKSTORE_LET(auto damaged,
+                  x_db.prepare("DELETE FROM taskstore_damaged WHERE collection=?1 AND offset>=?2 "
+                               "RETURNING batch"));
+    TASKSTORE_TRY(damaged->bind(1, collection));
+    TASKSTORE_TRY(damaged->bind(2, offset));
+    while (true) {
+        TASKSTORE_LET(const bool row, damaged->step());
+        if (!row) return ok();
+        if (!damaged->is_null(0)) x_touched_batches.insert(damaged->column_int64(0));
+    }
+}
+
+Status Cache::forget_file(std::string_view collection) {
+    TASKSTORE_LET(const FileRow file, file_row(collection));
+    TASKSTORE_TRY(cut_lines(collection, file.number, 0));
+    for (const char* sql : {"DELETE FROM taskstore_chunks WHERE file=?1",
+                            "DELETE FROM taskstore_files WHERE file=?1"}) {
         TASKSTORE_LET(auto statement, x_db.prepare(sql));
-        TASKSTORE_TRY(statement->bind(1, first));
-        if (std::string_view(sql).find("?2") != std::string_view::npos)
-            TASKSTORE_TRY(statement->bind(2, first + kFileSpan));
-        else
-            TASKSTORE_TRY(statement->bind(3, kFileSpan));
+        TASKSTORE_TRY(statement->bind(1, file.number));
         TASKSTORE_TRY(statement->run());
     }
-    TASKSTORE_LET(auto damaged, x_db.prepare("DELETE FROM taskstore_damaged WHERE collection=?1"));
-    TASKSTORE_TRY(damaged->bind(1, collection));
-    return damaged->run();
+    return ok();
 }
 
 Status Cache::take_in_file(std::string_view collection, SyncReport& report,
@@ -231,35 +243,8 @@ Status Cache::take_in_file(std::string_view collection, SyncReport& report,
         return save_file(collection, pass.file);
 
     ++report.files_changed;
-    const std::int64_t first = pass.file.number * kFileSpan + start.offset;
-    const std::int64_t end = (pass.file.number + 1) * kFileSpan;
-    if (!pass.empty_before) {
-        {
-            TASKSTORE_LET(
-                auto rows,
-                x_db.prepare(
-                    "SELECT DISTINCT rid, batch FROM taskstore_lines WHERE pos>=?1 AND pos<?2"));
-            TASKSTORE_TRY(rows->bind(1, first));
-            TASKSTORE_TRY(rows->bind(2, end));
-            while (true) {
-                TASKSTORE_LET(const bool row, rows->step());
-                if (!row) break;
-                x_refold.emplace(collection, rows->column_int64(0));
-                if (!rows->is_null(1)) x_touched_batches.insert(rows->column_int64(1));
-            }
-        }
-        TASKSTORE_LET(auto cut,
-                      x_db.prepare("DELETE FROM taskstore_lines WHERE pos>=?1 AND pos<?2"));
-        TASKSTORE_TRY(cut->bind(1, first));
-        TASKSTORE_TRY(cut->bind(2, end));
-        TASKSTORE_TRY(cut->run());
-        TASKSTORE_LET(
-            auto damaged,
-            x_db.prepare("DELETE FROM taskstore_damaged WHERE collection=?1 AND offset>=?2"));
-        TASKSTORE_TRY(damaged->bind(1, collection));
-        TASKSTORE_TRY(damaged->bind(2, start.offset));
-        TASKSTORE_TRY(damaged->run());
-    }
+    if (!pass.empty_before)
+        TASKSTORE_TRY(cut_lines(collection, pass.file.number, start.offset));
     TASKSTORE_TRY(
         ledger::scan(*file, size, start, pass.chunks,
                      [&](const ledger::ScannedLine& line) { return take_line(pass, line); }));
@@ -273,7 +258,7 @@ Status Cache::take_line(Pass& pass, const ledger::ScannedLine& scanned) {
     const auto quarantine = [&](std::string_view what, std::size_t column,
                                 const std::string& reason) -> Status {
         TASKSTORE_LET(auto insert,
-                      x_db.prepare("INSERT INTO taskstore_damaged VALUES (?1,?2,?3,?4,?5,?6,?7)"));
+                      x_db.prepare("INSERT INTO taskstore_damaged VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)"));
         // Foreign bytes are kept for a person to look at: what is not UTF-8 shows as '?'.
         std::string raw(cut_utf8(scanned.text, 4096));
         while (const auto bad = first_invalid_utf8(raw)) raw[*bad] = '?';
@@ -285,6 +270,15 @@ Status Cache::take_line(Pass& pass, const ledger::ScannedLine& scanned) {
         TASKSTORE_TRY(insert->bind(5, what));
         TASKSTORE_TRY(insert->bind(6, std::string_view(reason)));
         TASKSTORE_TRY(insert->bind(7, std::string_view(raw)));
+        // The rest of its batch counts without it.
+        const auto place = what == "damaged_line" ? ledger::batch_of_damaged(scanned.text)
+                                                  : std::optional<ledger::Batch>();
+        if (place) {
+            TASKSTORE_LET(const std::int64_t batch, add_batch(place->id, place->count, true));
+            x_touched_batches.insert(batch);
+            TASKSTORE_TRY(insert->bind(8, batch));
+            TASKSTORE_TRY(insert->bind(9, std::int64_t{place->number}));
+        }
         return insert->run();
     };
     if (scanned.kind == ledger::LineKind::torn)
@@ -329,12 +323,21 @@ Status Cache::take_line(Pass& pass, const ledger::ScannedLine& scanned) {
 
 Status Cache::settle_batches() {
     for (const std::int64_t batch : x_touched_batches) {
-        TASKSTORE_LET(auto state, x_db.prepare("SELECT n, complete, (SELECT count(DISTINCT k) FROM "
-                                               "taskstore_lines WHERE batch=?1) "
-                                               "FROM taskstore_batches WHERE batch=?1"));
+        TASKSTORE_LET(
+            auto state,
+            x_db.prepare("SELECT n, complete, (SELECT count(*) FROM (SELECT k FROM taskstore_lines "
+                         "WHERE batch=?1 UNION SELECT k FROM taskstore_damaged WHERE batch=?1)) "
+                         "FROM taskstore_batches WHERE batch=?1"));
         TASKSTORE_TRY(state->bind(1, batch));
         TASKSTORE_LET(const bool row, state->step());
         if (!row) continue;
+        if (state->column_int64(2) == 0) {
+            state.reset();
+            TASKSTORE_LET(auto gone, x_db.prepare("DELETE FROM taskstore_batches WHERE batch=?1"));
+            TASKSTORE_TRY(gone->bind(1, batch));
+            TASKSTORE_TRY(gone->run());
+            continue;
+        }
         const bool complete = state->column_int64(2) == state->column_int64(0);
         if (complete == (state->column_int64(1) != 0)) continue;
         state.reset();

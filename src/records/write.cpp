@@ -460,6 +460,21 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
             .with_hint("read it again and repeat the change");
     }
     TASKSTORE_LET(const Stamp at, ledger::next_stamp(x_replica->clock().tick(), state));
+    // Who writes a member has seen what stands and what lost, and decides: the lost value is
+    // settled, also where the decision is what stands.
+    if (stored.rid != 0) {
+        TASKSTORE_LET(options.settles, x_cache->lost_of(stored.rid));
+        if (write.kind != WriteKind::remove) {
+            std::erase_if(options.settles, [&](const auto& lost) {
+                return std::ranges::find(write.changes, lost.first, &ledger::Change::name) ==
+                       write.changes.end();
+            });
+        }
+    }
+    const auto settled = [&](const std::string& name) {
+        return std::ranges::any_of(options.settles,
+                                   [&](const auto& lost) { return lost.first == name; });
+    };
     std::string text;
     if (write.kind == WriteKind::remove) {
         text = ledger::encode_tombstone(shape, state, at, options);
@@ -484,9 +499,9 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
                 return fail(Code::invalid, "'" + change.name + "' is set by the store");
             TASKSTORE_LET(std::string raw, declared_value(*kind, *field, change.raw_value));
             if (field->unique) TASKSTORE_TRY(check_unique(group, *kind, *field, raw, write.id));
-            if (before != nullptr && before->raw_value == raw) continue;
+            if (before != nullptr && before->raw_value == raw && !settled(change.name)) continue;
             if (write.check_references) TASKSTORE_TRY(check_reference(group, *field, raw));
-            if (change.name == "status" && before != nullptr) {
+            if (change.name == "status" && before != nullptr && before->raw_value != raw) {
                 const std::string was = text_of_raw(before->raw_value);
                 const std::string from(parse_choice(*field, was).value_or(was));
                 const std::string to = text_of_raw(raw);

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <set>
 #include <thread>
 
@@ -407,6 +408,94 @@ TEST(Plan, AnIncompleteBatchDoesNotCountUntilItIsWhole) {
     ASSERT_TRUE(whole) << whole.error().message;
     EXPECT_EQ(whole->incomplete_batches, 0);
     EXPECT_TRUE(p->get("prds", "a"));
+}
+
+TEST(Plan, WhoWritesAMemberSettlesWhatLostThere) {
+    const std::vector<std::function<void(Plan&, const std::string&)>> decisions{
+        [](Plan& plan, const std::string& stands) {
+            ASSERT_TRUE(plan.update("prds", "a", {{"title", stands}}));
+        },
+        [](Plan& plan, const std::string&) {
+            ASSERT_TRUE(plan.update("prds", "a", {{"title", "\"third\""}}));
+        },
+        [](Plan& plan, const std::string&) { ASSERT_TRUE(plan.remove("prds", "a")); },
+    };
+    for (const auto& decide : decisions) {
+        auto here = new_disk();
+        auto there = new_disk();
+        Process p(*here);
+        ASSERT_TRUE(p->create("prds", prd("first"), "a"));
+        const std::string common = *here->get_file("/p/prds.jsonl");
+        there->put_file("/p/prds.jsonl", common);
+        Process q(*there, 2);
+        ASSERT_TRUE(p->update("prds", "a", {{"title", "\"mine\""}}));
+        ASSERT_TRUE(q->update("prds", "a", {{"title", "\"theirs\""}}));
+        here->put_file("/p/prds.jsonl", *here->get_file("/p/prds.jsonl") +
+                                            there->get_file("/p/prds.jsonl")->substr(common.size()));
+        ASSERT_TRUE(p->sync());
+        ASSERT_EQ(p->lost()->size(), 1U);
+        const auto record = Json::parse(p->get("prds", "a")->data);
+        ASSERT_TRUE(p->update("prds", "a", {{"description", "\"other\""}}));
+        EXPECT_EQ(p->lost()->size(), 1U) << "an edit of another member settled it";
+        decide(*p, "\"" + *record->get("title").as_string() + "\"");
+        EXPECT_EQ(p->lost()->size(), 0U);
+        auto clone = new_disk();
+        clone->put_file("/p/prds.jsonl", *here->get_file("/p/prds.jsonl"));
+        Process fresh(*clone, 3);
+        EXPECT_EQ(fresh->lost()->size(), 0U);
+    }
+}
+
+TEST(Plan, ADamagedLineHidesNothingOfItsBatchButItself) {
+    auto disk = new_disk();
+    {
+        Process p(*disk);
+        ASSERT_TRUE(p->write({{.collection = "prds", .id = "a", .changes = prd("first")},
+                              {.collection = "prds", .id = "b", .changes = prd("second")},
+                              {.collection = "prds", .id = "c", .changes = prd("third")}}));
+    }
+    const std::string whole = *disk->get_file("/p/prds.jsonl");
+    std::string text = whole;
+    text[text.find("second")] = '\1';
+    disk->put_file("/p/prds.jsonl", text);
+    Process p(*disk, 2);
+    const auto report = p->sync();
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->damaged_lines, 1);
+    EXPECT_EQ(report->incomplete_batches, 0);
+    EXPECT_TRUE(p->get("prds", "a"));
+    EXPECT_EQ(p->get("prds", "b").error().code, Code::not_found);
+    // Its end is gone with it: now the batch is not whole.
+    disk->put_file("/p/prds.jsonl", text.substr(0, text.find('\1')) + "\n" +
+                                        text.substr(text.find("{\"id\":\"c\"")));
+    EXPECT_EQ(p->sync()->incomplete_batches, 1);
+    EXPECT_EQ(p->get("prds", "a").error().code, Code::not_found);
+    disk->put_file("/p/prds.jsonl", whole);
+    EXPECT_EQ(p->sync()->incomplete_batches, 0);
+    EXPECT_TRUE(p->get("prds", "b"));
+    // A batch of which nothing is left is nobody's concern.
+    disk->put_file("/p/prds.jsonl", whole.substr(0, whole.find('\n') + 1));
+    EXPECT_EQ(p->sync()->incomplete_batches, 1);
+    disk->put_file("/p/prds.jsonl", "");
+    EXPECT_EQ(p->sync()->incomplete_batches, 0);
+}
+
+TEST(Plan, ADependencyOfAnEarlierProgramKeepsItsRevision) {
+    // Its time is that of the first of updated_at, resolved_at, created_at that it has: two lines
+    // may fold to a record whose members tell another time than its latest stamp.
+    auto disk = new_disk();
+    disk->put_file("/p/dependencies.jsonl",
+                   "{\"id\":\"d\",\"from_exec_id\":\"x\",\"to_exec_id\":\"y\",\"created_at\":200}\n"
+                   "{\"id\":\"d\",\"resolved_at\":150,\"created_at\":100}\n");
+    Process p(*disk);
+    const auto listed = p->list({.collection = "dependencies"});
+    ASSERT_TRUE(listed) << listed.error().message;
+    ASSERT_EQ(listed->records.size(), 1U);
+    const auto got = p->get("dependencies", "d");
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_EQ(got->revision, listed->records[0].revision);
+    const auto updated = p->update("dependencies", "d", {{"dependency_type", "\"notify\""}}, got->revision);
+    EXPECT_TRUE(updated) << updated.error().message;
 }
 
 TEST(Plan, UndoTakesBackEachKindOfChange) {

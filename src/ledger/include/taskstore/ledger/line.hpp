@@ -77,7 +77,11 @@ inline constexpr std::size_t kLineBytesMax = 64U << 20U;
 /// Decodes lines; keeps buffers, so one per thread. Not thread-safe.
 class LineDecoder {
   public:
-    explicit LineDecoder(Shape shape = {}) : x_shape(std::move(shape)) {}
+    /// `own_stamps`: the text is a state that was folded here and put together again, so its
+    /// stamps are believed where a line's would not be (it would have been edited by a program that
+    /// does not know them).
+    explicit LineDecoder(Shape shape = {}, bool own_stamps = false)
+        : x_shape(std::move(shape)), x_own_stamps(own_stamps) {}
     /// corrupt: not a line; damage() says where and why. Views in the result live as long as
     /// `text`.
     Result<Line> decode(std::string_view text);
@@ -87,9 +91,14 @@ class LineDecoder {
     Failure damaged(std::size_t offset, std::string reason);
     Status read_stamps(Line& line, std::string_view raw, std::size_t offset);
     Shape x_shape;
+    bool x_own_stamps;
     JsonSlicer x_slicer;
     JsonDamage x_damage;
 };
+
+/// The place in a batch that a damaged line still tells of, so that its damage does not hide the
+/// other lines of the batch: the line was written whole, as its LF shows.
+std::optional<Batch> batch_of_damaged(std::string_view text);
 
 /// Whether a member is the record's frame rather than its content: id, updated_at, _stamps.
 bool is_frame_member(const Shape& shape, std::string_view name);
