@@ -142,7 +142,7 @@ Result<std::vector<Finding>> PlanImpl::findings() {
             for (const Kind& kind : kinds()) {
                 for (const Field& field : kind.fields) {
                     if (field.refers_to.empty()) continue;
-                    const Kind& target = *find_kind(field.refers_to);
+                    const Kind& target = *find_collection(field.refers_to);
                     std::string unknown =
                         "SELECT t.id, t." + std::string(field.name) + " FROM " + table_of(&kind) +
                         " t WHERE t." + std::string(field.name) +

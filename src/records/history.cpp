@@ -119,7 +119,7 @@ Result<Written> PlanImpl::undo(std::string_view collection, std::string_view giv
     Write write{.collection = name, .id = id, .force = true, .check_references = false};
     write.expected_revision = last.stamp;
     const ledger::Shape shape = shape_of(name);
-    const Kind* kind = find_kind(name);
+    const Kind* kind = find_collection(name);
     JsonSlicer now_slicer;
     JsonSlicer then_slicer;
     const bool settable_all = kind == nullptr;

@@ -28,6 +28,7 @@ class PlanImpl final : public Plan {
     Result<Written> write(std::vector<Write> writes) override;
     Result<Record> get(std::string_view collection, std::string_view id) override;
     Result<std::string> resolve(std::string_view collection, std::string_view part) override;
+    Result<std::vector<Found>> find(std::string_view part, std::string_view collection) override;
     Result<std::vector<std::string>> short_ids(std::string_view collection,
                                                const std::vector<std::string>& ids) override;
     Result<Page> list(const Query& query) override;

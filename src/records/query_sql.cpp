@@ -30,7 +30,7 @@ sql::Value value_of_raw(std::string_view raw) {
 
 class Builder {
   public:
-    explicit Builder(const Query& query) : x_kind(find_kind(query.collection)) {}
+    explicit Builder(const Query& query) : x_kind(find_collection(query.collection)) {}
 
     const Kind* kind() const { return x_kind; }
     std::string bind(sql::Value value) {
@@ -46,8 +46,7 @@ class Builder {
         std::vector<std::string_view> names{"updated_at", x_kind->id_member};
         for (const Field& known : x_kind->fields) names.push_back(known.name);
         const auto nearest = nearest_name(field, names);
-        return fail(Code::invalid,
-                    "a " + std::string(x_kind->noun) + " has no field '" + field + "'")
+        return fail(Code::invalid, with_article(x_kind->noun) + " has no field '" + field + "'")
             .with_hint(nearest ? "did you mean '" + std::string(*nearest) + "'?" : "");
     }
 

@@ -74,7 +74,7 @@ Failure unknown_field(const Kind& kind, const std::string& name) {
     std::vector<std::string_view> names;
     for (const Field& field : kind.fields) names.push_back(field.name);
     const auto nearest = nearest_name(name, names);
-    return fail(Code::invalid, "a " + std::string(kind.noun) + " has no field '" + name + "'")
+    return fail(Code::invalid, with_article(kind.noun) + " has no field '" + name + "'")
         .with_hint(nearest ? "did you mean '" + std::string(*nearest) + "'?" : "");
 }
 
@@ -149,7 +149,7 @@ Status PlanImpl::check_fresh_for(const std::vector<Ticket*>& tickets) {
     for (const Ticket* ticket : tickets) {
         for (const Write& write : ticket->writes) {
             touched.insert(write.collection);
-            const Kind* kind = find_kind(write.collection);
+            const Kind* kind = find_collection(write.collection);
             if (kind == nullptr) continue;
             if (!write.check_references) continue;
             for (const ledger::Change& change : write.changes) {
@@ -308,7 +308,7 @@ Result<PlanImpl::Prepared> PlanImpl::finish(const std::string& collection,
 Status PlanImpl::check_reference(Group& group, const Field& field, const std::string& raw) {
     if (field.refers_to.empty() || raw == "null") return ok();
     const std::string name = text_of_raw(raw);
-    const Kind& target = *find_kind(field.refers_to);
+    const Kind& target = *find_collection(field.refers_to);
     TASKSTORE_LET(const StoredState stored, load(group, target.collection, name));
     if (stored.state.live()) return ok();
     for (const Field& other : target.fields) {
@@ -355,7 +355,7 @@ Status PlanImpl::check_unique(Group& group, const Kind& kind, const Field& field
 
 Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& write,
                                                     const ledger::EditOptions& options) {
-    const Kind* kind = find_kind(write.collection);
+    const Kind* kind = find_collection(write.collection);
     const ledger::Shape shape = shape_of(write.collection);
     const std::string id = write.id.empty() ? x_ids.next() : write.id;
     TASKSTORE_TRY(check_id(id));
@@ -410,7 +410,7 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
             if (change != nullptr) {
                 raw = change->raw_value;
             } else if (field.required) {
-                return fail(Code::invalid, "a " + std::string(kind->noun) + " needs " +
+                return fail(Code::invalid, with_article(kind->noun) + " needs " +
                                                std::string(field.name) + ": " +
                                                std::string(field.help));
             }
@@ -436,7 +436,7 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
 
 Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& write,
                                                     const ledger::EditOptions& given_options) {
-    const Kind* kind = find_kind(write.collection);
+    const Kind* kind = find_collection(write.collection);
     const ledger::Shape shape = shape_of(write.collection);
     const std::string noun = kind != nullptr ? std::string(kind->noun) : write.collection;
     ledger::EditOptions options = given_options;

@@ -94,5 +94,27 @@ expect 0 taskstore doctor; has "$out" "damaged_line"
 printf '{"id":"torn' >> .taskstore/prds.jsonl
 expect 0 taskstore prd add --title after-torn; has "$err" "never acknowledged"
 expect 0 taskstore -C / --store "$scratch/.taskstore" list-prds; has "$out" "after-torn"
+
+# Ids in all collections: a whole one wins, doubt is said, deleted records count.
+expect 0 taskstore record add notes text=1 --id same; expect 0 taskstore record add jobs text=1 --id same
+expect 4 taskstore history same; has "$err" "notes same"; has "$err" "jobs same"
+expect 0 taskstore history jobs same; has "$out" "jobs same"
+expect 0 taskstore record rm jobs same; expect 0 taskstore history same; has "$out" "notes"
+expect 0 taskstore history jobs am; has "$out" "deleted"
+expect 0 taskstore undo jobs sam; expect 0 taskstore record get jobs same
+expect 3 taskstore history nowhere
+
+# What others wrote moves no cursor: escapes of C0 and C1, DEL, texts that turn around.
+hostile=$(printf 'x\033]0;owned\007\302\233 31mred\177\342\200\256end')
+printf '{"id":"h\\u001b[2J","title":"%s","status":"\\u001b[31m","updated_at":1,"\\u001b[1mname":"\\u001b[2J"}\n' "$(printf %s "$hostile" | sed 's/\x1b/\\u001b/g;s/\x07/\\u0007/g')" >> .taskstore/prds.jsonl
+printf 'broken \033[31m\n' >> .taskstore/prds.jsonl
+clean() {
+  "$TASKSTORE" "$@" >"$scratch/all" 2>&1
+  python3 -c 'import sys; t=open(sys.argv[1],"rb").read().decode(); assert not any((ord(c)<32 and c not in "\n\t") or 127<=ord(c)<160 for c in t), t' "$scratch/all" || bad "a control character came through: taskstore $*"
+}
+for words in "prd list" "prd list --json" "list-prds" "prd show h" "prd show h --json" "record get prds h" "history prds h" "history prds h --json" "doctor" "doctor --json" "sync" "stats"; do clean $words; done
+clean prd show "$hostile"; clean prd show "$hostile" --json; clean "$hostile"; clean prd list -f "title=$hostile"; clean sql "SELECT title AS '$hostile' FROM prds"
+clean sql "SELECT title FROM prds" --json; clean import "$hostile.md"
+expect 0 taskstore prd set 'h' --status draft --force
 expect 0 taskstore --help; expect 0 taskstore prd add --help; has "$out" "--title"
 finish

@@ -2,6 +2,7 @@
 
 #include "context.hpp"
 
+#include <taskstore/base/display.hpp>
 #include <taskstore/base/text.hpp>
 
 #include <algorithm>
@@ -102,9 +103,10 @@ constexpr std::array kCommands{
             "take in a Markdown checklist: headings become PRDs, items task specs; twice changes "
             "nothing",
             kNone, "taskstore import docs/roadmap.md", run_import},
-    Command{"history", "ID", "every version of a record: what changed, when and by whom", kNone,
-            "taskstore history 3f9a", run_history},
-    Command{"undo", "[ID]",
+    Command{"history", "[COLLECTION] ID",
+            "every version of a record, deleted ones too: what changed, when and by whom", kNone,
+            "taskstore history 3f9a\ntaskstore history notes n1", run_history},
+    Command{"undo", "[COLLECTION] [ID]",
             "take back the last change, of one record or of the plan, by a new line", kNone,
             "taskstore undo 3f9a", run_undo},
     Command{"state", "", "a hash that is equal wherever the ledgers are equal", kState,

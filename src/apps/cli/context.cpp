@@ -1,5 +1,6 @@
 #include "context.hpp"
 
+#include <taskstore/base/display.hpp>
 #include <taskstore/base/text.hpp>
 
 #include <unistd.h>
@@ -118,9 +119,24 @@ void Context::flush_notes() {
     for (const std::string& text : x_plan->take_notes()) warn(text);
 }
 
-void Context::warn(std::string_view text) const {
-    if (quiet) return;
-    std::fprintf(stderr, "taskstore: note: %.*s\n", static_cast<int>(text.size()), text.data());
+void Context::warn(std::string_view text) {
+    if (quiet || !x_noted.insert(std::string(text)).second) return;
+    if (x_progress) x_progress->clear();
+    std::string line;
+    if (json) {
+        JsonWriter(line)
+            .begin_object()
+            .key("note")
+            .begin_object()
+            .key("message")
+            .string(text)
+            .end_object()
+            .end_object();
+        line = printable_json(line);
+    } else {
+        line = "taskstore: note: " + printable_text(text);
+    }
+    std::fprintf(stderr, "%s\n", line.c_str());
 }
 
 void Context::print(std::string_view text) const {
@@ -144,7 +160,7 @@ void Context::print_json(std::string_view kind, std::string_view data,
     else
         writer.string(next_cursor);
     writer.end_object();
-    print(out + "\n");
+    print(printable_json(out) + "\n");
 }
 
 Result<std::string> Context::read_text(const std::string& path) {

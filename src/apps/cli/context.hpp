@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 
 namespace taskstore::cli {
 
@@ -36,16 +37,19 @@ struct Context {
     Result<records::Plan*> plan(bool make = false);
     /// Warnings gathered so far go to stderr.
     void flush_notes();
-    void warn(std::string_view text) const;
+    /// One note on stderr, each text once; a line of JSON with --json: {"note":{"message":…}}.
+    void warn(std::string_view text);
 
     /// The one JSON document of a success.
     void print_json(std::string_view kind, std::string_view data,
                     std::string_view next_cursor = {}) const;
+    /// What was not written by us must have gone through base/display.hpp.
     void print(std::string_view text) const;
     /// Reads a text option's value: itself, or from a file or `-` where the option says so.
     Result<std::string> read_text(const std::string& path);
 
   private:
+    std::set<std::string, std::less<>> x_noted;
     std::unique_ptr<Progress> x_progress;
     std::optional<config::Config> x_settings;
     std::unique_ptr<records::Plan> x_plan;

@@ -2,6 +2,8 @@
 
 #include "context.hpp"
 
+#include <taskstore/base/display.hpp>
+
 #include <algorithm>
 #include <cstdio>
 
@@ -21,10 +23,10 @@ int report(const Error& error, bool json) {
             .key("message")
             .string(error.message);
         writer.key("hint").string(error.hint).end_object().end_object();
-        std::fprintf(stderr, "%s\n", out.c_str());
+        std::fprintf(stderr, "%s\n", printable_json(out).c_str());
     } else {
-        std::fprintf(stderr, "taskstore: %s\n", error.message.c_str());
-        if (!error.hint.empty()) std::fprintf(stderr, "  %s\n", error.hint.c_str());
+        std::fprintf(stderr, "taskstore: %s\n", printable_text(error.message).c_str());
+        if (!error.hint.empty()) std::fprintf(stderr, "  %s\n", printable_text(error.hint).c_str());
     }
     return row.exit_code;
 }

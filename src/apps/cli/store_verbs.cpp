@@ -2,6 +2,7 @@
 
 #include "context.hpp"
 
+#include <taskstore/base/display.hpp>
 #include <taskstore/store/checklist.hpp>
 
 #include <sqlite3.h>
@@ -27,7 +28,7 @@ Status run_init(Context& context) {
         context.print_json("store", data);
     else if (!context.quiet)
         context.print((place.exists ? "the store is already there: " : "made the store ") +
-                      place.folder + "\n");
+                      printable_line(place.folder) + "\n");
     return ok();
 }
 
@@ -146,8 +147,9 @@ Status run_doctor(Context& context) {
         context.print("✓ nothing found\n");
     } else {
         for (const records::Finding& finding : findings) {
-            context.print(context.terminal.paint(Colour::yellow, finding.what) + "  " +
-                          finding.where + "\n    " + finding.why + "\n    → " + finding.mend +
+            context.print(context.terminal.paint(Colour::yellow, printable_line(finding.what)) +
+                          "  " + printable_line(finding.where) + "\n    " +
+                          printable_line(finding.why) + "\n    → " + printable_line(finding.mend) +
                           "\n");
         }
     }
@@ -358,8 +360,8 @@ Status run_import(Context& context) {
     } else if (!context.quiet) {
         context.print(
             prds + specs + completed == 0
-                ? "nothing new in " + path + "\n"
-                : "imported " + path + ": " + std::to_string(prds) + " PRDs, " +
+                ? "nothing new in " + printable_line(path) + "\n"
+                : "imported " + printable_line(path) + ": " + std::to_string(prds) + " PRDs, " +
                       std::to_string(specs) + " task specs" +
                       (completed > 0 ? ", " + std::to_string(completed) + " completed" : "") +
                       "\n");

@@ -78,6 +78,59 @@ TEST(Plan, EveryShortFormOfAnIdFindsItAgain) {
     EXPECT_EQ(*p->resolve("prds", "b302099a8058"), "099a8057-ac96-774b-bcce-b302099a8058");
 }
 
+TEST(Plan, FindsARecordInAnyCollectionByItsIdOrAPartOfIt) {
+    auto disk = new_disk();
+    Process p(*disk);
+    for (const char* id : {"abc", "abcdefgh-1", "-starts-with-dashes", "twice"})
+        ASSERT_TRUE(p->create("prds", prd("x"), id)) << id;
+    for (const char* id : {"xabcx", "twice", "gone-for-good"})
+        ASSERT_TRUE(p->create("notes", {{"text", "1"}}, id)) << id;
+    ASSERT_TRUE(p->remove("notes", "gone-for-good"));
+    const auto ids = [&](const char* part, const char* collection = "") {
+        const auto found = p->find(part, collection);
+        EXPECT_TRUE(found) << found.error().message;
+        std::multiset<std::string> out;
+        for (const Found& one : *found)
+            out.insert(one.collection + " " + one.id + (one.deleted ? " deleted" : ""));
+        return out;
+    };
+    using Ids = std::multiset<std::string>;
+    EXPECT_EQ(ids("abc"), Ids{"prds abc"});  // a whole id wins over parts of others
+    EXPECT_EQ(ids("ab"), (Ids{"prds abc", "prds abcdefgh-1", "notes xabcx"}));
+    EXPECT_EQ(ids("defgh-1"), Ids{"prds abcdefgh-1"});
+    EXPECT_EQ(ids("twice"), (Ids{"prds twice", "notes twice"}));
+    EXPECT_EQ(ids("twice", "notes"), Ids{"notes twice"});
+    EXPECT_EQ(ids("good"), Ids{"notes gone-for-good deleted"});
+    EXPECT_EQ(ids("good", "prds"), Ids{});
+    EXPECT_EQ(p->short_ids("prds", {"-starts-with-dashes"})->at(0), "h-dashes");
+    EXPECT_EQ(p->undo("notes", "gone-for-good")->records[0].id, "gone-for-good");
+}
+
+TEST(Plan, ShortFormsDoNotBeginWithADash) {
+    auto disk = new_disk();
+    Process p(*disk);
+    const std::vector<std::string> all{"0123456789-abcdefg", "-short", "--", "1123456789xabcdefg",
+                                       "--abcd-abcd-abcd"};
+    for (const std::string& id : all) ASSERT_TRUE(p->create("notes", {{"text", "1"}}, id));
+    const auto forms = p->short_ids("notes", all);
+    ASSERT_TRUE(forms) << forms.error().message;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        EXPECT_TRUE(!(*forms)[i].starts_with('-') || all[i] == "--") << (*forms)[i];
+        EXPECT_EQ(*p->resolve("notes", (*forms)[i]), all[i]);
+    }
+}
+
+TEST(Plan, ANounIsNoCollection) {
+    auto disk = new_disk();
+    Process p(*disk);
+    ASSERT_TRUE(p->create("prds", prd("x"), "a"));
+    EXPECT_EQ(p->get("prd", "a").error().code, Code::not_found);
+    ASSERT_TRUE(p->create("prd", {{"anything", "1"}}, "a"));
+    EXPECT_EQ(p->get("prd", "a")->data, "{\"id\":\"a\",\"anything\":1,\"updated_at\":" +
+                                            std::to_string(p->get("prd", "a")->updated_at) + "}");
+    EXPECT_EQ(*p->count({.collection = "prd"}), 1);
+}
+
 TEST(Plan, ACacheThatWasKeptUpSaysWhatAFreshOneSays) {
     constexpr std::uint64_t kSeed = 11;
     SCOPED_TRACE("seed " + std::to_string(kSeed));
