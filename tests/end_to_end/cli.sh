@@ -116,5 +116,64 @@ for words in "prd list" "prd list --json" "list-prds" "prd show h" "prd show h -
 clean prd show "$hostile"; clean prd show "$hostile" --json; clean "$hostile"; clean prd list -f "title=$hostile"; clean sql "SELECT title AS '$hostile' FROM prds"
 clean sql "SELECT title FROM prds" --json; clean import "$hostile.md"
 expect 0 taskstore prd set 'h' --status draft --force
+
+# Numbers and bytes that JSON cannot spell.
+expect 0 taskstore sql 'SELECT 1e999, -1e999, 0.5' --json; has "$out" '"rows":[[null,null,0.5]]'
+expect 0 taskstore sql "SELECT CAST(x'61ff62' AS TEXT)" --json; same "$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["data"]["rows"][0][0])' "$out")" $'a\ufffdb'
+for n in 1e400 -1e400 7; do expect 0 taskstore record add numbers n=$n --id "n$n"; done
+seen=""; cursor=""
+for i in 1 2 3; do
+  expect 0 taskstore record list numbers --order n --limit 1 --json --cursor "$cursor"
+  seen="$seen $(python3 -c 'import json,sys; d=json.loads(sys.argv[1]); print(d["data"][0]["id"])' "$out")"
+  cursor=$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["next_cursor"] or "")' "$out")
+done
+same "$seen" " n-1e400 n7 n1e400"
+
+# Usage errors.
+expect 2 taskstore; expect 2 taskstore --bogus; has "$err" "--bogus"; expect 2 taskstore --stor; has "$err" "did you mean '--store'"
+expect 2 taskstore -C; has "$err" "needs a value"; expect 2 taskstore prd list -C; expect 2 taskstore --json; has "$err" '{"error":{"code":"invalid"'
+expect 2 taskstore -C ""; expect 2 taskstore prd add --title x --id ""; has "$err" "--id is empty"
+expect 2 taskstore record list notes -f 'a"b=1'; has "$err" "member"; expect 2 taskstore execution add; has "$err" "an execution"
+expect 2 taskstore frobnicate --help; expect 0 taskstore prd --help; has "$out" "prd add"; expect 0 taskstore help prd set; has "$out" "--force"
+for words in "--json --help" "prd add --json --help" "--help --json" "help prd --json"; do
+  expect 0 taskstore $words; python3 -c 'import json,sys; assert json.loads(sys.argv[1])["kind"]=="help"' "$out" || bad "$words is no help document"
+done
+for words in "frobnicate" "prd add" "prd show zzz" "import none.md" "sql nonsense" "prd list --limit x" "history zzz"; do
+  "$TASKSTORE" $words --json 2>"$scratch/err" && bad "$words passed"
+  python3 -c 'import json,sys; e=json.load(open(sys.argv[1]))["error"]; assert e["code"] and e["message"] and e["hint"]' "$scratch/err" || bad "$words: no error with a hint: $(cat "$scratch/err")"
+done
+
+# Notes: each once, as JSON under --json, none with --quiet.
+printf 'broken\n' >> .taskstore/notes.jsonl
+expect 0 taskstore sync --rebuild --json
+python3 -c 'import json,sys; lines=[json.loads(l)["note"]["message"] for l in sys.argv[1].splitlines()]; assert lines and len(set(lines))==len(lines)' "$err" || bad "notes under --json: $err"
+expect 0 taskstore sync --rebuild --quiet; same "$err" ""
+
+# store.db as a folder is said, not guessed.
+mkdir -p folder/.taskstore/store.db && expect 0 git -C folder init -q && expect 1 taskstore -C folder list-prds; has "$err" "is a folder"; has "$err" "move the folder away"
+rm -rf folder
+
+# Filters: lists, groups, declared types.
+for s in draft ready active; do expect 0 taskstore prd add --title "filter $s" --status $s --description 1.10; done
+count() { expect 0 taskstore prd list --count "$@"; echo "$out"; }
+same "$(count -f 'title~filter AND status in (draft,READY)')" 2
+same "$(count -f 'title="filter ready" OR (title~filter AND status=active)')" 2
+same "$(count -f description=1.10)" 3; same "$(count -f description=1.1)" 0; same "$(count -f review_passes=0 -f title~filter)" 3
+expect 2 taskstore prd list -f 'review_passes=many'; has "$err" "whole number"
+expect 2 taskstore prd list -f 'status in (nonsense)'; expect 2 taskstore prd list -f '(status=draft'
+
+# Values follow the declared type; text comes from files and standard input too.
+expect 0 taskstore record add prds title=2024 description=true --id typed --json; has "$out" '"title":"2024"'; has "$out" '"description":"true"'
+expect 0 taskstore record add prd title=1.10 review_passes=3 --id typed2 --json; has "$out" '"title":"1.10"'; has "$out" '"review_passes":3'
+expect 2 taskstore record set prds typed2 review_passes=1.5
+expect 0 taskstore record add notes n=1.10 b=true t=hello o='{"a":[1]}' q='"5"' --id typed --json; has "$out" '"n":1.10,"b":true,"t":"hello","o":{"a":[1]},"q":"5"'
+printf 'two\nlines\n' > text.txt
+expect 0 taskstore prd set typed --description @text.txt --json; has "$out" '"description":"two\nlines"'
+printf 'from stdin\n' | { expect 0 taskstore prd set typed --title - --json; has "$out" '"title":"from stdin"'; }
+expect 0 taskstore prd set typed --title @@home --json; has "$out" '"title":"@home"'
+expect 0 taskstore record set notes typed t=@text.txt --json; has "$out" '"t":"two\nlines"'
+expect 2 taskstore prd set typed --title - --description - < text.txt; has "$err" "twice"
+expect 3 taskstore prd set typed --title @missing.txt
+
 expect 0 taskstore --help; expect 0 taskstore prd add --help; has "$out" "--title"
 finish

@@ -7,6 +7,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 namespace taskstore::cli {
 
@@ -166,6 +167,8 @@ void Context::print_json(std::string_view kind, std::string_view data,
 Result<std::string> Context::read_text(const std::string& path) {
     std::string text;
     if (path == "-") {
+        if (std::exchange(x_stdin_read, true))
+            return fail(Code::invalid, "'-' stands twice: standard input can be read once");
         char buffer[65536];
         while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, stdin))
             text.append(buffer, got);

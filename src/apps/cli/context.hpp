@@ -45,10 +45,11 @@ struct Context {
                     std::string_view next_cursor = {}) const;
     /// What was not written by us must have gone through base/display.hpp.
     void print(std::string_view text) const;
-    /// Reads a text option's value: itself, or from a file or `-` where the option says so.
+    /// The text of a file, or of standard input for `-` (once).
     Result<std::string> read_text(const std::string& path);
 
   private:
+    bool x_stdin_read = false;
     std::set<std::string, std::less<>> x_noted;
     std::unique_ptr<Progress> x_progress;
     std::optional<config::Config> x_settings;

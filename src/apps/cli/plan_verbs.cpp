@@ -192,6 +192,18 @@ const Kind& kind_of_call(const Context& context) {
         context.call.command->words.substr(0, context.call.command->words.find(' ')));
 }
 
+/// A written value of a field: itself, or the text of a file (@FILE) or of standard input (-),
+/// where an end of line that a shell put there goes. @@ is one @ that is meant.
+Result<std::string> value_text(Context& context, const std::string& written) {
+    if (written != "-" && !written.starts_with('@')) return written;
+    if (written.starts_with("@@")) return written.substr(1);
+    TASKSTORE_LET(std::string text,
+                  context.read_text(written == "-" ? written : written.substr(1)));
+    if (text.ends_with('\n')) text.pop_back();
+    if (text.ends_with('\r')) text.pop_back();
+    return text;
+}
+
 /// The options of the command line that name fields, as changes. References may be shortened ids.
 Result<std::vector<ledger::Change>> field_changes(Context& context, records::Plan& plan,
                                                   const Kind& kind) {
@@ -200,44 +212,59 @@ Result<std::vector<ledger::Change>> field_changes(Context& context, records::Pla
         std::string option(field.name);
         std::ranges::replace(option, '_', '-');
         if (field.setter != records::FieldSetter::user || !context.call.has(option)) continue;
-        std::string text = context.call.value(option);
-        if (field.document) {
-            TASKSTORE_LET(text, context.read_text(text));
-        }
+        const std::string written = context.call.value(option);
+        TASKSTORE_LET(std::string text, field.document && !written.empty()
+                                            ? context.read_text(written)
+                                            : value_text(context, written));
         if (const auto bad = first_invalid_utf8(text))
-            return fail(Code::invalid, "--" + option + " is not UTF-8");
+            return fail(Code::invalid,
+                        "--" + option + " is not UTF-8: byte " + std::to_string(*bad + 1));
         if (!field.refers_to.empty() && !context.call.has("no-check") && !text.empty()) {
             if (auto full = plan.resolve(field.refers_to, text))
                 text = *full;
             else if (full.error().code == Code::conflict)
                 return fail(full.error());
         }
-        const bool number =
-            field.type == records::FieldType::integer || field.type == records::FieldType::time_ms;
-        if (number && !text.empty() && !raw_to_int64(text))
-            return fail(Code::invalid, "--" + option + " wants a whole number, not '" + text + "'");
-        const bool unset = text.empty() && !field.required && field.initial.empty();
-        changes.push_back({std::string(field.name), unset ? "null" : number ? text : quoted(text)});
+        if (text.empty() && !field.required && field.initial.empty()) {
+            changes.push_back({std::string(field.name), "null"});
+            continue;
+        }
+        const bool number = field.type == records::FieldType::integer;
+        TASKSTORE_LET(std::string raw,
+                      records::field_value(&kind, field.name, text, !number, !number));
+        changes.push_back({std::string(field.name), std::move(raw)});
     }
     return changes;
 }
 
-/// FIELD=VALUE as people write it: JSON where it reads as JSON, else text; nothing after '='
-/// removes.
-Result<std::vector<ledger::Change>> assigned(const std::vector<std::string>& words,
+/// FIELD=VALUE as people write it. The declared type decides how a value is read; where none is
+/// declared it is JSON if it reads as JSON, else text. Nothing after '=' removes.
+Result<std::vector<ledger::Change>> assigned(Context& context, const std::string& collection,
                                              std::size_t first) {
+    const std::vector<std::string>& words = context.call.arguments;
+    const Kind* kind = records::find_collection(collection);
     std::vector<ledger::Change> changes;
     for (std::size_t i = first; i < words.size(); ++i) {
         const std::size_t equals = words[i].find('=');
         if (equals == std::string::npos || equals == 0)
             return fail(Code::invalid, "'" + words[i] + "' is not FIELD=VALUE");
-        const std::string value = words[i].substr(equals + 1);
-        if (first_invalid_utf8(words[i]))
-            return fail(Code::invalid, "'" + words[i].substr(0, equals) + "' is not UTF-8");
-        changes.push_back({words[i].substr(0, equals), value.empty() ? ""
-                                                       : Json::parse(value)
-                                                           ? Json::parse(value)->to_text()
-                                                           : quoted(value)});
+        const std::string name = words[i].substr(0, equals);
+        TASKSTORE_LET(const std::string value, value_text(context, words[i].substr(equals + 1)));
+        if (first_invalid_utf8(name) || first_invalid_utf8(value))
+            return fail(Code::invalid, "'" + name + "' is not UTF-8");
+        const bool from_file = value != words[i].substr(equals + 1);
+        const bool declared = kind != nullptr && kind->field(name) != nullptr;
+        if (value.empty()) {
+            changes.push_back({name, ""});
+        } else if (from_file && !declared) {
+            changes.push_back({name, quoted(value)});
+        } else if (const auto json = Json::parse(value);
+                   json && !from_file && (!declared || json->kind() == JsonKind::string)) {
+            changes.push_back({name, json->to_text()});
+        } else {
+            TASKSTORE_LET(std::string raw, records::field_value(kind, name, value, from_file));
+            changes.push_back({name, std::move(raw)});
+        }
     }
     return changes;
 }
@@ -258,7 +285,8 @@ Status run_list(Context& context, std::string collection, std::string_view plura
     const auto given = context.call.options.find("filter");
     if (given != context.call.options.end()) {
         for (const std::string& text : given->second) {
-            TASKSTORE_LET(auto filter, records::parse_filter(text));
+            TASKSTORE_LET(auto filter,
+                          records::parse_filter(text, records::find_collection(query.collection)));
             filters.push_back(std::move(filter));
         }
     }
@@ -391,7 +419,7 @@ Status run_kind_list(Context& context) {
 Status run_record_add(Context& context) {
     TASKSTORE_LET(const std::string collection, collection_of(context, context.call.arguments[0]));
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(auto changes, assigned(context.call.arguments, 1));
+    TASKSTORE_LET(auto changes, assigned(context, collection, 1));
     return write_one(
         context, *plan,
         {.collection = collection, .id = context.call.value("id"), .changes = std::move(changes)},
@@ -414,7 +442,7 @@ Status run_record_set(Context& context) {
     TASKSTORE_LET(const std::string collection, collection_of(context, context.call.arguments[0]));
     TASKSTORE_LET(records::Plan* const plan, context.plan());
     TASKSTORE_LET(const std::string id, plan->resolve(collection, context.call.arguments[1]));
-    TASKSTORE_LET(auto changes, assigned(context.call.arguments, 2));
+    TASKSTORE_LET(auto changes, assigned(context, collection, 2));
     return write_one(context, *plan,
                      {.kind = records::WriteKind::update,
                       .collection = collection,

@@ -250,7 +250,7 @@ Status run_sql(Context& context) {
             else if (const auto* real = std::get_if<double>(&value))
                 writer.number(*real);
             else if (const auto* text = std::get_if<std::string>(&value))
-                writer.string(*text);
+                writer.string(repaired_utf8(*text));
             else if (std::holds_alternative<sql::Blob>(value))
                 writer.string("(blob)");
             else
@@ -269,7 +269,7 @@ Status run_sql(Context& context) {
         std::string columns;
         JsonWriter names(columns);
         names.begin_array();
-        for (const std::string& name : head) names.string(name);
+        for (const std::string& name : head) names.string(repaired_utf8(name));
         names.end_array();
         context.print_json("sql_result", "{\"columns\":" + columns + ",\"rows\":" + data + "}");
     } else if (!head.empty()) {
