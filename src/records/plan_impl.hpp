@@ -125,6 +125,11 @@ class PlanImpl final : public Plan {
     bool x_leading = false;
 };
 
+/// invalid: not what the id of a new record may be.
+Status check_id(std::string_view id);
+/// The value as the field stores it; empty raw (remove) becomes null. invalid: it does not fit.
+Result<std::string> declared_value(const Kind& kind, const Field& field, std::string raw);
+
 /// A value in one line of at most 60 bytes, for people.
 std::string shown(std::string_view raw);
 

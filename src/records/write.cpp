@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::size_t kIdBytesMax = 256;
 
+}  // namespace
+
 Status check_id(std::string_view id) {
     if (id.empty() || id.size() > kIdBytesMax)
         return fail(Code::invalid, "an id has 1 to 256 bytes");
@@ -23,6 +25,8 @@ Status check_id(std::string_view id) {
     return ok();
 }
 
+namespace {
+
 Status check_raw(const std::string& name, const std::string& raw) {
     if (raw.empty()) return ok();
     if (auto json = check_json(raw); !json)
@@ -32,7 +36,8 @@ Status check_raw(const std::string& name, const std::string& raw) {
     return ok();
 }
 
-/// The value as the field stores it; empty raw (remove) becomes null.
+}  // namespace
+
 Result<std::string> declared_value(const Kind& kind, const Field& field, std::string raw) {
     if (raw.empty()) raw = "null";
     const auto wrong = [&](std::string_view want) {
@@ -70,12 +75,15 @@ Result<std::string> declared_value(const Kind& kind, const Field& field, std::st
     return raw;
 }
 
+namespace {
+
 Failure unknown_field(const Kind& kind, const std::string& name) {
     std::vector<std::string_view> names;
     for (const Field& field : kind.fields) names.push_back(field.name);
     const auto nearest = nearest_name(name, names);
     return fail(Code::invalid, with_article(kind.noun) + " has no field '" + name + "'")
-        .with_hint(nearest ? "did you mean '" + std::string(*nearest) + "'?" : "");
+        .with_hint(nearest ? "did you mean '" + std::string(*nearest) + "'?"
+                           : "undeclared collections take any member");
 }
 
 std::string text_of_raw(std::string_view raw) {

@@ -373,6 +373,68 @@ TEST(Plan, ForeignLinesAreTakenInAndDamagedOnesNamed) {
               std::string::npos);
 }
 
+TEST(Plan, EveryCheckOfAWriteIsMadeOnWhatOthersWrote) {
+    auto disk = new_disk();
+    std::string lines = R"({"id":"good","title":"x","status":"draft","updated_at":1})"
+                        "\n";
+    const std::vector<std::pair<std::string, std::string>> wrong{
+        {R"("title":7,"status":"draft")", "prd.title is text"},
+        {R"("status":"draft")", "it has no title"},
+        {R"("title":"","status":"draft")", "not empty"},
+        {R"("title":"x")", "it has no status"},
+        {R"("title":"x","status":"nonsense")", "'nonsense' is no status"},
+        {R"("title":"x","status":"DONE")", "spelled \"DONE\""},
+        {R"("title":"x","status":"draft","review_passes":256)", "at most 255"},
+        {R"("title":"x","status":"draft","review_passes":-1)", "a whole number from 0"},
+        {R"("title":"x","status":"draft","created_at":"soon")", "a whole number from 0"},
+        {R"("title":"x","status":"draft","created_at":9000000000000)", "before the year 2200"},
+        {R"("title":"x","status":"draft","content":null)", "never null"},
+        {R"("title":"a\u0000b","status":"draft")", "without U+0000"}};
+    for (std::size_t i = 0; i < wrong.size(); ++i)
+        lines += "{\"id\":\"bad" + std::to_string(100 + i) + "\"," + wrong[i].first +
+                 ",\"updated_at\":1}\n";
+    lines += R"({"id":"c\u0007","title":"x","status":"draft","updated_at":1})" + std::string("\n");
+    disk->put_file("/p/prds.jsonl", lines);
+    disk->put_file("/p/workflows.jsonl", R"({"id":"w1","name":"twin","updated_at":1})"
+                                         "\n"
+                                         R"({"id":"w2","name":"twin","updated_at":1})"
+                                         "\n");
+    Process p(*disk);
+    const auto findings = p->findings();
+    ASSERT_TRUE(findings) << findings.error().message;
+    std::map<std::string, std::string> why;
+    for (const Finding& finding : *findings) {
+        EXPECT_EQ(finding.what, "misfit") << finding.why;
+        why[finding.where] += finding.why;
+    }
+    for (std::size_t i = 0; i < wrong.size(); ++i) {
+        const std::string where = "prd bad" + std::to_string(100 + i);
+        EXPECT_NE(why[where].find(wrong[i].second), std::string::npos)
+            << wrong[i].first << ": " << why[where];
+        why.erase(where);
+    }
+    EXPECT_NE(why["prd c\a"].find("control"), std::string::npos);
+    EXPECT_NE(why["workflow w2"].find("'twin' is that of workflow w1"), std::string::npos);
+    EXPECT_EQ(why.size(), 2U);
+}
+
+TEST(Plan, FindingsSayHowManyMoreThereAreAndCountDeletedRecordsToo) {
+    auto disk = new_disk();
+    const std::string ahead = std::to_string(FakeClock().wall_ms() + 48 * 3'600'000);
+    std::string lines;
+    for (int i = 0; i < 150; ++i)
+        lines += "{\"id\":\"n" + std::to_string(i) + "\",\"updated_at\":" + ahead + "}\n";
+    lines += "{\"id\":\"gone\",\"deleted\":true,\"updated_at\":" + ahead + "}\n";
+    disk->put_file("/p/notes.jsonl", lines);
+    Process p(*disk);
+    const auto findings = p->findings();
+    ASSERT_TRUE(findings) << findings.error().message;
+    ASSERT_EQ(findings->size(), 101U);
+    EXPECT_EQ(findings->back().what, "more");
+    EXPECT_EQ(findings->back().where, "clock_ahead");
+    EXPECT_EQ(findings->back().why.substr(0, 3), "51 ");
+}
+
 TEST(Plan, AForeignChangeOfTheMiddleIsSeenThoughInodeAndSizeStay) {
     auto disk = new_disk();
     Process p(*disk);

@@ -90,7 +90,7 @@ struct LostEntry {
 
 struct Finding {
     std::string what;  ///< damaged_line, incomplete_batch, torn_tail, orphan, lost_value,
-                       ///< clock_ahead, stranger, misfit
+                       ///< clock_ahead, stranger, misfit; more: not all of a sort are listed
     std::string where;
     std::string why;
     std::string mend;
