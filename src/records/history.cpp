@@ -126,7 +126,7 @@ Result<Written> PlanImpl::undo(std::string_view collection, std::string_view giv
     const auto settable = [&](std::string_view member) {
         if (ledger::is_frame_member(shape, member)) return false;
         const Field* field = settable_all ? nullptr : kind->field(member);
-        return field == nullptr || field->setter == FieldSetter::user;
+        return field == nullptr || people_set(*field);
     };
     if (last.action == "created" || last.action == "imported") {
         write.kind = WriteKind::remove;

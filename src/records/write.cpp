@@ -86,6 +86,11 @@ Failure unknown_field(const Kind& kind, const std::string& name) {
                            : "undeclared collections take any member");
 }
 
+/// Whether a value of a marked field is one: what it says does not count.
+bool is_mark(std::string_view raw) {
+    return !raw.empty() && raw != "null" && raw != "false";
+}
+
 std::string text_of_raw(std::string_view raw) {
     return kind_of_raw(raw) == JsonKind::string ? unescape_json(raw).value_or(std::string(raw))
                                                 : std::string(raw);
@@ -259,8 +264,11 @@ Status PlanImpl::prepare(Group& group, Ticket& ticket) {
     std::string batch;
     if (ticket.writes.size() > 1) batch = x_ids.next();
     ticket.result = Written{};
+    const auto count = static_cast<std::int64_t>(ticket.writes.size());
     for (std::size_t i = 0; i < ticket.writes.size(); ++i) {
         Write& write = ticket.writes[i];
+        if (i % 256 == 255 && x_options.progress)
+            x_options.progress("preparing", static_cast<std::int64_t>(i), count);
         if (!ledger::is_collection_name(write.collection)) {
             return fail(Code::invalid, "'" + write.collection +
                                            "' is no collection's name: 1 to 64 of A-Z a-z 0-9 _ -");
@@ -395,7 +403,7 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
         }
         const Field* field = kind->field(change.name);
         if (field == nullptr) return unknown_field(*kind, change.name);
-        if (field->setter != FieldSetter::user)
+        if (!people_set(*field))
             return fail(Code::invalid, "'" + change.name + "' is set by the store");
     }
     if (kind != nullptr) {
@@ -425,6 +433,8 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
             if (field.setter == FieldSetter::user) {
                 TASKSTORE_LET(raw, declared_value(*kind, field, raw));
             }
+            if (field.setter == FieldSetter::marked)
+                raw = is_mark(raw) ? std::to_string(at.ms) : "null";
             if (write.check_references) TASKSTORE_TRY(check_reference(group, field, raw));
             if (field.unique) TASKSTORE_TRY(check_unique(group, *kind, field, raw, id));
             changes.push_back({std::string(field.name), raw});
@@ -486,6 +496,12 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
             if (field == nullptr && before == nullptr) return unknown_field(*kind, change.name);
             if (field == nullptr) {
                 changes.push_back(change);
+                continue;
+            }
+            if (field->setter == FieldSetter::marked) {
+                const bool was = before != nullptr && is_mark(before->raw_value);
+                if (is_mark(change.raw_value) != was)
+                    changes.push_back({change.name, was ? "null" : std::to_string(at.ms)});
                 continue;
             }
             if (field->setter != FieldSetter::user)
@@ -594,7 +610,10 @@ Status PlanImpl::apply(std::vector<Prepared>& lines,
         offsets[collection] = file.offset;
     }
     std::map<Ticket*, std::int64_t> batches;
+    std::int64_t done = 0;
     for (const Prepared& line : lines) {
+        if (++done % 256 == 0 && x_options.progress)
+            x_options.progress("writing", done, static_cast<std::int64_t>(lines.size()));
         const FileRow& row = rows[line.collection];
         std::int64_t& offset = offsets[line.collection];
         const auto bytes = static_cast<std::int64_t>(line.text.size()) - 1;

@@ -36,6 +36,14 @@ expect 0 taskstore list-executions --status RUNNING; has "$out" "running"
 expect 0 taskstore execution set "$execution" --status done
 expect 0 taskstore show execution "$execution" --json; case "$out" in *'"completed_at":null'*) bad "completed_at was not set" ;; esac
 expect 0 taskstore show ts "$spec"
+expect 0 taskstore execution add --ts-id "$spec" --json; other=$(id_of "$out")
+expect 0 taskstore dependency add --from-exec-id "$execution" --to-exec-id "$other" --dependency-type notify --json; dependency=$(id_of "$out"); has "$out" '"resolved_at":null'
+expect 2 taskstore dependency set "$dependency" --resolved-at 5; has "$err" "now"
+expect 0 taskstore dependency set "$dependency" --resolved-at now --json; has "$out" '"resolved_at":1'
+expect 0 taskstore dependency list -f 'resolved_at!=null' --json; has "$out" "$dependency"
+expect 0 taskstore undo "$dependency" --json; has "$out" '"resolved_at":null'
+expect 0 taskstore record set dependencies "$dependency" resolved_at=now payload=7 --json; has "$out" '"resolved_at":1'; has "$out" '"payload":"7"'
+expect 0 taskstore dependency set "$dependency" --resolved-at none --json; has "$out" '"resolved_at":null'
 expect 0 taskstore workflow add --name review
 expect 4 taskstore workflow add --name review
 expect 0 taskstore stats --json; has "$out" '"prds":{"total":1'
@@ -57,6 +65,16 @@ expect 0 taskstore import list.md; has "$out" "1 PRDs, 2 task specs"
 expect 0 taskstore import list.md; has "$out" "nothing new"
 printf '# \xff\n' > bad.md; expect 2 taskstore import bad.md; has "$err" "UTF-8"
 expect 3 taskstore import missing.md
+mkdir -p one two && cp list.md one/ && cp list.md two/
+expect 0 taskstore import one/list.md; has "$out" "1 PRDs, 2 task specs"
+expect 0 taskstore import two/list.md; has "$out" "1 PRDs, 2 task specs"
+expect 0 taskstore import ./two/../one/list.md; has "$out" "nothing new"
+expect 0 taskstore -C one import list.md; has "$out" "nothing new"
+expect 0 taskstore import "$PWD/two/list.md" --store "$PWD/.taskstore"; has "$out" "nothing new"
+git clone -q . clone 2>/dev/null; cp -r one clone/; expect 0 taskstore -C clone import one/list.md
+for c in . clone; do taskstore -C $c sql "SELECT id FROM task_specs ORDER BY 1" | sort > ids.$c.txt 2>/dev/null || bad "sql in $c"; done
+[ -s ids.clone.txt ] && [ -z "$(comm -13 ids...txt ids.clone.txt)" ] || bad "a clone has other ids for the same file"
+rm -rf clone one two ids.*
 
 # JSON errors: one document on stderr, nothing on stdout.
 expect 3 taskstore show prd nothing --json; same "$out" ""; has "$err" '{"error":{"code":"not_found"'
@@ -74,13 +92,17 @@ expect 0 env TASKSTORE_CONFIG_LIST__LIMIT=9 "$TASKSTORE" config show; has "$out"
 expect 2 env TASKSTORE_CONFIG_LIST__LIMTI=9 "$TASKSTORE" config show; has "$err" "list.limit"
 printf 'list.limt = 1\n' > "$TASKSTORE_HOME/config.toml"; expect 2 taskstore list-prds; has "$err" "list.limit"
 rm "$TASKSTORE_HOME/config.toml"
+expect 2 env TASKSTORE_HOEM=/x "$TASKSTORE" config show; has "$err" "did you mean 'TASKSTORE_HOME'"
+expect 2 env TASK_STORE_PAHT=/x "$TASKSTORE" list-prds; has "$err" "TASK_STORE_PATH"
+expect 0 env TASKSTORE_TASK_ID=7 TASKSTORE_TASK_FENCE=1 "$TASKSTORE" config show
+for name in TASKSTORE_ACTOR TASKSTORE_DIR TASKSTORE_HOME TASK_STORE_BACKEND TASK_STORE_PATH TASK_STORE_URL NO_COLOR; do has "$out" "$name"; done
 printf '[databases]\ntasks = "postgres://h"\n' > .taskstore/config.toml; expect 7 taskstore list-prds; has "$err" "device"
 rm .taskstore/config.toml
 
 # Pages.
 expect 0 taskstore prd list --limit 1 --json
 cursor=$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["next_cursor"])' "$out")
-expect 0 taskstore prd list --limit 1 --cursor "$cursor" --json; has "$out" '"next_cursor":null'
+expect 0 taskstore prd list --limit 100 --cursor "$cursor" --json; has "$out" '"next_cursor":null'
 expect 2 taskstore prd list --cursor nonsense
 
 # The cache may go at any moment, and damaged lines are named.

@@ -92,7 +92,7 @@ constexpr std::array kCommands{
                             "--prd-id 3f9a --phase-name 'Build the index'"),
     TASKSTORE_KIND_COMMANDS("execution", "an", "3f9a --status complete",
                             "--ts-id 3f9a --branch-name main"),
-    TASKSTORE_KIND_COMMANDS("dependency", "a", "3f9a --payload done",
+    TASKSTORE_KIND_COMMANDS("dependency", "a", "3f9a --resolved-at now --payload done",
                             "--from-exec-id 1a --to-exec-id 2b --dependency-type notify"),
     TASKSTORE_KIND_COMMANDS("workflow", "a", "3f9a --description 'two reviews'",
                             "--name review --awl-code flow.awl"),
@@ -131,6 +131,7 @@ constexpr std::array kCommands{
 
 std::string_view value_name(const records::Field& field) {
     if (field.document) return "FILE|-";
+    if (field.setter == records::FieldSetter::marked) return "now|none";
     if (field.type == records::FieldType::integer) return "N";
     if (field.type == records::FieldType::choice) return "WORD";
     return field.refers_to.empty() ? "TEXT" : "ID";
@@ -145,7 +146,7 @@ std::vector<Option> options_of(const Command& command, std::vector<std::string>&
             records::find_kind(command.words.substr(0, command.words.find(' ')));
         names.reserve(kind->fields.size());
         for (const records::Field& field : kind->fields) {
-            if (field.setter != records::FieldSetter::user) continue;
+            if (!records::people_set(field)) continue;
             std::string& name = names.emplace_back(field.name);
             std::ranges::replace(name, '_', '-');
             options.push_back({name, 0, value_name(field), field.help});

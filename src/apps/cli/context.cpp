@@ -7,6 +7,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 namespace taskstore::cli {
@@ -106,9 +108,8 @@ Result<records::Plan*> Context::plan(bool make) {
     options.replica_path = at.replica_path;
     options.actor = config->text("user.actor").empty() ? user_name() : config->text("user.actor");
     options.ahead_ms_max = config->integer("ledger.ahead_ms_max");
-    x_progress = std::make_unique<Progress>(!quiet && !json);
     options.progress = [this](std::string_view what, std::int64_t done, std::int64_t total) {
-        x_progress->show(what, done, total);
+        progress(what, done, total);
     };
     TASKSTORE_LET(x_plan, records::Plan::open(files, driver, clock, random, std::move(options)));
     flush_notes();
@@ -162,6 +163,19 @@ void Context::print_json(std::string_view kind, std::string_view data,
         writer.string(next_cursor);
     writer.end_object();
     print(printable_json(out) + "\n");
+}
+
+std::string Context::absolute(const std::string& path) const {
+    std::error_code error;
+    std::filesystem::path base = std::filesystem::current_path(error);
+    if (call.has("C")) base /= call.value("C");
+    const auto real = std::filesystem::weakly_canonical(base / path, error);
+    return error ? path : real.string();
+}
+
+void Context::progress(std::string_view what, std::int64_t done, std::int64_t total) {
+    if (!x_progress) x_progress = std::make_unique<Progress>(!quiet && !json);
+    x_progress->show(what, done, total);
 }
 
 Result<std::string> Context::read_text(const std::string& path) {

@@ -45,6 +45,10 @@ struct Context {
                     std::string_view next_cursor = {}) const;
     /// What was not written by us must have gone through base/display.hpp.
     void print(std::string_view text) const;
+    /// A path of the command line, with symbolic links followed as far as the file system has them.
+    std::string absolute(const std::string& path) const;
+    /// Work that may take over a second tells of itself.
+    void progress(std::string_view what, std::int64_t done, std::int64_t total);
     /// The text of a file, or of standard input for `-` (once).
     Result<std::string> read_text(const std::string& path);
 

@@ -204,6 +204,15 @@ Result<std::string> value_text(Context& context, const std::string& written) {
     return text;
 }
 
+/// What people write to have the store set a time, or take it back.
+Result<std::string> mark_of(const Field& field, std::string_view text) {
+    if (text == "now" || text == "true") return std::string("true");
+    if (text.empty() || text == "none" || text == "null" || text == "false")
+        return std::string("null");
+    return fail(Code::invalid, "'" + std::string(field.name) +
+                                   "' is set by the store: write now, or none to take it back");
+}
+
 /// The options of the command line that name fields, as changes. References may be shortened ids.
 Result<std::vector<ledger::Change>> field_changes(Context& context, records::Plan& plan,
                                                   const Kind& kind) {
@@ -211,7 +220,7 @@ Result<std::vector<ledger::Change>> field_changes(Context& context, records::Pla
     for (const Field& field : kind.fields) {
         std::string option(field.name);
         std::ranges::replace(option, '_', '-');
-        if (field.setter != records::FieldSetter::user || !context.call.has(option)) continue;
+        if (!records::people_set(field) || !context.call.has(option)) continue;
         const std::string written = context.call.value(option);
         TASKSTORE_LET(std::string text, field.document && !written.empty()
                                             ? context.read_text(written)
@@ -227,6 +236,11 @@ Result<std::vector<ledger::Change>> field_changes(Context& context, records::Pla
         }
         if (text.empty() && !field.required && field.initial.empty()) {
             changes.push_back({std::string(field.name), "null"});
+            continue;
+        }
+        if (field.setter == records::FieldSetter::marked) {
+            TASKSTORE_LET(std::string raw, mark_of(field, text));
+            changes.push_back({std::string(field.name), std::move(raw)});
             continue;
         }
         const bool number = field.type == records::FieldType::integer;
@@ -253,8 +267,12 @@ Result<std::vector<ledger::Change>> assigned(Context& context, const std::string
         if (first_invalid_utf8(name) || first_invalid_utf8(value))
             return fail(Code::invalid, "'" + name + "' is not UTF-8");
         const bool from_file = value != words[i].substr(equals + 1);
-        const bool declared = kind != nullptr && kind->field(name) != nullptr;
-        if (value.empty()) {
+        const Field* field = kind != nullptr ? kind->field(name) : nullptr;
+        const bool declared = field != nullptr;
+        if (declared && field->setter == records::FieldSetter::marked) {
+            TASKSTORE_LET(std::string raw, mark_of(*field, value));
+            changes.push_back({name, std::move(raw)});
+        } else if (value.empty()) {
             changes.push_back({name, ""});
         } else if (from_file && !declared) {
             changes.push_back({name, quoted(value)});

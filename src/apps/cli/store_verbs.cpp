@@ -173,6 +173,12 @@ Status run_config_show(Context& context) {
     settings.push_back(
         {"(device home)", device_home(),
          std::getenv("TASKSTORE_HOME") != nullptr ? "environment (TASKSTORE_HOME)" : "default"});
+    for (const auto& [name, what] : config::plain_names()) {
+        const char* const value = std::getenv(std::string(name).c_str());
+        settings.push_back({std::string(name), value == nullptr ? "" : repaired_utf8(value),
+                            "environment, " + std::string(value == nullptr ? "not set: " : "") +
+                                std::string(what)});
+    }
     std::string data;
     JsonWriter writer(data);
     writer.begin_array();
@@ -281,8 +287,13 @@ Status run_sql(Context& context) {
 Status run_import(Context& context) {
     const std::string& path = context.call.arguments[0];
     TASKSTORE_LET(const std::string text, context.read_text(path));
-    TASKSTORE_LET(const auto sections,
-                  store::read_checklist(text, path == "-" ? "stdin" : os::name_of_path(path)));
+    TASKSTORE_LET(store::Place place, context.place());
+    for (std::string* known : {&place.folder, &place.work_tree}) {
+        if (!known->empty()) *known = context.absolute(*known);
+    }
+    const std::string name =
+        path == "-" ? "stdin" : store::name_in_plan(context.files, place, context.absolute(path));
+    TASKSTORE_LET(const auto sections, store::read_checklist(text, name));
     TASKSTORE_LET(records::Plan* const plan, context.plan(true));
     const auto quoted = [](std::string_view value) {
         std::string raw;
@@ -293,6 +304,10 @@ Status run_import(Context& context) {
     std::int64_t prds = 0;
     std::int64_t specs = 0;
     std::int64_t completed = 0;
+    std::int64_t items = 0;
+    std::int64_t seen = 0;
+    for (const store::ChecklistSection& section : sections)
+        items += static_cast<std::int64_t>(section.items.size());
     for (const store::ChecklistSection& section : sections) {
         std::size_t checked = 0;
         for (const store::ChecklistItem& item : section.items) checked += item.checked ? 1 : 0;
@@ -313,6 +328,7 @@ Status run_import(Context& context) {
             ++prds;
         }
         for (const store::ChecklistItem& item : section.items) {
+            if (++seen % 64 == 0) context.progress("reading " + path, seen, items);
             if (auto known = plan->get("task_specs", item.id)) {
                 // What was ticked off in the file since is complete; what people did in the store
                 // stays.

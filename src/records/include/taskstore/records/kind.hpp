@@ -21,6 +21,7 @@ enum class FieldSetter : std::uint8_t {
     user,     ///< add and set
     created,  ///< the store, when the record is created
     entered,  ///< the store, when the status enters one of `choices` of this field
+    marked,   ///< the store, when add or set gives it a value where it was null; null takes it back
 };
 
 struct Field {
@@ -38,6 +39,11 @@ struct Field {
                             ///< file or `-`.
     std::string_view help = {};
 };
+
+/// Whether add and set take a value for it.
+constexpr bool people_set(const Field& field) {
+    return field.setter == FieldSetter::user || field.setter == FieldSetter::marked;
+}
 
 struct Transition {
     std::string_view from;

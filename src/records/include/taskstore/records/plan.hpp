@@ -20,7 +20,8 @@ struct PlanOptions {
     std::string actor;         ///< Who writes: the `by` of each line.
     std::int64_t ahead_ms_max =
         24 * 3'600'000;  ///< A stamp further ahead is kept to its record and reported.
-    /// Called now and then by long work: what, done, of how many (bytes or records; 0: unknown).
+    /// Called now and then by long work, in the thread that does it: what, done, of how many (bytes
+    /// or records; 0: unknown).
     std::function<void(std::string_view what, std::int64_t done, std::int64_t total)> progress = {};
 };
 
