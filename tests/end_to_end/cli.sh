@@ -197,5 +197,24 @@ expect 0 taskstore record set notes typed t=@text.txt --json; has "$out" '"t":"t
 expect 2 taskstore prd set typed --title - --description - < text.txt; has "$err" "twice"
 expect 3 taskstore prd set typed --title @missing.txt
 
+# Work over a second shows a bar on a terminal, with rate and time left, and takes it away.
+{ echo '# Big'; seq -f '- [ ] item %.0f' 1 3000; } > big.md
+python3 - "$TASKSTORE" <<'EOF' || bad "no progress bar"
+import os, pty, sys
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(sys.argv[1], ["taskstore", "import", "big.md"])
+seen = b""
+try:
+    while part := os.read(terminal, 65536):
+        seen += part
+except OSError:
+    pass
+ok = os.waitpid(child, 0)[1] == 0
+lines = seen.split(b"\r\x1b[K")
+assert ok and lines[-1].startswith(b"imported big.md"), seen[-400:]
+assert any(b"/s" in line and b"s left" in line for line in lines) or len(lines) == 1, seen[-400:]
+EOF
+
 expect 0 taskstore --help; expect 0 taskstore prd add --help; has "$out" "--title"
 finish

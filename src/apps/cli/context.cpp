@@ -123,7 +123,7 @@ void Context::flush_notes() {
 
 void Context::warn(std::string_view text) {
     if (quiet || !x_noted.insert(std::string(text)).second) return;
-    if (x_progress) x_progress->clear();
+    end_progress();
     std::string line;
     if (json) {
         JsonWriter(line)
@@ -142,6 +142,7 @@ void Context::warn(std::string_view text) {
 }
 
 void Context::print(std::string_view text) const {
+    end_progress();
     std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
@@ -163,6 +164,10 @@ void Context::print_json(std::string_view kind, std::string_view data,
         writer.string(next_cursor);
     writer.end_object();
     print(printable_json(out) + "\n");
+}
+
+void Context::end_progress() const {
+    if (x_progress) x_progress->clear();
 }
 
 std::string Context::absolute(const std::string& path) const {

@@ -49,6 +49,8 @@ struct Context {
     std::string absolute(const std::string& path) const;
     /// Work that may take over a second tells of itself.
     void progress(std::string_view what, std::int64_t done, std::int64_t total);
+    /// Takes that line away, for other output.
+    void end_progress() const;
     /// The text of a file, or of standard input for `-` (once).
     Result<std::string> read_text(const std::string& path);
 

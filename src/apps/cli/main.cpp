@@ -75,6 +75,7 @@ int run(const std::vector<std::string>& words) {
     else
         status = command->run(context);
     context.flush_notes();
+    context.end_progress();
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
         return report(Error{Code::failed, "standard output cannot be written", {}, 0}, json,
                       command);
