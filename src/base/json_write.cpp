@@ -120,7 +120,7 @@ JsonWriter& JsonWriter::integer(std::int64_t value) {
 }
 
 JsonWriter& JsonWriter::number(double value) {
-    TASKSTORE_CHECK(std::isfinite(value));
+    if (!std::isfinite(value)) return null();
     before_value();
     std::array<char, 40> digits{};
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;

@@ -35,10 +35,15 @@ constexpr std::array kSettings{
 };
 static_assert(std::ranges::is_sorted(kSettings, {}, &Setting::key));
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kPlainNames{{
+constexpr std::string_view kReserved =
+    "the database of device tasks; kept free, no effect in this version";
+constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kPlainNames{{
     {"TASKSTORE_ACTOR", "user.actor"},
-    {"TASKSTORE_DIR", "the folder of plan and device state, as --store"},
+    {"TASKSTORE_DIR", "the store's own folder, as --store"},
     {"TASKSTORE_HOME", "the device's folder, with its config.toml"},
+    {"TASK_STORE_BACKEND", kReserved},
+    {"TASK_STORE_PATH", kReserved},
+    {"TASK_STORE_URL", kReserved},
     {"NO_COLOR", "no colours"},
 }};
 
@@ -81,6 +86,26 @@ Status check_value(const Setting& setting, const std::string& value, std::string
     return ok();
 }
 
+/// A name that looks like ours is one of the list, or reserved for the commands that taskstore
+/// starts.
+Status check_plain(std::string_view name) {
+    if (!name.starts_with("TASKSTORE_") && !name.starts_with("TASK_STORE_")) return ok();
+    if (name.starts_with("TASKSTORE_TASK_")) return ok();
+    std::vector<std::string_view> names;
+    std::string list;
+    for (const auto& [known, what] : kPlainNames) {
+        if (known == name) return ok();
+        names.push_back(known);
+        list += (list.empty() ? "" : ", ") + std::string(known);
+    }
+    const auto nearest = nearest_name(name, names);
+    return fail(Code::invalid,
+                "unknown name '" + std::string(name) + "' in the environment: it sets nothing")
+        .with_hint(nearest ? "did you mean '" + std::string(*nearest) + "'?"
+                           : "unset it; settings are TASKSTORE_CONFIG_SECTION__KEY, other names " +
+                                 list);
+}
+
 }  // namespace
 
 std::span<const Setting> settings() {
@@ -99,7 +124,10 @@ Result<Layer> from_environment(std::span<const std::string> entries) {
         const std::string name = entry.substr(0, equals);
         const std::string value = entry.substr(equals + 1);
         if (name == "TASKSTORE_ACTOR" && !value.empty()) layer.values["user.actor"] = value;
-        if (!name.starts_with(kPrefix)) continue;
+        if (!name.starts_with(kPrefix)) {
+            TASKSTORE_TRY(check_plain(name));
+            continue;
+        }
         std::string key = name.substr(kPrefix.size());
         std::ranges::transform(key, key.begin(), [](char c) {
             return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;

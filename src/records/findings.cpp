@@ -8,6 +8,66 @@
 #include <algorithm>
 
 namespace taskstore::records {
+namespace {
+
+constexpr std::size_t kListedMax = 100;
+
+/// Findings of one sort: the first hundred are listed, how many more there are is said.
+class Listing {
+  public:
+    explicit Listing(std::vector<Finding>& out) : x_out(out) {}
+    void add(Finding finding) {
+        if (++x_count <= kListedMax) {
+            x_out.push_back(std::move(finding));
+            return;
+        }
+        if (x_count == kListedMax + 1) x_out.push_back({"more", finding.what, {}, {}});
+        x_out.back().why = std::to_string(x_count - kListedMax) + " more like the " +
+                           std::to_string(kListedMax) + " above are not listed";
+        x_out.back().mend = "settle those above, then look again";
+    }
+
+  private:
+    std::vector<Finding>& x_out;
+    std::size_t x_count = 0;
+};
+
+/// What of the record does not fit its kind: the checks of a write, on what stands.
+void check_record(const Kind& kind, std::string_view id, const std::vector<JsonMember>& members,
+                  Listing& listing) {
+    const std::string where = std::string(kind.noun) + " " + std::string(id);
+    if (const Status status = check_id(id); !status)
+        listing.add({"misfit", where, status.error().message,
+                     "create it again under another id, then delete this one"});
+    for (const Field& field : kind.fields) {
+        const auto found = std::ranges::find(members, field.name, &JsonMember::name);
+        const bool absent = found == members.end();
+        const std::string raw(absent ? std::string_view("null") : found->raw_value);
+        const std::string name(field.name);
+        std::string why;
+        if (raw == "null" && field.setter != FieldSetter::user) continue;
+        if (absent) {
+            // What is absent stands for its initial value; a status is never taken for granted.
+            if (!field.required && field.name != "status") continue;
+            why = "it has no " + name;
+        } else if (const auto value = declared_value(kind, field, raw); !value) {
+            why = value.error().message;
+        } else if (field.type == FieldType::choice && *value != raw) {
+            why = "its " + name + " is spelled " + raw + ", not " + *value;
+        }
+        if (why.empty()) continue;
+        std::string choices;
+        for (const std::string_view choice :
+             field.type == FieldType::choice ? field.choices : std::span<const std::string_view>())
+            choices += (choices.empty() ? " to one of " : ", ") + std::string(choice);
+        listing.add({"misfit", where, why,
+                     field.setter == FieldSetter::user
+                         ? "set " + name + (choices.empty() ? " to what fits" : choices)
+                         : "mend it in the file, or create the record again"});
+    }
+}
+
+}  // namespace
 
 Result<std::string> PlanImpl::state_hash() {
     return read([&](sql::Connection& db) -> Result<std::string> {
@@ -139,10 +199,11 @@ Result<std::vector<Finding>> PlanImpl::findings() {
                          "settled"});
                 }
             }
+            Listing orphans(found);
             for (const Kind& kind : kinds()) {
                 for (const Field& field : kind.fields) {
                     if (field.refers_to.empty()) continue;
-                    const Kind& target = *find_kind(field.refers_to);
+                    const Kind& target = *find_collection(field.refers_to);
                     std::string unknown =
                         "SELECT t.id, t." + std::string(field.name) + " FROM " + table_of(&kind) +
                         " t WHERE t." + std::string(field.name) +
@@ -154,11 +215,11 @@ Result<std::vector<Finding>> PlanImpl::findings() {
                                        " r WHERE r." + std::string(other.name) + "=t." +
                                        std::string(field.name) + ")";
                     }
-                    TASKSTORE_LET(auto rows, db.prepare(unknown + " LIMIT 100"));
+                    TASKSTORE_LET(auto rows, db.prepare(unknown));
                     while (true) {
                         TASKSTORE_LET(const bool row, rows->step());
                         if (!row) break;
-                        found.push_back(
+                        orphans.add(
                             {"orphan",
                              std::string(kind.noun) + " " + std::string(rows->column_text(0)),
                              std::string(field.name) + " names " + std::string(target.noun) + " '" +
@@ -167,38 +228,59 @@ Result<std::vector<Finding>> PlanImpl::findings() {
                                  std::string(field.name) + " to one that is"});
                     }
                 }
-                if (const Field* status = kind.field("status")) {
-                    std::string list;
-                    for (const std::string_view choice : status->choices)
-                        list += (list.empty() ? "'" : ",'") + std::string(choice) + "'";
-                    TASKSTORE_LET(
-                        auto rows,
-                        db.prepare("SELECT id, json_extract(data, '$.status') FROM " +
-                                   table_of(&kind) + " WHERE status IS NULL OR status NOT IN (" +
-                                   list + ") LIMIT 100"));
+            }
+            Listing misfits(found);
+            JsonSlicer slicer;
+            std::int64_t checked = 0;
+            TASKSTORE_LET(auto totals, db.prepare("SELECT sum(live) FROM taskstore_files"));
+            TASKSTORE_TRY(totals->step());
+            const std::int64_t total = totals->column_int64(0);
+            for (const Kind& kind : kinds()) {
+                TASKSTORE_LET(auto rows, db.prepare("SELECT id,data FROM " + table_of(&kind)));
+                while (true) {
+                    TASKSTORE_LET(const bool row, rows->step());
+                    if (!row) break;
+                    if (++checked % 4096 == 0 && x_options.progress)
+                        x_options.progress("doctor", checked, total);
+                    TASKSTORE_LET(const auto* const members, slicer.slice(rows->column_text(1)));
+                    check_record(kind, rows->column_text(0), *members, misfits);
+                }
+                for (const Field& field : kind.fields) {
+                    if (!field.unique) continue;
+                    const std::string name(field.name);
+                    TASKSTORE_LET(auto twins,
+                                  db.prepare("SELECT t.id, t." + name + ", min(o.id) FROM " +
+                                             table_of(&kind) + " t JOIN " + table_of(&kind) +
+                                             " o ON o." + name + "=t." + name +
+                                             " AND o.id<t.id GROUP BY t.id ORDER BY 1"));
                     while (true) {
-                        TASKSTORE_LET(const bool row, rows->step());
+                        TASKSTORE_LET(const bool row, twins->step());
                         if (!row) break;
-                        found.push_back(
+                        misfits.add(
                             {"misfit",
-                             std::string(kind.noun) + " " + std::string(rows->column_text(0)),
-                             "its status is '" + std::string(rows->column_text(1)) + "'",
-                             "set it to one of " + list});
+                             std::string(kind.noun) + " " + std::string(twins->column_text(0)),
+                             "its " + name + " '" + std::string(twins->column_text(1)) +
+                                 "' is that of " + std::string(kind.noun) + " " +
+                                 std::string(twins->column_text(2)) + " too",
+                             "set one of them to another " + name});
                     }
                 }
             }
             const std::int64_t bound = x_clock.wall_ms() + x_options.ahead_ms_max;
             std::string ahead =
-                "SELECT collection, id, updated_at FROM records WHERE updated_at>?1";
+                "SELECT collection, id, updated_at FROM records WHERE updated_at>?1 UNION ALL "
+                "SELECT collection, id, updated_at FROM taskstore_dead WHERE updated_at>?1 AND "
+                "stamps<>''";
             for (const Kind& kind : kinds())
                 ahead += " UNION ALL SELECT '" + std::string(kind.collection) +
                          "', id, updated_at FROM " + table_of(&kind) + " WHERE updated_at>?1";
-            TASKSTORE_LET(auto rows, db.prepare(ahead + " LIMIT 100"));
+            TASKSTORE_LET(auto rows, db.prepare(ahead));
             TASKSTORE_TRY(rows->bind(1, bound));
+            Listing early(found);
             while (true) {
                 TASKSTORE_LET(const bool row, rows->step());
                 if (!row) break;
-                found.push_back(
+                early.add(
                     {"clock_ahead",
                      std::string(rows->column_text(0)) + " " + std::string(rows->column_text(1)),
                      "it was stamped " + to_rfc3339(rows->column_int64(2)) +

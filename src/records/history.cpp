@@ -119,14 +119,14 @@ Result<Written> PlanImpl::undo(std::string_view collection, std::string_view giv
     Write write{.collection = name, .id = id, .force = true, .check_references = false};
     write.expected_revision = last.stamp;
     const ledger::Shape shape = shape_of(name);
-    const Kind* kind = find_kind(name);
+    const Kind* kind = find_collection(name);
     JsonSlicer now_slicer;
     JsonSlicer then_slicer;
     const bool settable_all = kind == nullptr;
     const auto settable = [&](std::string_view member) {
         if (ledger::is_frame_member(shape, member)) return false;
         const Field* field = settable_all ? nullptr : kind->field(member);
-        return field == nullptr || field->setter == FieldSetter::user;
+        return field == nullptr || people_set(*field);
     };
     if (last.action == "created" || last.action == "imported") {
         write.kind = WriteKind::remove;

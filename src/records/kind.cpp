@@ -131,6 +131,11 @@ std::span<const Kind> kinds() {
     return kKinds;
 }
 
+const Kind* find_collection(std::string_view name) {
+    const auto found = std::ranges::find(kKinds, name, &Kind::collection);
+    return found == kKinds.end() ? nullptr : &*found;
+}
+
 const Kind* find_kind(std::string_view name) {
     for (const Kind& kind : kKinds) {
         if (name == kind.collection || name == kind.noun ||
@@ -175,6 +180,12 @@ Result<std::string_view> parse_choice(const Field& field, std::string_view text)
         list += (list.empty() ? "" : ", ") + std::string(choice);
     return fail(Code::invalid, "'" + std::string(text) + "' is no " + std::string(field.name) +
                                    " here: one of " + list);
+}
+
+std::string with_article(std::string_view noun) {
+    const bool vowel =
+        !noun.empty() && std::string_view("aeioAEIO").find(noun[0]) != std::string_view::npos;
+    return (vowel ? "an " : "a ") + std::string(noun);
 }
 
 bool allowed(const Kind& kind, std::string_view from, std::string_view to) {

@@ -131,6 +131,9 @@ Status PlanImpl::open_cache(bool* opened) {
     }
     const auto info = x_files.info(x_cache_path);
     if (!info) return info.error().code == Code::not_found ? ok() : Status(fail(info.error()));
+    if (info->kind == os::FileKind::directory)
+        return fail(Code::failed, "'" + x_cache_path + "' is a folder; the cache is a file")
+            .with_hint("move the folder away: the cache is built again from the ledger");
     sql::OpenOptions options;
     options.durability = sql::Durability::cache;
     options.create = false;

@@ -28,6 +28,7 @@ class PlanImpl final : public Plan {
     Result<Written> write(std::vector<Write> writes) override;
     Result<Record> get(std::string_view collection, std::string_view id) override;
     Result<std::string> resolve(std::string_view collection, std::string_view part) override;
+    Result<std::vector<Found>> find(std::string_view part, std::string_view collection) override;
     Result<std::vector<std::string>> short_ids(std::string_view collection,
                                                const std::vector<std::string>& ids) override;
     Result<Page> list(const Query& query) override;
@@ -123,6 +124,11 @@ class PlanImpl final : public Plan {
     std::deque<Ticket*> x_queue;
     bool x_leading = false;
 };
+
+/// invalid: not what the id of a new record may be.
+Status check_id(std::string_view id);
+/// The value as the field stores it; empty raw (remove) becomes null. invalid: it does not fit.
+Result<std::string> declared_value(const Kind& kind, const Field& field, std::string raw);
 
 /// A value in one line of at most 60 bytes, for people.
 std::string shown(std::string_view raw);

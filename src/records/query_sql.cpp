@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstdlib>
 
 namespace taskstore::records {
 namespace {
@@ -16,9 +18,8 @@ sql::Value value_of_raw(std::string_view raw) {
             return std::int64_t{raw == "true" ? 1 : 0};
         case JsonKind::number:
             if (const auto integer = raw_to_int64(raw)) return *integer;
-            if (const auto json = Json::parse(raw); json && json->as_double())
-                return *json->as_double();
-            return std::string(raw);
+            // Beyond a double: infinity or 0, as SQLite reads such a number of a record.
+            return std::strtod(std::string(raw).c_str(), nullptr);
         case JsonKind::string:
             return unescape_json(raw).value_or(std::string());
         case JsonKind::null:
@@ -28,9 +29,15 @@ sql::Value value_of_raw(std::string_view raw) {
     }
 }
 
+std::string joined(const std::vector<std::string_view>& names) {
+    std::string out;
+    for (const std::string_view name : names) out += (out.empty() ? "" : ", ") + std::string(name);
+    return out;
+}
+
 class Builder {
   public:
-    explicit Builder(const Query& query) : x_kind(find_kind(query.collection)) {}
+    explicit Builder(const Query& query) : x_kind(find_collection(query.collection)) {}
 
     const Kind* kind() const { return x_kind; }
     std::string bind(sql::Value value) {
@@ -40,15 +47,21 @@ class Builder {
 
     Status check_field(const std::string& field) {
         if (field.empty()) return fail(Code::invalid, "a filter names no field");
+        // SQLite has no escape for a quote inside a JSON path.
+        if (field.find_first_of("\"\\") != std::string::npos || first_invalid_utf8(field))
+            return fail(Code::invalid,
+                        "'" + field +
+                            "': lists neither filter nor order by a member "
+                            "whose name holds '\"', '\\' or bytes that are not UTF-8");
         if (x_kind == nullptr || field == "updated_at" || field == x_kind->id_member ||
             x_kind->field(field) != nullptr)
             return ok();
         std::vector<std::string_view> names{"updated_at", x_kind->id_member};
         for (const Field& known : x_kind->fields) names.push_back(known.name);
         const auto nearest = nearest_name(field, names);
-        return fail(Code::invalid,
-                    "a " + std::string(x_kind->noun) + " has no field '" + field + "'")
-            .with_hint(nearest ? "did you mean '" + std::string(*nearest) + "'?" : "");
+        return fail(Code::invalid, with_article(x_kind->noun) + " has no field '" + field + "'")
+            .with_hint(nearest ? "did you mean '" + std::string(*nearest) + "'?"
+                               : "its fields: " + joined(names));
     }
 
     /// A value as the column holds it: choices take every spelling.
@@ -80,11 +93,16 @@ class Builder {
         const std::string column = column_of(x_kind, filter.field);
         if (filter.op == Op::in) {
             std::string list;
+            bool null = false;
             for (const std::string& raw : filter.values) {
                 TASKSTORE_LET(sql::Value value, column_value(filter, raw));
-                list += (list.empty() ? "" : ",") + bind(std::move(value));
+                if (std::holds_alternative<std::monostate>(value))
+                    null = true;
+                else
+                    list += (list.empty() ? "" : ",") + bind(std::move(value));
             }
-            return column + " IN (" + list + ")";
+            const std::string in = column + " IN (" + list + ")";
+            return null ? "(" + in + " OR " + column + " IS NULL)" : in;
         }
         TASKSTORE_LET(sql::Value value, column_value(filter, filter.values[0]));
         const bool null = std::holds_alternative<std::monostate>(value);
@@ -137,35 +155,6 @@ Filter Filter::all_of(std::vector<Filter> parts) {
 }
 Filter Filter::any_of(std::vector<Filter> parts) {
     return {Kind::any_of, {}, Op::eq, {}, std::move(parts)};
-}
-
-Result<Filter> parse_filter(std::string_view text) {
-    struct Sign {
-        std::string_view sign;
-        Op op;
-    };
-    constexpr std::array kSigns{Sign{"!=", Op::ne},     Sign{"<=", Op::le}, Sign{">=", Op::ge},
-                                Sign{"=", Op::eq},      Sign{"<", Op::lt},  Sign{">", Op::gt},
-                                Sign{"~", Op::contains}};
-    const std::size_t at = text.find_first_of("!=<>~");
-    for (const Sign& sign : kSigns) {
-        if (at == std::string_view::npos || at == 0 ||
-            text.substr(at, sign.sign.size()) != sign.sign)
-            continue;
-        const std::string_view value = text.substr(at + sign.sign.size());
-        const bool json = Json::parse(value).has_value() &&
-                          kind_of_raw(value) != JsonKind::object &&
-                          kind_of_raw(value) != JsonKind::array;
-        std::string raw;
-        if (json && !(sign.op == Op::contains && value[0] != '"'))
-            raw = value;
-        else
-            append_json_string(raw, value);
-        return Filter::compare(std::string(text.substr(0, at)), sign.op, std::move(raw));
-    }
-    return fail(Code::invalid,
-                "'" + std::string(text) +
-                    "' is no filter: write FIELD=VALUE, or one of != < <= > >= ~ for =");
 }
 
 std::string quoted(std::string_view identifier) {
@@ -267,7 +256,9 @@ std::string make_cursor(const Query& query, const SelectSql& sql, const sql::Val
         .key("k");
     if (const auto* integer = std::get_if<std::int64_t>(&order_key))
         writer.integer(*integer);
-    else if (const auto* real = std::get_if<double>(&order_key))
+    else if (const auto* real = std::get_if<double>(&order_key); real && std::isinf(*real))
+        writer.raw(*real > 0 ? "1e999" : "-1e999");
+    else if (real)
         writer.number(*real);
     else if (const auto* key = std::get_if<std::string>(&order_key))
         writer.string(*key);

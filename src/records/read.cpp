@@ -26,7 +26,7 @@ std::string_view last_characters(std::string_view text, std::size_t count) {
 }  // namespace
 
 Result<Record> PlanImpl::get(std::string_view collection, std::string_view id) {
-    const Kind* kind = find_kind(collection);
+    const Kind* kind = find_collection(collection);
     return read([&](sql::Connection& db) -> Result<Record> {
         TASKSTORE_LET(
             auto rows,
@@ -46,7 +46,7 @@ Result<Record> PlanImpl::get(std::string_view collection, std::string_view id) {
 }
 
 Result<std::string> PlanImpl::resolve(std::string_view collection, std::string_view part) {
-    const Kind* kind = find_kind(collection);
+    const Kind* kind = find_collection(collection);
     const std::string noun = kind != nullptr ? std::string(kind->noun) : std::string(collection);
     if (part.empty()) return fail(Code::invalid, "an id is needed");
     return read([&](sql::Connection& db) -> Result<std::string> {
@@ -82,9 +82,50 @@ Result<std::string> PlanImpl::resolve(std::string_view collection, std::string_v
     });
 }
 
+Result<std::vector<Found>> PlanImpl::find(std::string_view part, std::string_view collection) {
+    if (part.empty()) return fail(Code::invalid, "an id is needed");
+    return read([&](sql::Connection& db) -> Result<std::vector<Found>> {
+        std::vector<Found> found;
+        const auto take = [&](const std::string& sql, bool deleted) -> Status {
+            TASKSTORE_LET(auto rows, db.prepare(sql + " LIMIT 16"));
+            TASKSTORE_TRY(rows->bind(1, part));
+            TASKSTORE_TRY(rows->bind(2, collection));
+            while (true) {
+                TASKSTORE_LET(const bool row, rows->step());
+                if (!row) return ok();
+                found.push_back({std::string(rows->column_text(0)),
+                                 std::string(rows->column_text(1)), deleted});
+            }
+        };
+        // Naming the collections lets the index serve.
+        const std::string known =
+            " AND collection IN (SELECT collection FROM taskstore_files WHERE ?2 IN "
+            "('',collection))";
+        for (const std::string match :
+             {" WHERE id=?1",
+              " WHERE substr(id,-8)=substr(?1,-8) AND substr(id,-length(?1))=?1 AND length(?1)>=8",
+              " WHERE instr(id,?1)>0"}) {
+            std::string live = "SELECT collection,id FROM records" + match + known;
+            for (const Kind& kind : kinds()) {
+                const std::string table(kind.collection);
+                if (!collection.empty() && collection != table) continue;
+                live.append(" UNION ALL SELECT '").append(table).append("',id FROM ");
+                live.append(table).append(match);
+            }
+            TASKSTORE_TRY(take(live, false));
+            if (!found.empty()) break;
+            TASKSTORE_TRY(
+                take("SELECT collection,id FROM taskstore_dead" + match + known + " AND stamps<>''",
+                     true));
+            if (!found.empty()) break;
+        }
+        return found;
+    });
+}
+
 Result<std::vector<std::string>> PlanImpl::short_ids(std::string_view collection,
                                                      const std::vector<std::string>& ids) {
-    const Kind* kind = find_kind(collection);
+    const Kind* kind = find_collection(collection);
     return read([&](sql::Connection& db) -> Result<std::vector<std::string>> {
         std::vector<std::string> out;
         TASKSTORE_LET(auto rows, db.prepare("SELECT id FROM " + table_of(kind) + " WHERE " +
@@ -107,12 +148,25 @@ Result<std::vector<std::string>> PlanImpl::short_ids(std::string_view collection
             std::string best = id;
             for (std::size_t count = 8; count <= 24 && best.size() == id.size(); count += 4) {
                 const std::string_view ending = last_characters(id, count);
-                if (others.size() < 64 &&
+                if (others.size() < 64 && !ending.starts_with('-') &&
                     std::ranges::none_of(
                         others, [&](const std::string& other) { return other.ends_with(ending); }))
                     best = ending;
             }
             out.push_back(std::move(best));
+        }
+        for (std::string& form : out) {
+            if (!form.starts_with('-')) continue;
+            const std::size_t letter = form.find_first_not_of('-');
+            if (letter == std::string::npos) continue;
+            const std::string part = form.substr(letter);
+            TASKSTORE_LET(auto holders, db.prepare("SELECT count(*) FROM " + table_of(kind) +
+                                                   " WHERE instr(id,?1)>0" +
+                                                   (kind == nullptr ? " AND collection=?2" : "")));
+            TASKSTORE_TRY(holders->bind(1, std::string_view(part)));
+            if (kind == nullptr) TASKSTORE_TRY(holders->bind(2, collection));
+            TASKSTORE_TRY(holders->step());
+            if (holders->column_int64(0) == 1) form = part;
         }
         return out;
     });
@@ -176,7 +230,7 @@ Result<std::vector<std::pair<std::string, std::int64_t>>> PlanImpl::collections(
 
 Result<std::vector<std::pair<std::string, std::int64_t>>> PlanImpl::tally(
     std::string_view collection, std::string_view field) {
-    const Kind* kind = find_kind(collection);
+    const Kind* kind = find_collection(collection);
     return read(
         [&](sql::Connection& db) -> Result<std::vector<std::pair<std::string, std::int64_t>>> {
             const std::string column = column_of(kind, field);

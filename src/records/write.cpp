@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::size_t kIdBytesMax = 256;
 
+}  // namespace
+
 Status check_id(std::string_view id) {
     if (id.empty() || id.size() > kIdBytesMax)
         return fail(Code::invalid, "an id has 1 to 256 bytes");
@@ -23,6 +25,8 @@ Status check_id(std::string_view id) {
     return ok();
 }
 
+namespace {
+
 Status check_raw(const std::string& name, const std::string& raw) {
     if (raw.empty()) return ok();
     if (auto json = check_json(raw); !json)
@@ -32,7 +36,8 @@ Status check_raw(const std::string& name, const std::string& raw) {
     return ok();
 }
 
-/// The value as the field stores it; empty raw (remove) becomes null.
+}  // namespace
+
 Result<std::string> declared_value(const Kind& kind, const Field& field, std::string raw) {
     if (raw.empty()) raw = "null";
     const auto wrong = [&](std::string_view want) {
@@ -70,12 +75,20 @@ Result<std::string> declared_value(const Kind& kind, const Field& field, std::st
     return raw;
 }
 
+namespace {
+
 Failure unknown_field(const Kind& kind, const std::string& name) {
     std::vector<std::string_view> names;
     for (const Field& field : kind.fields) names.push_back(field.name);
     const auto nearest = nearest_name(name, names);
-    return fail(Code::invalid, "a " + std::string(kind.noun) + " has no field '" + name + "'")
-        .with_hint(nearest ? "did you mean '" + std::string(*nearest) + "'?" : "");
+    return fail(Code::invalid, with_article(kind.noun) + " has no field '" + name + "'")
+        .with_hint(nearest ? "did you mean '" + std::string(*nearest) + "'?"
+                           : "undeclared collections take any member");
+}
+
+/// Whether a value of a marked field is one: what it says does not count.
+bool is_mark(std::string_view raw) {
+    return !raw.empty() && raw != "null" && raw != "false";
 }
 
 std::string text_of_raw(std::string_view raw) {
@@ -149,7 +162,7 @@ Status PlanImpl::check_fresh_for(const std::vector<Ticket*>& tickets) {
     for (const Ticket* ticket : tickets) {
         for (const Write& write : ticket->writes) {
             touched.insert(write.collection);
-            const Kind* kind = find_kind(write.collection);
+            const Kind* kind = find_collection(write.collection);
             if (kind == nullptr) continue;
             if (!write.check_references) continue;
             for (const ledger::Change& change : write.changes) {
@@ -251,8 +264,11 @@ Status PlanImpl::prepare(Group& group, Ticket& ticket) {
     std::string batch;
     if (ticket.writes.size() > 1) batch = x_ids.next();
     ticket.result = Written{};
+    const auto count = static_cast<std::int64_t>(ticket.writes.size());
     for (std::size_t i = 0; i < ticket.writes.size(); ++i) {
         Write& write = ticket.writes[i];
+        if (i % 256 == 255 && x_options.progress)
+            x_options.progress("preparing", static_cast<std::int64_t>(i), count);
         if (!ledger::is_collection_name(write.collection)) {
             return fail(Code::invalid, "'" + write.collection +
                                            "' is no collection's name: 1 to 64 of A-Z a-z 0-9 _ -");
@@ -308,7 +324,7 @@ Result<PlanImpl::Prepared> PlanImpl::finish(const std::string& collection,
 Status PlanImpl::check_reference(Group& group, const Field& field, const std::string& raw) {
     if (field.refers_to.empty() || raw == "null") return ok();
     const std::string name = text_of_raw(raw);
-    const Kind& target = *find_kind(field.refers_to);
+    const Kind& target = *find_collection(field.refers_to);
     TASKSTORE_LET(const StoredState stored, load(group, target.collection, name));
     if (stored.state.live()) return ok();
     for (const Field& other : target.fields) {
@@ -355,7 +371,7 @@ Status PlanImpl::check_unique(Group& group, const Kind& kind, const Field& field
 
 Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& write,
                                                     const ledger::EditOptions& options) {
-    const Kind* kind = find_kind(write.collection);
+    const Kind* kind = find_collection(write.collection);
     const ledger::Shape shape = shape_of(write.collection);
     const std::string id = write.id.empty() ? x_ids.next() : write.id;
     TASKSTORE_TRY(check_id(id));
@@ -387,7 +403,7 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
         }
         const Field* field = kind->field(change.name);
         if (field == nullptr) return unknown_field(*kind, change.name);
-        if (field->setter != FieldSetter::user)
+        if (!people_set(*field))
             return fail(Code::invalid, "'" + change.name + "' is set by the store");
     }
     if (kind != nullptr) {
@@ -410,13 +426,15 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
             if (change != nullptr) {
                 raw = change->raw_value;
             } else if (field.required) {
-                return fail(Code::invalid, "a " + std::string(kind->noun) + " needs " +
+                return fail(Code::invalid, with_article(kind->noun) + " needs " +
                                                std::string(field.name) + ": " +
                                                std::string(field.help));
             }
             if (field.setter == FieldSetter::user) {
                 TASKSTORE_LET(raw, declared_value(*kind, field, raw));
             }
+            if (field.setter == FieldSetter::marked)
+                raw = is_mark(raw) ? std::to_string(at.ms) : "null";
             if (write.check_references) TASKSTORE_TRY(check_reference(group, field, raw));
             if (field.unique) TASKSTORE_TRY(check_unique(group, *kind, field, raw, id));
             changes.push_back({std::string(field.name), raw});
@@ -436,7 +454,7 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
 
 Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& write,
                                                     const ledger::EditOptions& given_options) {
-    const Kind* kind = find_kind(write.collection);
+    const Kind* kind = find_collection(write.collection);
     const ledger::Shape shape = shape_of(write.collection);
     const std::string noun = kind != nullptr ? std::string(kind->noun) : write.collection;
     ledger::EditOptions options = given_options;
@@ -493,6 +511,12 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
             if (field == nullptr && before == nullptr) return unknown_field(*kind, change.name);
             if (field == nullptr) {
                 changes.push_back(change);
+                continue;
+            }
+            if (field->setter == FieldSetter::marked) {
+                const bool was = before != nullptr && is_mark(before->raw_value);
+                if (is_mark(change.raw_value) != was)
+                    changes.push_back({change.name, was ? "null" : std::to_string(at.ms)});
                 continue;
             }
             if (field->setter != FieldSetter::user)
@@ -601,7 +625,10 @@ Status PlanImpl::apply(std::vector<Prepared>& lines,
         offsets[collection] = file.offset;
     }
     std::map<Ticket*, std::int64_t> batches;
+    std::int64_t done = 0;
     for (const Prepared& line : lines) {
+        if (++done % 256 == 0 && x_options.progress)
+            x_options.progress("writing", done, static_cast<std::int64_t>(lines.size()));
         const FileRow& row = rows[line.collection];
         std::int64_t& offset = offsets[line.collection];
         const auto bytes = static_cast<std::int64_t>(line.text.size()) - 1;

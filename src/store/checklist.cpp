@@ -1,3 +1,4 @@
+#include <taskstore/base/display.hpp>
 #include <taskstore/base/hash.hpp>
 #include <taskstore/base/text.hpp>
 #include <taskstore/store/checklist.hpp>
@@ -76,22 +77,25 @@ void trim_end(std::string& content) {
 
 }  // namespace
 
-Result<std::vector<ChecklistSection>> read_checklist(std::string_view text, std::string_view name) {
+Result<std::vector<ChecklistSection>> read_checklist(std::string_view text,
+                                                     std::string_view given_path) {
+    const std::string name = repaired_utf8(given_path);
     if (text.size() > (64U << 20U))
-        return fail(Code::invalid, "'" + std::string(name) + "' is larger than 64 MiB");
+        return fail(Code::invalid, "'" + name + "' is larger than 64 MiB");
     if (const auto bad = first_invalid_utf8(text)) {
-        return fail(Code::invalid,
-                    "'" + std::string(name) + "' is not UTF-8: byte " + std::to_string(*bad + 1))
+        return fail(Code::invalid, "'" + name + "' is not UTF-8: byte " + std::to_string(*bad + 1))
             .with_hint("convert it, for example with iconv");
     }
     if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
         return fail(Code::invalid,
-                    "'" + std::string(name) + "' holds U+0000 at byte " + std::to_string(nul + 1));
+                    "'" + name + "' holds U+0000 at byte " + std::to_string(nul + 1));
     }
-    const std::string_view stem =
-        name.substr(0, name.rfind('.') == 0 ? std::string_view::npos : name.rfind('.'));
+    const std::size_t file = name.rfind('/') + 1;
+    const std::size_t dot = name.rfind('.');
+    const std::size_t stem_end = dot == std::string::npos || dot <= file ? name.size() : dot;
+    const std::string stem = name.substr(file, stem_end - file);
     std::array<std::string, 7> path;
-    path[0] = stem;
+    path[0] = name.substr(0, stem_end);
     std::map<std::string, int> repeats;
     const auto id_of = [&](std::string_view prefix, const std::string& key) {
         const int repeat = repeats[std::string(prefix) + key]++;

@@ -68,6 +68,17 @@ Result<Place> place_at(os::FileSystem& files, const std::string& folder) {
     return place_of(files, folder, {}, {});
 }
 
+std::string name_in_plan(os::FileSystem& files, const Place& place, const std::string& path) {
+    std::string root = place.work_tree;
+    // A store that was named may lie in a work tree all the same.
+    for (std::string at = place.folder; root.empty() && at != "/"; at = os::folder_of(at)) {
+        if (!git_folder(files, at).empty()) root = at;
+    }
+    if (root.empty()) root = os::folder_of(place.folder);
+    const std::string inside = root.ends_with('/') ? root : root + "/";
+    return path.starts_with(inside) ? path.substr(inside.size()) : path;
+}
+
 Status complete_gitignore(os::FileSystem& files, const Place& place) {
     const std::string path = os::join_path(place.folder, ".gitignore");
     const auto read = os::read_file(files, path, 1 << 20);

@@ -4,6 +4,7 @@ taskstore() { "$TASKSTORE" "$@"; }
 TASKSTORE=$(realpath "$1")
 export TASKSTORE_ACTOR=tester
 unset TASKSTORE_DIR
+export -n TASKSTORE_FULL  # a word of the tests, which the program would refuse
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"

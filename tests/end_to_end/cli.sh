@@ -36,6 +36,14 @@ expect 0 taskstore list-executions --status RUNNING; has "$out" "running"
 expect 0 taskstore execution set "$execution" --status done
 expect 0 taskstore show execution "$execution" --json; case "$out" in *'"completed_at":null'*) bad "completed_at was not set" ;; esac
 expect 0 taskstore show ts "$spec"
+expect 0 taskstore execution add --ts-id "$spec" --json; other=$(id_of "$out")
+expect 0 taskstore dependency add --from-exec-id "$execution" --to-exec-id "$other" --dependency-type notify --json; dependency=$(id_of "$out"); has "$out" '"resolved_at":null'
+expect 2 taskstore dependency set "$dependency" --resolved-at 5; has "$err" "now"
+expect 0 taskstore dependency set "$dependency" --resolved-at now --json; has "$out" '"resolved_at":1'
+expect 0 taskstore dependency list -f 'resolved_at!=null' --json; has "$out" "$dependency"
+expect 0 taskstore undo "$dependency" --json; has "$out" '"resolved_at":null'
+expect 0 taskstore record set dependencies "$dependency" resolved_at=now payload=7 --json; has "$out" '"resolved_at":1'; has "$out" '"payload":"7"'
+expect 0 taskstore dependency set "$dependency" --resolved-at none --json; has "$out" '"resolved_at":null'
 expect 0 taskstore workflow add --name review
 expect 4 taskstore workflow add --name review
 expect 0 taskstore stats --json; has "$out" '"prds":{"total":1'
@@ -57,6 +65,16 @@ expect 0 taskstore import list.md; has "$out" "1 PRDs, 2 task specs"
 expect 0 taskstore import list.md; has "$out" "nothing new"
 printf '# \xff\n' > bad.md; expect 2 taskstore import bad.md; has "$err" "UTF-8"
 expect 3 taskstore import missing.md
+mkdir -p one two && cp list.md one/ && cp list.md two/
+expect 0 taskstore import one/list.md; has "$out" "1 PRDs, 2 task specs"
+expect 0 taskstore import two/list.md; has "$out" "1 PRDs, 2 task specs"
+expect 0 taskstore import ./two/../one/list.md; has "$out" "nothing new"
+expect 0 taskstore -C one import list.md; has "$out" "nothing new"
+expect 0 taskstore import "$PWD/two/list.md" --store "$PWD/.taskstore"; has "$out" "nothing new"
+git clone -q . clone 2>/dev/null; cp -r one clone/; expect 0 taskstore -C clone import one/list.md
+for c in . clone; do taskstore -C $c sql "SELECT id FROM task_specs ORDER BY 1" | sort > ids.$c.txt 2>/dev/null || bad "sql in $c"; done
+[ -s ids.clone.txt ] && [ -z "$(comm -13 ids...txt ids.clone.txt)" ] || bad "a clone has other ids for the same file"
+rm -rf clone one two ids.*
 
 # JSON errors: one document on stderr, nothing on stdout.
 expect 3 taskstore show prd nothing --json; same "$out" ""; has "$err" '{"error":{"code":"not_found"'
@@ -74,13 +92,17 @@ expect 0 env TASKSTORE_CONFIG_LIST__LIMIT=9 "$TASKSTORE" config show; has "$out"
 expect 2 env TASKSTORE_CONFIG_LIST__LIMTI=9 "$TASKSTORE" config show; has "$err" "list.limit"
 printf 'list.limt = 1\n' > "$TASKSTORE_HOME/config.toml"; expect 2 taskstore list-prds; has "$err" "list.limit"
 rm "$TASKSTORE_HOME/config.toml"
+expect 2 env TASKSTORE_HOEM=/x "$TASKSTORE" config show; has "$err" "did you mean 'TASKSTORE_HOME'"
+expect 2 env TASK_STORE_PAHT=/x "$TASKSTORE" list-prds; has "$err" "TASK_STORE_PATH"
+expect 0 env TASKSTORE_TASK_ID=7 TASKSTORE_TASK_FENCE=1 "$TASKSTORE" config show
+for name in TASKSTORE_ACTOR TASKSTORE_DIR TASKSTORE_HOME TASK_STORE_BACKEND TASK_STORE_PATH TASK_STORE_URL NO_COLOR; do has "$out" "$name"; done
 printf '[databases]\ntasks = "postgres://h"\n' > .taskstore/config.toml; expect 7 taskstore list-prds; has "$err" "device"
 rm .taskstore/config.toml
 
 # Pages.
 expect 0 taskstore prd list --limit 1 --json
 cursor=$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["next_cursor"])' "$out")
-expect 0 taskstore prd list --limit 1 --cursor "$cursor" --json; has "$out" '"next_cursor":null'
+expect 0 taskstore prd list --limit 100 --cursor "$cursor" --json; has "$out" '"next_cursor":null'
 expect 2 taskstore prd list --cursor nonsense
 
 # The cache may go at any moment, and damaged lines are named.
@@ -94,5 +116,105 @@ expect 0 taskstore doctor; has "$out" "damaged_line"
 printf '{"id":"torn' >> .taskstore/prds.jsonl
 expect 0 taskstore prd add --title after-torn; has "$err" "never acknowledged"
 expect 0 taskstore -C / --store "$scratch/.taskstore" list-prds; has "$out" "after-torn"
+
+# Ids in all collections: a whole one wins, doubt is said, deleted records count.
+expect 0 taskstore record add notes text=1 --id same; expect 0 taskstore record add jobs text=1 --id same
+expect 4 taskstore history same; has "$err" "notes same"; has "$err" "jobs same"
+expect 0 taskstore history jobs same; has "$out" "jobs same"
+expect 0 taskstore record rm jobs same; expect 0 taskstore history same; has "$out" "notes"
+expect 0 taskstore history jobs am; has "$out" "deleted"
+expect 0 taskstore undo jobs sam; expect 0 taskstore record get jobs same
+expect 3 taskstore history nowhere
+
+# What others wrote moves no cursor: escapes of C0 and C1, DEL, texts that turn around.
+hostile=$(printf 'x\033]0;owned\007\302\233 31mred\177\342\200\256end')
+printf '{"id":"h\\u001b[2J","title":"%s","status":"\\u001b[31m","updated_at":1,"\\u001b[1mname":"\\u001b[2J"}\n' "$(printf %s "$hostile" | sed 's/\x1b/\\u001b/g;s/\x07/\\u0007/g')" >> .taskstore/prds.jsonl
+printf 'broken \033[31m\n' >> .taskstore/prds.jsonl
+clean() {
+  "$TASKSTORE" "$@" >"$scratch/all" 2>&1
+  python3 -c 'import sys; t=open(sys.argv[1],"rb").read().decode(); assert not any((ord(c)<32 and c not in "\n\t") or 127<=ord(c)<160 for c in t), t' "$scratch/all" || bad "a control character came through: taskstore $*"
+}
+for words in "prd list" "prd list --json" "list-prds" "prd show h" "prd show h --json" "record get prds h" "history prds h" "history prds h --json" "doctor" "doctor --json" "sync" "stats"; do clean $words; done
+clean prd show "$hostile"; clean prd show "$hostile" --json; clean "$hostile"; clean prd list -f "title=$hostile"; clean sql "SELECT title AS '$hostile' FROM prds"
+clean sql "SELECT title FROM prds" --json; clean import "$hostile.md"
+expect 0 taskstore prd set 'h' --status draft --force
+
+# Numbers and bytes that JSON cannot spell.
+expect 0 taskstore sql 'SELECT 1e999, -1e999, 0.5' --json; has "$out" '"rows":[[null,null,0.5]]'
+expect 0 taskstore sql "SELECT CAST(x'61ff62' AS TEXT)" --json; same "$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["data"]["rows"][0][0])' "$out")" $'a\ufffdb'
+for n in 1e400 -1e400 7; do expect 0 taskstore record add numbers n=$n --id "n$n"; done
+seen=""; cursor=""
+for i in 1 2 3; do
+  expect 0 taskstore record list numbers --order n --limit 1 --json --cursor "$cursor"
+  seen="$seen $(python3 -c 'import json,sys; d=json.loads(sys.argv[1]); print(d["data"][0]["id"])' "$out")"
+  cursor=$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["next_cursor"] or "")' "$out")
+done
+same "$seen" " n-1e400 n7 n1e400"
+
+# Usage errors.
+expect 2 taskstore; expect 2 taskstore --bogus; has "$err" "--bogus"; expect 2 taskstore --stor; has "$err" "did you mean '--store'"
+expect 2 taskstore -C; has "$err" "needs a value"; expect 2 taskstore prd list -C; expect 2 taskstore --json; has "$err" '{"error":{"code":"invalid"'
+expect 2 taskstore -C ""; expect 2 taskstore prd add --title x --id ""; has "$err" "--id is empty"
+expect 2 taskstore record list notes -f 'a"b=1'; has "$err" "member"; expect 2 taskstore execution add; has "$err" "an execution"
+expect 2 taskstore frobnicate --help; expect 0 taskstore prd --help; has "$out" "prd add"; expect 0 taskstore help prd set; has "$out" "--force"
+for words in "--json --help" "prd add --json --help" "--help --json" "help prd --json"; do
+  expect 0 taskstore $words; python3 -c 'import json,sys; assert json.loads(sys.argv[1])["kind"]=="help"' "$out" || bad "$words is no help document"
+done
+for words in "frobnicate" "prd add" "prd show zzz" "import none.md" "sql nonsense" "prd list --limit x" "history zzz"; do
+  "$TASKSTORE" $words --json 2>"$scratch/err" && bad "$words passed"
+  python3 -c 'import json,sys; e=json.load(open(sys.argv[1]))["error"]; assert e["code"] and e["message"] and e["hint"]' "$scratch/err" || bad "$words: no error with a hint: $(cat "$scratch/err")"
+done
+
+# Notes: each once, as JSON under --json, none with --quiet.
+printf 'broken\n' >> .taskstore/notes.jsonl
+expect 0 taskstore sync --rebuild --json
+python3 -c 'import json,sys; lines=[json.loads(l)["note"]["message"] for l in sys.argv[1].splitlines()]; assert lines and len(set(lines))==len(lines)' "$err" || bad "notes under --json: $err"
+expect 0 taskstore sync --rebuild --quiet; same "$err" ""
+
+# store.db as a folder is said, not guessed.
+mkdir -p folder/.taskstore/store.db && expect 0 git -C folder init -q && expect 1 taskstore -C folder list-prds; has "$err" "is a folder"; has "$err" "move the folder away"
+rm -rf folder
+
+# Filters: lists, groups, declared types.
+for s in draft ready active; do expect 0 taskstore prd add --title "filter $s" --status $s --description 1.10; done
+count() { expect 0 taskstore prd list --count "$@"; echo "$out"; }
+same "$(count -f 'title~filter AND status in (draft,READY)')" 2
+same "$(count -f 'title="filter ready" OR (title~filter AND status=active)')" 2
+same "$(count -f description=1.10)" 3; same "$(count -f description=1.1)" 0; same "$(count -f review_passes=0 -f title~filter)" 3
+expect 2 taskstore prd list -f 'review_passes=many'; has "$err" "whole number"
+expect 2 taskstore prd list -f 'status in (nonsense)'; expect 2 taskstore prd list -f '(status=draft'
+
+# Values follow the declared type; text comes from files and standard input too.
+expect 0 taskstore record add prds title=2024 description=true --id typed --json; has "$out" '"title":"2024"'; has "$out" '"description":"true"'
+expect 0 taskstore record add prd title=1.10 review_passes=3 --id typed2 --json; has "$out" '"title":"1.10"'; has "$out" '"review_passes":3'
+expect 2 taskstore record set prds typed2 review_passes=1.5
+expect 0 taskstore record add notes n=1.10 b=true t=hello o='{"a":[1]}' q='"5"' --id typed --json; has "$out" '"n":1.10,"b":true,"t":"hello","o":{"a":[1]},"q":"5"'
+printf 'two\nlines\n' > text.txt
+expect 0 taskstore prd set typed --description @text.txt --json; has "$out" '"description":"two\nlines"'
+printf 'from stdin\n' | { expect 0 taskstore prd set typed --title - --json; has "$out" '"title":"from stdin"'; }
+expect 0 taskstore prd set typed --title @@home --json; has "$out" '"title":"@home"'
+expect 0 taskstore record set notes typed t=@text.txt --json; has "$out" '"t":"two\nlines"'
+expect 2 taskstore prd set typed --title - --description - < text.txt; has "$err" "twice"
+expect 3 taskstore prd set typed --title @missing.txt
+
+# Work over a second shows a bar on a terminal, with rate and time left, and takes it away.
+{ echo '# Big'; seq -f '- [ ] item %.0f' 1 3000; } > big.md
+python3 - "$TASKSTORE" <<'EOF' || bad "no progress bar"
+import os, pty, sys
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(sys.argv[1], ["taskstore", "import", "big.md"])
+seen = b""
+try:
+    while part := os.read(terminal, 65536):
+        seen += part
+except OSError:
+    pass
+ok = os.waitpid(child, 0)[1] == 0
+lines = seen.split(b"\r\x1b[K")
+assert ok and lines[-1].startswith(b"imported big.md"), seen[-400:]
+assert any(b"/s" in line and b"s left" in line for line in lines) or len(lines) == 1, seen[-400:]
+EOF
+
 expect 0 taskstore --help; expect 0 taskstore prd add --help; has "$out" "--title"
 finish

@@ -2,6 +2,7 @@
 
 #include "context.hpp"
 
+#include <taskstore/base/display.hpp>
 #include <taskstore/base/text.hpp>
 
 #include <algorithm>
@@ -33,7 +34,8 @@ constexpr std::array kRm{
     Option{"if-revision", 0, "R", "only if the record is still at this revision"}};
 constexpr std::array kList{
     Option{"status", 0, "S", "only records in this status"},
-    Option{"filter", 'f', "F", "FIELD=VALUE; also != < <= > >= ~", true},
+    Option{"filter", 'f', "F",
+           "FIELD=VALUE; also != < <= > >= ~ and 'FIELD in (A,B)'; AND, OR, ( )", true},
     Option{"any", 0, "", "filters are alternatives (OR) instead of all of them"},
     Option{"order", 0, "FIELD", "order by FIELD; -FIELD descends"},
     Option{"limit", 0, "N", "at most N records"},
@@ -44,18 +46,23 @@ constexpr std::array kState{Option{"hash", 0, "", "SHA-256 of all live records a
 constexpr std::array kFeatures{Option{"features", 0, "", "what was built in"}};
 constexpr std::array<Option, 0> kNone{};
 
-#define TASKSTORE_KIND_COMMANDS(noun, argument_example, add_example)                             \
-    Command{noun " add",  "",  "create a " noun, kAdd, "taskstore " noun " add " add_example,    \
-            run_kind_add, true},                                                                 \
+#define TASKSTORE_KIND_COMMANDS(noun, article, argument_example, add_example)                    \
+    Command{noun " add",                                                                         \
+            "",                                                                                  \
+            "create " article " " noun,                                                          \
+            kAdd,                                                                                \
+            "taskstore " noun " add " add_example,                                               \
+            run_kind_add,                                                                        \
+            true},                                                                               \
         Command{noun " set",                                                                     \
                 "ID",                                                                            \
-                "change fields of a " noun,                                                      \
+                "change fields of " article " " noun,                                            \
                 kSet,                                                                            \
                 "taskstore " noun " set " argument_example,                                      \
                 run_kind_set,                                                                    \
                 true},                                                                           \
-        Command{                                                                                 \
-            noun " rm", "ID", "delete a " noun, kRm, "taskstore " noun " rm 3f9a", run_kind_rm}, \
+        Command{noun " rm", "ID", "delete " article " " noun, kRm, "taskstore " noun " rm 3f9a", \
+                run_kind_rm},                                                                    \
         Command{noun " list", "", "list them", kList, "taskstore " noun " list --limit 20",      \
                 run_kind_list},                                                                  \
         Command {                                                                                \
@@ -79,14 +86,15 @@ constexpr std::array kCommands{
             "taskstore show prd 3f9a", run_show},
     Command{"stats", "", "how many records, by kind and status", kNone, "taskstore stats --json",
             run_stats},
-    TASKSTORE_KIND_COMMANDS("prd", "3f9a --status ready", "--title 'Search' --content plan.md"),
-    TASKSTORE_KIND_COMMANDS("spec", "3f9a --status running",
+    TASKSTORE_KIND_COMMANDS("prd", "a", "3f9a --status ready",
+                            "--title 'Search' --content plan.md"),
+    TASKSTORE_KIND_COMMANDS("spec", "a", "3f9a --status running",
                             "--prd-id 3f9a --phase-name 'Build the index'"),
-    TASKSTORE_KIND_COMMANDS("execution", "3f9a --status complete",
+    TASKSTORE_KIND_COMMANDS("execution", "an", "3f9a --status complete",
                             "--ts-id 3f9a --branch-name main"),
-    TASKSTORE_KIND_COMMANDS("dependency", "3f9a --payload done",
+    TASKSTORE_KIND_COMMANDS("dependency", "a", "3f9a --resolved-at now --payload done",
                             "--from-exec-id 1a --to-exec-id 2b --dependency-type notify"),
-    TASKSTORE_KIND_COMMANDS("workflow", "3f9a --description 'two reviews'",
+    TASKSTORE_KIND_COMMANDS("workflow", "a", "3f9a --description 'two reviews'",
                             "--name review --awl-code flow.awl"),
     Command{"record add", "COLLECTION [FIELD=VALUE]…", "create a record in any collection", kAdd,
             "taskstore record add notes text='call back' priority=2", run_record_add},
@@ -102,9 +110,10 @@ constexpr std::array kCommands{
             "take in a Markdown checklist: headings become PRDs, items task specs; twice changes "
             "nothing",
             kNone, "taskstore import docs/roadmap.md", run_import},
-    Command{"history", "ID", "every version of a record: what changed, when and by whom", kNone,
-            "taskstore history 3f9a", run_history},
-    Command{"undo", "[ID]",
+    Command{"history", "[COLLECTION] ID",
+            "every version of a record, deleted ones too: what changed, when and by whom", kNone,
+            "taskstore history 3f9a\ntaskstore history notes n1", run_history},
+    Command{"undo", "[COLLECTION] [ID]",
             "take back the last change, of one record or of the plan, by a new line", kNone,
             "taskstore undo 3f9a", run_undo},
     Command{"state", "", "a hash that is equal wherever the ledgers are equal", kState,
@@ -120,6 +129,14 @@ constexpr std::array kCommands{
 
 #undef TASKSTORE_KIND_COMMANDS
 
+std::string_view value_name(const records::Field& field) {
+    if (field.document) return "FILE|-";
+    if (field.setter == records::FieldSetter::marked) return "now|none";
+    if (field.type == records::FieldType::integer) return "N";
+    if (field.type == records::FieldType::choice) return "WORD";
+    return field.refers_to.empty() ? "TEXT" : "ID";
+}
+
 /// The options of a command: its own, the global ones, and for records one per field that people
 /// set.
 std::vector<Option> options_of(const Command& command, std::vector<std::string>& names) {
@@ -129,10 +146,10 @@ std::vector<Option> options_of(const Command& command, std::vector<std::string>&
             records::find_kind(command.words.substr(0, command.words.find(' ')));
         names.reserve(kind->fields.size());
         for (const records::Field& field : kind->fields) {
-            if (field.setter != records::FieldSetter::user) continue;
+            if (!records::people_set(field)) continue;
             std::string& name = names.emplace_back(field.name);
             std::ranges::replace(name, '_', '-');
-            options.push_back({name, 0, field.document ? "FILE|-" : "V", field.help});
+            options.push_back({name, 0, value_name(field), field.help});
         }
     }
     options.insert(options.end(), kGlobal.begin(), kGlobal.end());
@@ -141,9 +158,11 @@ std::vector<Option> options_of(const Command& command, std::vector<std::string>&
 
 Failure unknown(std::string_view what, const std::string& word,
                 const std::vector<std::string_view>& known, std::string_view help) {
-    const auto nearest = nearest_name(word, known);
+    const std::size_t start = std::min(word.find_first_not_of('-'), word.size());
+    const auto nearest = nearest_name(std::string_view(word).substr(start), known);
+    const std::string dashes = start > 0 ? "--" : "";
     return fail(Code::invalid, std::string(what) + " '" + word + "'")
-        .with_hint(nearest ? "did you mean '" + std::string(*nearest) + "'?"
+        .with_hint(nearest ? "did you mean '" + dashes + std::string(*nearest) + "'?"
                            : "see '" + std::string(help) + "'");
 }
 
@@ -166,6 +185,36 @@ std::pair<std::size_t, std::size_t> wanted(std::string_view arguments) {
     return {least, most};
 }
 
+/// Where no command says which options there are: the global ones, with their values.
+Status only_global(const std::vector<std::string>& words, Invocation& call) {
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const std::string& word = words[i];
+        if (!word.starts_with('-') || word == "-" || word == "--") continue;
+        const std::string name = word.substr(0, word.find('='));
+        const auto option = std::ranges::find_if(kGlobal, [&](const Option& known) {
+            return (!known.name.empty() && name == "--" + std::string(known.name)) ||
+                   (known.letter != '\0' && name == std::string("-") + known.letter);
+        });
+        // With a command word beside it the word is at fault, not an option that may belong to it.
+        const bool alone = std::ranges::all_of(
+            words, [](const std::string& other) { return other.starts_with('-'); });
+        if (option == kGlobal.end()) {
+            if (!alone) continue;
+            std::vector<std::string_view> known;
+            for (const Option& one : kGlobal) known.push_back(one.name);
+            return unknown("taskstore has no option", name, known, "taskstore --help");
+        }
+        const bool missing = !option->value.empty() && name == word && ++i >= words.size();
+        if (missing)
+            return fail(Code::invalid,
+                        "option " + name + " needs a value: " + std::string(option->help))
+                .with_hint("see 'taskstore --help'");
+        call.options[option->name.empty() ? std::string(1, option->letter)
+                                          : std::string(option->name)];
+    }
+    return ok();
+}
+
 }  // namespace
 
 std::span<const Command> commands() {
@@ -183,16 +232,19 @@ Result<Invocation> parse(const std::vector<std::string>& words) {
     // The command's words come first, before or between global options; find them before options
     // are judged.
     std::vector<std::string> leading;
-    for (std::size_t i = 0; i < words.size() && leading.size() < 2; ++i) {
+    bool asks_help = false;
+    for (std::size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
         const std::string& word = words[i];
         if (word == "-C" || word == "--store" || word == "-s") {
             ++i;
-        } else if (!word.starts_with('-')) {
+        } else if (word == "-h" || word == "--help") {
+            asks_help = true;
+        } else if (!word.starts_with('-') && leading.size() < 3) {
             leading.push_back(word);
-        } else if (word == "--") {
-            break;
         }
     }
+    const bool help_command = !leading.empty() && leading[0] == "help";
+    if (help_command) leading.erase(leading.begin());
     if (!leading.empty() && (leading[0] == "ts" || leading[0] == "task-spec")) leading[0] = "spec";
     for (const Command& command : kCommands) {
         const std::size_t count = words_in(command.words);
@@ -201,15 +253,12 @@ Result<Invocation> parse(const std::vector<std::string>& words) {
                                      : "";
         if (both == command.words) call.command = &command;
     }
-    const bool asks_help = std::ranges::any_of(
-        words, [](const std::string& word) { return word == "--help" || word == "-h"; });
-    if (leading.empty() || leading[0] == "help" || (call.command == nullptr && asks_help)) {
+    if (call.command == nullptr || help_command) TASKSTORE_TRY(only_global(words, call));
+    if (leading.empty() && !help_command && !asks_help && !words.empty()) {
+        return fail(Code::invalid, "no command is given").with_hint("see 'taskstore --help'");
+    }
+    if (leading.empty() || (help_command && call.command != nullptr)) {
         call.help = true;
-        if (leading.size() > 1) {
-            for (const Command& command : kCommands) {
-                if (command.words == leading[1]) call.command = &command;
-            }
-        }
         return call;
     }
     if (call.command == nullptr) {
@@ -220,13 +269,19 @@ Result<Invocation> parse(const std::vector<std::string>& words) {
                 known.push_back(command.words.substr(start.size()));
         }
         if (!known.empty()) {
+            if (leading.size() < 2 && (asks_help || help_command)) {
+                call.help = true;
+                call.topic = leading[0];
+                return call;
+            }
             std::string list;
             for (const std::string_view word : known)
                 list += (list.empty() ? "" : ", ") + std::string(word);
             if (leading.size() < 2)
-                return fail(Code::invalid, "'" + leading[0] + "' needs a verb: " + list);
+                return fail(Code::invalid, "'" + leading[0] + "' needs a verb: " + list)
+                    .with_hint("see 'taskstore " + leading[0] + " --help'");
             return unknown("'" + leading[0] + "' has no verb", leading[1], known,
-                           "taskstore --help");
+                           "taskstore " + leading[0] + " --help");
         }
         for (const Command& command : kCommands)
             known.push_back(command.words.substr(0, command.words.find(' ')));
@@ -235,6 +290,9 @@ Result<Invocation> parse(const std::vector<std::string>& words) {
     std::vector<std::string> names;
     const std::vector<Option> options = options_of(*call.command, names);
     const std::string help = "taskstore " + std::string(call.command->words) + " --help";
+    const auto is_field = [&](const Option& option) {
+        return std::ranges::find(names, option.name) != names.end();
+    };
     bool only_arguments = false;
     for (std::size_t i = 0; i < words.size(); ++i) {
         const std::string& word = words[i];
@@ -262,17 +320,25 @@ Result<Invocation> parse(const std::vector<std::string>& words) {
             option->name.empty() ? std::string(1, option->letter) : std::string(option->name);
         if (option->value.empty()) {
             if (equals != std::string::npos)
-                return fail(Code::invalid, "option " + name + " takes no value");
+                return fail(Code::invalid, "option " + name + " takes no value")
+                    .with_hint("see '" + help + "'");
             call.options[key].emplace_back();
             continue;
         }
         if (equals == std::string::npos && i + 1 >= words.size())
             return fail(Code::invalid,
-                        "option " + name + " needs a value: " + std::string(option->help));
+                        "option " + name + " needs a value: " + std::string(option->help))
+                .with_hint("see '" + help + "'");
         auto& values = call.options[key];
         if (!values.empty() && !option->repeats)
-            return fail(Code::invalid, "option " + name + " stands twice");
+            return fail(Code::invalid, "option " + name + " stands twice")
+                .with_hint("leave one of them away");
         values.push_back(equals != std::string::npos ? word.substr(equals + 1) : words[++i]);
+        // The fields of a record may be emptied; what steers the command may not be forgotten. An
+        // empty cursor is that of a first page.
+        if (values.back().empty() && key != "cursor" && !is_field(*option))
+            return fail(Code::invalid, "option " + name + " is empty")
+                .with_hint("leave it away, or give it a value: " + std::string(option->help));
     }
     call.help = call.has("help");
     call.arguments.assign(
@@ -300,6 +366,10 @@ std::string help_of(const Command& command) {
         left.append(left.size() < 26 ? 26 - left.size() : 1, ' ');
         out += left + std::string(option.help) + "\n";
     }
+    if (command.record_fields)
+        out +=
+            "\nTEXT is taken as written, or from a file with @FILE, or from standard input with - "
+            "(@@ for an @ at its start).\nID is any unique part of an id.\n";
     out += "\nExamples\n";
     for (std::size_t at = 0; at < command.examples.size();) {
         const std::size_t end = std::min(command.examples.find('\n', at), command.examples.size());
@@ -309,11 +379,12 @@ std::string help_of(const Command& command) {
     return out;
 }
 
-std::string overview() {
+std::string overview(std::string_view topic) {
     std::string out =
         "taskstore: plans that travel with git, kept durably\n\nusage: taskstore COMMAND "
         "[ARGUMENTS] [OPTIONS]\n\n";
     for (const Command& command : kCommands) {
+        if (!topic.empty() && !command.words.starts_with(std::string(topic) + " ")) continue;
         std::string left = "  " + std::string(command.words) +
                            (command.arguments.empty() ? "" : " ") + std::string(command.arguments);
         const std::size_t width = display_width(left);
@@ -325,6 +396,48 @@ std::string overview() {
            "options and examples.\n"
            "Exit codes: 0 success, 1 failure, 2 usage, 3 not found, 4 conflict, 5 unavailable, 6 "
            "corrupt, 7 not permitted, 8 outcome unknown.\n";
+}
+
+std::string help_json(const Invocation& call) {
+    std::string data;
+    JsonWriter writer(data);
+    const auto head = [&](const Command& command) {
+        writer.begin_object()
+            .key("command")
+            .string(command.words)
+            .key("arguments")
+            .string(command.arguments)
+            .key("help")
+            .string(command.help);
+    };
+    if (call.command == nullptr) {
+        writer.begin_array();
+        for (const Command& command : kCommands) {
+            if (!call.topic.empty() && !command.words.starts_with(call.topic + " ")) continue;
+            head(command);
+            writer.end_object();
+        }
+        writer.end_array();
+        return data;
+    }
+    head(*call.command);
+    writer.key("options").begin_array();
+    std::vector<std::string> names;
+    for (const Option& option : options_of(*call.command, names)) {
+        const std::string letter = option.letter == '\0' ? "" : std::string(1, option.letter);
+        writer.begin_object().key("name").string(option.name).key("letter").string(letter);
+        writer.key("value").string(option.value).key("help").string(option.help);
+        writer.key("repeats").boolean(option.repeats).end_object();
+    }
+    writer.end_array().key("examples").begin_array();
+    const std::string_view examples = call.command->examples;
+    for (std::size_t at = 0; at < examples.size();) {
+        const std::size_t end = std::min(examples.find('\n', at), examples.size());
+        writer.string(examples.substr(at, end - at));
+        at = end + 1;
+    }
+    writer.end_array().end_object();
+    return data;
 }
 
 }  // namespace taskstore::cli

@@ -39,6 +39,7 @@ struct Invocation {
     std::vector<std::string> arguments;
     std::map<std::string, std::vector<std::string>, std::less<>> options;
     bool help = false;
+    std::string topic;  ///< Help on all commands that begin with this word; empty: on all.
 
     bool has(std::string_view option) const { return options.contains(option); }
     /// The last one given, or `other`.
@@ -49,6 +50,8 @@ std::span<const Command> commands();
 /// invalid, with the nearest word, for what the table does not have.
 Result<Invocation> parse(const std::vector<std::string>& words);
 std::string help_of(const Command& command);
-std::string overview();
+std::string overview(std::string_view topic);
+/// The same as data of a JSON document.
+std::string help_json(const Invocation& call);
 
 }  // namespace taskstore::cli

@@ -1,11 +1,15 @@
 #include "context.hpp"
 
+#include <taskstore/base/display.hpp>
 #include <taskstore/base/text.hpp>
 
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
+#include <utility>
 
 namespace taskstore::cli {
 
@@ -104,9 +108,8 @@ Result<records::Plan*> Context::plan(bool make) {
     options.replica_path = at.replica_path;
     options.actor = config->text("user.actor").empty() ? user_name() : config->text("user.actor");
     options.ahead_ms_max = config->integer("ledger.ahead_ms_max");
-    x_progress = std::make_unique<Progress>(!quiet && !json);
     options.progress = [this](std::string_view what, std::int64_t done, std::int64_t total) {
-        x_progress->show(what, done, total);
+        progress(what, done, total);
     };
     TASKSTORE_LET(x_plan, records::Plan::open(files, driver, clock, random, std::move(options)));
     flush_notes();
@@ -118,12 +121,28 @@ void Context::flush_notes() {
     for (const std::string& text : x_plan->take_notes()) warn(text);
 }
 
-void Context::warn(std::string_view text) const {
-    if (quiet) return;
-    std::fprintf(stderr, "taskstore: note: %.*s\n", static_cast<int>(text.size()), text.data());
+void Context::warn(std::string_view text) {
+    if (quiet || !x_noted.insert(std::string(text)).second) return;
+    end_progress();
+    std::string line;
+    if (json) {
+        JsonWriter(line)
+            .begin_object()
+            .key("note")
+            .begin_object()
+            .key("message")
+            .string(text)
+            .end_object()
+            .end_object();
+        line = printable_json(line);
+    } else {
+        line = "taskstore: note: " + printable_text(text);
+    }
+    std::fprintf(stderr, "%s\n", line.c_str());
 }
 
 void Context::print(std::string_view text) const {
+    end_progress();
     std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
@@ -144,12 +163,31 @@ void Context::print_json(std::string_view kind, std::string_view data,
     else
         writer.string(next_cursor);
     writer.end_object();
-    print(out + "\n");
+    print(printable_json(out) + "\n");
+}
+
+void Context::end_progress() const {
+    if (x_progress) x_progress->clear();
+}
+
+std::string Context::absolute(const std::string& path) const {
+    std::error_code error;
+    std::filesystem::path base = std::filesystem::current_path(error);
+    if (call.has("C")) base /= call.value("C");
+    const auto real = std::filesystem::weakly_canonical(base / path, error);
+    return error ? path : real.string();
+}
+
+void Context::progress(std::string_view what, std::int64_t done, std::int64_t total) {
+    if (!x_progress) x_progress = std::make_unique<Progress>(!quiet && !json);
+    x_progress->show(what, done, total);
 }
 
 Result<std::string> Context::read_text(const std::string& path) {
     std::string text;
     if (path == "-") {
+        if (std::exchange(x_stdin_read, true))
+            return fail(Code::invalid, "'-' stands twice: standard input can be read once");
         char buffer[65536];
         while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, stdin))
             text.append(buffer, got);

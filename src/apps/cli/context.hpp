@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 
 namespace taskstore::cli {
 
@@ -36,16 +37,26 @@ struct Context {
     Result<records::Plan*> plan(bool make = false);
     /// Warnings gathered so far go to stderr.
     void flush_notes();
-    void warn(std::string_view text) const;
+    /// One note on stderr, each text once; a line of JSON with --json: {"note":{"message":…}}.
+    void warn(std::string_view text);
 
     /// The one JSON document of a success.
     void print_json(std::string_view kind, std::string_view data,
                     std::string_view next_cursor = {}) const;
+    /// What was not written by us must have gone through base/display.hpp.
     void print(std::string_view text) const;
-    /// Reads a text option's value: itself, or from a file or `-` where the option says so.
+    /// A path of the command line, with symbolic links followed as far as the file system has them.
+    std::string absolute(const std::string& path) const;
+    /// Work that may take over a second tells of itself.
+    void progress(std::string_view what, std::int64_t done, std::int64_t total);
+    /// Takes that line away, for other output.
+    void end_progress() const;
+    /// The text of a file, or of standard input for `-` (once).
     Result<std::string> read_text(const std::string& path);
 
   private:
+    bool x_stdin_read = false;
+    std::set<std::string, std::less<>> x_noted;
     std::unique_ptr<Progress> x_progress;
     std::optional<config::Config> x_settings;
     std::unique_ptr<records::Plan> x_plan;

@@ -2,14 +2,44 @@
 
 #include "context.hpp"
 
+#include <taskstore/base/display.hpp>
+
 #include <algorithm>
 #include <cstdio>
 
 namespace taskstore::cli {
 namespace {
 
-int report(const Error& error, bool json) {
+/// What to do next, where the error itself does not say.
+std::string hint_of(const Error& error, const Command* command) {
+    if (!error.hint.empty()) return error.hint;
+    switch (error.code) {
+        case Code::invalid:
+            return "see 'taskstore " +
+                   (command != nullptr ? std::string(command->words) + " " : std::string()) +
+                   "--help'";
+        case Code::not_found:
+            return "'taskstore stats' says what is here, 'taskstore KIND list' shows ids";
+        case Code::exists:
+            return "choose another, or change the one that is there with 'set'";
+        case Code::conflict:
+            return "look at it again, then repeat the change";
+        case Code::corrupt:
+            return "'taskstore doctor' lists what is damaged and how to mend it";
+        case Code::denied:
+            return "look at who may read and write the files that are named";
+        case Code::unsupported:
+            return "'taskstore version --features' says what this program can do";
+        case Code::outcome_unknown:
+            return "run 'taskstore sync', then look whether the change is there";
+        default:
+            return row_of(error.code).retryable ? "try again" : "'taskstore doctor' may tell more";
+    }
+}
+
+int report(const Error& error, bool json, const Command* command) {
     const CodeRow& row = row_of(error.code);
+    const std::string hint = hint_of(error, command);
     if (json) {
         std::string out;
         JsonWriter writer(out);
@@ -20,30 +50,37 @@ int report(const Error& error, bool json) {
             .string(row.name)
             .key("message")
             .string(error.message);
-        writer.key("hint").string(error.hint).end_object().end_object();
-        std::fprintf(stderr, "%s\n", out.c_str());
+        writer.key("hint").string(hint).end_object().end_object();
+        std::fprintf(stderr, "%s\n", printable_json(out).c_str());
     } else {
-        std::fprintf(stderr, "taskstore: %s\n", error.message.c_str());
-        if (!error.hint.empty()) std::fprintf(stderr, "  %s\n", error.hint.c_str());
+        std::fprintf(stderr, "taskstore: %s\n", printable_text(error.message).c_str());
+        std::fprintf(stderr, "  %s\n", printable_text(hint).c_str());
     }
     return row.exit_code;
 }
 
 int run(const std::vector<std::string>& words) {
-    const bool json = std::ranges::find(words, "--json") != words.end();
+    const auto end = std::ranges::find(words, "--");
+    const bool json = std::find(words.begin(), end, "--json") != end;
     auto call = parse(words);
-    if (!call) return report(call.error(), json);
-    if (call->help) {
-        const std::string text = call->command != nullptr ? help_of(*call->command) : overview();
-        std::fputs(text.c_str(), stdout);
-        return words.empty() ? 2 : 0;
-    }
+    if (!call) return report(call.error(), json, nullptr);
+    const bool help = call->help;
+    const Command* const command = call->command;
     Context context(std::move(*call));
-    const Status status = context.call.command->run(context);
+    Status status;
+    if (help && json)
+        context.print_json("help", help_json(context.call));
+    else if (help)
+        context.print(command != nullptr ? help_of(*command) : overview(context.call.topic));
+    else
+        status = command->run(context);
     context.flush_notes();
+    context.end_progress();
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
-        return report(Error{Code::failed, "standard output cannot be written", {}, 0}, json);
-    return status ? 0 : report(status.error(), json);
+        return report(Error{Code::failed, "standard output cannot be written", {}, 0}, json,
+                      command);
+    if (!status) return report(status.error(), json, command);
+    return words.empty() ? row_of(Code::invalid).exit_code : 0;
 }
 
 }  // namespace

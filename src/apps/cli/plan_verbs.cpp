@@ -2,6 +2,7 @@
 
 #include "context.hpp"
 
+#include <taskstore/base/display.hpp>
 #include <taskstore/base/text.hpp>
 
 #include <algorithm>
@@ -76,7 +77,7 @@ Status print_list(Context& context, records::Plan& plan, records::Query query,
     if (context.call.has("status")) {
         const Kind* kind = records::find_kind(query.collection);
         if (kind != nullptr && kind->field("status") == nullptr)
-            return fail(Code::invalid, "a " + std::string(kind->noun) + " has no status");
+            return fail(Code::invalid, records::with_article(kind->noun) + " has no status");
         query.filter.parts.push_back(records::Filter::compare(
             "status", records::Op::eq, quoted(context.call.value("status"))));
     }
@@ -134,8 +135,16 @@ Status print_record(Context& context, const Record& record) {
         return ok();
     }
     TASKSTORE_LET(const Json json, Json::parse(record.data));
+    const Terminal& terminal = context.terminal;
     std::size_t width = 8;
-    for (const std::string& name : json.names()) width = std::max(width, display_width(name));
+    for (const std::string& name : json.names())
+        width = std::max(width, display_width(fit(name, 40)));
+    const auto row = [&](const std::string& name, std::string_view text, Colour colour) {
+        const std::string title = fit(name, 40);
+        context.print(terminal.paint(Colour::grey, title) +
+                      std::string(width - display_width(title) + 2, ' ') +
+                      terminal.paint(colour, printable_line(text)) + "\n");
+    };
     std::string blocks;
     for (const std::string& name : json.names()) {
         const Json value = json.get(name);
@@ -143,20 +152,16 @@ Status print_record(Context& context, const Record& record) {
         std::string text = text_of(value);
         if (text.empty()) continue;
         if (text.find('\n') != std::string::npos || name == "content" || name == "awl_code") {
-            blocks += "\n" + context.terminal.paint(Colour::grey, name) + "\n" + text +
-                      (text.ends_with('\n') ? "" : "\n");
+            blocks += "\n" + terminal.paint(Colour::grey, fit(name, 40)) + "\n" +
+                      printable_text(text) + (text.ends_with('\n') ? "" : "\n");
             continue;
         }
         if (name.ends_with("_at") && value.as_int64())
             text = shown_time(*value.as_int64()) + " UTC";
-        context.print(
-            context.terminal.paint(Colour::grey, name) +
-            std::string(width - display_width(name) + 2, ' ') +
-            context.terminal.paint(name == "status" ? colour_of_status(text) : Colour::none, text) +
-            "\n");
+        row(name, text, name == "status" ? colour_of_status(text) : Colour::none);
     }
-    context.print(context.terminal.paint(Colour::grey, "revision") +
-                  std::string(width - 8 + 2, ' ') + record.revision + "\n" + blocks);
+    row("revision", record.revision, Colour::none);
+    context.print(blocks);
     return ok();
 }
 
@@ -168,14 +173,44 @@ Status print_written(Context& context, const records::Written& written, std::str
         context.print_json(noun_of(record.collection), json_of(record));
     } else if (!context.quiet) {
         context.print(std::string(verb) + " " + noun_of(record.collection) + " " +
-                      context.terminal.paint(Colour::cyan, record.id) + "\n");
+                      context.terminal.paint(Colour::cyan, printable_line(record.id)) + "\n");
     }
     return ok();
+}
+
+/// The collection that a word of the command line means: a file's exact name, else a kind's noun.
+Result<std::string> collection_of(Context& context, const std::string& word) {
+    const Kind* kind = records::find_kind(word);
+    if (kind == nullptr || kind->collection == word) return word;
+    TASKSTORE_LET(const store::Place place, context.place());
+    if (context.files.info(os::join_path(place.folder, word + ".jsonl"))) return word;
+    return std::string(kind->collection);
 }
 
 const Kind& kind_of_call(const Context& context) {
     return *records::find_kind(
         context.call.command->words.substr(0, context.call.command->words.find(' ')));
+}
+
+/// A written value of a field: itself, or the text of a file (@FILE) or of standard input (-),
+/// where an end of line that a shell put there goes. @@ is one @ that is meant.
+Result<std::string> value_text(Context& context, const std::string& written) {
+    if (written != "-" && !written.starts_with('@')) return written;
+    if (written.starts_with("@@")) return written.substr(1);
+    TASKSTORE_LET(std::string text,
+                  context.read_text(written == "-" ? written : written.substr(1)));
+    if (text.ends_with('\n')) text.pop_back();
+    if (text.ends_with('\r')) text.pop_back();
+    return text;
+}
+
+/// What people write to have the store set a time, or take it back.
+Result<std::string> mark_of(const Field& field, std::string_view text) {
+    if (text == "now" || text == "true") return std::string("true");
+    if (text.empty() || text == "none" || text == "null" || text == "false")
+        return std::string("null");
+    return fail(Code::invalid, "'" + std::string(field.name) +
+                                   "' is set by the store: write now, or none to take it back");
 }
 
 /// The options of the command line that name fields, as changes. References may be shortened ids.
@@ -185,45 +220,69 @@ Result<std::vector<ledger::Change>> field_changes(Context& context, records::Pla
     for (const Field& field : kind.fields) {
         std::string option(field.name);
         std::ranges::replace(option, '_', '-');
-        if (field.setter != records::FieldSetter::user || !context.call.has(option)) continue;
-        std::string text = context.call.value(option);
-        if (field.document) {
-            TASKSTORE_LET(text, context.read_text(text));
-        }
+        if (!records::people_set(field) || !context.call.has(option)) continue;
+        const std::string written = context.call.value(option);
+        TASKSTORE_LET(std::string text, field.document && !written.empty()
+                                            ? context.read_text(written)
+                                            : value_text(context, written));
         if (const auto bad = first_invalid_utf8(text))
-            return fail(Code::invalid, "--" + option + " is not UTF-8");
+            return fail(Code::invalid,
+                        "--" + option + " is not UTF-8: byte " + std::to_string(*bad + 1));
         if (!field.refers_to.empty() && !context.call.has("no-check") && !text.empty()) {
             if (auto full = plan.resolve(field.refers_to, text))
                 text = *full;
             else if (full.error().code == Code::conflict)
                 return fail(full.error());
         }
-        const bool number =
-            field.type == records::FieldType::integer || field.type == records::FieldType::time_ms;
-        if (number && !text.empty() && !raw_to_int64(text))
-            return fail(Code::invalid, "--" + option + " wants a whole number, not '" + text + "'");
-        const bool unset = text.empty() && !field.required && field.initial.empty();
-        changes.push_back({std::string(field.name), unset ? "null" : number ? text : quoted(text)});
+        if (text.empty() && !field.required && field.initial.empty()) {
+            changes.push_back({std::string(field.name), "null"});
+            continue;
+        }
+        if (field.setter == records::FieldSetter::marked) {
+            TASKSTORE_LET(std::string raw, mark_of(field, text));
+            changes.push_back({std::string(field.name), std::move(raw)});
+            continue;
+        }
+        const bool number = field.type == records::FieldType::integer;
+        TASKSTORE_LET(std::string raw,
+                      records::field_value(&kind, field.name, text, !number, !number));
+        changes.push_back({std::string(field.name), std::move(raw)});
     }
     return changes;
 }
 
-/// FIELD=VALUE as people write it: JSON where it reads as JSON, else text; nothing after '='
-/// removes.
-Result<std::vector<ledger::Change>> assigned(const std::vector<std::string>& words,
+/// FIELD=VALUE as people write it. The declared type decides how a value is read; where none is
+/// declared it is JSON if it reads as JSON, else text. Nothing after '=' removes.
+Result<std::vector<ledger::Change>> assigned(Context& context, const std::string& collection,
                                              std::size_t first) {
+    const std::vector<std::string>& words = context.call.arguments;
+    const Kind* kind = records::find_collection(collection);
     std::vector<ledger::Change> changes;
     for (std::size_t i = first; i < words.size(); ++i) {
         const std::size_t equals = words[i].find('=');
         if (equals == std::string::npos || equals == 0)
             return fail(Code::invalid, "'" + words[i] + "' is not FIELD=VALUE");
-        const std::string value = words[i].substr(equals + 1);
-        if (first_invalid_utf8(words[i]))
-            return fail(Code::invalid, "'" + words[i].substr(0, equals) + "' is not UTF-8");
-        changes.push_back({words[i].substr(0, equals), value.empty() ? ""
-                                                       : Json::parse(value)
-                                                           ? Json::parse(value)->to_text()
-                                                           : quoted(value)});
+        const std::string name = words[i].substr(0, equals);
+        TASKSTORE_LET(const std::string value, value_text(context, words[i].substr(equals + 1)));
+        if (first_invalid_utf8(name) || first_invalid_utf8(value))
+            return fail(Code::invalid, "'" + name + "' is not UTF-8");
+        const bool from_file = value != words[i].substr(equals + 1);
+        const Field* field = kind != nullptr ? kind->field(name) : nullptr;
+        const bool declared = field != nullptr;
+        if (declared && field->setter == records::FieldSetter::marked) {
+            TASKSTORE_LET(std::string raw, mark_of(*field, value));
+            changes.push_back({name, std::move(raw)});
+        } else if (value.empty()) {
+            changes.push_back({name, ""});
+        } else if (from_file && !declared) {
+            changes.push_back({name, quoted(value)});
+        } else if (const auto json = Json::parse(value);
+                   json && !from_file && (!declared || json->kind() == JsonKind::string)) {
+            changes.push_back({name, json->to_text()});
+        } else {
+            TASKSTORE_LET(std::string raw, records::field_value(kind, name, value, from_file));
+            changes.push_back({name, std::move(raw)});
+        }
     }
     return changes;
 }
@@ -244,7 +303,8 @@ Status run_list(Context& context, std::string collection, std::string_view plura
     const auto given = context.call.options.find("filter");
     if (given != context.call.options.end()) {
         for (const std::string& text : given->second) {
-            TASKSTORE_LET(auto filter, records::parse_filter(text));
+            TASKSTORE_LET(auto filter,
+                          records::parse_filter(text, records::find_collection(query.collection)));
             filters.push_back(std::move(filter));
         }
     }
@@ -281,31 +341,26 @@ Status show(Context& context, const Kind& kind, const std::string& part) {
     return print_record(context, record);
 }
 
-/// The collection and full id of a record given by any part of its id, in whichever collection it
-/// is.
-Result<std::pair<std::string, std::string>> find_anywhere(records::Plan& plan,
-                                                          const std::string& part) {
-    TASKSTORE_LET(const auto collections, plan.collections());
-    std::vector<std::pair<std::string, std::string>> found;
-    for (const auto& [collection, count] : collections) {
-        auto id = plan.resolve(collection, part);
-        if (id)
-            found.emplace_back(collection, *id);
-        else if (id.error().code != Code::not_found)
-            return fail(id.error());
+/// The record that "[COLLECTION] ID" means: any part of its id, in whichever collection it is where
+/// none is named; deleted ones too, for they have a history.
+Result<records::Found> find_anywhere(Context& context, records::Plan& plan) {
+    const std::vector<std::string>& words = context.call.arguments;
+    const std::string& part = words.back();
+    std::string collection;
+    if (words.size() > 1) {
+        TASKSTORE_LET(collection, collection_of(context, words[0]));
     }
+    TASKSTORE_LET(const auto found, plan.find(part, collection));
     if (found.size() == 1) return found[0];
-    if (found.empty()) {
-        // A deleted record has a history too; its whole id is needed.
-        for (const auto& [collection, count] : collections) {
-            if (plan.history(collection, part)) return std::pair(collection, part);
-        }
-        return fail(Code::not_found, "nothing has the id '" + part + "'");
-    }
+    if (found.empty())
+        return fail(Code::not_found, "nothing has the id '" + part + "'")
+            .with_hint("'taskstore list-prds' and 'taskstore KIND list' show ids");
     std::string list;
-    for (const auto& [collection, id] : found) list += "\n  " + noun_of(collection) + " " + id;
-    return fail(Code::conflict, "'" + part + "' is part of more than one id:" + list)
-        .with_hint("give more of the id");
+    for (const records::Found& one : found)
+        list += "\n  " + noun_of(one.collection) + " " + printable_line(one.id) +
+                (one.deleted ? " (deleted)" : "");
+    return fail(Code::conflict, "'" + part + "' names more than one record:" + list)
+        .with_hint("give more of the id, or the collection before it");
 }
 
 }  // namespace
@@ -380,11 +435,9 @@ Status run_kind_list(Context& context) {
 }
 
 Status run_record_add(Context& context) {
+    TASKSTORE_LET(const std::string collection, collection_of(context, context.call.arguments[0]));
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(auto changes, assigned(context.call.arguments, 1));
-    const Kind* kind = records::find_kind(context.call.arguments[0]);
-    const std::string collection =
-        kind != nullptr ? std::string(kind->collection) : context.call.arguments[0];
+    TASKSTORE_LET(auto changes, assigned(context, collection, 1));
     return write_one(
         context, *plan,
         {.collection = collection, .id = context.call.value("id"), .changes = std::move(changes)},
@@ -392,25 +445,22 @@ Status run_record_add(Context& context) {
 }
 
 Status run_record_get(Context& context) {
+    TASKSTORE_LET(const std::string collection, collection_of(context, context.call.arguments[0]));
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(const std::string id,
-                  plan->resolve(context.call.arguments[0], context.call.arguments[1]));
-    TASKSTORE_LET(const Record record, plan->get(context.call.arguments[0], id));
+    TASKSTORE_LET(const std::string id, plan->resolve(collection, context.call.arguments[1]));
+    TASKSTORE_LET(const Record record, plan->get(collection, id));
     if (context.json)
         context.print_json(noun_of(record.collection), json_of(record));
     else
-        context.print(pretty_json(record.data) + "\n");
+        context.print(printable_json(pretty_json(record.data)) + "\n");
     return ok();
 }
 
 Status run_record_set(Context& context) {
+    TASKSTORE_LET(const std::string collection, collection_of(context, context.call.arguments[0]));
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(const std::string id,
-                  plan->resolve(context.call.arguments[0], context.call.arguments[1]));
-    TASKSTORE_LET(auto changes, assigned(context.call.arguments, 2));
-    const Kind* kind = records::find_kind(context.call.arguments[0]);
-    const std::string collection =
-        kind != nullptr ? std::string(kind->collection) : context.call.arguments[0];
+    TASKSTORE_LET(const std::string id, plan->resolve(collection, context.call.arguments[1]));
+    TASKSTORE_LET(auto changes, assigned(context, collection, 2));
     return write_one(context, *plan,
                      {.kind = records::WriteKind::update,
                       .collection = collection,
@@ -420,28 +470,23 @@ Status run_record_set(Context& context) {
 }
 
 Status run_record_rm(Context& context) {
+    TASKSTORE_LET(const std::string collection, collection_of(context, context.call.arguments[0]));
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(const std::string id,
-                  plan->resolve(context.call.arguments[0], context.call.arguments[1]));
-    const Kind* kind = records::find_kind(context.call.arguments[0]);
-    const std::string collection =
-        kind != nullptr ? std::string(kind->collection) : context.call.arguments[0];
+    TASKSTORE_LET(const std::string id, plan->resolve(collection, context.call.arguments[1]));
     return write_one(context, *plan,
                      {.kind = records::WriteKind::remove, .collection = collection, .id = id},
                      "deleted");
 }
 
 Status run_record_list(Context& context) {
-    const Kind* kind = records::find_kind(context.call.arguments[0]);
-    return run_list(context,
-                    kind != nullptr ? std::string(kind->collection) : context.call.arguments[0],
-                    "records");
+    TASKSTORE_LET(std::string collection, collection_of(context, context.call.arguments[0]));
+    return run_list(context, std::move(collection), "records");
 }
 
 Status run_history(Context& context) {
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(const auto found, find_anywhere(*plan, context.call.arguments[0]));
-    TASKSTORE_LET(const auto versions, plan->history(found.first, found.second));
+    TASKSTORE_LET(const auto found, find_anywhere(context, *plan));
+    TASKSTORE_LET(const auto versions, plan->history(found.collection, found.id));
     if (context.json) {
         std::string data;
         JsonWriter writer(data);
@@ -467,8 +512,8 @@ Status run_history(Context& context) {
         context.print_json("version_list", data);
         return ok();
     }
-    context.print(noun_of(found.first) + " " + context.terminal.paint(Colour::cyan, found.second) +
-                  "\n");
+    context.print(noun_of(found.collection) + " " +
+                  context.terminal.paint(Colour::cyan, printable_line(found.id)) + "\n");
     std::vector<std::vector<Cell>> rows;
     for (const records::Version& version : versions) {
         std::string what;
@@ -486,11 +531,11 @@ Status run_history(Context& context) {
 
 Status run_undo(Context& context) {
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    std::pair<std::string, std::string> found;
+    records::Found found;
     if (!context.call.arguments.empty()) {
-        TASKSTORE_LET(found, find_anywhere(*plan, context.call.arguments[0]));
+        TASKSTORE_LET(found, find_anywhere(context, *plan));
     }
-    TASKSTORE_LET(const records::Written written, plan->undo(found.first, found.second));
+    TASKSTORE_LET(const records::Written written, plan->undo(found.collection, found.id));
     return print_written(context, written, "took back the last change of");
 }
 

@@ -2,6 +2,7 @@
 
 #include "context.hpp"
 
+#include <taskstore/base/display.hpp>
 #include <taskstore/store/checklist.hpp>
 
 #include <sqlite3.h>
@@ -27,7 +28,7 @@ Status run_init(Context& context) {
         context.print_json("store", data);
     else if (!context.quiet)
         context.print((place.exists ? "the store is already there: " : "made the store ") +
-                      place.folder + "\n");
+                      printable_line(place.folder) + "\n");
     return ok();
 }
 
@@ -146,8 +147,9 @@ Status run_doctor(Context& context) {
         context.print("✓ nothing found\n");
     } else {
         for (const records::Finding& finding : findings) {
-            context.print(context.terminal.paint(Colour::yellow, finding.what) + "  " +
-                          finding.where + "\n    " + finding.why + "\n    → " + finding.mend +
+            context.print(context.terminal.paint(Colour::yellow, printable_line(finding.what)) +
+                          "  " + printable_line(finding.where) + "\n    " +
+                          printable_line(finding.why) + "\n    → " + printable_line(finding.mend) +
                           "\n");
         }
     }
@@ -171,6 +173,12 @@ Status run_config_show(Context& context) {
     settings.push_back(
         {"(device home)", device_home(),
          std::getenv("TASKSTORE_HOME") != nullptr ? "environment (TASKSTORE_HOME)" : "default"});
+    for (const auto& [name, what] : config::plain_names()) {
+        const char* const value = std::getenv(std::string(name).c_str());
+        settings.push_back({std::string(name), value == nullptr ? "" : repaired_utf8(value),
+                            "environment, " + std::string(value == nullptr ? "not set: " : "") +
+                                std::string(what)});
+    }
     std::string data;
     JsonWriter writer(data);
     writer.begin_array();
@@ -248,7 +256,7 @@ Status run_sql(Context& context) {
             else if (const auto* real = std::get_if<double>(&value))
                 writer.number(*real);
             else if (const auto* text = std::get_if<std::string>(&value))
-                writer.string(*text);
+                writer.string(repaired_utf8(*text));
             else if (std::holds_alternative<sql::Blob>(value))
                 writer.string("(blob)");
             else
@@ -267,7 +275,7 @@ Status run_sql(Context& context) {
         std::string columns;
         JsonWriter names(columns);
         names.begin_array();
-        for (const std::string& name : head) names.string(name);
+        for (const std::string& name : head) names.string(repaired_utf8(name));
         names.end_array();
         context.print_json("sql_result", "{\"columns\":" + columns + ",\"rows\":" + data + "}");
     } else if (!head.empty()) {
@@ -279,8 +287,13 @@ Status run_sql(Context& context) {
 Status run_import(Context& context) {
     const std::string& path = context.call.arguments[0];
     TASKSTORE_LET(const std::string text, context.read_text(path));
-    TASKSTORE_LET(const auto sections,
-                  store::read_checklist(text, path == "-" ? "stdin" : os::name_of_path(path)));
+    TASKSTORE_LET(store::Place place, context.place());
+    for (std::string* known : {&place.folder, &place.work_tree}) {
+        if (!known->empty()) *known = context.absolute(*known);
+    }
+    const std::string name =
+        path == "-" ? "stdin" : store::name_in_plan(context.files, place, context.absolute(path));
+    TASKSTORE_LET(const auto sections, store::read_checklist(text, name));
     TASKSTORE_LET(records::Plan* const plan, context.plan(true));
     const auto quoted = [](std::string_view value) {
         std::string raw;
@@ -291,6 +304,10 @@ Status run_import(Context& context) {
     std::int64_t prds = 0;
     std::int64_t specs = 0;
     std::int64_t completed = 0;
+    std::int64_t items = 0;
+    std::int64_t seen = 0;
+    for (const store::ChecklistSection& section : sections)
+        items += static_cast<std::int64_t>(section.items.size());
     for (const store::ChecklistSection& section : sections) {
         std::size_t checked = 0;
         for (const store::ChecklistItem& item : section.items) checked += item.checked ? 1 : 0;
@@ -311,6 +328,7 @@ Status run_import(Context& context) {
             ++prds;
         }
         for (const store::ChecklistItem& item : section.items) {
+            if (++seen % 64 == 0) context.progress("reading " + path, seen, items);
             if (auto known = plan->get("task_specs", item.id)) {
                 // What was ticked off in the file since is complete; what people did in the store
                 // stays.
@@ -358,8 +376,8 @@ Status run_import(Context& context) {
     } else if (!context.quiet) {
         context.print(
             prds + specs + completed == 0
-                ? "nothing new in " + path + "\n"
-                : "imported " + path + ": " + std::to_string(prds) + " PRDs, " +
+                ? "nothing new in " + printable_line(path) + "\n"
+                : "imported " + printable_line(path) + ": " + std::to_string(prds) + " PRDs, " +
                       std::to_string(specs) + " task specs" +
                       (completed > 0 ? ", " + std::to_string(completed) + " completed" : "") +
                       "\n");

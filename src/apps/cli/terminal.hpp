@@ -8,11 +8,8 @@
 
 namespace taskstore::cli {
 
-/// Columns that a terminal gives a UTF-8 text: 2 for wide characters (UAX #11), 0 for combining
-/// ones and controls.
-std::size_t display_width(std::string_view text);
-/// Cut to at most `width` columns, with an ellipsis where something was cut; control characters
-/// become spaces.
+/// One printable line (base/display.hpp) of at most `width` columns, with an ellipsis where
+/// something was cut.
 std::string fit(std::string_view text, std::size_t width);
 
 enum class Colour : std::uint8_t { none, green, yellow, blue, red, cyan, grey };
@@ -41,16 +38,22 @@ struct Cell {
 std::string format_table(const Terminal& terminal, const std::vector<std::string>& head,
                          const std::vector<std::vector<Cell>>& rows);
 
+/// "12.3 M", "4.5 k", "78"
+std::string short_number(double value);
+
 /// One line on stderr with rate and remaining time, from one second on; nothing where stderr is no
 /// terminal.
 class Progress {
   public:
     explicit Progress(bool wanted);
     ~Progress();
+    /// Takes the line away, for other output; the next show() draws it again.
+    void clear();
     void show(std::string_view what, std::int64_t done, std::int64_t total);
 
   private:
     bool x_wanted;
+    std::string x_what;  ///< Each piece of work is timed by itself.
     std::int64_t x_start_ms;
     std::int64_t x_shown_ms = 0;
 };

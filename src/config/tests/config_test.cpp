@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 
 namespace taskstore::config {
 namespace {
@@ -27,6 +30,30 @@ TEST(Config, AnUnknownSettingNamesTheNearest) {
               "did you mean 'list.limit'?");
     const std::vector<std::string> environment{"TASKSTORE_CONFIG_LIST__LIMTI=7"};
     EXPECT_EQ(from_environment(environment).error().code, Code::invalid);
+}
+
+TEST(Config, TheNamesOfTheEnvironmentAreAClosedList) {
+    const auto of = [](const std::string& entry) {
+        const std::vector<std::string> environment{entry};
+        const auto layer = from_environment(environment);
+        return layer ? std::string("taken") : layer.error().hint;
+    };
+    EXPECT_EQ(of("TASKSTORE_HOEM=/x"), "did you mean 'TASKSTORE_HOME'?");
+    EXPECT_EQ(of("TASK_STORE_PTH=/x"), "did you mean 'TASK_STORE_PATH'?");
+    EXPECT_NE(of("TASKSTORE_SOMETHING_ELSE=").find("TASKSTORE_ACTOR"), std::string::npos);
+    for (const char* entry : {"TASKSTORE_TASK_CONFIG=1", "TASKSTORE=/bin/taskstore", "TASKS=1"})
+        EXPECT_EQ(of(entry), "taken") << entry;
+    for (const auto& [name, what] : plain_names()) EXPECT_EQ(of(std::string(name) + "=x"), "taken");
+}
+
+TEST(Config, TheDocsNameEverySettingAndVariable) {
+    std::ifstream file(std::filesystem::path(TASKSTORE_DOCS_DIR) / "settings.md");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    for (const Setting& setting : settings())
+        EXPECT_NE(text.find("`" + std::string(setting.key) + "`"), std::string::npos)
+            << setting.key;
+    for (const auto& [name, what] : plain_names())
+        EXPECT_NE(text.find("`" + std::string(name) + "`"), std::string::npos) << name;
 }
 
 TEST(Config, WrongTypesAndBoundsAreRefused) {

@@ -79,6 +79,59 @@ TEST(Plan, EveryShortFormOfAnIdFindsItAgain) {
     EXPECT_EQ(*p->resolve("prds", "b302099a8058"), "099a8057-ac96-774b-bcce-b302099a8058");
 }
 
+TEST(Plan, FindsARecordInAnyCollectionByItsIdOrAPartOfIt) {
+    auto disk = new_disk();
+    Process p(*disk);
+    for (const char* id : {"abc", "abcdefgh-1", "-starts-with-dashes", "twice"})
+        ASSERT_TRUE(p->create("prds", prd("x"), id)) << id;
+    for (const char* id : {"xabcx", "twice", "gone-for-good"})
+        ASSERT_TRUE(p->create("notes", {{"text", "1"}}, id)) << id;
+    ASSERT_TRUE(p->remove("notes", "gone-for-good"));
+    const auto ids = [&](const char* part, const char* collection = "") {
+        const auto found = p->find(part, collection);
+        EXPECT_TRUE(found) << found.error().message;
+        std::multiset<std::string> out;
+        for (const Found& one : *found)
+            out.insert(one.collection + " " + one.id + (one.deleted ? " deleted" : ""));
+        return out;
+    };
+    using Ids = std::multiset<std::string>;
+    EXPECT_EQ(ids("abc"), Ids{"prds abc"});  // a whole id wins over parts of others
+    EXPECT_EQ(ids("ab"), (Ids{"prds abc", "prds abcdefgh-1", "notes xabcx"}));
+    EXPECT_EQ(ids("defgh-1"), Ids{"prds abcdefgh-1"});
+    EXPECT_EQ(ids("twice"), (Ids{"prds twice", "notes twice"}));
+    EXPECT_EQ(ids("twice", "notes"), Ids{"notes twice"});
+    EXPECT_EQ(ids("good"), Ids{"notes gone-for-good deleted"});
+    EXPECT_EQ(ids("good", "prds"), Ids{});
+    EXPECT_EQ(p->short_ids("prds", {"-starts-with-dashes"})->at(0), "h-dashes");
+    EXPECT_EQ(p->undo("notes", "gone-for-good")->records[0].id, "gone-for-good");
+}
+
+TEST(Plan, ShortFormsDoNotBeginWithADash) {
+    auto disk = new_disk();
+    Process p(*disk);
+    const std::vector<std::string> all{"0123456789-abcdefg", "-short", "--", "1123456789xabcdefg",
+                                       "--abcd-abcd-abcd"};
+    for (const std::string& id : all) ASSERT_TRUE(p->create("notes", {{"text", "1"}}, id));
+    const auto forms = p->short_ids("notes", all);
+    ASSERT_TRUE(forms) << forms.error().message;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        EXPECT_TRUE(!(*forms)[i].starts_with('-') || all[i] == "--") << (*forms)[i];
+        EXPECT_EQ(*p->resolve("notes", (*forms)[i]), all[i]);
+    }
+}
+
+TEST(Plan, ANounIsNoCollection) {
+    auto disk = new_disk();
+    Process p(*disk);
+    ASSERT_TRUE(p->create("prds", prd("x"), "a"));
+    EXPECT_EQ(p->get("prd", "a").error().code, Code::not_found);
+    ASSERT_TRUE(p->create("prd", {{"anything", "1"}}, "a"));
+    EXPECT_EQ(p->get("prd", "a")->data, "{\"id\":\"a\",\"anything\":1,\"updated_at\":" +
+                                            std::to_string(p->get("prd", "a")->updated_at) + "}");
+    EXPECT_EQ(*p->count({.collection = "prd"}), 1);
+}
+
 TEST(Plan, ACacheThatWasKeptUpSaysWhatAFreshOneSays) {
     constexpr std::uint64_t kSeed = 11;
     SCOPED_TRACE("seed " + std::to_string(kSeed));
@@ -319,6 +372,68 @@ TEST(Plan, ForeignLinesAreTakenInAndDamagedOnesNamed) {
     ASSERT_TRUE(p->update("prds", "a", {{"status", "\"complete\""}}));
     EXPECT_NE(p->get("prds", "a")->data.find("\"x\":1.10,\"big\":123456789012345678901"),
               std::string::npos);
+}
+
+TEST(Plan, EveryCheckOfAWriteIsMadeOnWhatOthersWrote) {
+    auto disk = new_disk();
+    std::string lines = R"({"id":"good","title":"x","status":"draft","updated_at":1})"
+                        "\n";
+    const std::vector<std::pair<std::string, std::string>> wrong{
+        {R"("title":7,"status":"draft")", "prd.title is text"},
+        {R"("status":"draft")", "it has no title"},
+        {R"("title":"","status":"draft")", "not empty"},
+        {R"("title":"x")", "it has no status"},
+        {R"("title":"x","status":"nonsense")", "'nonsense' is no status"},
+        {R"("title":"x","status":"DONE")", "spelled \"DONE\""},
+        {R"("title":"x","status":"draft","review_passes":256)", "at most 255"},
+        {R"("title":"x","status":"draft","review_passes":-1)", "a whole number from 0"},
+        {R"("title":"x","status":"draft","created_at":"soon")", "a whole number from 0"},
+        {R"("title":"x","status":"draft","created_at":9000000000000)", "before the year 2200"},
+        {R"("title":"x","status":"draft","content":null)", "never null"},
+        {R"("title":"a\u0000b","status":"draft")", "without U+0000"}};
+    for (std::size_t i = 0; i < wrong.size(); ++i)
+        lines += "{\"id\":\"bad" + std::to_string(100 + i) + "\"," + wrong[i].first +
+                 ",\"updated_at\":1}\n";
+    lines += R"({"id":"c\u0007","title":"x","status":"draft","updated_at":1})" + std::string("\n");
+    disk->put_file("/p/prds.jsonl", lines);
+    disk->put_file("/p/workflows.jsonl", R"({"id":"w1","name":"twin","updated_at":1})"
+                                         "\n"
+                                         R"({"id":"w2","name":"twin","updated_at":1})"
+                                         "\n");
+    Process p(*disk);
+    const auto findings = p->findings();
+    ASSERT_TRUE(findings) << findings.error().message;
+    std::map<std::string, std::string> why;
+    for (const Finding& finding : *findings) {
+        EXPECT_EQ(finding.what, "misfit") << finding.why;
+        why[finding.where] += finding.why;
+    }
+    for (std::size_t i = 0; i < wrong.size(); ++i) {
+        const std::string where = "prd bad" + std::to_string(100 + i);
+        EXPECT_NE(why[where].find(wrong[i].second), std::string::npos)
+            << wrong[i].first << ": " << why[where];
+        why.erase(where);
+    }
+    EXPECT_NE(why["prd c\a"].find("control"), std::string::npos);
+    EXPECT_NE(why["workflow w2"].find("'twin' is that of workflow w1"), std::string::npos);
+    EXPECT_EQ(why.size(), 2U);
+}
+
+TEST(Plan, FindingsSayHowManyMoreThereAreAndCountDeletedRecordsToo) {
+    auto disk = new_disk();
+    const std::string ahead = std::to_string(FakeClock().wall_ms() + 48 * 3'600'000);
+    std::string lines;
+    for (int i = 0; i < 150; ++i)
+        lines += "{\"id\":\"n" + std::to_string(i) + "\",\"updated_at\":" + ahead + "}\n";
+    lines += "{\"id\":\"gone\",\"deleted\":true,\"updated_at\":" + ahead + "}\n";
+    disk->put_file("/p/notes.jsonl", lines);
+    Process p(*disk);
+    const auto findings = p->findings();
+    ASSERT_TRUE(findings) << findings.error().message;
+    ASSERT_EQ(findings->size(), 101U);
+    EXPECT_EQ(findings->back().what, "more");
+    EXPECT_EQ(findings->back().where, "clock_ahead");
+    EXPECT_EQ(findings->back().why.substr(0, 3), "51 ");
 }
 
 TEST(Plan, AForeignChangeOfTheMiddleIsSeenThoughInodeAndSizeStay) {

@@ -79,6 +79,19 @@ TEST(Collections, OptionalsAreNullAndStoreTimesAreSet) {
                                                         .dependency_type = DependencyType::share});
     ASSERT_TRUE(tie) << tie.error().message;
     EXPECT_EQ(tie->dependency_type, DependencyType::share);
+    EXPECT_EQ(tie->resolved_at, std::nullopt);
+    Collection<Dependency> dependencies(*p);
+    Dependency resolved = *tie;
+    resolved.resolved_at = 5;  // any value: the time is the store's
+    const auto done = dependencies.update(resolved);
+    ASSERT_TRUE(done) << done.error().message;
+    EXPECT_EQ(done->resolved_at, done->updated_at);
+    resolved = *done;
+    resolved.payload = "later";
+    EXPECT_EQ(dependencies.update(resolved)->resolved_at, done->resolved_at);
+    resolved = *dependencies.get(done->id);
+    resolved.resolved_at.reset();
+    EXPECT_EQ(dependencies.update(resolved)->resolved_at, std::nullopt);
 }
 
 TEST(Collections, ListsFilterAndNameWhatDoesNotFit) {

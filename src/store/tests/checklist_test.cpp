@@ -35,6 +35,19 @@ TEST(Checklist, IdsAreTheSameEachTimeAndApartForRepeats) {
     EXPECT_NE((*one)[0].id, (*read_checklist(text, "b.md"))[0].id);
 }
 
+TEST(Checklist, FilesOfOneNameInTwoFoldersAreApart) {
+    const std::string text = "# A\n- [ ] one\n";
+    const auto top = read_checklist(text, "list.md");
+    const auto a = read_checklist(text, "a/list.md");
+    const auto b = read_checklist(text, "b.d/list");
+    EXPECT_NE(top->at(0).id, a->at(0).id);
+    EXPECT_NE(a->at(0).id, b->at(0).id);
+    EXPECT_NE(a->at(0).items[0].id, b->at(0).items[0].id);
+    EXPECT_EQ(top->at(0).id, read_checklist(text, "list.txt")->at(0).id);
+    EXPECT_EQ(read_checklist("- [ ] x\n", "a.b/.hidden")->at(0).title, ".hidden");
+    EXPECT_EQ(read_checklist("- [ ] x\n", "a/b\xff.md")->at(0).title, "b\uFFFD");
+}
+
 TEST(Checklist, ItemsWithoutAHeadingGoUnderTheFile) {
     EXPECT_EQ((*read_checklist("- [ ] x\n", "todo.md"))[0].title, "todo");
 }

@@ -41,6 +41,21 @@ TEST_F(Places, ALinkedWorkTreeHasItsOwnGitFolder) {
     EXPECT_TRUE(place->replica_path.starts_with((x_root / "main/.git/worktrees/w").string()));
 }
 
+TEST_F(Places, AFileIsKnownByItsPathFromTheRootOfTheWorkTree) {
+    std::filesystem::create_directories(x_root / "repo/.git");
+    std::filesystem::create_directories(x_root / "repo/a/.taskstore");
+    const auto found = find_place(x_files, x_root / "repo/a");
+    const auto named = place_at(x_files, x_root / "repo/a/.taskstore");
+    for (const auto& place : {found, named}) {
+        EXPECT_EQ(name_in_plan(x_files, *place, x_root / "repo/docs/list.md"), "docs/list.md");
+        EXPECT_EQ(name_in_plan(x_files, *place, x_root / "repo/list.md"), "list.md");
+        EXPECT_EQ(name_in_plan(x_files, *place, x_root / "repository/list.md"),
+                  x_root / "repository/list.md");
+    }
+    const auto outside = find_place(x_files, x_root);
+    EXPECT_EQ(name_in_plan(x_files, *outside, x_root / "b/list.md"), "b/list.md");
+}
+
 TEST_F(Places, MakingAStoreTwiceChangesNothingAndCompletesAnOlderGitignore) {
     const auto place = find_place(x_files, x_root);
     std::filesystem::create_directories(x_root / ".taskstore");

@@ -81,7 +81,8 @@ class JsonWriter {
     JsonWriter& key(std::string_view name);
     JsonWriter& string(std::string_view text);
     JsonWriter& integer(std::int64_t value);
-    JsonWriter& number(double value);  ///< Shortest round-trip form; must be finite.
+    /// Shortest round-trip form; null where it is not finite (JSON has no spelling for it).
+    JsonWriter& number(double value);
     JsonWriter& boolean(bool value);
     JsonWriter& null();
     /// A value that is JSON text already, put in as it is.

@@ -1,8 +1,9 @@
 #pragma once
 // Settings in layers (floor 2; composition roots load them). Files are TOML 1.0
 // (https://toml.io/en/v1.0.0). Environment: TASKSTORE_CONFIG_SECTION__KEY for the setting
-// section.key, and the plain names of plain_names(). Any other TASKSTORE_CONFIG_* is an error;
-// TASKSTORE_TASK_* is reserved for commands that taskstore starts.
+// section.key, and the plain names of plain_names(). Any other TASKSTORE_* or TASK_STORE_* is an
+// error; TASKSTORE_TASK_* is reserved for commands that taskstore starts and never a setting.
+// docs/settings.md has the lists.
 
 #include <taskstore/base/result.hpp>
 
@@ -47,7 +48,7 @@ struct Layer {
 Result<Layer> parse_toml(std::string_view text, std::string source, bool plan);
 
 /// From "NAME=VALUE" entries, such as the process's environment. invalid: a TASKSTORE_CONFIG_* that
-/// names no setting.
+/// names no setting, a TASKSTORE_* or TASK_STORE_* that is not in the list.
 Result<Layer> from_environment(std::span<const std::string> entries);
 
 class Config {

@@ -84,7 +84,7 @@ consteval Bound<T, V> field(V T::* member, Field described) {
         }
     }
     const bool may_be_null =
-        described.setter == FieldSetter::entered ||
+        described.setter == FieldSetter::entered || described.setter == FieldSetter::marked ||
         (described.setter == FieldSetter::user && !described.required && described.initial.empty());
     if (may_be_null != Bare<V>::optional)
         the_member_is_std_optional_exactly_where_the_field_may_be_null();
@@ -150,12 +150,12 @@ Status read_raw(const Field& field, std::string_view raw, V& value) {
     return ok();
 }
 
-/// The members that users set, as changes; an empty optional is a change to null.
+/// The members that users set or mark, as changes; an empty optional is a change to null.
 template <Declared T>
 std::vector<ledger::Change> changes_of(const T& record) {
     std::vector<ledger::Change> changes;
     const auto put = [&](const auto& bound) {
-        if (bound.field.setter == FieldSetter::user)
+        if (people_set(bound.field))
             changes.push_back({std::string(bound.field.name), raw_of(record.*bound.member)});
     };
     std::apply([&](const auto&... bound) { (put(bound), ...); }, Declaration<T>::fields);

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace taskstore::records {
@@ -20,6 +21,7 @@ enum class FieldSetter : std::uint8_t {
     user,     ///< add and set
     created,  ///< the store, when the record is created
     entered,  ///< the store, when the status enters one of `choices` of this field
+    marked,   ///< the store, when add or set gives it a value where it was null; null takes it back
 };
 
 struct Field {
@@ -37,6 +39,11 @@ struct Field {
                             ///< file or `-`.
     std::string_view help = {};
 };
+
+/// Whether add and set take a value for it.
+constexpr bool people_set(const Field& field) {
+    return field.setter == FieldSetter::user || field.setter == FieldSetter::marked;
+}
 
 struct Transition {
     std::string_view from;
@@ -61,7 +68,10 @@ struct Kind {
 
 /// In the order of the founding document.
 std::span<const Kind> kinds();
-/// By collection, noun or alias; null where nobody declared it.
+/// By the exact name of its collection; null where nobody declared it.
+const Kind* find_collection(std::string_view name);
+/// By collection, noun or alias, as people name kinds on a command line; null where nobody declared
+/// it.
 const Kind* find_kind(std::string_view name);
 /// not_found with the nearest name.
 Result<const Kind*> need_kind(std::string_view name);
@@ -69,6 +79,9 @@ Result<const Kind*> need_kind(std::string_view name);
 /// The value's spelling of this kind: input takes any case and the glossary's other words
 /// (complete, completed, done; running, in_progress; …). invalid, with the choices, for the rest.
 Result<std::string_view> parse_choice(const Field& field, std::string_view text);
+
+/// "a prd", "an execution".
+std::string with_article(std::string_view noun);
 
 bool allowed(const Kind& kind, std::string_view from, std::string_view to);
 

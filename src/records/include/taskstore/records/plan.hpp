@@ -20,7 +20,8 @@ struct PlanOptions {
     std::string actor;         ///< Who writes: the `by` of each line.
     std::int64_t ahead_ms_max =
         24 * 3'600'000;  ///< A stamp further ahead is kept to its record and reported.
-    /// Called now and then by long work: what, done, of how many (bytes or records; 0: unknown).
+    /// Called now and then by long work, in the thread that does it: what, done, of how many (bytes
+    /// or records; 0: unknown).
     std::function<void(std::string_view what, std::int64_t done, std::int64_t total)> progress = {};
 };
 
@@ -90,14 +91,22 @@ struct LostEntry {
 
 struct Finding {
     std::string what;  ///< damaged_line, incomplete_batch, torn_tail, orphan, lost_value,
-                       ///< clock_ahead, stranger, misfit
+                       ///< clock_ahead, stranger, misfit; more: not all of a sort are listed
     std::string where;
     std::string why;
     std::string mend;
 };
 
+/// A record by its id, in whichever collection it is.
+struct Found {
+    std::string collection;
+    std::string id;
+    bool deleted = false;
+};
+
 /// Thread-safe. Reads see one committed state; writes of many threads share one append and flush
-/// (group commit).
+/// (group commit). Collections go by their exact names; nouns such as "prd" are a matter of the
+/// programs (find_kind).
 class Plan {
   public:
     /// Opens the cache, or builds it. unsupported: `.version` is newer than this program.
@@ -119,7 +128,14 @@ class Plan {
     /// The full id of the one record whose id holds `part` (a whole id wins). not_found; conflict
     /// with the candidates.
     virtual Result<std::string> resolve(std::string_view collection, std::string_view part) = 0;
-    /// The shortest ending of each id that resolve() finds again.
+    /// Records whose ids match, of one collection or (empty) of every one, deleted ones too; at
+    /// most 16. Whole ids come alone where there are any, else ids that end with `part` (of 8
+    /// characters and more), else ids that hold it; each of these live first, deleted ones only
+    /// where no live one matches. Empty: none.
+    virtual Result<std::vector<Found>> find(std::string_view part,
+                                            std::string_view collection = {}) = 0;
+    /// The shortest ending of each id that resolve() finds again; none that begins with '-', which
+    /// a command line would take for an option, but where only the whole id will do.
     virtual Result<std::vector<std::string>> short_ids(std::string_view collection,
                                                        const std::vector<std::string>& ids) = 0;
     virtual Result<Page> list(const Query& query) = 0;

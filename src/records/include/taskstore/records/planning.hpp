@@ -64,7 +64,7 @@ struct Dependency {
     Id<Execution> to_exec_id{};
     DependencyType dependency_type = DependencyType::notify;
     std::int64_t created_at = 0;
-    std::optional<std::int64_t> resolved_at{};
+    std::optional<std::int64_t> resolved_at{};  ///< Give it any value: the store sets its time.
     std::optional<std::string> payload{};
 };
 
@@ -216,7 +216,8 @@ struct Declaration<Dependency> {
         field(&Dependency::created_at, kCreatedAt),
         field(&Dependency::resolved_at, {.name = "resolved_at",
                                          .type = FieldType::time_ms,
-                                         .help = "when it was resolved (ms)"}),
+                                         .setter = FieldSetter::marked,
+                                         .help = "when it was resolved"}),
         field(&Dependency::payload, {.name = "payload", .help = "what is passed"})};
 };
 

@@ -2,6 +2,7 @@
 // Filters, order and pages of lists (floor 4).
 
 #include <taskstore/base/result.hpp>
+#include <taskstore/records/kind.hpp>
 
 #include <cstdint>
 #include <string>
@@ -29,10 +30,18 @@ struct Filter {
     static Filter any_of(std::vector<Filter> parts);
 };
 
-/// "FIELD OP VALUE" as people write it: status=ready, review_passes>=2, title~word, status!=draft.
-/// The value is JSON if it reads as a number, true, false or null, else text; in double quotes it
-/// is text always. invalid: no operator.
-Result<Filter> parse_filter(std::string_view text);
+/// Filters as people write them: status=ready, review_passes>=2, title~word, status!=draft,
+/// status in (draft,ready); joined by AND and OR (AND binds tighter), grouped by ( ).
+/// A value ends at AND, OR, or a ')' that nothing in it opened; in double quotes, with JSON's
+/// escapes, it holds anything. Its type is that of the field (field_value). invalid, saying why.
+Result<Filter> parse_filter(std::string_view text, const Kind* kind = nullptr);
+
+/// The raw JSON that a written value means for a field of `kind` (null: undeclared). The declared
+/// type decides: a text field takes 1.10 and true as text, a number refuses what is none (invalid),
+/// a time takes RFC 3339 too. Undeclared members: numbers and booleans as JSON has them, else text.
+/// `null` is null, unless `quoted`, which makes text of anything, as does `as_text`.
+Result<std::string> field_value(const Kind* kind, std::string_view field, std::string_view text,
+                                bool quoted = false, bool as_text = false);
 
 struct Query {
     std::string collection;

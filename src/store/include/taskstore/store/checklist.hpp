@@ -16,7 +16,7 @@
 namespace taskstore::store {
 
 struct ChecklistItem {
-    std::string id;  ///< Follows from the file's name, the headings above and the text: the same at
+    std::string id;  ///< Follows from the file's path, the headings above and the text: the same at
                      ///< every import.
     std::string text;
     std::string content;
@@ -32,7 +32,8 @@ struct ChecklistSection {
     int line = 0;
 };
 
-/// invalid: not UTF-8, U+0000, or over 64 MiB. `name`: the file's name without its folder.
-Result<std::vector<ChecklistSection>> read_checklist(std::string_view text, std::string_view name);
+/// invalid: not UTF-8, U+0000, or over 64 MiB. `path`: what names the file among those of the plan
+/// (name_in_plan); it goes into the ids, without the ending of its last part.
+Result<std::vector<ChecklistSection>> read_checklist(std::string_view text, std::string_view path);
 
 }  // namespace taskstore::store

@@ -22,6 +22,11 @@ Result<Place> find_place(os::FileSystem& files, const std::string& from);
 /// The folder itself is the store: --store DIR, TASKSTORE_DIR.
 Result<Place> place_at(os::FileSystem& files, const std::string& folder);
 
+/// By what name a plan knows the file at `path` (absolute, without `.` and `..`): its path from the
+/// root of the work tree that holds the store, so that it is the same in every clone; outside git,
+/// from the folder that holds the store's folder; the absolute path for a file outside of these.
+std::string name_in_plan(os::FileSystem& files, const Place& place, const std::string& path);
+
 /// Makes what is missing: the folder, .version, .gitignore (completed where an older one stands),
 /// run/ and every kind's empty JSONL file. Idempotent.
 Status make_store(os::FileSystem& files, const Place& place);
