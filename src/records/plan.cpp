@@ -133,6 +133,7 @@ Status PlanImpl::open_cache(bool* opened) {
     if (!info) return info.error().code == Code::not_found ? ok() : Status(fail(info.error()));
     sql::OpenOptions options;
     options.durability = sql::Durability::cache;
+    options.checksums = true;
     options.create = false;
     auto connected = x_driver.connect(x_cache_path, options);
     if (!connected && connected.error().code == Code::denied) {
@@ -191,6 +192,7 @@ Status PlanImpl::rebuild_locked(SyncReport& report) {
     {
         sql::OpenOptions options;
         options.durability = sql::Durability::building;
+        options.checksums = true;
         TASKSTORE_LET(auto connection, x_driver.connect(fresh, options));
         Cache cache(*connection, x_ledger, x_clock);
         TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*connection));
@@ -355,6 +357,7 @@ Result<std::unique_ptr<sql::Connection>> PlanImpl::reader() {
     }
     sql::OpenOptions options;
     options.durability = sql::Durability::cache;
+    options.checksums = true;
     options.read_only = true;
     options.create = false;
     return x_driver.connect(x_cache_path, options);
