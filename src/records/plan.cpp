@@ -310,11 +310,13 @@ Status PlanImpl::settle_markers_locked(SyncReport& report, bool* rewritten) {
 }
 
 Status PlanImpl::count_up(SyncReport& report) {
-    report.damaged_lines =
-        *x_cache->number("SELECT count(*) FROM taskstore_damaged WHERE what='damaged_line'");
-    report.incomplete_batches =
-        *x_cache->number("SELECT count(*) FROM taskstore_batches WHERE complete=0");
-    report.clashes = *x_cache->number("SELECT count(*) FROM taskstore_lost WHERE clash=1");
+    TASKSTORE_LET(
+        report.damaged_lines,
+        x_cache->number("SELECT count(*) FROM taskstore_damaged WHERE what='damaged_line'"));
+    TASKSTORE_LET(report.incomplete_batches,
+                  x_cache->number("SELECT count(*) FROM taskstore_batches WHERE complete=0"));
+    TASKSTORE_LET(report.clashes,
+                  x_cache->number("SELECT count(*) FROM taskstore_lost WHERE clash=1"));
     TASKSTORE_LET(report.records, x_cache->number("SELECT sum(live) FROM taskstore_files"));
     return ok();
 }
