@@ -228,7 +228,6 @@ Status run_sql(Context& context) {
     sql::OpenOptions options;
     options.read_only = true;
     options.create = false;
-    options.checksums = true;
     TASKSTORE_LET(auto connection, context.driver.connect(plan->cache_path(), options));
     TASKSTORE_LET(auto rows, connection->prepare(context.call.arguments[0]));
     std::vector<std::string> head;
