@@ -118,9 +118,9 @@ bool says_rebuilt(const std::vector<std::string>& notes) {
     });
 }
 
-class DamagedCache : public testing::TestWithParam<int> {};
+class DamagedStoreDb : public testing::TestWithParam<int> {};
 
-TEST_P(DamagedCache, AtRestChangesNoAnswer) {
+TEST_P(DamagedStoreDb, AtRestChangesNoAnswer) {
     const auto good = disk_with_plan(GetParam());
     const std::string before = [&] {
         const auto disk = good->after_power_cut(os::PowerCut::keep_all());
@@ -149,7 +149,7 @@ TEST_P(DamagedCache, AtRestChangesNoAnswer) {
     EXPECT_GT(said, 2);
 }
 
-TEST_P(DamagedCache, UnderAnOpenPlanChangesNoAnswer) {
+TEST_P(DamagedStoreDb, UnderAnOpenPlanChangesNoAnswer) {
     const auto good = disk_with_plan(GetParam());
     int said = 0;
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
@@ -187,7 +187,7 @@ TEST_P(DamagedCache, UnderAnOpenPlanChangesNoAnswer) {
     EXPECT_GT(said, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Wal, DamagedCache, testing::Values(0, 1, 2));
+INSTANTIATE_TEST_SUITE_P(Wal, DamagedStoreDb, testing::Values(0, 1, 2));
 
 }  // namespace
 }  // namespace taskstore::records
