@@ -129,7 +129,7 @@ TEST_P(DamagedStoreDb, AtRestChangesNoAnswer) {
     }();
     ASSERT_EQ(before.find("error"), std::string::npos) << before;
     int said = 0;
-    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 12; ++seed) {
         std::mt19937_64 random(seed);
         const auto disk = good->after_power_cut(os::PowerCut::keep_all());
         const std::string name = random() % 2 == 0 ? kCache : kCache + "-wal";
@@ -146,13 +146,13 @@ TEST_P(DamagedStoreDb, AtRestChangesNoAnswer) {
         ASSERT_TRUE(p->sync(true));
         ASSERT_EQ(answers(*p), after);
     }
-    EXPECT_GT(said, 2);
+    EXPECT_GT(said, 1);
 }
 
 TEST_P(DamagedStoreDb, UnderAnOpenPlanChangesNoAnswer) {
     const auto good = disk_with_plan(GetParam());
     int said = 0;
-    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 12; ++seed) {
         std::mt19937_64 random(seed);
         const auto disk = good->after_power_cut(os::PowerCut::keep_all());
         Process p(*disk, 2);

@@ -65,12 +65,13 @@ struct Mark {
 struct CheckedMethods {
     sqlite3_io_methods methods;  ///< First: a file's pMethods point here.
     const sqlite3_io_methods* base;
-    bool trusted = false;
-    /// Once a page was wrong nothing more is read or written: also damage that only a checkpoint
-    /// has met, whose errors SQLite keeps to itself, must come out.
-    bool damaged = false;
+    /// Of the database: a WAL has that of its database.
+    bool* damaged = nullptr;
 
-    // Of the database.
+    // Of the database. Once a page was wrong nothing more is read or written: also damage that only
+    // a checkpoint has met, whose errors SQLite keeps to itself, must come out.
+    bool trusted = false;
+    bool was_damaged = false;
     bool in_checkpoint = false;
     bool marked = false;
     Mark mark{};
@@ -86,7 +87,7 @@ CheckedMethods& checked(sqlite3_file* file) {
 }
 
 int damaged(CheckedMethods& state) {
-    state.damaged = true;
+    *state.damaged = true;
     return SQLITE_IOERR_DATA;
 }
 
@@ -134,7 +135,7 @@ int read_sealed(sqlite3_file* file, char* page, sqlite3_int64 offset) {
 
 int read_database(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
     CheckedMethods& state = checked(file);
-    if (state.damaged) return SQLITE_IOERR_DATA;
+    if (*state.damaged) return SQLITE_IOERR_DATA;
     if (state.trusted || bytes <= kPartBytesMax) return state.base->xRead(file, out, bytes, offset);
     if (bytes != kPageBytes || offset % kPageBytes != 0) return damaged(state);
     return read_sealed(file, static_cast<char*>(out), offset);
@@ -189,7 +190,7 @@ int mark_checkpoint(sqlite3_file* file, bool page_one_follows) {
 
 int write_database(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 offset) {
     CheckedMethods& state = checked(file);
-    if (state.damaged) return SQLITE_IOERR_DATA;
+    if (*state.damaged) return SQLITE_IOERR_DATA;
     if (count != kPageBytes || offset % kPageBytes != 0)
         return state.base->xWrite(file, bytes, count, offset);
     const std::uint64_t number = static_cast<std::uint64_t>(offset / kPageBytes) + 1;
@@ -214,7 +215,7 @@ int control_database(sqlite3_file* file, int operation, void* argument) {
 }
 
 // --- the WAL
-// ----------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 
 sqlite3_int64 frame_at(std::uint32_t frame) {
     return kWalHeaderBytes + static_cast<sqlite3_int64>(frame - 1) * kFrameBytes;
@@ -255,7 +256,7 @@ Sum stored_sum(const char* bytes) {
 
 int read_wal(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
     CheckedMethods& state = checked(file);
-    if (state.damaged) return SQLITE_IOERR_DATA;
+    if (*state.damaged) return SQLITE_IOERR_DATA;
     const auto read = [&](void* to, int count, sqlite3_int64 from) {
         const int result = state.base->xRead(file, to, count, from);
         return result == SQLITE_IOERR_SHORT_READ ? damaged(state) : result;
@@ -284,7 +285,7 @@ int read_wal(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
 
 int write_wal(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 offset) {
     CheckedMethods& state = checked(file);
-    if (state.damaged) return SQLITE_IOERR_DATA;
+    if (*state.damaged) return SQLITE_IOERR_DATA;
     if (count == kFrameHeaderBytes) {
         const std::uint32_t frame = frame_of(offset, 0);
         state.header_written = frame;
@@ -298,7 +299,7 @@ int write_wal(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 of
 }
 
 // --- the VFS
-// ----------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 
 int close_file(sqlite3_file* file) {
     CheckedMethods* const state = &checked(file);
@@ -316,7 +317,12 @@ int open_file(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags,
     state->methods.xClose = close_file;
     state->methods.xRead = database ? read_database : read_wal;
     state->methods.xWrite = database ? write_database : write_wal;
-    if (database) state->methods.xFileControl = control_database;
+    if (database) {
+        state->methods.xFileControl = control_database;
+        state->damaged = &state->was_damaged;
+    } else {
+        state->damaged = checked(sqlite3_database_file_object(name)).damaged;
+    }
     // Mapped pages would be seen by nobody here, and a file cut short would kill the process.
     state->methods.iVersion = std::min(state->methods.iVersion, 2);
     file->pMethods = &state->methods;
