@@ -97,8 +97,9 @@ Result<std::string> PlanImpl::state_hash() {
                 part("deleted");
                 continue;
             }
-            TASKSTORE_LET(const auto* const members, slicer.slice(data));
-            std::vector<JsonMember> sorted = *members;
+            const auto members = slicer.slice(data);
+            if (!members) return fail(Code::corrupt, "the cache holds a damaged record");
+            std::vector<JsonMember> sorted = **members;
             std::ranges::sort(sorted, {}, &JsonMember::name);
             for (const JsonMember& member : sorted) {
                 if (member.name == "_stamps") continue;

@@ -136,6 +136,7 @@ Status PlanImpl::open_cache(bool* opened) {
             .with_hint("move the folder away: the cache is built again from the ledger");
     sql::OpenOptions options;
     options.durability = sql::Durability::cache;
+    options.checksums = true;
     options.create = false;
     auto connected = x_driver.connect(x_cache_path, options);
     if (!connected && connected.error().code == Code::denied) {
@@ -194,6 +195,7 @@ Status PlanImpl::rebuild_locked(SyncReport& report) {
     {
         sql::OpenOptions options;
         options.durability = sql::Durability::building;
+        options.checksums = true;
         TASKSTORE_LET(auto connection, x_driver.connect(fresh, options));
         Cache cache(*connection, x_ledger, x_clock);
         TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*connection));
@@ -311,11 +313,13 @@ Status PlanImpl::settle_markers_locked(SyncReport& report, bool* rewritten) {
 }
 
 Status PlanImpl::count_up(SyncReport& report) {
-    report.damaged_lines =
-        *x_cache->number("SELECT count(*) FROM taskstore_damaged WHERE what='damaged_line'");
-    report.incomplete_batches =
-        *x_cache->number("SELECT count(*) FROM taskstore_batches WHERE complete=0");
-    report.clashes = *x_cache->number("SELECT count(*) FROM taskstore_lost WHERE clash=1");
+    TASKSTORE_LET(
+        report.damaged_lines,
+        x_cache->number("SELECT count(*) FROM taskstore_damaged WHERE what='damaged_line'"));
+    TASKSTORE_LET(report.incomplete_batches,
+                  x_cache->number("SELECT count(*) FROM taskstore_batches WHERE complete=0"));
+    TASKSTORE_LET(report.clashes,
+                  x_cache->number("SELECT count(*) FROM taskstore_lost WHERE clash=1"));
     TASKSTORE_LET(report.records, x_cache->number("SELECT sum(live) FROM taskstore_files"));
     return ok();
 }
@@ -358,6 +362,7 @@ Result<std::unique_ptr<sql::Connection>> PlanImpl::reader() {
     }
     sql::OpenOptions options;
     options.durability = sql::Durability::cache;
+    options.checksums = true;
     options.read_only = true;
     options.create = false;
     return x_driver.connect(x_cache_path, options);

@@ -8,9 +8,12 @@ namespace taskstore::records {
 namespace {
 
 Result<Record> record_of(std::string_view collection, sql::Statement& row) {
-    return Record{std::string(collection), std::string(row.column_text(0)),
+    Record record{std::string(collection), std::string(row.column_text(0)),
                   std::string(row.column_text(1)), std::string(row.column_text(2)),
                   row.column_int64(3)};
+    if (record.data.find('{') >= record.data.rfind('}'))
+        return fail(Code::corrupt, "the cache holds a damaged record '" + record.id + "'");
+    return record;
 }
 
 /// The ending of `count` characters, as SQLite's substr(id, -count) counts them.

@@ -285,7 +285,7 @@ TEST(Plan, FiltersOrderAndPages) {
 TEST(Plan, ShippedQueriesRunOnIndexes) {
     auto disk = new_disk();
     Process p(*disk);
-    auto connection = p.driver.connect(p->cache_path(), {.create = false});
+    auto connection = p.driver.connect(p->cache_path(), {.create = false, .checksums = true});
     ASSERT_TRUE(connection);
     const Filter status = Filter::compare("status", Op::eq, "\"draft\"");
     for (const Query& query :

@@ -1,5 +1,6 @@
 #include "connection.hpp"
 
+#include "checksums.hpp"
 #include "errors.hpp"
 
 #include <taskstore/base/check.hpp>
@@ -170,7 +171,8 @@ Result<std::unique_ptr<EngineConnection>> EngineConnection::open(const std::stri
     if (result != SQLITE_OK)
         return engine_failure(connection->x_db, result, path, "cannot open the database");
     sqlite3_extended_result_codes(connection->x_db, 1);
-    TASKSTORE_TRY(connection->configure());
+    connection->x_checked = options.checksums && path != ":memory:";
+    TASKSTORE_TRY(connection->configure(immutable));
     return connection;
 }
 
@@ -183,7 +185,7 @@ EngineConnection::~EngineConnection() {
     sqlite3_close_v2(x_db);
 }
 
-Status EngineConnection::configure() {
+Status EngineConnection::configure(bool immutable) {
     if (!x_options.read_only && sqlite3_db_readonly(x_db, "main") == 1) {
         return fail(Code::denied, x_path + ": the database can only be read")
             .with_hint("check the permissions of the file and its folder");
@@ -194,24 +196,30 @@ Status EngineConnection::configure() {
     sqlite3_db_config(x_db, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
     sqlite3_db_config(x_db, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
     sqlite3_db_config(x_db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, nullptr);
+    const bool building = x_options.durability == sql::Durability::building;
+    if (x_checked) {
+        if (const int result = reserve_checksums(x_db); result != SQLITE_OK)
+            return engine_failure(x_db, result, x_path, "cannot reserve room for checksums");
+        if (building) trust_pages(x_db);
+    }
     if (x_options.should_stop) {
         sqlite3_progress_handler(x_db, kStepsBetweenQuestions, ask_to_stop, &x_options.should_stop);
     }
     // A database that is being built sorts its indexes: beyond the cache's size that goes to a
     // file, so that memory does not grow with the rows.
-    const bool building = x_options.durability == sql::Durability::building;
     const std::string settings =
         std::string("PRAGMA temp_store=") + (building ? "FILE" : "MEMORY") +
         "; PRAGMA secure_delete=OFF; PRAGMA cache_size=-" +
         std::to_string(x_options.cache_bytes / 1024) +
-        "; PRAGMA mmap_size=" + std::to_string(building ? 0 : x_options.mmap_bytes) + ";";
+        "; PRAGMA mmap_size=" + std::to_string(building || x_checked ? 0 : x_options.mmap_bytes) +
+        ";";
     TASKSTORE_TRY(execute(settings));
     if (x_options.read_only) {
         TASKSTORE_TRY(execute("PRAGMA query_only=ON"));
         // The first real read: where it cannot join the WAL, the driver looks for another way.
         TASKSTORE_TRY(execute("SELECT 1 FROM sqlite_schema LIMIT 1"));
         x_guard.read_only = true;
-    } else if (x_options.durability == sql::Durability::building) {
+    } else if (building) {
         TASKSTORE_TRY(
             execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; "
                     "PRAGMA synchronous=OFF"));
@@ -225,8 +233,17 @@ Status EngineConnection::configure() {
         TASKSTORE_TRY(execute("PRAGMA journal_size_limit=" + std::to_string(kWalBytesKept)));
         sqlite3_wal_autocheckpoint(x_db, kCheckpointPages);
     }
+    if (x_checked && !building && !immutable) TASKSTORE_TRY(check_wal());
     x_guard.install(x_db);
     return ok();
+}
+
+Status EngineConnection::check_wal() {
+    // A WAL is recovered at the first read.
+    TASKSTORE_TRY(execute("SELECT 1 FROM sqlite_schema LIMIT 1"));
+    const int result = check_wal_is_whole(x_db);
+    if (result == SQLITE_OK) return ok();
+    return engine_failure(nullptr, result, x_path, "cannot use the write-ahead log");
 }
 
 Status EngineConnection::use_wal() {
@@ -292,7 +309,8 @@ Result<bool> EngineConnection::step(sqlite3_stmt* handle, std::string_view sql) 
     if (result == SQLITE_DONE) return false;
     Failure failure = engine_failure(x_db, result, x_path, "cannot run \"" + excerpt(sql) + "\"");
     // Such a statement is its own commit, which met an I/O error: see commit().
-    if (by_itself && primary(result) == SQLITE_IOERR && sqlite3_stmt_readonly(handle) == 0) {
+    if (by_itself && failure.error.code != Code::corrupt && primary(result) == SQLITE_IOERR &&
+        sqlite3_stmt_readonly(handle) == 0) {
         failure.error.code = Code::outcome_unknown;
     }
     return failure;
@@ -368,7 +386,9 @@ Status EngineConnection::commit() {
     if (status) return status;
     Error error = std::move(status).error();
     rollback();
-    if (primary(error.native) == SQLITE_IOERR) error.code = Code::outcome_unknown;
+    // Damage is noticed before anything is written.
+    if (primary(error.native) == SQLITE_IOERR && error.code != Code::corrupt)
+        error.code = Code::outcome_unknown;
     return fail(std::move(error));
 }
 

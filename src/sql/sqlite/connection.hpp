@@ -68,7 +68,8 @@ class EngineConnection final : public sql::Connection {
 
     EngineConnection(std::string path, const sql::OpenOptions& options)
         : x_path(std::move(path)), x_options(options) {}
-    Status configure();
+    Status configure(bool immutable);
+    Status check_wal();
     Status use_wal();
     Status run_own(Own which);
     Status refuse_in_work(std::string_view what);
@@ -78,6 +79,7 @@ class EngineConnection final : public sql::Connection {
     std::string x_path;
     sql::OpenOptions x_options;
     sqlite3* x_db = nullptr;
+    bool x_checked = false;  ///< Its pages have checksums.
     Guard x_guard;
     StatementCache x_cache;
     std::array<sqlite3_stmt*, kOwnCount> x_own{};

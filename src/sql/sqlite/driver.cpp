@@ -1,3 +1,4 @@
+#include "checksums.hpp"
 #include "connection.hpp"
 #include "vfs.hpp"
 
@@ -52,6 +53,7 @@ bool cannot_join_wal(const Error& error) {
 Driver::Driver(os::FileSystem* files, const Clock* clock)
     : x_files(files != nullptr ? files : &x_system_files) {
     if (files != nullptr) x_vfs = std::make_unique<Vfs>(*files, clock);
+    x_checksum_vfs = std::make_unique<ChecksumVfs>(x_vfs != nullptr ? x_vfs->name() : nullptr);
 }
 
 Driver::~Driver() = default;
@@ -65,6 +67,7 @@ Result<std::unique_ptr<sql::Connection>> Driver::connect(const std::string& loca
 Result<std::unique_ptr<EngineConnection>> connect_engine(Driver& driver, const std::string& path,
                                                          const sql::OpenOptions& options) {
     const char* vfs = driver.x_vfs != nullptr ? driver.x_vfs->name() : nullptr;
+    if (options.checksums) vfs = driver.x_checksum_vfs->name();
     if (path == ":memory:") return EngineConnection::open(path, options, vfs, /*immutable=*/false);
     os::FileSystem& files = driver.files();
     if (options.create && !options.read_only) TASKSTORE_TRY(make_if_absent(files, path));

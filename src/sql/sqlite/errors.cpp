@@ -7,6 +7,7 @@
 namespace taskstore::sqlite {
 
 Code code_of(int extended, int system_errno) {
+    if (extended == SQLITE_IOERR_DATA) return Code::corrupt;
     switch (primary(extended)) {
         case SQLITE_BUSY:
         case SQLITE_LOCKED:
@@ -50,8 +51,11 @@ Failure engine_failure(sqlite3* db, int result, std::string_view path, std::stri
     message += ": ";
     message += doing;
     message += ": ";
-    message += db != nullptr && fresh ? sqlite3_errmsg(db) : sqlite3_errstr(result);
     const int native = fresh ? extended : result;
+    if (native == SQLITE_IOERR_DATA)
+        message += "a checksum does not fit, so the file was damaged";
+    else
+        message += db != nullptr && fresh ? sqlite3_errmsg(db) : sqlite3_errstr(result);
     auto failure = fail(code_of(native, system_errno), std::move(message)).with_native(native);
     switch (primary(native)) {
         case SQLITE_FULL:

@@ -113,6 +113,11 @@ struct OpenOptions {
     std::int64_t busy_timeout_ms = 5'000;
     std::int64_t cache_bytes = 16 << 20;
     std::int64_t mmap_bytes = 256 << 20;
+    /// Each page has a checksum: damage of the files (a flipped bit, a cut, zeros) is answered with
+    /// `corrupt`, never with other rows; a database made without them is `corrupt` too. For caches,
+    /// which can be made again. Engines without pages of their own ignore it; SQLite reads without
+    /// mmap.
+    bool checksums = false;
     /// Asked now and then while a statement runs; true ends it as interrupt() does. Must be quick.
     std::function<bool()> should_stop = {};
 };

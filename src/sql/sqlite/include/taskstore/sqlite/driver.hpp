@@ -11,6 +11,7 @@
 
 namespace taskstore::sqlite {
 
+class ChecksumVfs;
 class EngineConnection;
 class Vfs;
 
@@ -29,6 +30,11 @@ class Vfs;
 /// writes it at the same moment is not noticed, so open such a database for one question, not for a
 /// day. With a WAL that cannot be joined (no shared-memory file, no right to make it) the answer is
 /// `denied`, not an old state.
+///
+/// checksums: a database that it makes has 4096-byte pages with 20 reserved bytes, which others
+/// (the sqlite3 shell) can read; what others write has no checksums and is `corrupt` from then on.
+/// A WAL that ends before what the database already took from it is `corrupt` too. Once a
+/// connection has met damage it reads and commits nothing more.
 ///
 /// A process must not open and close a database file by other means while a connection to it is
 /// open: POSIX drops all locks of a process on a file at the first close
@@ -59,6 +65,7 @@ class Driver final : public sql::Driver {
     os::SystemFileSystem x_system_files;
     os::FileSystem* x_files;
     std::unique_ptr<Vfs> x_vfs;
+    std::unique_ptr<ChecksumVfs> x_checksum_vfs;  ///< Over x_vfs, or over SQLite's own.
 };
 
 }  // namespace taskstore::sqlite
