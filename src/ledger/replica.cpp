@@ -1,7 +1,14 @@
 #include <taskstore/base/json.hpp>
 #include <taskstore/ledger/replica.hpp>
 
+#include <limits>
+
 namespace taskstore::ledger {
+namespace {
+
+constexpr std::size_t kBytes = 256;  // of the file, but where a path is very long
+
+}  // namespace
 
 std::string Replica::text() const {
     std::string out;
@@ -17,8 +24,31 @@ std::string Replica::text() const {
         .string(x_home)
         .end_object();
     // One size whatever it holds, so that a rewrite in place never leaves an old end behind.
-    if (out.size() < 255) out.append(255 - out.size(), ' ');
+    if (out.size() < kBytes - 1) out.append(kBytes - 1 - out.size(), ' ');
     return out + '\n';
+}
+
+bool Replica::is_ours(const Json& saved) const {
+    return saved.get("home").as_string() == x_home;
+}
+
+void Replica::catch_up() {
+    if (!x_file) {
+        auto opened = x_files.open(x_path, os::OpenMode::create);
+        if (!opened) return;
+        x_file = std::move(*opened);
+    }
+    std::string saved(2 * kBytes, '\0');
+    const auto got = x_file->read_at(0, saved.data(), saved.size());
+    if (!got) return;
+    saved.resize(*got);
+    if (saved == x_saved) return;
+    x_saved = saved;
+    const auto json = Json::parse(saved);
+    if (!json || !is_ours(*json) || json->get("replica").as_string() != id()) return;
+    const auto last = parse_stamp(json->get("last").as_string().value_or(""));
+    // Our own stamps count however far the clock has been ahead.
+    if (last) x_hlc->observe(*last, std::numeric_limits<std::int64_t>::max() / 4);
 }
 
 Result<std::unique_ptr<Replica>> Replica::open(os::FileSystem& files, const Clock& clock,
@@ -34,7 +64,7 @@ Result<std::unique_ptr<Replica>> Replica::open(os::FileSystem& files, const Cloc
     Stamp last;
     if (const auto saved = os::read_file(files, replica->x_path, 65536)) {
         const auto json = Json::parse(*saved);
-        if (json && json->get("home").as_string() == replica->x_home) {
+        if (json && replica->is_ours(*json)) {
             id = json->get("replica").as_string().value_or("");
             if (auto stamp = parse_stamp(json->get("last").as_string().value_or(""))) last = *stamp;
             if (!parse_stamp("1@" + id)) id.clear();
@@ -54,7 +84,8 @@ Status Replica::save() {
     if (!x_file) {
         TASKSTORE_LET(x_file, x_files.open(x_path, os::OpenMode::create));
     }
-    return x_file->write_at(0, text());
+    x_saved = text();
+    return x_file->write_at(0, x_saved);
 }
 
 }  // namespace taskstore::ledger

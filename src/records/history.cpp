@@ -89,77 +89,165 @@ Result<std::vector<Version>> PlanImpl::history(std::string_view collection, std:
                 version.changed.push_back(member.name + ": " + shown(member.raw_value) + " → –");
         }
         version.data = ledger::to_record_text(after);
+        if (line.batch) version.batch = line.batch->id;
         versions.push_back(std::move(version));
         before = after;
     }
     return versions;
 }
 
-Result<Written> PlanImpl::undo(std::string_view collection, std::string_view given_id) {
-    std::string name(collection);
-    std::string id(given_id);
-    if (id.empty()) {
-        std::string sql =
-            "SELECT collection, id, updated_at u FROM taskstore_dead WHERE stamps<>'' UNION ALL "
-            "SELECT collection, id, updated_at FROM records";
-        for (const Kind& kind : kinds())
-            sql += " UNION ALL SELECT '" + std::string(kind.collection) +
-                   "', id, updated_at FROM " + std::string(kind.collection);
-        TASKSTORE_TRY(read([&](sql::Connection& db) -> Status {
-            TASKSTORE_LET(auto rows, db.prepare(sql + " ORDER BY u DESC LIMIT 1"));
-            TASKSTORE_LET(const bool row, rows->step());
-            if (!row) return fail(Code::not_found, "there is nothing to undo: the plan is empty");
-            name = rows->column_text(0);
-            id = rows->column_text(1);
-            return ok();
-        }));
+namespace {
+
+struct Slice {
+    JsonSlicer slicer;
+    std::vector<JsonMember> members;
+    std::string_view raw_of(std::string_view name) const {
+        const auto found = std::ranges::find(members, name, &JsonMember::name);
+        return found == members.end() ? std::string_view() : found->raw_value;
     }
-    TASKSTORE_LET(const auto versions, history(name, id));
+};
+
+Status slice(const Version& version, Slice& out) {
+    TASKSTORE_LET(const auto* const members, out.slicer.slice(version.data));
+    out.members = *members;
+    return ok();
+}
+
+/// What takes the record back to how it was before its last `count` versions; nothing where that is
+/// how it is.
+Result<std::optional<Write>> compensation(const std::vector<Version>& versions, std::size_t count) {
     const Version& last = versions.back();
-    Write write{.collection = name, .id = id, .force = true, .check_references = false};
-    write.expected_revision = last.stamp;
-    const ledger::Shape shape = shape_of(name);
-    const Kind* kind = find_collection(name);
-    JsonSlicer now_slicer;
-    JsonSlicer then_slicer;
-    const bool settable_all = kind == nullptr;
-    const auto settable = [&](std::string_view member) {
-        if (ledger::is_frame_member(shape, member)) return false;
-        const Field* field = settable_all ? nullptr : kind->field(member);
-        return field == nullptr || people_set(*field);
-    };
-    if (last.action == "created" || last.action == "imported") {
+    const bool live = last.action != "deleted";
+    const Version* then =
+        count < versions.size() ? &versions[versions.size() - 1 - count] : nullptr;
+    if (then != nullptr && then->action == "deleted") then = nullptr;
+    Write write{.collection = last.collection, .id = last.id, .expected_revision = last.stamp};
+    write.check_references = false;
+    write.verbatim = true;
+    if (then == nullptr) {
+        if (!live) return std::optional<Write>();
         write.kind = WriteKind::remove;
-    } else {
-        if (versions.size() < 2)
-            return fail(Code::not_found,
-                        "there is no earlier version of '" + id + "' to go back to");
-        const Version& then = versions[versions.size() - 2];
-        TASKSTORE_LET(const auto* const then_members, then_slicer.slice(then.data));
-        TASKSTORE_LET(const auto* const now_members, now_slicer.slice(last.data));
-        const auto raw_of = [](const std::vector<JsonMember>& members, std::string_view member) {
-            const auto found = std::ranges::find(members, member, &JsonMember::name);
-            return found == members.end() ? std::string() : std::string(found->raw_value);
+        return std::optional(std::move(write));
+    }
+    write.kind = live ? WriteKind::update : WriteKind::create;
+    const ledger::Shape shape = shape_of(last.collection);
+    Slice before;
+    Slice now;
+    TASKSTORE_TRY(slice(*then, before));
+    TASKSTORE_TRY(slice(last, now));
+    for (const JsonMember& member : before.members) {
+        if (!ledger::is_frame_member(shape, member.name) &&
+            now.raw_of(member.name) != member.raw_value)
+            write.changes.push_back({std::string(member.name), std::string(member.raw_value)});
+    }
+    for (const JsonMember& member : now.members) {
+        if (!ledger::is_frame_member(shape, member.name) && before.raw_of(member.name).empty())
+            write.changes.push_back({std::string(member.name), ""});
+    }
+    return std::optional(std::move(write));
+}
+
+std::string all_ids(std::string_view columns) {
+    std::string sql = "SELECT collection, id, " + std::string(columns) + " FROM records";
+    for (const Kind& kind : kinds())
+        sql += " UNION ALL SELECT '" + std::string(kind.collection) + "', id, " +
+               std::string(columns) + " FROM " + std::string(kind.collection);
+    return sql;
+}
+
+}  // namespace
+
+/// The record that this replica changed last: what others did and git brought is not taken back
+/// unasked.
+Result<Found> PlanImpl::last_own_change() {
+    return read([&](sql::Connection& db) -> Result<Found> {
+        const std::string ours = "@" + x_replica->id();
+        Found found;
+        Stamp latest;
+        const auto consider = [&](sql::Statement& row, std::string_view revision) {
+            if (!revision.ends_with(ours)) return;
+            auto stamp = parse_stamp(revision);
+            if (!stamp || (!found.id.empty() && *stamp < latest)) return;
+            latest = std::move(*stamp);
+            found = {std::string(row.column_text(0)), std::string(row.column_text(1)), {}};
         };
-        write.kind = last.action == "deleted" ? WriteKind::create : WriteKind::update;
-        if (write.kind == WriteKind::create) write.expected_revision.clear();
-        for (const JsonMember& member : *then_members) {
-            if (settable(member.name) && raw_of(*now_members, member.name) != member.raw_value) {
-                write.changes.push_back({std::string(member.name), std::string(member.raw_value)});
+        {
+            TASKSTORE_LET(auto rows, db.prepare(all_ids("revision")));
+            while (true) {
+                TASKSTORE_LET(const bool row, rows->step());
+                if (!row) break;
+                consider(*rows, rows->column_text(2));
             }
         }
-        for (const JsonMember& member : *now_members) {
-            if (settable(member.name) && raw_of(*then_members, member.name).empty())
-                write.changes.push_back({std::string(member.name), ""});
+        TASKSTORE_LET(auto rows, db.prepare("SELECT collection, id, stamps FROM taskstore_dead "
+                                            "WHERE stamps<>''"));
+        while (true) {
+            TASKSTORE_LET(const bool row, rows->step());
+            if (!row) break;
+            const auto stamps = Json::parse(rows->column_text(2));
+            if (stamps) consider(*rows, stamps->get("at").as_string().value_or(""));
         }
-        // A null that was there before is what a create sets by itself.
-        if (write.kind == WriteKind::create)
-            std::erase_if(write.changes, [&](const ledger::Change& change) {
-                return kind != nullptr &&
-                       (change.raw_value == "null" || kind->field(change.name) == nullptr);
-            });
+        if (found.id.empty())
+            return fail(Code::not_found, "nothing was changed here: there is nothing to take back")
+                .with_hint("name a record to take back its last change, whoever made it");
+        return found;
+    });
+}
+
+Result<std::vector<Found>> PlanImpl::records_of_batch(const std::string& batch) {
+    return read([&](sql::Connection& db) -> Result<std::vector<Found>> {
+        std::vector<Found> found;
+        TASKSTORE_LET(
+            auto rows,
+            db.prepare("WITH touched AS (SELECT rid, max(k) k FROM taskstore_lines WHERE batch="
+                       "(SELECT batch FROM taskstore_batches WHERE name=?1) GROUP BY rid), ids AS "
+                       "(" +
+                       all_ids("rid") +
+                       " UNION ALL SELECT collection, id, rid FROM taskstore_dead) SELECT "
+                       "ids.collection, ids.id FROM touched JOIN ids ON ids.rid=touched.rid "
+                       "ORDER BY touched.k DESC"));
+        TASKSTORE_TRY(rows->bind(1, std::string_view(batch)));
+        while (true) {
+            TASKSTORE_LET(const bool row, rows->step());
+            if (!row) return found;
+            found.push_back(
+                {std::string(rows->column_text(0)), std::string(rows->column_text(1)), {}});
+        }
+    });
+}
+
+Result<Written> PlanImpl::undo(std::string_view collection, std::string_view id) {
+    Found one{std::string(collection), std::string(id), {}};
+    std::string batch;
+    if (id.empty()) {
+        TASKSTORE_LET(one, last_own_change());
+        TASKSTORE_LET(const auto versions, history(one.collection, one.id));
+        batch = versions.back().batch;
     }
-    return this->write({std::move(write)});
+    std::vector<Found> records{one};
+    if (!batch.empty()) {
+        TASKSTORE_LET(records, records_of_batch(batch));
+    }
+    std::vector<Write> writes;
+    for (const Found& record : records) {
+        TASKSTORE_LET(const auto versions, history(record.collection, record.id));
+        std::size_t count = 1;
+        if (!batch.empty()) {
+            const auto of_batch = [&](const Version& version) { return version.batch == batch; };
+            const auto later =
+                std::ranges::find_if_not(versions.rbegin(), versions.rend(), of_batch);
+            count = static_cast<std::size_t>(later - versions.rbegin());
+            if (count == 0 || std::any_of(later, versions.rend(), of_batch))
+                return fail(Code::conflict,
+                            "'" + record.id +
+                                "' was changed again since the batch that would be taken back")
+                    .with_hint("take back single records: taskstore undo ID");
+        }
+        TASKSTORE_LET(auto write, compensation(versions, count));
+        if (write) writes.push_back(std::move(*write));
+    }
+    if (writes.empty()) return fail(Code::not_found, "there is no earlier version to go back to");
+    return this->write(std::move(writes));
 }
 
 }  // namespace taskstore::records

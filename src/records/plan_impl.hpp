@@ -71,6 +71,8 @@ class PlanImpl final : public Plan {
     Status refresh_locked(SyncReport& report);
     Status settle_markers_locked(SyncReport& report, bool* rewritten);
     Status count_up(SyncReport& report);
+    Result<Found> last_own_change();
+    Result<std::vector<Found>> records_of_batch(const std::string& batch);
     bool cache_was_replaced();
     Status ensure_fresh();
     Result<std::unique_ptr<sql::Connection>> reader();
@@ -86,6 +88,7 @@ class PlanImpl final : public Plan {
                                     const ledger::EditOptions& options);
     Result<Prepared> prepare_change(Group& group, const Write& write,
                                     const ledger::EditOptions& options);
+    Result<Stamp> stamp_for(const ledger::State& state);
     Result<StoredState> load(Group& group, std::string_view collection, std::string_view id);
     Status check_reference(Group& group, const Field& field, const std::string& raw);
     Status check_unique(Group& group, const Kind& kind, const Field& field, const std::string& raw,

@@ -208,6 +208,7 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
         return fail_all(status.error());
     }
     x_cache->forget_rids();
+    x_replica->catch_up();
     Group group;
     for (Ticket* ticket : tickets) {
         const std::size_t before = group.lines.size();
@@ -295,6 +296,15 @@ Status PlanImpl::prepare(Group& group, Ticket& ticket) {
     return ok();
 }
 
+/// Later than the record and than whatever this replica stamped before, but where the record is
+/// from too far in the future: that stays its own affair.
+Result<Stamp> PlanImpl::stamp_for(const ledger::State& state) {
+    Hlc& clock = x_replica->clock();
+    TASKSTORE_LET(Stamp at, ledger::next_stamp(clock.tick(), state));
+    clock.observe(at, x_options.ahead_ms_max);
+    return at;
+}
+
 Result<StoredState> PlanImpl::load(Group& group, std::string_view collection, std::string_view id) {
     const Prepared* earlier = group.latest.empty() ? nullptr : group.find(collection, id);
     if (earlier == nullptr) return x_cache->load(collection, id);
@@ -380,12 +390,15 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
     if (!write.id.empty()) {
         TASKSTORE_LET(stored, load(group, write.collection, id));
     }
+    if (!write.expected_revision.empty() && write.expected_revision != to_text(stored.state.at))
+        return fail(Code::conflict, "'" + id + "' has changed since you read it")
+            .with_hint("look at its history and repeat the change");
     if (stored.state.live()) {
         return fail(Code::exists, (kind != nullptr ? std::string(kind->noun) : write.collection) +
                                       " '" + id + "' exists already")
             .with_hint("change it with 'set', or leave --id away");
     }
-    TASKSTORE_LET(const Stamp at, ledger::next_stamp(x_replica->clock().tick(), stored.state));
+    TASKSTORE_LET(const Stamp at, stamp_for(stored.state));
     std::vector<ledger::Change> changes;
     std::string raw_id;
     append_json_string(raw_id, id);
@@ -397,16 +410,18 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
     for (const ledger::Change& change : write.changes) {
         if (ledger::is_frame_member(shape, change.name))
             return fail(Code::invalid, "'" + change.name + "' is set by the store");
-        if (kind == nullptr) {
+        const Field* field = kind != nullptr ? kind->field(change.name) : nullptr;
+        if (kind == nullptr || write.verbatim) {
+            if (field != nullptr && field->unique)
+                TASKSTORE_TRY(check_unique(group, *kind, *field, change.raw_value, id));
             if (!change.raw_value.empty()) changes.push_back(change);
             continue;
         }
-        const Field* field = kind->field(change.name);
         if (field == nullptr) return unknown_field(*kind, change.name);
         if (!people_set(*field))
             return fail(Code::invalid, "'" + change.name + "' is set by the store");
     }
-    if (kind != nullptr) {
+    if (kind != nullptr && !write.verbatim) {
         for (const Field& field : kind->fields) {
             const ledger::Change* change = given(field.name);
             std::string raw(field.initial.empty() ? "null" : field.initial);
@@ -477,7 +492,7 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
                         (mine.empty() ? "" : " and wanted " + mine))
             .with_hint("read it again and repeat the change");
     }
-    TASKSTORE_LET(const Stamp at, ledger::next_stamp(x_replica->clock().tick(), state));
+    TASKSTORE_LET(const Stamp at, stamp_for(state));
     // Who writes a member has seen what stands and what lost, and decides: the lost value is
     // settled, also where the decision is what stands.
     if (stored.rid != 0) {
@@ -501,11 +516,13 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
         for (const ledger::Change& change : write.changes) {
             if (ledger::is_frame_member(shape, change.name))
                 return fail(Code::invalid, "'" + change.name + "' is set by the store");
-            if (kind == nullptr) {
+            const Field* field = kind != nullptr ? kind->field(change.name) : nullptr;
+            if (kind == nullptr || write.verbatim) {
+                if (field != nullptr && field->unique)
+                    TASKSTORE_TRY(check_unique(group, *kind, *field, change.raw_value, write.id));
                 changes.push_back(change);
                 continue;
             }
-            const Field* field = kind->field(change.name);
             const ledger::MemberState* before = state.find(change.name);
             // A member that nobody declared but the record has may be changed as it is.
             if (field == nullptr && before == nullptr) return unknown_field(*kind, change.name);

@@ -27,6 +27,19 @@ std::string git_folder(os::FileSystem& files, const std::string& root) {
     return is_folder(files, path) ? path : std::string();
 }
 
+/// The root of the work tree that holds `path`, and its git folder; both empty outside git.
+struct WorkTree {
+    std::string root;
+    std::string git;
+};
+
+WorkTree work_tree_of(os::FileSystem& files, const std::string& path) {
+    for (std::string at = path;; at = os::folder_of(at)) {
+        if (std::string git = git_folder(files, at); !git.empty()) return {at, std::move(git)};
+        if (at == "/" || at == ".") return {};
+    }
+}
+
 Place place_of(os::FileSystem& files, std::string folder, std::string work_tree,
                const std::string& git) {
     Place place{std::move(folder), std::move(work_tree), {}, false};
@@ -46,13 +59,7 @@ Place place_of(os::FileSystem& files, std::string folder, std::string work_tree,
 Result<Place> find_place(os::FileSystem& files, const std::string& from) {
     if (!from.starts_with('/'))
         return fail(Code::invalid, "'" + from + "' is not an absolute path");
-    std::string root;
-    std::string git;
-    for (std::string at = from;; at = os::folder_of(at)) {
-        git = git_folder(files, at);
-        if (!git.empty()) root = at;
-        if (!git.empty() || at == "/") break;
-    }
+    const auto [root, git] = work_tree_of(files, from);
     for (std::string at = from;; at = os::folder_of(at)) {
         const std::string folder = os::join_path(at, ".taskstore");
         if (is_folder(files, folder)) return place_of(files, folder, root, git);
@@ -65,15 +72,14 @@ Result<Place> find_place(os::FileSystem& files, const std::string& from) {
 }
 
 Result<Place> place_at(os::FileSystem& files, const std::string& folder) {
-    return place_of(files, folder, {}, {});
+    // Named or found, a store in a work tree is the same replica.
+    return place_of(files, folder, {}, work_tree_of(files, folder).git);
 }
 
 std::string name_in_plan(os::FileSystem& files, const Place& place, const std::string& path) {
     std::string root = place.work_tree;
     // A store that was named may lie in a work tree all the same.
-    for (std::string at = place.folder; root.empty() && at != "/"; at = os::folder_of(at)) {
-        if (!git_folder(files, at).empty()) root = at;
-    }
+    if (root.empty()) root = work_tree_of(files, place.folder).root;
     if (root.empty()) root = os::folder_of(place.folder);
     const std::string inside = root.ends_with('/') ? root : root + "/";
     return path.starts_with(inside) ? path.substr(inside.size()) : path;

@@ -545,8 +545,9 @@ TEST(Plan, WhoWritesAMemberSettlesWhatLostThere) {
         Process q(*there, 2);
         ASSERT_TRUE(p->update("prds", "a", {{"title", "\"mine\""}}));
         ASSERT_TRUE(q->update("prds", "a", {{"title", "\"theirs\""}}));
-        here->put_file("/p/prds.jsonl", *here->get_file("/p/prds.jsonl") +
-                                            there->get_file("/p/prds.jsonl")->substr(common.size()));
+        here->put_file("/p/prds.jsonl",
+                       *here->get_file("/p/prds.jsonl") +
+                           there->get_file("/p/prds.jsonl")->substr(common.size()));
         ASSERT_TRUE(p->sync());
         ASSERT_EQ(p->lost()->size(), 1U);
         const auto record = Json::parse(p->get("prds", "a")->data);
@@ -609,8 +610,66 @@ TEST(Plan, ADependencyOfAnEarlierProgramKeepsItsRevision) {
     const auto got = p->get("dependencies", "d");
     ASSERT_TRUE(got) << got.error().message;
     EXPECT_EQ(got->revision, listed->records[0].revision);
-    const auto updated = p->update("dependencies", "d", {{"dependency_type", "\"notify\""}}, got->revision);
+    const auto updated =
+        p->update("dependencies", "d", {{"dependency_type", "\"notify\""}}, got->revision);
     EXPECT_TRUE(updated) << updated.error().message;
+}
+
+TEST(Plan, UndoOfADeletePutsTheWholeRecordBack) {
+    auto disk = new_disk();
+    disk->put_file(
+        "/p/prds.jsonl",
+        R"({"id":"a","title":"A","status":"complete","created_at":3,"completed_at":4,"updated_at":5,"x":1.10})"
+        "\n");
+    Process p(*disk);
+    const auto members = [&] {
+        std::set<std::string> out;
+        const auto json = *Json::parse(p->get("prds", "a")->data);
+        for (const std::string& name : json.names()) {
+            if (name != "updated_at") out.insert(name + "=" + json.get(name).to_text());
+        }
+        return out;
+    };
+    const auto before = members();
+    ASSERT_TRUE(p->remove("prds", "a"));
+    const auto undone = p->undo("prds", "a");
+    ASSERT_TRUE(undone) << undone.error().message;
+    EXPECT_EQ(members(), before);
+    ASSERT_TRUE(p->update("prds", "a", {{"x", "2"}, {"title", "\"B\""}}));
+    ASSERT_TRUE(p->undo("", ""));
+    EXPECT_EQ(members(), before);
+    ASSERT_TRUE(p->undo("", ""));
+    EXPECT_NE(p->get("prds", "a")->data.find("\"B\""), std::string::npos) << "undo of an undo";
+}
+
+TEST(Plan, UndoTakesABatchBackAsAWholeAndLeavesOthersChangesAlone) {
+    auto disk = new_disk();
+    Process p(*disk);
+    ASSERT_TRUE(p->create("prds", prd("kept"), "k"));
+    ASSERT_TRUE(
+        p->write({{.collection = "prds", .id = "a", .changes = prd("x")},
+                  {.collection = "task_specs",
+                   .id = "t",
+                   .changes = {{"prd_id", "\"a\""}, {"phase_name", "\"y\""}}},
+                  {.kind = WriteKind::update, .collection = "prds", .id = "a", .changes = prd("z")},
+                  {.kind = WriteKind::remove, .collection = "prds", .id = "k"}}));
+    disk->put_file("/p/prds.jsonl",
+                   *disk->get_file("/p/prds.jsonl") +
+                       "{\"id\":\"f\",\"title\":\"F\",\"updated_at\":4000000000000}\n");
+    const auto undone = p->undo("", "");
+    ASSERT_TRUE(undone) << undone.error().message;
+    EXPECT_EQ(p->get("prds", "a").error().code, Code::not_found);
+    EXPECT_EQ(p->get("task_specs", "t").error().code, Code::not_found);
+    EXPECT_TRUE(p->get("prds", "k"));
+    EXPECT_TRUE(p->get("prds", "f"));
+    ASSERT_TRUE(p->write({{.collection = "prds", .id = "c", .changes = prd("x")},
+                          {.collection = "prds", .id = "d", .changes = prd("x")}}));
+    disk->put_file(
+        "/p/prds.jsonl",
+        *disk->get_file("/p/prds.jsonl") +
+            "{\"id\":\"c\",\"title\":\"theirs\",\"created_at\":1,\"updated_at\":4000000000000}\n");
+    EXPECT_EQ(p->undo("", "").error().code, Code::conflict);
+    EXPECT_TRUE(p->get("prds", "d"));
 }
 
 TEST(Plan, UndoTakesBackEachKindOfChange) {

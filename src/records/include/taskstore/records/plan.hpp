@@ -52,6 +52,9 @@ struct Write {
     bool check_references = true;
     /// Added to the time of creation, so that a list that comes in one batch keeps its order.
     std::int64_t created_offset_ms = 0;
+    /// The members are put back as they once stood: no defaults, times or transitions of the store,
+    /// undeclared ones too. Only unique values are checked. What undo() writes.
+    bool verbatim = false;
 };
 
 struct Written {
@@ -80,7 +83,8 @@ struct Version {
     std::string action;                ///< created, changed, deleted, imported (an unstamped line)
     std::vector<std::string> changed;  ///< "status: draft → ready"
     bool forced = false;
-    std::string data;  ///< The record as it was then.
+    std::string data;   ///< The record as it was then; "{}" for a deleted one.
+    std::string batch;  ///< The batch that it came in; empty: alone.
 };
 
 struct LostEntry {
@@ -149,8 +153,11 @@ class Plan {
     /// Oldest first. not_found: no line of that id.
     virtual Result<std::vector<Version>> history(std::string_view collection,
                                                  std::string_view id) = 0;
-    /// A compensating line for the record's last change; of the plan's last change where `id` is
-    /// empty.
+    /// Takes back the record's last change, whoever made it, by a new line: what it changed is as
+    /// it was, times and undeclared members too. With an empty `id`: the last change of this
+    /// replica, a batch as a whole (conflict, and nothing is written: a record of the batch was
+    /// changed since). Taking back what undo() wrote does the change again. not_found: there is
+    /// nothing to take back.
     virtual Result<Written> undo(std::string_view collection, std::string_view id) = 0;
     /// SHA-256 over all live records and tombstones, by collection, id and member: equal wherever
     /// the lines are equal.
