@@ -259,10 +259,21 @@ Result<SyncReport> PlanImpl::sync(bool rebuild) {
         TASKSTORE_TRY(rebuild_locked(report));
     else
         TASKSTORE_TRY(refresh_locked(report));
-    bool rewritten = false;
-    TASKSTORE_TRY(settle_markers_locked(report, &rewritten));
-    if (rewritten) TASKSTORE_TRY(refresh_locked(report));
-    TASKSTORE_TRY(count_up(report));
+    const auto settle = [&]() -> Status {
+        bool rewritten = false;
+        TASKSTORE_TRY(settle_markers_locked(report, &rewritten));
+        if (rewritten) TASKSTORE_TRY(refresh_locked(report));
+        return count_up(report);
+    };
+    auto settled = settle();
+    if (!settled && settled.error().code == Code::corrupt) {
+        // Damage of a part that nothing had to be taken into.
+        note("store.db was damaged (" + settled.error().message +
+             "): it was built again from the ledger");
+        TASKSTORE_TRY(rebuild_locked(report));
+        settled = settle();
+    }
+    TASKSTORE_TRY(settled);
     x_checked_boot_ns = x_clock.boot_ns();
     report.notes = take_notes();
     return report;

@@ -153,17 +153,18 @@ auto PlanImpl::read(Work&& work) -> decltype(work(std::declval<sql::Connection&>
             const std::lock_guard lock(x_reader_mutex);
             age = x_reader_age;
         }
-        TASKSTORE_LET(auto connection, reader());
-        auto answer = work(*connection);
+        auto connection = reader();
+        auto answer = connection ? work(**connection)
+                                 : decltype(work(**connection))(fail(connection.error()));
         if (answer || attempt > 0 ||
             (answer.error().code != Code::corrupt && answer.error().code != Code::failed)) {
             const std::lock_guard lock(x_reader_mutex);
             if (answer && age == x_reader_age && x_readers.size() < 4)
-                x_readers.push_back(std::move(connection));
+                x_readers.push_back(std::move(*connection));
             return answer;
         }
         // The cache broke under the read: it can always be had again.
-        connection.reset();
+        if (connection) connection->reset();
         TASKSTORE_TRY(sync(true));
         note("store.db was damaged: it was built again from the ledger");
     }

@@ -146,7 +146,7 @@ TEST_P(DamagedStoreDb, AtRestChangesNoAnswer) {
         ASSERT_TRUE(p->sync(true));
         ASSERT_EQ(answers(*p), after);
     }
-    EXPECT_GT(said, 1);
+    EXPECT_GT(said, 0);
 }
 
 TEST_P(DamagedStoreDb, UnderAnOpenPlanChangesNoAnswer) {
