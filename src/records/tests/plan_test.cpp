@@ -500,6 +500,34 @@ TEST(Plan, LeftoverMergeMarkersAreSettledOrKept) {
     EXPECT_NE(disk->get_file("/p/prds.jsonl")->find("<<<<"), std::string::npos);
 }
 
+TEST(Plan, MergeMarkersAreSettledBlockByBlockAndOtherBytesStay) {
+    auto disk = new_disk();
+    const auto line = [](const std::string& id, const std::string& title, int at) {
+        return "{\"id\":\"" + id + "\",\"title\":\"" + title +
+               "\",\"updated_at\":" + std::to_string(at) + "}";
+    };
+    const auto block = [&](const std::string& id, int theirs_at) {
+        return "<<<<<<< ours\n" + line(id, "A", 5) + "\n=======\n" + line(id, "B", theirs_at) +
+               "\n>>>>>>> theirs\n";
+    };
+    const std::string first = line("x", "X", 1) + "\r\n\n";
+    const std::string last = line("y", "Y", 1);
+    disk->put_file("/p/prds.jsonl", first + block("a", 6) + block("b", 5) + last);
+    Process p(*disk);
+    const auto report = p->sync();
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->clashes, 1);
+    EXPECT_EQ(*disk->get_file("/p/prds.jsonl"),
+              first + line("a", "A", 5) + "\n" + line("a", "B", 6) + "\n" + block("b", 5) + last);
+    EXPECT_EQ(p->list({.collection = "prds"})->records.size(), 4U);
+    const auto lost = *p->lost();
+    ASSERT_EQ(lost.size(), 1U);
+    ASSERT_TRUE(p->update("prds", "b", {{"title", "\"A\""}}));
+    ASSERT_TRUE(p->sync());
+    EXPECT_EQ(disk->get_file("/p/prds.jsonl")->find("<<<<"), std::string::npos)
+        << "the clash is settled, so its markers go";
+}
+
 TEST(Plan, AnIncompleteBatchDoesNotCountUntilItIsWhole) {
     auto disk = new_disk();
     std::string prds;
