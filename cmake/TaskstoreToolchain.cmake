@@ -33,4 +33,5 @@ endif()
 if(TASKSTORE_FUZZ)
   # The libraries too: a fuzzer that sees no branches of a parser gropes in the dark.
   add_compile_options(-fsanitize=fuzzer-no-link)
+  add_link_options(-fsanitize=fuzzer-no-link)
 endif()
