@@ -5,7 +5,9 @@
 #include "sandbox.hpp"
 
 #include <gtest/gtest.h>
+#include <taskstore/sql/migration.hpp>
 
+#include <array>
 #include <set>
 
 namespace taskstore::sqlite {
@@ -134,6 +136,90 @@ TEST(CrashMatrix, AnyCallThatFailsHarmsAtMostItsWork) {
                 }
             }
             if (!reached) break;
+        }
+    }
+}
+
+namespace {
+
+/// What a version did shows in the rows: 1 makes the tables, 2 writes one row, 3 doubles them.
+constexpr std::array kVersions{
+    sql::Migration{1, "tables", "CREATE TABLE a (id INTEGER PRIMARY KEY, text TEXT)"},
+    sql::Migration{2, "fill", "INSERT INTO a (text) VALUES (printf('%.9000c', 'x'))"},
+    sql::Migration{3, "double", "INSERT INTO a (text) SELECT text FROM a"}};
+
+/// How many versions were acknowledged.
+int migrate_all(os::FileSystem& disk) {
+    const FakeClock clock;
+    Driver driver(&disk);
+    auto connection = driver.connect(kPath, {});
+    if (!connection) return 0;
+    for (std::size_t count = 1; count <= kVersions.size(); ++count) {
+        if (!sql::migrate(**connection, "m", std::span(kVersions).first(count), clock))
+            return static_cast<int>(count) - 1;
+    }
+    return static_cast<int>(kVersions.size());
+}
+
+/// Each version is there as a whole or not at all, those acknowledged are, and the rest can follow.
+void check_migrated(os::FaultFileSystem& disk, int acknowledged, const std::string& label) {
+    {
+        Driver driver(&disk);
+        auto opened = driver.connect(kPath, {.create = false});
+        if (opened) {
+            sql::Connection& connection = **opened;
+            ASSERT_EQ(text(connection, "PRAGMA integrity_check"), "ok") << label;
+            const bool recorded =
+                number(connection,
+                       "SELECT COUNT(*) FROM sqlite_schema WHERE name='taskstore_migrations'") == 1;
+            const auto version =
+                recorded ? number(connection, "SELECT COUNT(*) FROM taskstore_migrations") : 0;
+            ASSERT_GE(version, acknowledged) << label;
+            const bool table =
+                number(connection, "SELECT COUNT(*) FROM sqlite_schema WHERE name='a'") == 1;
+            ASSERT_EQ(table, version > 0) << label;
+            if (table) {
+                ASSERT_EQ(number(connection, "SELECT COUNT(*) FROM a"), version - 1) << label;
+            }
+        } else {
+            ASSERT_EQ(acknowledged, 0) << label << ": " << opened.error().message;
+        }
+    }
+    const FakeClock clock;
+    Driver driver(&disk);
+    const auto connection = must(driver.connect(kPath, {}));
+    const Status status = sql::migrate(*connection, "m", kVersions, clock);
+    ASSERT_TRUE(status) << label << ": " << status.error().message;
+    ASSERT_EQ(number(*connection, "SELECT COUNT(*) FROM a"), 2) << label;
+}
+
+}  // namespace
+
+TEST(CrashMatrix, AMigrationIsWholeOrAbsentWhateverFails) {
+    std::size_t calls = 0;
+    for (;; ++calls) {
+        const auto disk = fresh_disk();
+        disk->power_off_after(calls);
+        const int acknowledged = migrate_all(*disk);
+        for (const os::PowerCut& cut : os::PowerCut::matrix(4, 1 + calls * 4)) {
+            check_migrated(*disk->after_power_cut(cut), acknowledged,
+                           "cut after " + std::to_string(calls) + ", " + cut.text());
+            if (HasFatalFailure()) return;
+        }
+        if (!disk->power_is_off()) break;
+    }
+    EXPECT_GT(calls, 20U) << "the disk saw too little to prove anything";
+    for (const os::FaultKind kind :
+         {os::FaultKind::error, os::FaultKind::error_after, os::FaultKind::short_write}) {
+        for (std::size_t n = 1; n <= calls; ++n) {
+            const auto disk = fresh_disk();
+            disk->fail_at(n, {.kind = kind});
+            const int acknowledged = migrate_all(*disk);
+            disk->clear_faults();
+            check_migrated(
+                *disk, acknowledged,
+                "call " + std::to_string(n) + " of kind " + std::to_string(static_cast<int>(kind)));
+            if (HasFatalFailure()) return;
         }
     }
 }
