@@ -2,6 +2,7 @@
 // rounds.
 //   plan_bench FOLDER [RECORDS]     FOLDER on the disk to measure; RECORDS of the large runs
 //   (default 100000)
+#include <taskstore/base/hash.hpp>
 #include <taskstore/records/plan.hpp>
 #include <taskstore/sqlite/driver.hpp>
 
@@ -28,6 +29,11 @@ double seconds_of(const std::function<void()>& work) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+double median(std::vector<double> values) {
+    std::ranges::sort(values);
+    return values[values.size() / 2];
+}
+
 struct Compared {
     std::vector<double> ours;
     std::vector<double> raw;
@@ -37,10 +43,6 @@ void report(const char* what, Compared compared, double per) {
     std::vector<double> ratios;
     for (std::size_t i = 0; i < compared.ours.size(); ++i)
         ratios.push_back(compared.ours[i] / compared.raw[i]);
-    const auto median = [](std::vector<double>& values) {
-        std::ranges::sort(values);
-        return values[values.size() / 2];
-    };
     std::printf("%-44s ratio %5.2f  (ours %.1f us, raw %.1f us each)\n", what, median(ratios),
                 median(compared.ours) / per * 1e6, median(compared.raw) / per * 1e6);
 }
@@ -161,6 +163,60 @@ struct Bench {
     }
 };
 
+/// A change is looked at more closely while it is so young that another one could look the same.
+void let_it_age() {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+}
+
+/// What a sync costs after a change of the file, against hashing the file.
+void sync_figures(Bench& bench, records::Plan& plan) {
+    const std::string path = bench.folder / "sync/task_specs.jsonl";
+    const auto hash = [&] {
+        const auto file = bench.files.open(path, os::OpenMode::read);
+        std::string chunk(1 << 20, '\0');
+        std::uint64_t sum = 0;
+        for (std::int64_t at = 0;; at += static_cast<std::int64_t>(chunk.size())) {
+            const auto got = (*file)->read_at(at, chunk.data(), chunk.size());
+            sum ^= xxh3_64(std::string_view(chunk).substr(0, *got));
+            if (*got < chunk.size()) return sum;
+        }
+    };
+    std::vector<double> own;
+    std::vector<double> hashed;
+    std::vector<double> foreign;
+    std::vector<double> switched;
+    for (int round = 0; round < 5; ++round) {
+        for (int i = 0; i < 100; ++i) (void)plan.write({bench.create(bench.next++)}).has_value();
+        own.push_back(seconds_of([&] { (void)bench.open("sync")->sync().has_value(); }));
+        hashed.push_back(seconds_of([&] { hash(); }));
+        std::ofstream(path, std::ios::app)
+            << "{\"id\":\"foreign" << round << "\"," << body(1) << ",\"updated_at\":1}\n";
+        foreign.push_back(seconds_of([&] { (void)plan.sync().has_value(); }));
+        let_it_age();
+        (void)plan.sync().has_value();
+
+        std::string text = *os::read_file(bench.files, path, std::size_t{1} << 40);
+        std::size_t at = text.size() - 1;
+        for (int line = 0; line < 1000; ++line) at = text.rfind('\n', at - 1);
+        for (std::size_t i = text.find("phase number", at); i != std::string::npos;
+             i = text.find("phase number", i))
+            text[i] = text[i] == 'p' ? 'P' : 'p';
+        (void)os::replace_file(bench.files, path, text).has_value();
+        text = {};
+        switched.push_back(seconds_of([&] { (void)plan.sync().has_value(); }));
+        let_it_age();
+        (void)plan.sync().has_value();
+    }
+    std::printf("%-44s %.2f ms\n", "open and sync after 100 lines of ours", median(own) * 1e3);
+    std::printf("%-44s %.2f ms\n", "hashing the file", median(hashed) * 1e3);
+    const auto against_hashing = [&](const char* what, const std::vector<double>& took) {
+        std::printf("%-44s %.2f ms = 1.3 x hashing %+.0f ms\n", what, median(took) * 1e3,
+                    (median(took) - 1.3 * median(hashed)) * 1e3);
+    };
+    against_hashing("sync after a foreign append", foreign);
+    against_hashing("sync after a switch of the last 1000 lines", switched);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -207,22 +263,7 @@ int main(int argc, char** argv) {
         std::printf("%-44s %ld MB\n", "peak memory so far", usage.ru_maxrss / 1024);
     }
     auto plan = bench.open("sync");
-    {
-        Compared tail;
-        const auto path = (bench.folder / "sync/task_specs.jsonl").string();
-        std::vector<records::Write> writes;
-        for (int i = 0; i < 100; ++i) writes.push_back(bench.create(bench.next++));
-        if (!plan->write(std::move(writes))) return 1;
-        const double own = seconds_of([&] { (void)plan->sync().has_value(); });
-        std::printf("%-44s %.2f ms\n", "sync after 100 lines of ours", own * 1e3);
-        std::ofstream(path, std::ios::app)
-            << "{\"id\":\"foreign\"," << body(1) << ",\"updated_at\":1}\n";
-        std::string text;
-        const double hash = seconds_of([&] { text = *os::read_file(bench.files, path); });
-        const double foreign = seconds_of([&] { (void)plan->sync().has_value(); });
-        std::printf("%-44s %.2f ms (reading the file: %.2f ms)\n", "sync after a foreign append",
-                    foreign * 1e3, hash * 1e3);
-    }
+    sync_figures(bench, *plan);
     {  // single creates, one thread
         Compared one;
         Raw raw(bench.raw_copy("one"), "NORMAL");
@@ -314,8 +355,37 @@ int main(int argc, char** argv) {
             }));
         }
         sqlite3_finalize(get);
-        sqlite3_close(db);
         report("get by id", gets, 20'000);
+
+        sqlite3_stmt* one = nullptr;
+        sqlite3_prepare_v2(db,
+                           "SELECT id,data,revision,updated_at FROM task_specs WHERE created_at=?1",
+                           -1, &one, nullptr);
+        Compared filters;
+        for (int round = 0; round < 5; ++round) {
+            filters.raw.push_back(seconds_of([&] {
+                for (int i = 0; i < 5'000; ++i) {
+                    sqlite3_bind_int64(one, 1, 1'700'000'000'000 + i * 7 % records);
+                    sqlite3_step(one);
+                    const std::string data(
+                        reinterpret_cast<const char*>(sqlite3_column_text(one, 1)));
+                    sqlite3_reset(one);
+                }
+            }));
+            filters.ours.push_back(seconds_of([&] {
+                for (int i = 0; i < 5'000; ++i) {
+                    (void)plan
+                        ->list({.collection = "task_specs",
+                                .filter = records::Filter::compare(
+                                    "created_at", records::Op::eq,
+                                    std::to_string(1'700'000'000'000 + i * 7 % records))})
+                        .has_value();
+                }
+            }));
+        }
+        sqlite3_finalize(one);
+        sqlite3_close(db);
+        report("filter that matches one row", filters, 5'000);
     }
     plan.reset();
     close(log);
