@@ -80,8 +80,9 @@ Status scan(os::File& file, std::int64_t size, ScanStart start, std::vector<Chun
             const std::string_view fresh(buffer.data() + kept, got);
             chunk.hash = lead.empty() ? xxh3_64(fresh) : xxh3_64(lead + std::string(fresh));
             chunk.bytes = chunk_end - chunk_start;
-            chunk.line_start = buffer_offset;
-            chunk.line_number = number;
+            const bool started_inside = chunk_start < start.offset && start.chunk_line_start >= 0;
+            chunk.line_start = started_inside ? start.chunk_line_start : buffer_offset;
+            chunk.line_number = started_inside ? start.chunk_line_number : number;
             chunks.push_back(chunk);
         }
         lead.clear();
@@ -123,15 +124,21 @@ Result<ScanStart> first_difference(os::File& file, std::int64_t size, std::int64
         TASKSTORE_TRY(read_chunk(file, offset, bytes, buffer.data(), got));
         const bool same =
             got == bytes && xxh3_64(std::string_view(buffer).substr(0, got)) == chunks[i].hash;
-        // The last line seen may have been unfinished: growth continues in it, so a file that grew
-        // is read again from the last chunk's line on.
-        // What was seen beyond the last chunk may be gone.
+        // What was seen beyond the last chunk may be gone or changed; the last line seen may have
+        // been unfinished, so growth continues in it.
         const std::int64_t covered = offset + chunks[i].bytes;
-        const bool grown_tail = i + 1 == chunks.size() && (covered != size || covered != seen_size);
-        if (!same || grown_tail) {
-            const ScanStart start{chunks[i].line_start, chunks[i].line_number};
-            const auto keep = static_cast<std::size_t>(start.offset / kChunkBytes);
-            chunks.resize(std::min(i, keep + 1));
+        const bool last = i + 1 == chunks.size() && (covered != size || covered != seen_size);
+        if (!same || last) {
+            ScanStart start{chunks[i].line_start, chunks[i].line_number};
+            const std::size_t lf = same ? buffer.rfind('\n', got - 1) : std::string::npos;
+            if (lf != std::string::npos) {
+                const auto ended = std::count(
+                    buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(lf) + 1, '\n');
+                start = {offset + static_cast<std::int64_t>(lf) + 1, start.number + ended,
+                         start.offset, start.number};
+            }
+            const auto holds = static_cast<std::size_t>(start.offset / kChunkBytes);
+            chunks.resize(holds > i ? i + 1 : std::min(i, holds + 1));
             return start;
         }
         offset += chunks[i].bytes;

@@ -235,11 +235,12 @@ Status Cache::take_in_file(std::string_view collection, SyncReport& report,
     }
     const std::int64_t size = info.identity.size;
     TASKSTORE_LET(pass.chunks, chunks_of(pass.file.number));
+    const std::int64_t seen_size = pass.file.identity.size;
     TASKSTORE_LET(const ledger::ScanStart start,
-                  ledger::first_difference(*file, size, pass.file.identity.size, pass.chunks));
+                  ledger::first_difference(*file, size, seen_size, pass.chunks));
     pass.file.identity = info.identity;
     pass.file.racy = x_clock.wall_ms() - info.identity.ctime_ns / 1'000'000 < kRacyMs;
-    if (start.offset == size && size != 0 && !pass.chunks.empty())
+    if (start.offset == size && size == seen_size && size != 0 && !pass.chunks.empty())
         return save_file(collection, pass.file);
 
     ++report.files_changed;

@@ -226,7 +226,10 @@ TEST_F(LedgerFiles, AChangeAnywhereIsFoundAndReadFromItsLineOn) {
     std::string text;
     for (int i = 0; i < 40'000; ++i)
         text += "{\"id\":\"" + std::to_string(i) + "\",\"n\":\"" + std::string(60, 'x') + "\"}\n";
-    for (int round = 0; round < 12; ++round) {
+    for (int round = 0; round < 24; ++round) {
+        if (round == 6) text.resize(3 << 20);           // ends in a line, on a chunk's end
+        if (round == 12) text[text.size() - 1] = '\n';  // on a line's and a chunk's end
+        if (round == 18) text.resize(1000);
         put(text);
         std::vector<Chunk> chunks;
         const auto before = scan_texts(chunks);
@@ -253,8 +256,14 @@ TEST_F(LedgerFiles, AChangeAnywhereIsFoundAndReadFromItsLineOn) {
                   text.substr(0, static_cast<std::size_t>(start->offset)));
         scan_texts(chunks, *start);
         std::vector<Chunk> fresh;
-        scan_texts(fresh);
+        const auto texts = scan_texts(fresh);
         EXPECT_EQ(chunks, fresh);
+        if (round % 3 == 0) {
+            EXPECT_EQ(texts.back().substr(texts.back().size() - 12), "{\"id\":\"new\"}");
+            EXPECT_GE(start->offset,
+                      static_cast<std::int64_t>(text.rfind('\n', text.size() - 1)) + 1)
+                << "what did not change is not read again";
+        }
         EXPECT_EQ(unpack_chunks(pack_chunks(fresh)), fresh);
     }
 }

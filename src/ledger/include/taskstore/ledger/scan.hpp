@@ -37,10 +37,14 @@ struct ScannedLine {
     LineKind kind = LineKind::record;
 };
 
-/// Where to start: at a line's start, in the chunk that holds it.
+/// Where to start: at a line's start.
 struct ScanStart {
     std::int64_t offset = 0;
     std::int64_t number = 1;
+    /// The line that holds the first byte of the start's chunk, for that chunk's new entry; -1: the
+    /// line of the start does, or the entry is there.
+    std::int64_t chunk_line_start = -1;
+    std::int64_t chunk_line_number = 0;
 };
 
 /// Calls each for every line from `start` (blank ones are passed over) and appends the chunks from
@@ -52,7 +56,8 @@ Status scan(os::File& file, std::int64_t size, ScanStart start, std::vector<Chun
 /// Compares the file with what an earlier scan saw: `chunks`, and lines up to `seen_size`, which
 /// may be beyond the last chunk (our own appends). The start of the first line that may differ;
 /// `chunks` is cut to those that are unchanged and begin at or before that line. Nothing differs:
-/// start.offset == size, and the number means nothing unless the file is empty.
+/// start.offset == size and `size` == `seen_size`; the number then means nothing unless the file is
+/// empty.
 Result<ScanStart> first_difference(os::File& file, std::int64_t size, std::int64_t seen_size,
                                    std::vector<Chunk>& chunks);
 
