@@ -129,9 +129,10 @@ int main(int argc, char** argv) {
     const std::string database = store + "/store.db";
     const std::string id = "ts-" + std::to_string(records / 2);
     compare("cold show", {program, "--store", store, "show", "ts", id},
-            {"sqlite3", database, "SELECT * FROM task_specs WHERE id='" + id + "'"});
+            {"sqlite3", "-readonly", database, "SELECT * FROM task_specs WHERE id='" + id + "'"});
     compare("cold list --limit 20", {program, "--store", store, "spec", "list", "--limit", "20"},
-            {"sqlite3", database, "SELECT * FROM task_specs ORDER BY created_at, id LIMIT 20"});
+            {"sqlite3", "-readonly", database,
+             "SELECT * FROM task_specs ORDER BY created_at, id LIMIT 20"});
 
     std::vector<double> ratios;
     double longest = 0;
