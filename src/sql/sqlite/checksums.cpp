@@ -156,13 +156,14 @@ void copy_out(const volatile char* from, char* to, std::size_t bytes) {
 }
 
 /// What the WAL index says is in the WAL.
-bool read_index(const volatile char* index, Mark* wal) {
+bool read_index(sqlite3_file* file, const volatile char* index, Mark* wal) {
+    const CheckedMethods& state = checked(file);
     constexpr int kAttempts = 1'000;
     std::array<char, 2 * kIndexHeaderBytes> headers{};
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         // Whoever changes it writes the second header first.
         copy_out(index, headers.data(), kIndexHeaderBytes);
-        std::atomic_thread_fence(std::memory_order_seq_cst);
+        state.base->xShmBarrier(file);
         copy_out(index + kIndexHeaderBytes, headers.data() + kIndexHeaderBytes, kIndexHeaderBytes);
         if (std::memcmp(headers.data(), headers.data() + kIndexHeaderBytes, kIndexHeaderBytes) != 0)
             continue;
@@ -177,7 +178,7 @@ bool read_index(const volatile char* index, Mark* wal) {
 int mark_checkpoint(sqlite3_file* file, bool page_one_follows) {
     CheckedMethods& state = checked(file);
     const volatile char* const index = wal_index(file);
-    if (index == nullptr || !read_index(index, &state.mark)) return SQLITE_IOERR;
+    if (index == nullptr || !read_index(file, index, &state.mark)) return SQLITE_IOERR;
     copy_out(index + kIndexBackfillAt, reinterpret_cast<char*>(&state.mark.frames),
              sizeof state.mark.frames);
     state.marked = true;
@@ -383,7 +384,7 @@ int check_wal_is_whole(sqlite3* db) {
     const Mark mark = mark_of(page.data());
     Mark wal;
     const volatile char* const index = wal_index(file);
-    if (index == nullptr || !read_index(index, &wal)) return SQLITE_OK;
+    if (index == nullptr || !read_index(file, index, &wal)) return SQLITE_OK;
     return wal.salts == mark.salts && wal.frames < mark.frames ? damaged(checked(file)) : SQLITE_OK;
 }
 
