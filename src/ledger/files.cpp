@@ -3,12 +3,15 @@
 #include <taskstore/ledger/files.hpp>
 
 #include <algorithm>
+#include <array>
 
 namespace taskstore::ledger {
 namespace {
 
 constexpr std::string_view kSuffix = ".jsonl";
 constexpr int kReplacedMax = 8;
+constexpr std::array<std::string_view, 5> kIgnored{"store.db*", "taskstore.db*", "lock", "run/",
+                                                   ".*.tmp*"};
 
 /// The bytes after the last LF before `size`.
 Result<std::string> read_tail(os::File& file, std::int64_t size) {
@@ -34,6 +37,21 @@ bool is_collection_name(std::string_view name) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                c == '_' || c == '-';
     });
+}
+
+Status complete_gitignore(os::FileSystem& files, const std::string& folder) {
+    const std::string path = os::join_path(folder, ".gitignore");
+    const auto read = os::read_file(files, path, 1 << 20);
+    if (!read && read.error().code != Code::not_found) return fail(read.error());
+    std::string text = read ? *read : "";
+    std::string missing;
+    for (const std::string_view line : kIgnored) {
+        if (("\n" + text + "\n").find("\n" + std::string(line) + "\n") == std::string::npos)
+            missing += std::string(line) + "\n";
+    }
+    if (missing.empty()) return ok();
+    if (!text.empty() && text.back() != '\n') text += '\n';
+    return os::replace_file(files, path, text + missing);
 }
 
 LedgerFolder::LedgerFolder(os::FileSystem& files, std::string folder, const Clock& clock)

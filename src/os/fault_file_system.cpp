@@ -310,6 +310,7 @@ class FaultFileSystem::OpenFile final : public File {
         FileInfo info;
         TASKSTORE_TRY(answer(Call::file_info, 0, 0, false, [&](const Verdict&) {
             info = x_node->info();
+            info.owner = x_disk->model.options().owner;
             return 0;
         }));
         return info;
@@ -452,6 +453,7 @@ Result<FileInfo> FaultFileSystem::info(const std::string& path) {
             if (found != 0) return found;
             if (!place.node) return ENOENT;
             info = place.node->info();
+            info.owner = x_disk->model.options().owner;
             return 0;
         });
     TASKSTORE_TRY(status_of(Call::path_info, path, error));

@@ -1,14 +1,12 @@
 #include <taskstore/base/hash.hpp>
+#include <taskstore/ledger/files.hpp>
 #include <taskstore/records/kind.hpp>
 #include <taskstore/store/place.hpp>
 
-#include <array>
+#include <algorithm>
 
 namespace taskstore::store {
 namespace {
-
-constexpr std::array<std::string_view, 5> kIgnored{"store.db*", "taskstore.db*", "lock", "run/",
-                                                   ".*.tmp"};
 
 bool is_folder(os::FileSystem& files, const std::string& path) {
     const auto info = files.info(path);
@@ -40,10 +38,15 @@ WorkTree work_tree_of(os::FileSystem& files, const std::string& path) {
     }
 }
 
-Place place_of(os::FileSystem& files, std::string folder, std::string work_tree,
-               const std::string& git) {
+Result<Place> place_of(os::FileSystem& files, std::string folder, std::string work_tree,
+                       const std::string& git) {
     Place place{std::move(folder), std::move(work_tree), {}, false};
-    place.exists = is_folder(files, place.folder);
+    const auto info = files.info(place.folder);
+    if (info && info->kind != os::FileKind::directory) {
+        return fail(Code::corrupt, "'" + place.folder + "' is not a folder, so not a store")
+            .with_hint("move it away, or name the store's folder with --store");
+    }
+    place.exists = info.has_value();
     if (git.empty()) {
         place.replica_path = os::join_path(os::join_path(place.folder, "run"), "replica.json");
     } else {
@@ -54,7 +57,39 @@ Place place_of(os::FileSystem& files, std::string folder, std::string work_tree,
     return place;
 }
 
+std::string_view without_slashes(std::string_view path) {
+    while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+    return path;
+}
+
+bool lists(std::string_view safe_directories, std::string_view path) {
+    for (std::string_view rest = safe_directories; !rest.empty();) {
+        const std::size_t end = std::min(rest.find(':'), rest.size());
+        const std::string_view entry = rest.substr(0, end);
+        if (entry == "*" || (!entry.empty() && without_slashes(entry) == path)) return true;
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return false;
+}
+
 }  // namespace
+
+Status check_owner(os::FileSystem& files, const Place& place, const Opener& opener,
+                   std::string_view safe_directories) {
+    if (!place.exists) return ok();
+    TASKSTORE_LET(const os::FileInfo info, files.info(place.folder));
+    if (info.owner == opener.uid) return ok();
+    if (opener.uid == 0 && opener.sudo_uid && info.owner == *opener.sudo_uid) return ok();
+    const std::string_view folder = without_slashes(place.folder);
+    if (lists(safe_directories, folder) || lists(safe_directories, os::folder_of(folder)))
+        return ok();
+    return fail(Code::denied, "the store at '" + place.folder + "' belongs to user " +
+                                  std::to_string(info.owner) + ", not to user " +
+                                  std::to_string(opener.uid) + " who opens it")
+        .with_hint("if you trust it, add '" + std::string(folder) +
+                   "' to files.safe_directories in the device's config.toml or in "
+                   "TASKSTORE_CONFIG_FILES__SAFE_DIRECTORIES");
+}
 
 Result<Place> find_place(os::FileSystem& files, const std::string& from) {
     if (!from.starts_with('/'))
@@ -62,7 +97,7 @@ Result<Place> find_place(os::FileSystem& files, const std::string& from) {
     const auto [root, git] = work_tree_of(files, from);
     for (std::string at = from;; at = os::folder_of(at)) {
         const std::string folder = os::join_path(at, ".taskstore");
-        if (is_folder(files, folder)) return place_of(files, folder, root, git);
+        if (files.info(folder)) return place_of(files, folder, root, git);
         if (at == root || at == "/") break;
         // Outside git only the folder itself counts, so that nobody writes into a stranger's store
         // above.
@@ -85,25 +120,10 @@ std::string name_in_plan(os::FileSystem& files, const Place& place, const std::s
     return path.starts_with(inside) ? path.substr(inside.size()) : path;
 }
 
-Status complete_gitignore(os::FileSystem& files, const Place& place) {
-    const std::string path = os::join_path(place.folder, ".gitignore");
-    const auto read = os::read_file(files, path, 1 << 20);
-    if (!read && read.error().code != Code::not_found) return fail(read.error());
-    std::string text = read ? *read : "";
-    std::string missing;
-    for (const std::string_view line : kIgnored) {
-        if (("\n" + text + "\n").find("\n" + std::string(line) + "\n") == std::string::npos)
-            missing += std::string(line) + "\n";
-    }
-    if (missing.empty()) return ok();
-    if (!text.empty() && text.back() != '\n') text += '\n';
-    return os::replace_file(files, path, text + missing);
-}
-
 Status make_store(os::FileSystem& files, const Place& place) {
     TASKSTORE_TRY(os::make_directories(files, place.folder));
     TASKSTORE_TRY(os::make_directories(files, os::join_path(place.folder, "run")));
-    TASKSTORE_TRY(complete_gitignore(files, place));
+    TASKSTORE_TRY(ledger::complete_gitignore(files, place.folder));
     const std::string version = os::join_path(place.folder, ".version");
     if (!files.info(version))
         TASKSTORE_TRY(os::replace_file(files, version, "1  # Current schema version\n"));

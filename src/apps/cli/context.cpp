@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
 #include <system_error>
 #include <utility>
 
@@ -26,6 +27,27 @@ std::string device_home() {
     return {};
 }
 
+namespace {
+
+store::Opener opener() {
+    store::Opener opener{.uid = geteuid(), .sudo_uid = {}};
+    if (const char* sudo = std::getenv("SUDO_UID")) {
+        const auto uid = raw_to_int64(sudo);
+        if (uid && *uid >= 0 && *uid < std::numeric_limits<std::uint32_t>::max())
+            opener.sudo_uid = static_cast<std::uint32_t>(*uid);
+    }
+    return opener;
+}
+
+/// One spelling per folder: its identity and the list of trusted folders go by the path.
+std::string resolved(const std::string& path) {
+    std::error_code error;
+    const auto real = std::filesystem::weakly_canonical(path, error);
+    return error ? path : real.string();
+}
+
+}  // namespace
+
 Result<const config::Config*> Context::settings() {
     if (x_settings) return &*x_settings;
     std::vector<config::Layer> layers;
@@ -40,10 +62,19 @@ Result<const config::Config*> Context::settings() {
     };
     TASKSTORE_LET(const store::Place at, place());
     TASKSTORE_TRY(add_file(device_home(), false));
-    if (at.exists) TASKSTORE_TRY(add_file(at.folder, true));
     std::vector<std::string> entries;
     for (char** entry = environ; *entry != nullptr; ++entry) entries.emplace_back(*entry);
     TASKSTORE_LET(auto environment, config::from_environment(entries));
+    if (at.exists) {
+        // Whether the plan's owner is trusted is settled before its file is read, by the device's
+        // word alone.
+        std::vector<config::Layer> own = layers;
+        own.push_back(environment);
+        TASKSTORE_LET(const auto device, config::Config::from(std::move(own)));
+        TASKSTORE_TRY(
+            store::check_owner(files, at, opener(), device.text("files.safe_directories")));
+        TASKSTORE_TRY(add_file(at.folder, true));
+    }
     layers.push_back(std::move(environment));
     TASKSTORE_LET(x_settings, config::Config::from(std::move(layers)));
     return &*x_settings;
@@ -76,13 +107,14 @@ Result<store::Place> Context::place() {
     std::string folder = call.value("store");
     if (const char* named = std::getenv("TASKSTORE_DIR"); folder.empty() && named != nullptr)
         folder = named;
-    if (!folder.empty()) return store::place_at(files, absolute(folder));
-    return store::find_place(files, here);
+    if (!folder.empty()) return store::place_at(files, resolved(absolute(folder)));
+    return store::find_place(files, resolved(here));
 }
 
 Result<records::Plan*> Context::plan(bool make) {
     if (x_plan) return x_plan.get();
     TASKSTORE_LET(const store::Place at, place());
+    TASKSTORE_LET(const config::Config* const config, settings());
     if (!at.exists) {
         const bool named = call.has("store") || std::getenv("TASKSTORE_DIR") != nullptr;
         if (!make || (at.work_tree.empty() && !named)) {
@@ -94,7 +126,6 @@ Result<records::Plan*> Context::plan(bool make) {
         }
         TASKSTORE_TRY(store::make_store(files, at));
     }
-    TASKSTORE_LET(const config::Config* const config, settings());
     if (const auto network = files.network_file_system(at.folder);
         network && !config->boolean("files.allow_network")) {
         return fail(Code::denied, "'" + at.folder + "' is on " + *network +

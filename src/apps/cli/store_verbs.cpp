@@ -14,6 +14,7 @@ Status run_init(Context& context) {
     // A folder that was named may be there already without being a store.
     place.exists =
         place.exists && context.files.info(os::join_path(place.folder, ".version")).has_value();
+    TASKSTORE_TRY(context.settings());  // refuses another user's folder before it is changed
     TASKSTORE_TRY(store::make_store(context.files, place));
     TASKSTORE_TRY(context.plan());
     std::string data;
@@ -36,7 +37,7 @@ Status run_sync(Context& context) {
     TASKSTORE_LET(const store::Place place, context.place());
     TASKSTORE_LET(records::Plan* const plan, context.plan(true));
     if (place.exists && context.files.info(os::join_path(place.folder, "lock")))
-        TASKSTORE_TRY(store::complete_gitignore(context.files, place));
+        TASKSTORE_TRY(ledger::complete_gitignore(context.files, place.folder));
     TASKSTORE_LET(const records::SyncReport report, plan->sync(context.call.has("rebuild")));
     for (const std::string& note : report.notes) context.warn(note);
     if (context.json) {

@@ -68,8 +68,9 @@ TEST(Config, WrongTypesAndBoundsAreRefused) {
 }
 
 TEST(Config, APlanDecidesNothingForADevice) {
-    for (const char* text : {"user.actor = 'x'", "files.allow_network = true",
-                             "[databases]\ntasks = 'postgres://h'", "sync.command = 'rm'"}) {
+    for (const char* text :
+         {"user.actor = 'x'", "files.allow_network = true", "files.safe_directories = '*'",
+          "[databases]\ntasks = 'postgres://h'", "sync.command = 'rm'"}) {
         EXPECT_EQ(Config::from({*parse_toml(text, "plan", true)}).error().code, Code::denied)
             << text;
     }

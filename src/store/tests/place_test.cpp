@@ -1,3 +1,4 @@
+#include <taskstore/os/fault_file_system.hpp>
 #include <taskstore/store/place.hpp>
 
 #include <gtest/gtest.h>
@@ -68,6 +69,48 @@ TEST_F(Places, MakingAStoreTwiceChangesNothingAndCompletesAnOlderGitignore) {
     EXPECT_TRUE(std::filesystem::exists(x_root / ".taskstore/prds.jsonl"));
     EXPECT_EQ(*os::read_file(x_files, x_root / ".taskstore/.version"),
               "1  # Current schema version\n");
+}
+
+TEST_F(Places, AnotherUsersStoreIsRefusedUnlessListed) {
+    std::filesystem::create_directories(x_root / ".taskstore");
+    const Place place = *find_place(x_files, x_root);
+    const std::uint32_t owner = x_files.info(place.folder)->owner;
+    EXPECT_TRUE(check_owner(x_files, place, {.uid = owner, .sudo_uid = {}}, ""));
+    const Opener other{.uid = owner + 1, .sudo_uid = {}};
+    const auto refused = check_owner(x_files, place, other, "");
+    ASSERT_EQ(refused.error().code, Code::denied);
+    EXPECT_NE(refused.error().message.find("user " + std::to_string(owner)), std::string::npos);
+    EXPECT_NE(refused.error().hint.find("files.safe_directories"), std::string::npos);
+    for (const std::string& listed :
+         {place.folder, place.folder + "/", x_root.string(), "/none:" + x_root.string(),
+          std::string("*"), std::string(":*")}) {
+        EXPECT_TRUE(check_owner(x_files, place, other, listed)) << listed;
+    }
+    for (const std::string& unlisted :
+         {std::string("/"), place.folder + "x", x_root.parent_path().string(), std::string(":"),
+          place.folder + "/*", std::string("relative")}) {
+        EXPECT_FALSE(check_owner(x_files, place, other, unlisted)) << unlisted;
+    }
+}
+
+TEST(Owners, RootActsForWhoCalledSudoAndNobodyElseDoes) {
+    os::FaultFileSystem files({.owner = 1000});
+    files.put_directory("/w/.taskstore");
+    const Place place = *find_place(files, "/w");
+    ASSERT_TRUE(place.exists);
+    EXPECT_TRUE(check_owner(files, place, {.uid = 0, .sudo_uid = 1000}, ""));
+    EXPECT_FALSE(check_owner(files, place, {.uid = 0, .sudo_uid = {}}, ""));
+    EXPECT_FALSE(check_owner(files, place, {.uid = 0, .sudo_uid = 1001}, ""));
+    EXPECT_FALSE(check_owner(files, place, {.uid = 1001, .sudo_uid = 1000}, ""));
+    os::FaultFileSystem of_root({.owner = 0});
+    of_root.put_directory("/w/.taskstore");
+    EXPECT_TRUE(check_owner(of_root, place, {.uid = 0, .sudo_uid = 1000}, ""));
+    EXPECT_FALSE(check_owner(of_root, place, {.uid = 1000, .sudo_uid = 0}, ""));
+}
+
+TEST_F(Places, NothingIsRefusedWhereNoStoreIsYet) {
+    const Place place = *find_place(x_files, x_root);
+    EXPECT_TRUE(check_owner(x_files, place, {.uid = 12345, .sudo_uid = {}}, ""));
 }
 
 }  // namespace

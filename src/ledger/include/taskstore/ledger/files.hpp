@@ -15,6 +15,10 @@ namespace taskstore::ledger {
 /// abuse.
 bool is_collection_name(std::string_view name);
 
+/// Adds the lines that a ledger folder's .gitignore lacks (it is made if absent): what of the
+/// folder is not the plan stays out of git. Idempotent.
+Status complete_gitignore(os::FileSystem& files, const std::string& folder);
+
 struct Appended {
     std::int64_t offset = 0;  ///< Where the first new byte stands.
     os::FileIdentity before;  ///< As it was under the lock, before the first write.

@@ -125,6 +125,7 @@ struct FaultOptions {
     std::int64_t now_ns = 1'700'000'000'000'000'000;
     std::int64_t step_ns = 1'000;     ///< How far each mutating call moves the clock.
     std::int64_t granularity_ns = 1;  ///< Times are rounded down to it.
+    std::uint32_t owner = 0;          ///< Of every file and folder.
     std::string network_type{};       ///< What network_file_system() says; empty: a local disk.
 };
 

@@ -3,7 +3,10 @@
 
 #include <taskstore/os/file_system.hpp>
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace taskstore::store {
 
@@ -27,10 +30,21 @@ Result<Place> place_at(os::FileSystem& files, const std::string& folder);
 /// from the folder that holds the store's folder; the absolute path for a file outside of these.
 std::string name_in_plan(os::FileSystem& files, const Place& place, const std::string& path);
 
+/// Whose rights count when a store is opened.
+struct Opener {
+    std::uint32_t uid = 0;  ///< The effective user.
+    std::optional<std::uint32_t>
+        sudo_uid;  ///< SUDO_UID: whom root acts for; without effect for others.
+};
+
+/// denied: the ledger folder belongs to another user (its lines, settings and cache are that user's
+/// word) and `safe_directories` lists neither it nor the folder that holds it. The list is absolute
+/// paths joined by ':', compared as text; "*" lists all. Nothing to refuse where no store is yet.
+Status check_owner(os::FileSystem& files, const Place& place, const Opener& opener,
+                   std::string_view safe_directories);
+
 /// Makes what is missing: the folder, .version, .gitignore (completed where an older one stands),
 /// run/ and every kind's empty JSONL file. Idempotent.
 Status make_store(os::FileSystem& files, const Place& place);
-/// The lines of .gitignore that are ours; adds the missing ones.
-Status complete_gitignore(os::FileSystem& files, const Place& place);
 
 }  // namespace taskstore::store
