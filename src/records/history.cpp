@@ -26,30 +26,33 @@ std::string shown(std::string_view raw) {
 }
 
 Result<std::vector<Version>> PlanImpl::history(std::string_view collection, std::string_view id) {
-    TASKSTORE_TRY(ensure_fresh());
     Lines own;
-    {
-        const std::lock_guard db(x_db_mutex);
-        std::optional<os::FileLock::Guard> guard;
-        if (!x_in_memory) {
-            TASKSTORE_LET(auto held, x_ledger.lock().acquire());
-            guard.emplace(std::move(held));
-            TASKSTORE_LET(const bool fresh, x_cache->is_fresh());
-            if (!fresh) TASKSTORE_TRY(refresh_locked(x_taken_in));
-        }
-        TASKSTORE_LET(const StoredState stored, x_cache->load(collection, id));
+    const ledger::Shape shape = shape_of(collection);
+    x_checked_boot_ns = 0;  // it reads the files themselves, where the cache says the lines stand
+    const Status known = read([&](sql::Connection& db) -> Status {
+        own = {};
+        TASKSTORE_LET(auto snapshot, sql::Transaction::begin_read(db));
+        Cache cache(db, x_ledger, x_clock);
+        TASKSTORE_LET(const StoredState stored, cache.load(collection, id));
         if (stored.rid == 0)
             return fail(Code::not_found, "nothing is known of '" + std::string(id) + "'");
-        TASKSTORE_LET(own.texts, x_cache->lines_of(collection, stored.rid));
+        TASKSTORE_LET(own.texts, cache.lines_of(collection, stored.rid));
         if (own.texts.empty())
             return fail(Code::not_found,
                         "the lines of '" + std::string(id) + "' wait for the rest of their batch");
-    }
-    const ledger::Shape shape = shape_of(collection);
-    ledger::LineDecoder decoder(shape);
-    for (const std::string& text : own.texts) {
-        TASKSTORE_LET(auto line, decoder.decode(text));
-        own.lines.push_back(std::move(line));
+        ledger::LineDecoder decoder(shape);
+        for (const std::string& text : own.texts) {
+            auto line = decoder.decode(text);
+            // Another file may have come since the cache looked.
+            if (!line || line->id != id)
+                return fail(Code::corrupt, "the cache does not know the ledger that is there");
+            own.lines.push_back(std::move(*line));
+        }
+        return ok();
+    });
+    if (!known) {
+        if (known.error().code == Code::not_found) TASKSTORE_TRY(check_is_file(collection));
+        return fail(known.error());
     }
     std::ranges::sort(own.lines, [](const ledger::Line& a, const ledger::Line& b) {
         return std::tie(a.at, a.text) < std::tie(b.at, b.text);

@@ -5,6 +5,8 @@
 #include <taskstore/base/text.hpp>
 
 #include <algorithm>
+#include <cerrno>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -86,55 +88,161 @@ Status PlanImpl::start() {
         }
     }
     const std::lock_guard db(x_db_mutex);
-    bool opened = false;
-    TASKSTORE_TRY(open_cache(&opened));
-    if (opened) {
-        auto fresh = x_cache->is_fresh();
+    return bring_up(Cached::absent, Busy::leave);
+}
+
+namespace {
+
+/// Whether the ledger may still be readable where the cache cannot be had.
+bool may_fold_in_memory(const Error& error) {
+    return error.code == Code::denied || error.code == Code::failed ||
+           error.code == Code::outcome_unknown || error.code == Code::unavailable ||
+           error.code == Code::timed_out || error.code == Code::corrupt ||
+           error.code == Code::not_found;
+}
+
+/// A new cache needs more room than what failed for the want of it. The engine tells it by a number
+/// of its own, the system by an errno.
+bool is_out_of_space(const Error& error) {
+    constexpr int kEngineFull = 13;
+    return (error.code == Code::failed || error.code == Code::outcome_unknown) &&
+           (error.native == kEngineFull || error.native == ENOSPC || error.native == EDQUOT);
+}
+
+/// Of a cache no outcome is unknown that anybody would care for: the ledger has not been touched.
+Status of_cache(Status status) {
+    if (status || status.error().code != Code::outcome_unknown) return status;
+    return fail(Code::failed, status.error().message).with_native(status.error().native);
+}
+
+}  // namespace
+
+bool PlanImpl::is_broken(const Error& error) {
+    switch (error.code) {
+        case Code::corrupt:
+        case Code::invalid:
+        case Code::conflict:
+        case Code::not_found:
+        case Code::failed:
+        case Code::outcome_unknown:
+            return !is_out_of_space(error);
+        default:
+            // The engine says "read-only" of a file that has lost its name.
+            return error.code != Code::cancelled && cached_state() != Cached::open;
+    }
+}
+
+PlanImpl::Cached PlanImpl::cached_state() {
+    if (!x_db || x_in_memory) return Cached::absent;
+    const auto stands = [&](const char* suffix, const os::FileIdentity& seen) {
+        const auto info = x_files.info(x_cache_path + suffix);
+        return info && info->identity.inode == seen.inode && info->identity.device == seen.device &&
+               info->identity.btime_ns == seen.btime_ns;
+    };
+    if (!stands("", x_cache_identity[0])) return Cached::absent;
+    // Without its log the database lacks what was committed last; with another one, two processes
+    // write it at cross purposes. Neither shows in its pages.
+    for (const auto& [suffix, seen] :
+         {std::pair{"-wal", &x_cache_identity[1]}, std::pair{"-shm", &x_cache_identity[2]}}) {
+        if (seen->inode != 0 && !stands(suffix, *seen)) {
+            x_broken = "had lost its log";
+            return Cached::damaged;
+        }
+    }
+    return Cached::open;
+}
+
+Status PlanImpl::bring_up(Cached cached, Busy busy) {
+    bool opened = cached == Cached::open;
+    Status status = ok();
+    if (cached == Cached::absent) status = open_cache(&opened);
+    if (status && opened) {
+        const auto fresh = x_cache->is_fresh();
         if (fresh && *fresh) {
             x_checked_boot_ns = x_clock.boot_ns();
             return ok();
         }
     }
-    SyncReport& report = x_taken_in;
-    auto guard = x_ledger.lock().acquire();
-    if (!guard && guard.error().code != Code::denied) return fail(guard.error());
-    if (!guard || x_in_memory) {
-        // I9: where nothing can be written the ledger is folded in memory, and the answers are the
-        // same.
-        x_in_memory = true;
-        note("'" + x_options.folder +
-             "' cannot be written: the ledger was read into memory for this command");
-        sql::OpenOptions memory;
-        memory.durability = sql::Durability::building;
-        TASKSTORE_LET(x_db, x_driver.connect(":memory:", memory));
-        TASKSTORE_TRY(x_db->execute(schema_tables()));
-        TASKSTORE_TRY(x_db->execute(schema_indexes()));
-        x_cache = std::make_unique<Cache>(*x_db, x_ledger, x_clock);
-        TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*x_db));
-        TASKSTORE_TRY(x_cache->take_in(report, x_options.progress));
-        return transaction.commit();
+    if (status) {
+        const auto guard = x_ledger.lock().acquire_within(0);
+        if (guard) {
+            status = bring_up_locked(cached == Cached::damaged ? cached : cached_state());
+        } else if (guard.error().code != Code::timed_out) {
+            status = fail(guard.error());
+        } else if (opened) {
+            // A writer is at work: what it has committed is what it has acknowledged.
+            x_checked_boot_ns = x_clock.boot_ns();
+            return ok();
+        } else if (busy == Busy::leave) {
+            return ok();
+        } else {
+            status = fail(guard.error());
+        }
     }
-    // Somebody else may have built it while we waited for the lock.
-    if (!opened || cache_was_replaced()) TASKSTORE_TRY(open_cache(&opened));
-    auto status = opened ? refresh_locked(report) : rebuild_locked(report);
-    x_checked_boot_ns = x_clock.boot_ns();
+    if (!status && may_fold_in_memory(status.error())) status = fold_in_memory(status.error());
+    if (status) x_checked_boot_ns = x_clock.boot_ns();
     return status;
+}
+
+Status PlanImpl::bring_up_locked(Cached cached) {
+    bool opened = cached == Cached::open;
+    if (cached == Cached::absent) TASKSTORE_TRY(open_cache(&opened));
+    return opened && !x_cache_read_only ? refresh_locked() : rebuild_locked();
+}
+
+/// I9: where nothing can be written the ledger is folded in memory, and the answers are the same.
+Status PlanImpl::fold_in_memory(const Error& why) {
+    if (x_in_memory) {
+        const auto fresh = x_cache->is_fresh();
+        if (fresh && *fresh) return ok();
+    }
+    drop_cache();
+    x_broken.clear();
+    x_taken_in = {};
+    sql::OpenOptions memory;
+    memory.durability = sql::Durability::building;
+    TASKSTORE_LET(auto connection, x_driver.connect(":memory:", memory));
+    TASKSTORE_TRY(connection->execute(schema_tables()));
+    auto cache = std::make_unique<Cache>(*connection, x_ledger, x_clock);
+    TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*connection));
+    TASKSTORE_TRY(cache->take_in_bulk(x_taken_in, x_options.progress));
+    TASKSTORE_TRY(transaction.commit());
+    TASKSTORE_TRY(connection->execute("PRAGMA query_only=ON"));
+    x_db = std::move(connection);
+    x_cache = std::move(cache);
+    x_in_memory = true;
+    if (!std::exchange(x_memory_told, true)) {
+        note((why.code == Code::timed_out   ? "store.db is being built by another process"
+              : why.code == Code::not_found ? "store.db is taken away again and again"
+                                            : cannot_write(why).message) +
+             "; the ledger was read into memory for this command" +
+             (why.hint.empty() || why.code == Code::timed_out ? "" : ": " + why.hint));
+    }
+    return ok();
+}
+
+void PlanImpl::drop_cache() {
+    x_cache.reset();
+    x_db.reset();
+    x_in_memory = false;
+    x_cache_read_only = false;
+    const std::lock_guard lock(x_reader_mutex);
+    x_readers.clear();
+    ++x_reader_age;
+}
+
+Error PlanImpl::cannot_write(Error error) const {
+    if (error.native == EISDIR) error.code = Code::corrupt;
+    if (error.code == Code::denied || error.code == Code::failed)
+        error.message = "'" + x_options.folder + "' cannot be written: " + error.message;
+    return error;
 }
 
 Status PlanImpl::open_cache(bool* opened) {
     *opened = false;
-    x_cache.reset();
-    x_db.reset();
-    {
-        const std::lock_guard lock(x_reader_mutex);
-        x_readers.clear();
-        ++x_reader_age;
-    }
+    drop_cache();
     const auto info = x_files.info(x_cache_path);
-    if (!info) return info.error().code == Code::not_found ? ok() : Status(fail(info.error()));
-    if (info->kind == os::FileKind::directory)
-        return fail(Code::failed, "'" + x_cache_path + "' is a folder; the cache is a file")
-            .with_hint("move the folder away: the cache is built again from the ledger");
+    if (!info) return ok();
     sql::OpenOptions options;
     options.durability = sql::Durability::cache;
     options.checksums = true;
@@ -143,10 +251,7 @@ Status PlanImpl::open_cache(bool* opened) {
     if (!connected && connected.error().code == Code::denied) {
         options.read_only = true;
         connected = x_driver.connect(x_cache_path, options);
-        if (!connected) {
-            x_in_memory = true;
-            return ok();
-        }
+        if (!connected) return ok();
     }
     const auto usable = [&]() -> Result<bool> {
         if (!connected) return fail(connected.error());
@@ -156,52 +261,39 @@ Status PlanImpl::open_cache(bool* opened) {
         return row && rows->column_text(0) == schema_version();
     }();
     if (!usable) {
-        const Code code = usable.error().code;
-        if (code == Code::unavailable || code == Code::failed) return fail(usable.error());
-        note("store.db was damaged or not ours (" + usable.error().message +
-             "): it was built again from the ledger");
+        const Error& error = usable.error();
+        if (error.code == Code::unavailable) return fail(error);
+        // Somebody took it away in between: nothing to tell.
+        if (error.code != Code::not_found)
+            x_broken = "was damaged or not ours (" + error.message + ")";
         return ok();
     }
     if (!*usable) {
-        note("store.db was made by another version: it was built again from the ledger");
+        x_broken = "was made by another version";
         return ok();
     }
     x_db = std::move(*connected);
     x_cache = std::make_unique<Cache>(*x_db, x_ledger, x_clock);
-    x_cache_identity = info->identity;
+    x_cache_identity = {info->identity, {}, {}};
+    for (const auto& [suffix, seen] :
+         {std::pair{"-wal", &x_cache_identity[1]}, std::pair{"-shm", &x_cache_identity[2]}}) {
+        if (const auto log = x_files.info(x_cache_path + suffix)) *seen = log->identity;
+    }
+    x_cache_read_only = options.read_only;
     *opened = true;
     return ok();
 }
 
-bool PlanImpl::cache_was_replaced() {
-    if (x_in_memory) return false;
-    if (!x_db) return true;
-    const auto info = x_files.info(x_cache_path);
-    return !info || info->identity.inode != x_cache_identity.inode ||
-           info->identity.device != x_cache_identity.device ||
-           info->identity.btime_ns != x_cache_identity.btime_ns;
-}
-
-Status PlanImpl::rebuild_locked(SyncReport& report) {
-    report.rebuilt = true;
-    x_cache.reset();
-    x_db.reset();
-    const std::string fresh = x_cache_path + ".new";
-    for (const std::string& leftover :
-         {fresh, fresh + "-journal", fresh + "-wal", fresh + "-shm"}) {
-        if (auto removed = x_files.unlink(leftover);
-            !removed && removed.error().code != Code::not_found)
-            return removed;
-    }
+Status PlanImpl::build(const std::string& path) {
     {
         sql::OpenOptions options;
         options.durability = sql::Durability::building;
         options.checksums = true;
-        TASKSTORE_LET(auto connection, x_driver.connect(fresh, options));
+        TASKSTORE_LET(auto connection, x_driver.connect(path, options));
         Cache cache(*connection, x_ledger, x_clock);
         TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*connection));
         TASKSTORE_TRY(connection->execute(schema_tables()));
-        TASKSTORE_TRY(cache.take_in_bulk(report, x_options.progress));
+        TASKSTORE_TRY(cache.take_in_bulk(x_taken_in, x_options.progress));
         TASKSTORE_LET(auto meta,
                       connection->prepare("INSERT INTO taskstore_meta VALUES ('schema', ?1)"));
         const std::string version = schema_version();
@@ -209,74 +301,115 @@ Status PlanImpl::rebuild_locked(SyncReport& report) {
         TASKSTORE_TRY(meta->run());
         meta.reset();
         TASKSTORE_TRY(transaction.commit());
+        // Here and not when it has its name: changing the mode writes the file once more.
+        TASKSTORE_TRY(connection->execute("PRAGMA journal_mode=WAL"));
     }
-    {
-        TASKSTORE_LET(auto file, x_files.open(fresh, os::OpenMode::read_write));
-        TASKSTORE_TRY(file->sync_data());
+    TASKSTORE_LET(auto file, x_files.open(path, os::OpenMode::read_write));
+    return file->sync_data();
+}
+
+Status PlanImpl::rebuild_locked() {
+    drop_cache();
+    x_checked_boot_ns = 0;
+    x_taken_in = {};
+    x_taken_in.rebuilt = true;
+    if (const auto info = x_files.info(x_cache_path); info && info->kind != os::FileKind::regular) {
+        return fail(Code::corrupt,
+                    "'" + x_cache_path + "' is " +
+                        (info->kind == os::FileKind::directory ? "a folder" : "no regular file") +
+                        "; the cache is a file")
+            .with_hint("move the folder away: the cache is built again from the ledger");
     }
+    // Not store.db.new: `rm store.db*` should not take a cache away before it is built.
+    const std::string fresh = os::join_path(x_options.folder, ".store.db.tmp");
+    const auto remove = [&](std::initializer_list<std::string> paths) -> Status {
+        for (const std::string& path : paths) {
+            if (auto removed = x_files.unlink(path);
+                !removed && removed.error().code != Code::not_found)
+                return removed;
+        }
+        return ok();
+    };
+    const auto remove_fresh = [&] {
+        return remove({fresh, fresh + "-journal", fresh + "-wal", fresh + "-shm"});
+    };
+    TASKSTORE_TRY(remove_fresh());
+    auto built = build(fresh);
     // The log of the old database must be gone before the new one has its name: it would be
     // replayed into it. Nobody writes another in between, for whoever writes holds the ledger's
     // lock.
-    for (const std::string& old : {x_cache_path + "-wal", x_cache_path + "-shm"}) {
-        if (auto removed = x_files.unlink(old); !removed && removed.error().code != Code::not_found)
-            return removed;
+    if (built) built = remove({x_cache_path + "-wal", x_cache_path + "-shm"});
+    if (built) built = x_files.rename(fresh, x_cache_path);
+    if (!built) {
+        (void)remove_fresh().has_value();
+        return of_cache(std::move(built));
     }
-    TASKSTORE_TRY(x_files.rename(fresh, x_cache_path));
     TASKSTORE_TRY(x_files.sync_directory(x_options.folder));
+    const std::string why = std::exchange(x_broken, {});
     bool opened = false;
     TASKSTORE_TRY(open_cache(&opened));
-    if (!opened) return fail(Code::failed, "store.db was built but cannot be opened");
+    if (!opened) {
+        return fail(x_files.info(x_cache_path) ? Code::failed : Code::not_found,
+                    "store.db was built but cannot be opened" +
+                        (x_broken.empty() ? "" : ": it " + x_broken));
+    }
+    if (!why.empty()) note("store.db " + why + ": it was built again from the ledger");
     return ok();
 }
 
-Status PlanImpl::refresh_locked(SyncReport& report) {
+Status PlanImpl::refresh_locked() {
     // The transaction must be gone before a rebuild takes its connection away.
     const Status status = [&]() -> Status {
         TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*x_db));
-        TASKSTORE_TRY(x_cache->take_in(report, x_options.progress));
+        TASKSTORE_TRY(x_cache->take_in(x_taken_in, x_options.progress));
         return transaction.commit();
     }();
-    if (status || (status.error().code != Code::corrupt && status.error().code != Code::invalid &&
-                   status.error().code != Code::conflict))
-        return status;
-    note("store.db was damaged (" + status.error().message +
-         "): it was built again from the ledger");
-    report = {};
-    return rebuild_locked(report);
+    if (status || !is_broken(status.error())) return of_cache(status);
+    x_broken = "was damaged (" + status.error().message + ")";
+    return rebuild_locked();
+}
+
+void PlanImpl::take_cache_away() {
+    drop_cache();
+    x_checked_boot_ns = 0;
+    for (const char* suffix : {"", "-wal", "-shm"})
+        (void)x_files.unlink(x_cache_path + suffix).has_value();
 }
 
 Result<SyncReport> PlanImpl::sync(bool rebuild) {
     const std::lock_guard db(x_db_mutex);
+    {
+        auto guard = x_ledger.lock().acquire();
+        Status status = !guard    ? Status(fail(guard.error()))
+                        : rebuild ? rebuild_locked()
+                                  : bring_up_locked(cached_state());
+        if (status) {
+            const auto settle = [&]() -> Status {
+                bool rewritten = false;
+                TASKSTORE_TRY(settle_markers_locked(&rewritten));
+                if (rewritten) TASKSTORE_TRY(refresh_locked());
+                return count_up(x_taken_in);
+            };
+            auto settled = settle();
+            if (!settled && settled.error().code == Code::corrupt) {
+                // Damage of a part that nothing had to be taken into.
+                x_broken = "was damaged (" + settled.error().message + ")";
+                TASKSTORE_TRY(rebuild_locked());
+                settled = settle();
+            }
+            TASKSTORE_TRY(settled);
+        } else if (rebuild || !may_fold_in_memory(status.error())) {
+            return fail(cannot_write(status.error()));
+        } else if (guard || x_in_memory) {
+            TASKSTORE_TRY(fold_in_memory(status.error()));
+        } else {
+            TASKSTORE_TRY(bring_up(cached_state(), Busy::fold));
+        }
+        if (!status) TASKSTORE_TRY(count_up(x_taken_in));
+    }
     SyncReport report = std::exchange(x_taken_in, {});
-    if (x_in_memory) {
-        TASKSTORE_TRY(count_up(report));
-        report.notes = take_notes();
-        return report;
-    }
-    TASKSTORE_LET(auto guard, x_ledger.lock().acquire());
-    bool opened = x_db != nullptr;
-    if (cache_was_replaced()) TASKSTORE_TRY(open_cache(&opened));
-    if (rebuild || !opened)
-        TASKSTORE_TRY(rebuild_locked(report));
-    else
-        TASKSTORE_TRY(refresh_locked(report));
-    const auto settle = [&]() -> Status {
-        bool rewritten = false;
-        TASKSTORE_TRY(settle_markers_locked(report, &rewritten));
-        if (rewritten) TASKSTORE_TRY(refresh_locked(report));
-        return count_up(report);
-    };
-    auto settled = settle();
-    if (!settled && settled.error().code == Code::corrupt) {
-        // Damage of a part that nothing had to be taken into.
-        note("store.db was damaged (" + settled.error().message +
-             "): it was built again from the ledger");
-        TASKSTORE_TRY(rebuild_locked(report));
-        settled = settle();
-    }
-    TASKSTORE_TRY(settled);
     x_checked_boot_ns = x_clock.boot_ns();
-    report.notes = take_notes();
+    for (std::string& text : take_notes()) report.notes.push_back(std::move(text));
     return report;
 }
 
@@ -353,7 +486,7 @@ class MarkedFile {
 
 }  // namespace
 
-Status PlanImpl::settle_markers_locked(SyncReport& report, bool* rewritten) {
+Status PlanImpl::settle_markers_locked(bool* rewritten) {
     std::map<std::string, std::set<std::string>> clashing;  // by collection that has markers
     for (const char* sql : {"SELECT DISTINCT collection, NULL FROM taskstore_damaged WHERE "
                             "what='merge_marker'",
@@ -389,10 +522,9 @@ Status PlanImpl::settle_markers_locked(SyncReport& report, bool* rewritten) {
         const auto now = x_files.link_info(path);
         if (!now || now->identity != info.identity) continue;
         TASKSTORE_TRY(os::replace_file(x_files, path, clean, info.mode));
-        report.notes.push_back(collection +
-                               ".jsonl held leftover merge markers: both sides' lines "
-                               "were kept, the rule decided, the markers are gone");
-        note(report.notes.back());
+        note(collection +
+             ".jsonl held leftover merge markers: both sides' lines were kept, the rule decided, "
+             "the markers are gone");
         *rewritten = true;
     }
     return ok();
@@ -411,7 +543,6 @@ Status PlanImpl::count_up(SyncReport& report) {
 }
 
 Status PlanImpl::ensure_fresh() {
-    if (x_in_memory) return ok();
     const std::int64_t now = x_clock.boot_ns();
     const auto recent = [&] {
         return x_checked_boot_ns != 0 && now - x_checked_boot_ns < kNoticeNs;
@@ -421,20 +552,38 @@ Status PlanImpl::ensure_fresh() {
     // does not wait for it.
     const std::unique_lock db(x_db_mutex, std::try_to_lock);
     if (!db.owns_lock() || recent()) return ok();
-    bool opened = x_db != nullptr;
-    if (cache_was_replaced()) TASKSTORE_TRY(open_cache(&opened));
-    if (opened) {
+    if (x_in_memory) {
         const auto fresh = x_cache->is_fresh();
         if (fresh && *fresh) {
             x_checked_boot_ns = now;
             return ok();
         }
     }
-    TASKSTORE_LET(auto guard, x_ledger.lock().acquire());
-    if (!opened) TASKSTORE_TRY(open_cache(&opened));
-    TASKSTORE_TRY(opened ? refresh_locked(x_taken_in) : rebuild_locked(x_taken_in));
-    x_checked_boot_ns = now;
-    return ok();
+    return bring_up(cached_state(), Busy::fold);
+}
+
+Status PlanImpl::heal(std::int64_t age, const Error& why, int times) {
+    const std::lock_guard db(x_db_mutex);
+    if (times > 0) return fold_in_memory(why);
+    {
+        const std::lock_guard lock(x_reader_mutex);
+        if (age != x_reader_age) return ok();  // another thread has seen to it
+    }
+    Cached cached = cached_state();
+    if (cached == Cached::open) {
+        cached = Cached::damaged;
+        x_broken = "was damaged (" + why.message + ")";
+    }
+    return bring_up(cached, Busy::fold);
+}
+
+Status PlanImpl::check_is_file(std::string_view collection) {
+    if (!ledger::is_collection_name(collection)) return ok();
+    const std::string path = x_ledger.path_of(collection);
+    const auto info = x_files.link_info(path);
+    if (!info || info->kind == os::FileKind::regular) return ok();
+    return fail(Code::denied, "'" + path + "' is not a regular file")
+        .with_hint("put the file itself there, not a folder or a link");
 }
 
 Result<std::unique_ptr<sql::Connection>> PlanImpl::reader() {

@@ -6,6 +6,7 @@
 #include <taskstore/base/id.hpp>
 #include <taskstore/ledger/replica.hpp>
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -41,6 +42,7 @@ class PlanImpl final : public Plan {
     Result<std::string> state_hash() override;
     Result<std::vector<LostEntry>> lost() override;
     Result<std::vector<Finding>> findings() override;
+    Status query(const std::function<Status(sql::Connection&)>& work) override;
     std::string cache_path() const override { return x_cache_path; }
     std::vector<std::string> take_notes() override;
 
@@ -66,14 +68,38 @@ class PlanImpl final : public Plan {
     struct Group;
 
     // plan.cpp: connections and freshness; read.cpp, history.cpp, findings.cpp: the answers
+    // …_locked: under the ledger's lock. All but heal() and ensure_fresh() under x_db_mutex.
+    /// What is known of store.db before it is used.
+    enum class Cached : std::uint8_t {
+        absent,  ///< Not open, or another file has its name now.
+        open,
+        damaged,  ///< To be built again.
+    };
+    Cached cached_state();
+    /// What to do while another process writes and store.db cannot be had without its lock.
+    enum class Busy : std::uint8_t { leave, fold };
+    /// For reads: never waits for a writer. Its last commit is the answer while it is at work.
+    Status bring_up(Cached cached, Busy busy);
+    Status bring_up_locked(Cached cached);
+    Status fold_in_memory(const Error& why);
+    /// After a read of `age` that found store.db broken, and so many before it.
+    Status heal(std::int64_t age, const Error& why, int times);
+    void drop_cache();
     Status open_cache(bool* opened);
-    Status rebuild_locked(SyncReport& report);
-    Status refresh_locked(SyncReport& report);
-    Status settle_markers_locked(SyncReport& report, bool* rewritten);
+    Status rebuild_locked();
+    Status build(const std::string& path);
+    Status refresh_locked();
+    /// Whether a new store.db would help.
+    bool is_broken(const Error& error);
+    /// After lines that are acknowledged but not in the cache: nobody must take it for the truth.
+    void take_cache_away();
+    Error cannot_write(Error error) const;
+    /// Nothing found: is it because the file of the collection is none?
+    Status check_is_file(std::string_view collection);
+    Status settle_markers_locked(bool* rewritten);
     Status count_up(SyncReport& report);
     Result<Found> last_own_change();
     Result<std::vector<Found>> records_of_batch(const std::string& batch);
-    bool cache_was_replaced();
     Status ensure_fresh();
     Result<std::unique_ptr<sql::Connection>> reader();
     template <typename Work>
@@ -82,6 +108,7 @@ class PlanImpl final : public Plan {
 
     // write.cpp
     void commit_group(std::vector<Ticket*>& tickets);
+    Status prepare_all(Group& group, const std::vector<Ticket*>& tickets);
     Status check_fresh_for(const std::vector<Ticket*>& tickets);
     Status prepare(Group& group, Ticket& ticket);
     Result<Prepared> prepare_create(Group& group, const Write& write,
@@ -111,9 +138,14 @@ class PlanImpl final : public Plan {
         x_db_mutex;  ///< Guards the writing connection and everything down to the next blank line.
     std::unique_ptr<sql::Connection> x_db;
     std::unique_ptr<Cache> x_cache;
-    os::FileIdentity x_cache_identity;
-    SyncReport x_taken_in;     ///< Since the last sync().
-    bool x_in_memory = false;  ///< The folder cannot be written: the cache lives in this process.
+    std::array<os::FileIdentity, 3> x_cache_identity;  ///< Of store.db, its log, its log's index.
+    bool x_cache_read_only = false;
+    std::string x_broken;   ///< Why store.db is built again; said when that is done.
+    SyncReport x_taken_in;  ///< Since the last sync().
+    std::atomic<bool> x_in_memory{
+        false};  ///< The folder cannot be written: the cache lives in this process.
+    bool x_memory_told = false;
+    bool x_ignore_completed = false;
 
     std::mutex x_reader_mutex;
     std::vector<std::unique_ptr<sql::Connection>> x_readers;
@@ -139,34 +171,40 @@ std::string shown(std::string_view raw);
 /// The record and stamps parts of one of our own lines (the stamps stand last).
 std::pair<std::string_view, std::string_view> split_own_line(std::string_view text);
 
-/// Runs `work` on a fresh reader; once more after a rebuild where the cache turns out to be broken.
+/// Runs `work` on a fresh reader. Where the cache turns out to be broken, once more after a
+/// rebuild, then on the ledger folded in memory.
 template <typename Work>
 auto PlanImpl::read(Work&& work) -> decltype(work(std::declval<sql::Connection&>())) {
     for (int attempt = 0;; ++attempt) {
         TASKSTORE_TRY(ensure_fresh());
         if (x_in_memory) {
             const std::lock_guard db(x_db_mutex);
-            return work(*x_db);
+            if (x_in_memory) return work(*x_db);
         }
         std::int64_t age = 0;
         {
             const std::lock_guard lock(x_reader_mutex);
             age = x_reader_age;
         }
-        auto connection = reader();
-        auto answer = connection ? work(**connection)
-                                 : decltype(work(**connection))(fail(connection.error()));
-        if (answer || attempt > 0 ||
+        auto connected = reader();
+        if (!connected) {
+            if (attempt > 1 || connected.error().code == Code::unavailable)
+                return fail(std::move(connected).error());
+            TASKSTORE_TRY(heal(age, connected.error(), attempt));
+            continue;
+        }
+        auto connection = std::move(*connected);
+        auto answer = work(*connection);
+        if (answer || attempt > 1 ||
             (answer.error().code != Code::corrupt && answer.error().code != Code::failed)) {
             const std::lock_guard lock(x_reader_mutex);
             if (answer && age == x_reader_age && x_readers.size() < 4)
-                x_readers.push_back(std::move(*connection));
+                x_readers.push_back(std::move(connection));
             return answer;
         }
         // The cache broke under the read: it can always be had again.
-        if (connection) connection->reset();
-        TASKSTORE_TRY(sync(true));
-        note("store.db was damaged: it was built again from the ledger");
+        connection.reset();
+        TASKSTORE_TRY(heal(age, answer.error(), attempt));
     }
 }
 

@@ -26,11 +26,61 @@ std::string_view last_characters(std::string_view text, std::size_t count) {
     return text.substr(at);
 }
 
+/// The first word of a statement, in capitals, after its comments.
+std::string first_word(std::string_view sql) {
+    const auto skip = [&](std::size_t end, std::size_t past) {
+        sql.remove_prefix(end == std::string_view::npos ? sql.size() : end + past);
+    };
+    while (!sql.empty()) {
+        if (sql.starts_with("--"))
+            skip(sql.find('\n'), 1);
+        else if (sql.starts_with("/*"))
+            skip(sql.find("*/", 2), 2);
+        else if (std::string_view(" \t\r\n\f").find(sql.front()) != std::string_view::npos)
+            sql.remove_prefix(1);
+        else
+            break;
+    }
+    std::string word;
+    for (const char c : sql) {
+        if ((c < 'a' || c > 'z') && (c < 'A' || c > 'Z')) break;
+        word += static_cast<char>(c & ~0x20);
+    }
+    return word;
+}
+
+/// A connection to a database in memory for people's own SQL. The engine cannot open one read-only,
+/// and from a writable one ATTACH and VACUUM INTO would reach the disk.
+class ReadingOnly final : public sql::Connection {
+  public:
+    explicit ReadingOnly(sql::Connection& inner) : x_inner(inner) {}
+    Result<std::unique_ptr<sql::Statement>> prepare(std::string_view sql) override {
+        const std::string word = first_word(sql);
+        if (word != "SELECT" && word != "VALUES" && word != "WITH" && word != "EXPLAIN")
+            return fail(Code::denied, "the connection is read-only, so '" + word + "' is refused");
+        return x_inner.prepare(sql);
+    }
+    Status execute(std::string_view) override {
+        return fail(Code::denied, "the connection is read-only");
+    }
+    std::int64_t changes() override { return x_inner.changes(); }
+    bool in_transaction() override { return x_inner.in_transaction(); }
+    std::string_view dialect() const override { return x_inner.dialect(); }
+    Status begin_read() override { return x_inner.begin_read(); }
+    Status begin_write() override { return fail(Code::denied, "the connection is read-only"); }
+    Status commit() override { return x_inner.commit(); }
+    void rollback() override { x_inner.rollback(); }
+    void interrupt() override { x_inner.interrupt(); }
+
+  private:
+    sql::Connection& x_inner;
+};
+
 }  // namespace
 
 Result<Record> PlanImpl::get(std::string_view collection, std::string_view id) {
     const Kind* kind = find_collection(collection);
-    return read([&](sql::Connection& db) -> Result<Record> {
+    auto answer = read([&](sql::Connection& db) -> Result<Record> {
         TASKSTORE_LET(
             auto rows,
             db.prepare("SELECT id,data,revision,updated_at FROM " + table_of(kind) +
@@ -46,13 +96,24 @@ Result<Record> PlanImpl::get(std::string_view collection, std::string_view id) {
         }
         return record_of(collection, *rows);
     });
+    if (!answer && answer.error().code == Code::not_found) TASKSTORE_TRY(check_is_file(collection));
+    return answer;
+}
+
+Status PlanImpl::query(const std::function<Status(sql::Connection&)>& work) {
+    return read([&](sql::Connection& db) -> Status {
+        ReadingOnly guarded(db);
+        const Status status = work(x_in_memory ? guarded : db);
+        db.rollback();  // a BEGIN of theirs is not the next reader's
+        return status;
+    });
 }
 
 Result<std::string> PlanImpl::resolve(std::string_view collection, std::string_view part) {
     const Kind* kind = find_collection(collection);
     const std::string noun = kind != nullptr ? std::string(kind->noun) : std::string(collection);
     if (part.empty()) return fail(Code::invalid, "an id is needed");
-    return read([&](sql::Connection& db) -> Result<std::string> {
+    auto answer = read([&](sql::Connection& db) -> Result<std::string> {
         const std::string from = "SELECT id FROM " + table_of(kind) + " WHERE " +
                                  (kind == nullptr ? "collection=?2 AND " : "");
         std::vector<std::string> found;
@@ -83,11 +144,13 @@ Result<std::string> PlanImpl::resolve(std::string_view collection, std::string_v
                                         "'s id:" + list)
             .with_hint("give more of the id");
     });
+    if (!answer && answer.error().code == Code::not_found) TASKSTORE_TRY(check_is_file(collection));
+    return answer;
 }
 
 Result<std::vector<Found>> PlanImpl::find(std::string_view part, std::string_view collection) {
     if (part.empty()) return fail(Code::invalid, "an id is needed");
-    return read([&](sql::Connection& db) -> Result<std::vector<Found>> {
+    auto answer = read([&](sql::Connection& db) -> Result<std::vector<Found>> {
         std::vector<Found> found;
         const auto take = [&](const std::string& sql, bool deleted) -> Status {
             TASKSTORE_LET(auto rows, db.prepare(sql + " LIMIT 16"));
@@ -124,6 +187,12 @@ Result<std::vector<Found>> PlanImpl::find(std::string_view part, std::string_vie
         }
         return found;
     });
+    // None of a kind whose file is a folder: that is why.
+    for (const Kind& kind : kinds()) {
+        if (answer && answer->empty() && (collection.empty() || collection == kind.collection))
+            TASKSTORE_TRY(check_is_file(kind.collection));
+    }
+    return answer;
 }
 
 Result<std::vector<std::string>> PlanImpl::short_ids(std::string_view collection,
@@ -177,7 +246,7 @@ Result<std::vector<std::string>> PlanImpl::short_ids(std::string_view collection
 
 Result<Page> PlanImpl::list(const Query& query) {
     TASKSTORE_LET(const SelectSql select, select_sql(query));
-    return read([&](sql::Connection& db) -> Result<Page> {
+    auto answer = read([&](sql::Connection& db) -> Result<Page> {
         TASKSTORE_LET(auto rows, db.prepare(select.text));
         for (std::size_t i = 0; i < select.parameters.size(); ++i) {
             TASKSTORE_TRY(rows->bind_value(static_cast<int>(i + 1), select.parameters[i]));
@@ -196,11 +265,13 @@ Result<Page> PlanImpl::list(const Query& query) {
             last_key = rows->column_value(4);
         }
     });
+    if (answer && answer->records.empty()) TASKSTORE_TRY(check_is_file(query.collection));
+    return answer;
 }
 
 Result<std::int64_t> PlanImpl::count(const Query& query) {
     TASKSTORE_LET(const SelectSql select, count_sql(query));
-    return read([&](sql::Connection& db) -> Result<std::int64_t> {
+    auto answer = read([&](sql::Connection& db) -> Result<std::int64_t> {
         TASKSTORE_LET(auto rows, db.prepare(select.text));
         for (std::size_t i = 0; i < select.parameters.size(); ++i) {
             TASKSTORE_TRY(rows->bind_value(static_cast<int>(i + 1), select.parameters[i]));
@@ -208,6 +279,8 @@ Result<std::int64_t> PlanImpl::count(const Query& query) {
         TASKSTORE_TRY(rows->step());
         return rows->column_int64(0);
     });
+    if (answer && *answer == 0) TASKSTORE_TRY(check_is_file(query.collection));
+    return answer;
 }
 
 Result<std::vector<std::pair<std::string, std::int64_t>>> PlanImpl::collections() {

@@ -6,11 +6,13 @@
 #include <taskstore/base/text.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace taskstore::records {
 namespace {
 
 constexpr std::size_t kIdBytesMax = 256;
+constexpr int kTakenAwayMax = 16;
 
 }  // namespace
 
@@ -129,7 +131,6 @@ struct PlanImpl::Group {
 
 Result<Written> PlanImpl::write(std::vector<Write> writes) {
     if (writes.empty()) return Written{};
-    if (x_in_memory) return fail(Code::denied, "'" + x_options.folder + "' cannot be written");
     Ticket ticket;
     ticket.writes = std::move(writes);
     std::unique_lock queue(x_queue_mutex);
@@ -180,10 +181,50 @@ Status PlanImpl::check_fresh_for(const std::vector<Ticket*>& tickets) {
         if (absent ? row.number == 0 : info && !row.racy && row.identity == info->identity)
             continue;
         x_db->rollback();
-        TASKSTORE_TRY(refresh_locked(x_taken_in));
+        TASKSTORE_TRY(refresh_locked());
         return x_db->begin_read();
     }
     return ok();
+}
+
+/// Everything before the first append: an error leaves no trace.
+Status PlanImpl::prepare_all(Group& group, const std::vector<Ticket*>& tickets) {
+    Cached cached = cached_state();
+    const auto attempt = [&]() -> Status {
+        if (cached != Cached::open || x_cache_read_only)
+            TASKSTORE_TRY(bring_up_locked(x_cache_read_only ? Cached::damaged : cached));
+        // One read transaction for all look-ups of the group: taking and leaving a snapshot for
+        // each costs more than they do.
+        TASKSTORE_TRY(x_db->begin_read());
+        TASKSTORE_TRY(check_fresh_for(tickets));
+        x_cache->forget_rids();
+        x_replica->catch_up();
+        group = {};
+        for (Ticket* ticket : tickets) {
+            const std::size_t before = group.lines.size();
+            if (auto status = prepare(group, *ticket); !status) {
+                const Code code = status.error().code;
+                if (code == Code::corrupt || code == Code::failed) return status;
+                ticket->result = fail(status.error());
+                group.forget_from(before);
+            }
+        }
+        return ok();
+    };
+    Status status = attempt();
+    // Somebody may take it away as often as it is built: that is no reason to fail yet.
+    for (int tries = 0; !status && is_broken(status.error()) &&
+                        tries < (status.error().code == Code::not_found ? kTakenAwayMax : 1);
+         ++tries) {
+        cached = cached_state();
+        if (cached == Cached::open) {
+            cached = Cached::damaged;
+            x_broken = "was damaged (" + status.error().message + ")";
+        }
+        status = attempt();
+    }
+    if (x_db) x_db->rollback();
+    return status;
 }
 
 void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
@@ -192,32 +233,15 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
     };
     const std::lock_guard db(x_db_mutex);
     auto guard = x_ledger.lock().acquire();
-    if (!guard) return fail_all(guard.error());
-    if (cache_was_replaced()) {
-        bool opened = false;
-        if (auto status = open_cache(&opened); !status) return fail_all(status.error());
-        if (!opened) {
-            if (auto status = rebuild_locked(x_taken_in); !status) return fail_all(status.error());
-        }
-    }
-    // One read transaction for all look-ups of the group: taking and leaving a snapshot for each
-    // costs more than they do.
-    if (auto status = x_db->begin_read(); !status) return fail_all(status.error());
-    if (auto status = check_fresh_for(tickets); !status) {
-        x_db->rollback();
-        return fail_all(status.error());
-    }
-    x_cache->forget_rids();
-    x_replica->catch_up();
+    if (!guard) return fail_all(cannot_write(guard.error()));
     Group group;
-    for (Ticket* ticket : tickets) {
-        const std::size_t before = group.lines.size();
-        if (auto status = prepare(group, *ticket); !status) {
-            ticket->result = fail(status.error());
-            group.forget_from(before);
-        }
+    if (auto status = prepare_all(group, tickets); !status)
+        return fail_all(cannot_write(status.error()));
+    // A store that was made by another program learns at our first line what git must not see.
+    if (!group.lines.empty() && !std::exchange(x_ignore_completed, true)) {
+        if (auto status = ledger::complete_gitignore(x_files, x_options.folder); !status)
+            note("the store's .gitignore could not be completed: " + status.error().message);
     }
-    x_db->rollback();
     std::map<std::string, std::string> texts;
     for (const Prepared& line : group.lines) texts[line.collection] += line.text;
     std::map<std::string, ledger::Appended> appended;
@@ -232,20 +256,24 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
     for (const Prepared& line : group.lines) {
         const auto failure = failures.find(line.collection);
         if (failure == failures.end()) continue;
-        Error error = failure->second;
-        line.ticket->result = fail(error);
+        line.ticket->result = fail(cannot_write(failure->second));
     }
     std::erase_if(group.lines, [&](const Prepared& line) { return !line.ticket->result; });
+    if (!failures.empty()) x_checked_boot_ns = 0;
     if (group.lines.empty()) return;
 
     // Durable from here on: what goes wrong now is a warning, never an error.
     std::vector<std::string> warnings;
-    // A failed append may have left a part in the ledger: then the files say what there is.
-    const auto kept = failures.empty() ? apply(group.lines, appended) : refresh_locked(x_taken_in);
-    if (!kept) {
+    // Of a batch that failed in part, lines may stand in the files that nobody is told of.
+    const bool whole = failures.empty();
+    if (!whole || !apply(group.lines, appended)) {
         x_db->rollback();
-        warnings.push_back("the record is safe in the ledger, but the cache stayed behind (" +
-                           kept.error().message + "); the next command brings it up to date");
+        x_cache->forget_counts();
+        if (auto status = bring_up_locked(cached_state()); !status) {
+            take_cache_away();
+            warnings.push_back("the record is safe in the ledger, but the cache stayed behind (" +
+                               status.error().message + "); the next command builds it again");
+        }
     }
     (void)x_replica->save().has_value();  // its stamps stand in the ledger too
     for (Prepared& line : group.lines) {

@@ -36,8 +36,11 @@ Status run_init(Context& context) {
 Status run_sync(Context& context) {
     TASKSTORE_LET(const store::Place place, context.place());
     TASKSTORE_LET(records::Plan* const plan, context.plan(true));
-    if (place.exists && context.files.info(os::join_path(place.folder, "lock")))
-        TASKSTORE_TRY(ledger::complete_gitignore(context.files, place.folder));
+    if (place.exists && context.files.info(os::join_path(place.folder, "lock"))) {
+        if (auto status = ledger::complete_gitignore(context.files, place.folder); !status)
+            context.warn("the store's .gitignore could not be completed: " +
+                         status.error().message);
+    }
     TASKSTORE_LET(const records::SyncReport report, plan->sync(context.call.has("rebuild")));
     for (const std::string& note : report.notes) context.warn(note);
     if (context.json) {
@@ -232,18 +235,19 @@ Status run_version(Context& context) {
     return ok();
 }
 
-Status run_sql(Context& context) {
-    TASKSTORE_LET(records::Plan* const plan, context.plan());
-    sql::OpenOptions options;
-    options.read_only = true;
-    options.create = false;
-    TASKSTORE_LET(auto connection, context.driver.connect(plan->cache_path(), options));
-    TASKSTORE_LET(auto rows, connection->prepare(context.call.arguments[0]));
+namespace {
+
+struct SqlAnswer {
     std::vector<std::string> head;
-    for (int i = 0; i < rows->column_count(); ++i) head.emplace_back(rows->column_name(i));
     std::vector<std::vector<Cell>> cells;
-    std::string data;
-    JsonWriter writer(data);
+    std::string json;  ///< The rows.
+};
+
+Status answer_sql(sql::Connection& connection, const std::string& text, SqlAnswer& answer) {
+    answer = {};
+    TASKSTORE_LET(auto rows, connection.prepare(text));
+    for (int i = 0; i < rows->column_count(); ++i) answer.head.emplace_back(rows->column_name(i));
+    JsonWriter writer(answer.json);
     writer.begin_array();
     while (true) {
         TASKSTORE_LET(const bool row, rows->step());
@@ -256,8 +260,8 @@ Status run_sql(Context& context) {
                 writer.integer(*integer);
             else if (const auto* real = std::get_if<double>(&value))
                 writer.number(*real);
-            else if (const auto* text = std::get_if<std::string>(&value))
-                writer.string(repaired_utf8(*text));
+            else if (const auto* string = std::get_if<std::string>(&value))
+                writer.string(repaired_utf8(*string));
             else if (std::holds_alternative<sql::Blob>(value))
                 writer.string("(blob)");
             else
@@ -269,18 +273,30 @@ Status run_sql(Context& context) {
                             Colour::none});
         }
         writer.end_array();
-        cells.push_back(std::move(line));
+        answer.cells.push_back(std::move(line));
     }
     writer.end_array();
+    return ok();
+}
+
+}  // namespace
+
+Status run_sql(Context& context) {
+    TASKSTORE_LET(records::Plan* const plan, context.plan());
+    SqlAnswer answer;
+    TASKSTORE_TRY(plan->query([&](sql::Connection& connection) {
+        return answer_sql(connection, context.call.arguments[0], answer);
+    }));
     if (context.json) {
         std::string columns;
         JsonWriter names(columns);
         names.begin_array();
-        for (const std::string& name : head) names.string(repaired_utf8(name));
+        for (const std::string& name : answer.head) names.string(repaired_utf8(name));
         names.end_array();
-        context.print_json("sql_result", "{\"columns\":" + columns + ",\"rows\":" + data + "}");
-    } else if (!head.empty()) {
-        context.print(format_table(context.terminal, head, cells));
+        context.print_json("sql_result",
+                           "{\"columns\":" + columns + ",\"rows\":" + answer.json + "}");
+    } else if (!answer.head.empty()) {
+        context.print(format_table(context.terminal, answer.head, answer.cells));
     }
     return ok();
 }

@@ -108,9 +108,11 @@ struct Found {
     bool deleted = false;
 };
 
-/// Thread-safe. Reads see one committed state; writes of many threads share one append and flush
-/// (group commit). Collections go by their exact names; nouns such as "prd" are a matter of the
-/// programs (find_kind).
+/// Thread-safe. Reads see one committed state and never wait for a writer of another process: while
+/// one is at work they answer from its last commit. Where the cache cannot be had they fold the
+/// ledger in memory, and a note says why. denied: a folder or a link stands where a collection's
+/// file belongs. Writes of many threads share one append and flush (group commit). Collections go
+/// by their exact names; nouns such as "prd" are a matter of the programs (find_kind).
 class Plan {
   public:
     /// Opens the cache, or builds it. unsupported: `.version` is newer than this program.
@@ -123,9 +125,12 @@ class Plan {
     /// that was taken in since the last call, by opening and reading too.
     virtual Result<SyncReport> sync(bool rebuild = false) = 0;
 
-    /// An update that changes nothing writes nothing, and says so in a note.
+    /// An update that changes nothing writes nothing, and says so in a note. The first write also
+    /// completes the folder's .gitignore.
     /// Durable (`flushed`) when it returns. exists, not_found, conflict, invalid: nothing was
-    /// written. outcome_unknown: all of it or nothing may be there after the next sync.
+    /// written. denied, failed, corrupt (a folder where store.db or the lock belongs): the folder
+    /// cannot be written, and nothing was. outcome_unknown: all of it or nothing may be there after
+    /// the next sync.
     virtual Result<Written> write(std::vector<Write> writes) = 0;
 
     virtual Result<Record> get(std::string_view collection, std::string_view id) = 0;
@@ -165,7 +170,9 @@ class Plan {
     virtual Result<std::vector<LostEntry>> lost() = 0;
     virtual Result<std::vector<Finding>> findings() = 0;
 
-    /// The path of the cache, for read-only SQL.
+    /// Runs `work` on a connection that reads the cache and changes nothing: for people's own SQL.
+    /// It may run twice (the cache turned out to be damaged), so it must start afresh each time.
+    virtual Status query(const std::function<Status(sql::Connection&)>& work) = 0;
     virtual std::string cache_path() const = 0;
     virtual std::vector<std::string> take_notes() = 0;  ///< Warnings of reads since the last call.
 
