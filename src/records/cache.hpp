@@ -51,6 +51,13 @@ class Cache {
     Cache(sql::Connection& connection, ledger::LedgerFolder& ledger, const Clock& clock)
         : x_db(connection), x_ledger(ledger), x_clock(clock) {}
 
+    /// The clock moves past the stamps of the lines that are taken in, but past none that lies
+    /// further ahead than the bound.
+    void follow(Hlc& clock, std::int64_t ahead_ms_max) {
+        x_hlc = &clock;
+        x_ahead_ms_max = ahead_ms_max;
+    }
+
     /// Whether any file differs from what was seen.
     Result<bool> is_fresh();
     /// Takes in all changes. Inside a write transaction.
@@ -133,6 +140,9 @@ class Cache {
     std::map<std::string, std::int64_t, std::less<>> x_live;         ///< Change of live records.
     std::unordered_map<std::string_view, std::string> x_insert_sql;  ///< By table.
     std::int64_t x_next_rid = -1;
+    Hlc* x_hlc = nullptr;
+    std::int64_t x_ahead_ms_max = 0;
+    Stamp x_latest;  ///< That the clock was moved past.
 };
 
 /// The `_stamps` text by which load() finds a folded state again.

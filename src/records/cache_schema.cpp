@@ -50,7 +50,8 @@ std::string schema_indexes() {
     std::string ddl =
         "CREATE INDEX taskstore_lines_rid ON taskstore_lines(rid);\n"
         "CREATE INDEX taskstore_lines_batch ON taskstore_lines(batch) WHERE batch IS NOT NULL;\n"
-        "CREATE INDEX taskstore_damaged_batch ON taskstore_damaged(batch) WHERE batch IS NOT NULL;\n"
+        "CREATE INDEX taskstore_damaged_batch ON taskstore_damaged(batch) WHERE batch IS NOT "
+        "NULL;\n"
         "CREATE INDEX records_updated ON records(collection, updated_at, id);\n"
         "CREATE INDEX records_ending ON records(collection, substr(id,-8));\n";
     for (const Kind& kind : kinds()) {

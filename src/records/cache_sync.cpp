@@ -244,8 +244,7 @@ Status Cache::take_in_file(std::string_view collection, SyncReport& report,
         return save_file(collection, pass.file);
 
     ++report.files_changed;
-    if (!pass.empty_before)
-        TASKSTORE_TRY(cut_lines(collection, pass.file.number, start.offset));
+    if (!pass.empty_before) TASKSTORE_TRY(cut_lines(collection, pass.file.number, start.offset));
     TASKSTORE_TRY(
         ledger::scan(*file, size, start, pass.chunks,
                      [&](const ledger::ScannedLine& line) { return take_line(pass, line); }));
@@ -258,8 +257,9 @@ Status Cache::take_line(Pass& pass, const ledger::ScannedLine& scanned) {
     if (pass.report->lines_read % 4096 == 0) pass.progress(scanned.offset);
     const auto quarantine = [&](std::string_view what, std::size_t column,
                                 const std::string& reason) -> Status {
-        TASKSTORE_LET(auto insert,
-                      x_db.prepare("INSERT INTO taskstore_damaged VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)"));
+        TASKSTORE_LET(
+            auto insert,
+            x_db.prepare("INSERT INTO taskstore_damaged VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)"));
         // Foreign bytes are kept for a person to look at: what is not UTF-8 shows as '?'.
         std::string raw(cut_utf8(scanned.text, 4096));
         while (const auto bad = first_invalid_utf8(raw)) raw[*bad] = '?';
@@ -293,6 +293,10 @@ Status Cache::take_line(Pass& pass, const ledger::ScannedLine& scanned) {
                           pass.decoder.damage().reason);
     if (line->id.find('\0') != std::string::npos)
         return quarantine("damaged_line", 0, "the id holds U+0000");
+
+    if (x_hlc != nullptr && line->stamped && line->at > x_latest &&
+        x_hlc->observe(line->at, x_ahead_ms_max))
+        x_latest = line->at;
 
     std::int64_t batch = 0;
     if (line->batch) {

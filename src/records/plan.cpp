@@ -241,8 +241,9 @@ Error PlanImpl::cannot_write(Error error) const {
 Status PlanImpl::open_cache(bool* opened) {
     *opened = false;
     drop_cache();
-    const auto info = x_files.info(x_cache_path);
-    if (!info) return ok();
+    // A link may lead to anybody's database, and opening that would already change it.
+    const auto info = x_files.link_info(x_cache_path);
+    if (!info || info->kind != os::FileKind::regular) return ok();
     sql::OpenOptions options;
     options.durability = sql::Durability::cache;
     options.checksums = true;
@@ -274,6 +275,7 @@ Status PlanImpl::open_cache(bool* opened) {
     }
     x_db = std::move(*connected);
     x_cache = std::make_unique<Cache>(*x_db, x_ledger, x_clock);
+    x_cache->follow(x_replica->clock(), x_options.ahead_ms_max);
     x_cache_identity = {info->identity, {}, {}};
     for (const auto& [suffix, seen] :
          {std::pair{"-wal", &x_cache_identity[1]}, std::pair{"-shm", &x_cache_identity[2]}}) {
@@ -291,6 +293,7 @@ Status PlanImpl::build(const std::string& path) {
         options.checksums = true;
         TASKSTORE_LET(auto connection, x_driver.connect(path, options));
         Cache cache(*connection, x_ledger, x_clock);
+        cache.follow(x_replica->clock(), x_options.ahead_ms_max);
         TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*connection));
         TASKSTORE_TRY(connection->execute(schema_tables()));
         TASKSTORE_TRY(cache.take_in_bulk(x_taken_in, x_options.progress));
@@ -313,12 +316,13 @@ Status PlanImpl::rebuild_locked() {
     x_checked_boot_ns = 0;
     x_taken_in = {};
     x_taken_in.rebuilt = true;
-    if (const auto info = x_files.info(x_cache_path); info && info->kind != os::FileKind::regular) {
+    if (const auto info = x_files.link_info(x_cache_path);
+        info && info->kind != os::FileKind::regular) {
         return fail(Code::corrupt,
                     "'" + x_cache_path + "' is " +
                         (info->kind == os::FileKind::directory ? "a folder" : "no regular file") +
                         "; the cache is a file")
-            .with_hint("move the folder away: the cache is built again from the ledger");
+            .with_hint("move it away: the cache is built again from the ledger");
     }
     // Not store.db.new: `rm store.db*` should not take a cache away before it is built.
     const std::string fresh = os::join_path(x_options.folder, ".store.db.tmp");
@@ -353,8 +357,15 @@ Status PlanImpl::rebuild_locked() {
                     "store.db was built but cannot be opened" +
                         (x_broken.empty() ? "" : ": it " + x_broken));
     }
+    keep_clock();
     if (!why.empty()) note("store.db " + why + ": it was built again from the ledger");
     return ok();
+}
+
+/// What was taken in moved the clock; the next process must not fall behind it.
+void PlanImpl::keep_clock() {
+    x_replica->catch_up();
+    (void)x_replica->save().has_value();
 }
 
 Status PlanImpl::refresh_locked() {
@@ -364,6 +375,7 @@ Status PlanImpl::refresh_locked() {
         TASKSTORE_TRY(x_cache->take_in(x_taken_in, x_options.progress));
         return transaction.commit();
     }();
+    if (status) keep_clock();
     if (status || !is_broken(status.error())) return of_cache(status);
     x_broken = "was damaged (" + status.error().message + ")";
     return rebuild_locked();
@@ -411,123 +423,6 @@ Result<SyncReport> PlanImpl::sync(bool rebuild) {
     x_checked_boot_ns = x_clock.boot_ns();
     for (std::string& text : take_notes()) report.notes.push_back(std::move(text));
     return report;
-}
-
-namespace {
-
-/// A file with leftover merge markers: each block is settled or kept as it stands.
-class MarkedFile {
-  public:
-    MarkedFile(std::string_view text, ledger::Shape shape, const std::set<std::string>& clashing)
-        : x_text(text), x_decoder(std::move(shape)), x_clashing(clashing) {}
-
-    void take(const ledger::ScannedLine& line) {
-        using enum ledger::LineKind;
-        const auto offset = static_cast<std::size_t>(line.offset);
-        (x_inside ? x_block : x_clean) += x_text.substr(x_done, offset - x_done);  // blank lines
-        const std::size_t lf = x_text.find('\n', offset);
-        x_done = lf == std::string_view::npos ? x_text.size() : lf + 1;
-        const std::string_view bytes = x_text.substr(offset, x_done - offset);
-        if (line.kind == ours_marker) {
-            close();
-            x_inside = true;
-        }
-        if (!x_inside) {
-            if (line.kind == record || line.kind == torn)
-                x_clean += bytes;
-            else
-                ++x_settled;  // a marker without a block around it
-            return;
-        }
-        x_block += bytes;
-        if (line.kind == record && x_seen.insert(std::string(line.text)).second) {
-            // A line that both sides hold is wanted once.
-            x_lines += bytes;
-            if (x_lines.back() != '\n') x_lines += '\n';
-            const auto decoded = x_decoder.decode(line.text);
-            if (decoded && x_clashing.contains(decoded->id)) x_clashes = true;
-        } else if (line.kind == torn) {
-            x_lines += bytes;
-        }
-        if (line.kind == theirs_marker) close();
-    }
-    /// The whole text without the blocks that are settled.
-    std::string finish() {
-        close();
-        x_clean += x_text.substr(x_done);
-        return std::move(x_clean);
-    }
-    int settled() const { return x_settled; }
-
-  private:
-    void close() {
-        if (!x_inside) return;
-        x_clean += x_clashes ? x_block : x_lines;
-        if (!x_clashes) ++x_settled;
-        x_block.clear();
-        x_lines.clear();
-        x_seen.clear();
-        x_clashes = false;
-        x_inside = false;
-    }
-
-    std::string_view x_text;
-    ledger::LineDecoder x_decoder;
-    const std::set<std::string>& x_clashing;
-    std::string x_clean;
-    std::string x_block;  ///< As it stands.
-    std::string x_lines;  ///< Without its markers.
-    std::set<std::string> x_seen;
-    std::size_t x_done = 0;
-    int x_settled = 0;
-    bool x_inside = false;
-    bool x_clashes = false;
-};
-
-}  // namespace
-
-Status PlanImpl::settle_markers_locked(bool* rewritten) {
-    std::map<std::string, std::set<std::string>> clashing;  // by collection that has markers
-    for (const char* sql : {"SELECT DISTINCT collection, NULL FROM taskstore_damaged WHERE "
-                            "what='merge_marker'",
-                            "SELECT DISTINCT collection, id FROM taskstore_lost WHERE clash=1"}) {
-        TASKSTORE_LET(auto rows, x_db->prepare(sql));
-        while (true) {
-            TASKSTORE_LET(const bool row, rows->step());
-            if (!row) break;
-            const std::string collection(rows->column_text(0));
-            if (rows->is_null(1))
-                clashing[collection];
-            else if (const auto found = clashing.find(collection); found != clashing.end())
-                found->second.emplace(rows->column_text(1));
-        }
-    }
-    for (const auto& [collection, ids] : clashing) {
-        const std::string path = x_ledger.path_of(collection);
-        TASKSTORE_LET(auto file, x_files.open(path, os::OpenMode::read));
-        TASKSTORE_LET(const os::FileInfo info, file->info());
-        std::string text(static_cast<std::size_t>(info.identity.size), '\0');
-        TASKSTORE_LET(const std::size_t got, file->read_at(0, text.data(), text.size()));
-        text.resize(got);
-        MarkedFile marked(text, shape_of(collection), ids);
-        std::vector<ledger::Chunk> chunks;
-        TASKSTORE_TRY(ledger::scan(*file, static_cast<std::int64_t>(got), {}, chunks,
-                                   [&](const ledger::ScannedLine& line) {
-                                       marked.take(line);
-                                       return ok();
-                                   }));
-        const std::string clean = marked.finish();
-        if (marked.settled() == 0) continue;
-        // Whoever changed it meanwhile is read first; the markers wait for the next sync.
-        const auto now = x_files.link_info(path);
-        if (!now || now->identity != info.identity) continue;
-        TASKSTORE_TRY(os::replace_file(x_files, path, clean, info.mode));
-        note(collection +
-             ".jsonl held leftover merge markers: both sides' lines were kept, the rule decided, "
-             "the markers are gone");
-        *rewritten = true;
-    }
-    return ok();
 }
 
 Status PlanImpl::count_up(SyncReport& report) {

@@ -89,6 +89,7 @@ class PlanImpl final : public Plan {
     Status rebuild_locked();
     Status build(const std::string& path);
     Status refresh_locked();
+    void keep_clock();
     /// Whether a new store.db would help.
     bool is_broken(const Error& error);
     /// After lines that are acknowledged but not in the cache: nobody must take it for the truth.
@@ -96,7 +97,7 @@ class PlanImpl final : public Plan {
     Error cannot_write(Error error) const;
     /// Nothing found: is it because the file of the collection is none?
     Status check_is_file(std::string_view collection);
-    Status settle_markers_locked(bool* rewritten);
+    Status settle_markers_locked(bool* rewritten);  // markers.cpp
     Status count_up(SyncReport& report);
     Result<Found> last_own_change();
     Result<std::vector<Found>> records_of_batch(const std::string& batch);

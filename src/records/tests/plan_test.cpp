@@ -643,6 +643,34 @@ TEST(Plan, ADependencyOfAnEarlierProgramKeepsItsRevision) {
     EXPECT_TRUE(updated) << updated.error().message;
 }
 
+TEST(Plan, TheClockFollowsWhatOthersStampedButNotTooFar) {
+    auto disk = new_disk();
+    auto other = new_disk();
+    std::string theirs;
+    {
+        Process q(*other, 2);
+        q.clock.advance_ms(3'600'000);
+        ASSERT_TRUE(q->create("prds", prd("an hour ahead"), "h"));
+        theirs = *other->get_file("/p/prds.jsonl");
+        q.clock.advance_ms(48 * 3'600'000);
+        ASSERT_TRUE(q->create("prds", prd("two days ahead"), "d"));
+    }
+    const std::string both = *other->get_file("/p/prds.jsonl");
+    for (const std::string& text : {theirs, both}) {
+        disk->put_file("/p/prds.jsonl", text);
+        {
+            Process reading(*disk, 3);
+            ASSERT_TRUE(reading->sync());
+        }
+        // Another process, which has nothing to take in.
+        Process p(*disk, 3);
+        const auto mine = p->create("task_specs", {{"prd_id", "\"h\""}, {"phase_name", "\"x\""}});
+        ASSERT_TRUE(mine) << mine.error().message;
+        EXPECT_GT(*parse_stamp(mine->revision), *parse_stamp(p->get("prds", "h")->revision));
+        EXPECT_LT(mine->updated_at, p.clock.wall_ms() + 3'600'100);
+    }
+}
+
 TEST(Plan, UndoOfADeletePutsTheWholeRecordBack) {
     auto disk = new_disk();
     disk->put_file(
