@@ -24,6 +24,21 @@ expect 0 taskstore show prd p1; has "$out" "elsewhere"; has "$out" "ours"
 grep -q '^<<<<<<<' .taskstore/prds.jsonl && bad "markers were left"
 git add .taskstore && git commit -qm merged
 
+# Records of different branches, met by caches of different ages, never take each other's place.
+git checkout -qb left && expect 0 taskstore prd add --title 'only left' --id l1 && git add -A . && git commit -qm left
+git checkout -q main && expect 0 taskstore workflow add --name w1 --id w1 && git add -A . && git commit -qm right
+git checkout -q left && rm -f .taskstore/store.db* && expect 0 taskstore list-prds; has "$out" "only left"
+git checkout -q main && expect 0 taskstore workflow list; has "$out" "w1"
+expect 3 taskstore show prd l1
+expect 0 taskstore prd add --title 'main again' --id m1
+git add -A . && git commit -qm more && git checkout -q left
+expect 0 taskstore prd list; has "$out" "only left"
+case "$out" in *"main again"*) bad "a record of another branch is listed" ;; esac
+expect 3 taskstore show workflow w1
+expect 0 taskstore state --hash; kept=$out
+rm -f .taskstore/store.db* && expect 0 taskstore state --hash; same "$out" "$kept"
+git checkout -q main
+
 git worktree add -q ../three && cd ../three && expect 0 taskstore prd add --title third
 [ -n "$(find ../one/.git/worktrees -name 'replica-*')" ] || bad "the work tree has no identity of its own"
 finish

@@ -120,6 +120,21 @@ fresh_store; mv "$scratch/s/prds.jsonl" "$scratch/away"; mkdir "$scratch/s/prds.
 for verb in "list-prds" "show prd p1" "history p1" "prd set p1 --title x" "prd add --title x"; do
   expect 7 taskstore --store "$scratch/s" $verb; has "$err" "prds.jsonl' is not a regular file"
 done
+# A link in the place of a file may lead to anybody's: it is neither read nor written.
+mkdir "$scratch/l" && expect 0 taskstore init --store "$scratch/l"
+sqlite3 "$scratch/theirs.db" 'CREATE TABLE t(a)'
+before=$(sha256sum < "$scratch/theirs.db")
+rm -f "$scratch/l"/store.db*; ln -s "$scratch/theirs.db" "$scratch/l/store.db"
+expect 0 taskstore --store "$scratch/l" list-prds
+expect 6 taskstore --store "$scratch/l" prd add --title x; has "$err" "no regular file"
+same "$(sha256sum < "$scratch/theirs.db")" "$before"
+rm "$scratch/l/store.db" "$scratch/l/prds.jsonl"; echo '{"id":"a","title":"theirs","updated_at":1}' > "$scratch/theirs.jsonl"
+ln -s "$scratch/theirs.jsonl" "$scratch/l/prds.jsonl"
+expect 7 taskstore --store "$scratch/l" prd add --title x; has "$err" "not a regular file"
+expect 0 taskstore --store "$scratch/l" doctor; has "$out" "not a regular file"
+same "$(cat "$scratch/theirs.jsonl")" '{"id":"a","title":"theirs","updated_at":1}'
+rm -r "$scratch/l"
+
 mkdir "$scratch/w"; echo not a folder > "$scratch/w/.taskstore"
 for verb in init sync list-prds; do expect 6 taskstore -C "$scratch/w" $verb; has "$err" ".taskstore' is not a folder"; done
 same "$(cat "$scratch/w/.taskstore")" "not a folder"
