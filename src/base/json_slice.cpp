@@ -16,7 +16,7 @@ constexpr std::size_t kTextBytesMax = 1U << 30U;
 class Validator {
   public:
     bool valid(std::string_view text) {
-        if (text.size() > kTextBytesMax) return false;
+        if (text.empty() || text.size() > kTextBytesMax) return false;
         if (text.size() + simdjson::SIMDJSON_PADDING > x_padded.size()) {
             x_padded.resize(
                 std::max<std::size_t>(4096, 2 * text.size() + simdjson::SIMDJSON_PADDING));
