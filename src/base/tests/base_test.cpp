@@ -236,6 +236,11 @@ TEST(Slices, AgreeWithTheDynamicValueOnGeneratedDocuments) {
     }
 }
 
+TEST(JsonText, NothingIsNoJson) {
+    // Without bytes and without an address, as of a filter that ends in its operator.
+    EXPECT_EQ(check_json(std::string_view()).error().code, Code::invalid);
+}
+
 TEST(CanonicalJson, FollowsTheExamplesOfRfc8785) {
     EXPECT_EQ(
         *canonical_json(
