@@ -172,7 +172,7 @@ python3 -c 'import json,sys; lines=[json.loads(l)["note"]["message"] for l in sy
 expect 0 taskstore sync --rebuild --quiet; same "$err" ""
 
 # store.db as a folder is said, not guessed.
-mkdir -p folder/.taskstore/store.db && expect 0 git -C folder init -q && expect 0 taskstore -C folder list-prds; has "$err" "is a folder"; has "$err" "move the folder away"; expect 6 taskstore -C folder prd add --title x; has "$err" "is a folder"
+mkdir -p folder/.taskstore/store.db && expect 0 git -C folder init -q && expect 0 taskstore -C folder list-prds; has "$err" "is a folder"; has "$err" "move it away"; expect 6 taskstore -C folder prd add --title x; has "$err" "is a folder"
 rm -rf folder
 
 # Filters: lists, groups, declared types.
