@@ -3,6 +3,8 @@
 
 #include <toml++/toml.h>
 
+#include <algorithm>
+
 namespace taskstore::config {
 namespace {
 
@@ -27,10 +29,49 @@ Status put(Layer& layer, const std::string& key, const toml::node& node) {
     return ok();
 }
 
+/// The first byte beyond ASCII that is neither in a string nor in a comment, where TOML 1.0 allows
+/// none. It must not reach toml++ 3.3, which asks there whether it is a space and has no answer for
+/// U+00A1 to U+0499 (undefined behaviour).
+std::size_t first_stray_byte(std::string_view text) {
+    std::string_view end;  // of the string or comment that `at` is in
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const std::string_view rest = text.substr(at);
+        if (!end.empty()) {
+            // A line's end ends what may not go on in the next line: unfinished strings too.
+            if (rest.starts_with(end) || (end.size() < 3 && rest.front() == '\n')) {
+                at += rest.starts_with(end) ? end.size() - 1 : 0;
+                end = {};
+            } else if (rest.front() == '\\' && end.front() == '"') {
+                ++at;
+            }
+            continue;
+        }
+        if (static_cast<unsigned char>(rest.front()) >= 0x80) return at;
+        for (const std::string_view quote : {"\"\"\"", "'''", "\"", "'"}) {
+            if (!rest.starts_with(quote)) continue;
+            end = quote;
+            at += quote.size() - 1;
+            break;
+        }
+        if (rest.front() == '#') end = "\n";
+    }
+    return std::string_view::npos;
+}
+
 }  // namespace
 
 Result<Layer> parse_toml(std::string_view text, std::string source, bool plan) {
     Layer layer{.source = std::move(source), .plan = plan, .values = {}};
+    if (const std::size_t stray = first_stray_byte(text); stray != std::string_view::npos) {
+        const std::string_view before = text.substr(0, stray);
+        const std::size_t line_start = before.rfind('\n') + 1;  // 0 in the first line
+        return fail(Code::invalid,
+                    layer.source + ", line " +
+                        std::to_string(std::ranges::count(before, '\n') + 1) + ", column " +
+                        std::to_string(stray - line_start + 1) +
+                        ": only strings and comments may hold characters beyond ASCII")
+            .with_hint("put quotes around it");
+    }
     try {
         const toml::table root = toml::parse(text, layer.source);
         for (const auto& [name, node] : root) {

@@ -67,6 +67,26 @@ TEST(Config, WrongTypesAndBoundsAreRefused) {
         << broken.error().message;
 }
 
+TEST(Config, CharactersBeyondAsciiStandInStringsAndCommentsAlone) {
+    const auto layer =
+        parse_toml("# Gr\u00fc\u00dfe \"\n[user] # \u02e4\nactor = \"J\u00fcrgen \\\" \u02e4\"\n",
+                   "device", false);
+    ASSERT_TRUE(layer) << layer.error().message;
+    EXPECT_EQ(layer->values.at("user.actor"), "J\u00fcrgen \" \u02e4");
+    EXPECT_TRUE(parse_toml("[user]\nactor = '\u00fc'", "device", false));
+    EXPECT_TRUE(parse_toml("[user]\nactor = \"\"\"\n\u00fc \"quoted\"\n\"\"\"", "device", false));
+    for (const char* text :
+         {"\u02e4", "\u00fc = 1", "[user]\n  \u00fc", "a = 1 \u00a0", "x = \"\n\u00fc"}) {
+        const auto bad = parse_toml(text, "device", false);
+        ASSERT_FALSE(bad) << text;
+        EXPECT_EQ(bad.error().code, Code::invalid);
+        EXPECT_NE(bad.error().message.find("line "), std::string::npos) << bad.error().message;
+    }
+    EXPECT_NE(
+        parse_toml("[user]\n  \u00fc", "device", false).error().message.find("line 2, column 3"),
+        std::string::npos);
+}
+
 TEST(Config, APlanDecidesNothingForADevice) {
     for (const char* text :
          {"user.actor = 'x'", "files.allow_network = true", "files.safe_directories = '*'",
