@@ -40,7 +40,7 @@ Result<Stamp> parse_stamp(std::string_view text) {
     return stamp;
 }
 
-Hlc::Hlc(const Clock& clock, ReplicaId replica, Stamp last)
+Hlc::Hlc(const Clock& clock, ReplicaId replica, const Stamp& last)
     : x_clock(clock), x_replica(std::move(replica)), x_ms(last.ms), x_counter(last.counter) {}
 
 Stamp Hlc::tick() {

@@ -147,8 +147,9 @@ Result<std::int64_t> parse_rfc3339_ms(std::string_view text) {
         return fail(Code::invalid, "'" + std::string(cut_utf8(text, 64)) +
                                        "' is not an RFC 3339 time such as 2026-11-21T08:15:30Z");
     }
-    const std::int64_t seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 +
-                                 minute * 60 + second - offset_minutes * 60;
+    const std::int64_t seconds = days_from_civil(year, month, day) * 86400 +
+                                 std::int64_t{hour} * 3600 + std::int64_t{minute} * 60 + second -
+                                 offset_minutes * 60;
     return seconds * 1000 + fraction_ms;
 }
 

@@ -145,7 +145,7 @@ Result<Layer> from_environment(std::span<const std::string> entries) {
     return layer;
 }
 
-Result<Config> Config::from(std::vector<Layer> layers) {
+Result<Config> Config::from(const std::vector<Layer>& layers) {
     Config config;
     for (const Setting& setting : kSettings)
         config.x_entries.push_back(

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view kSuffix = ".jsonl";
 constexpr int kReplacedMax = 8;
+constexpr std::int64_t kTailBytes = 65'536;
 constexpr std::array<std::string_view, 5> kIgnored{"store.db*", "taskstore.db*", "lock", "run/",
                                                    ".*.tmp*"};
 
@@ -18,7 +19,7 @@ Result<std::string> read_tail(os::File& file, std::int64_t size) {
     std::string tail;
     std::int64_t end = size;
     while (end > 0) {
-        const std::int64_t start = std::max<std::int64_t>(0, end - 64 * 1024);
+        const std::int64_t start = std::max<std::int64_t>(0, end - kTailBytes);
         std::string block(static_cast<std::size_t>(end - start), '\0');
         TASKSTORE_LET(const std::size_t got, file.read_at(start, block.data(), block.size()));
         block.resize(got);

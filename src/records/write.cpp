@@ -666,7 +666,7 @@ Status PlanImpl::apply(std::vector<Prepared>& lines,
         }
         row.identity = file.after;
         row.racy = false;
-        rows[collection] = std::move(row);
+        rows[collection] = row;
         offsets[collection] = file.offset;
     }
     std::map<Ticket*, std::int64_t> batches;

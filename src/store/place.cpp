@@ -16,7 +16,7 @@ bool is_folder(os::FileSystem& files, const std::string& path) {
 /// The git folder of a work tree whose root is `root`: .git itself, or what the file .git points to
 /// (a linked work tree, a submodule). Empty where there is none.
 std::string git_folder(os::FileSystem& files, const std::string& root) {
-    const std::string dot_git = os::join_path(root, ".git");
+    std::string dot_git = os::join_path(root, ".git");
     if (is_folder(files, dot_git)) return dot_git;
     const auto text = os::read_file(files, dot_git, 65536);
     if (!text || !text->starts_with("gitdir: ")) return {};

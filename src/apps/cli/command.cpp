@@ -221,9 +221,9 @@ std::span<const Command> commands() {
     return kCommands;
 }
 
-std::string Invocation::value(std::string_view option, std::string other) const {
+std::string Invocation::value(std::string_view option, const std::string& other) const {
     const auto found = options.find(option);
-    return found == options.end() ? std::move(other) : found->second.back();
+    return found == options.end() ? other : found->second.back();
 }
 
 Result<Invocation> parse(const std::vector<std::string>& words) {

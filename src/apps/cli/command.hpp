@@ -43,7 +43,7 @@ struct Invocation {
 
     bool has(std::string_view option) const { return options.contains(option); }
     /// The last one given, or `other`.
-    std::string value(std::string_view option, std::string other = {}) const;
+    std::string value(std::string_view option, const std::string& other = {}) const;
 };
 
 std::span<const Command> commands();

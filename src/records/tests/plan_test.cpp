@@ -146,7 +146,7 @@ TEST(Plan, ACacheThatWasKeptUpSaysWhatAFreshOneSays) {
     };
     for (int step = 0; step < 150; ++step) {
         Process& p = random.next_u64() % 2 == 0 ? one : two;
-        const std::string collection = collections.at(random.next_u64() % collections.size());
+        const std::string& collection = collections.at(random.next_u64() % collections.size());
         const std::string id = "id" + std::to_string(random.next_u64() % 12);
         const std::string path = "/p/" + collection + ".jsonl";
         const std::uint64_t what = random.next_u64() % 5;
@@ -421,7 +421,7 @@ TEST(Plan, EveryCheckOfAWriteIsMadeOnWhatOthersWrote) {
 
 TEST(Plan, FindingsSayHowManyMoreThereAreAndCountDeletedRecordsToo) {
     auto disk = new_disk();
-    const std::string ahead = std::to_string(FakeClock().wall_ms() + 48 * 3'600'000);
+    const std::string ahead = std::to_string(FakeClock().wall_ms() + std::int64_t{48} * 3'600'000);
     std::string lines;
     for (int i = 0; i < 150; ++i)
         lines += "{\"id\":\"n" + std::to_string(i) + "\",\"updated_at\":" + ahead + "}\n";
@@ -530,7 +530,6 @@ TEST(Plan, MergeMarkersAreSettledBlockByBlockAndOtherBytesStay) {
 
 TEST(Plan, AnIncompleteBatchDoesNotCountUntilItIsWhole) {
     auto disk = new_disk();
-    std::string prds;
     std::string specs;
     {
         Process p(*disk);
@@ -652,7 +651,7 @@ TEST(Plan, TheClockFollowsWhatOthersStampedButNotTooFar) {
         q.clock.advance_ms(3'600'000);
         ASSERT_TRUE(q->create("prds", prd("an hour ahead"), "h"));
         theirs = *other->get_file("/p/prds.jsonl");
-        q.clock.advance_ms(48 * 3'600'000);
+        q.clock.advance_ms(std::int64_t{48} * 3'600'000);
         ASSERT_TRUE(q->create("prds", prd("two days ahead"), "d"));
     }
     const std::string both = *other->get_file("/p/prds.jsonl");

@@ -332,7 +332,7 @@ int open_file(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags,
 
 sqlite3_file* main_file(sqlite3* db) {
     sqlite3_file* file = nullptr;
-    sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file));
     TASKSTORE_CHECK(file != nullptr && file->pMethods != nullptr &&
                     file->pMethods->xRead == read_database);
     return file;

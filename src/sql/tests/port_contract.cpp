@@ -49,7 +49,7 @@ Value round_trip(Connection& connection, const std::string& type, const Value& v
 
 }  // namespace
 
-std::unique_ptr<Connection> PortContract::connect(OpenOptions options) {
+std::unique_ptr<Connection> PortContract::connect(const OpenOptions& options) {
     return must(x_sandbox->driver().connect(x_sandbox->location(), options));
 }
 

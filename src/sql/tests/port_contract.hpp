@@ -43,7 +43,7 @@ class PortContract : public testing::TestWithParam<Backend> {
   protected:
     std::unique_ptr<Sandbox> x_sandbox = GetParam().make();
 
-    std::unique_ptr<Connection> connect(OpenOptions options = {});
+    std::unique_ptr<Connection> connect(const OpenOptions& options = {});
 };
 
 class MigrationContract : public PortContract {};

@@ -45,7 +45,7 @@ class Hlc {
   public:
     /// `last`: the largest stamp this replica is known to have made (persisted by the ledger);
     /// none() at first.
-    Hlc(const Clock& clock, ReplicaId replica, Stamp last);
+    Hlc(const Clock& clock, ReplicaId replica, const Stamp& last);
     Stamp tick();
     /// Moves the clock past a foreign stamp. One further ahead of the wall clock than
     /// `ahead_ms_max` is not taken over (it must not drag the clock along) and answers false.

@@ -55,7 +55,7 @@ class Config {
   public:
     /// Later layers win. invalid: an unknown key (with the nearest known one), a value of the wrong
     /// type or out of bounds. denied: the plan's file sets what only a device may.
-    static Result<Config> from(std::vector<Layer> layers);
+    static Result<Config> from(const std::vector<Layer>& layers);
 
     struct Entry {
         std::string key;

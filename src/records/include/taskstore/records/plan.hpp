@@ -18,8 +18,8 @@ struct PlanOptions {
     std::string folder;        ///< The ledger folder (.taskstore); must exist.
     std::string replica_path;  ///< Outside what git tracks; see ledger/replica.hpp.
     std::string actor;         ///< Who writes: the `by` of each line.
-    std::int64_t ahead_ms_max =
-        24 * 3'600'000;  ///< A stamp further ahead is kept to its record and reported.
+    /// A stamp further ahead is kept to its record and reported.
+    std::int64_t ahead_ms_max = std::int64_t{24} * 3'600'000;
     /// Called now and then by long work, in the thread that does it: what, done, of how many (bytes
     /// or records; 0: unknown).
     std::function<void(std::string_view what, std::int64_t done, std::int64_t total)> progress = {};
