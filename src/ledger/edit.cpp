@@ -51,8 +51,10 @@ void write_stamps(JsonWriter& writer, const State& state, std::uint32_t life, co
     }
     bool any = false;
     for (const Stamped& member : members) {
-        if (member.over.empty() || (member.over.size() == 1 && member.over[0] == state.at))
-            continue;
+        // `from` says the same, but only within a life.
+        const bool said_by_from =
+            life == state.life && member.over.size() == 1 && member.over[0] == state.at;
+        if (member.over.empty() || said_by_from) continue;
         if (!any) writer.key("over").begin_object();
         any = true;
         writer.key(member.name);
@@ -176,6 +178,14 @@ std::string encode_tombstone(const Shape& shape, const State& state, const Stamp
         if (!is_frame_member(shape, member.name)) bury(member.name, member.stamp);
     }
     for (const RemovedMember& removed : state.removed) bury(removed.name, removed.stamp);
+    // Of a record that is deleted already only what lost to its deletion is left to be settled.
+    for (const auto& [name, stamp] : options.settles) {
+        const auto known = std::ranges::find(stamped, name, &Stamped::name);
+        if (known == stamped.end())
+            stamped.push_back({name, at, {stamp}});
+        else if (std::ranges::find(known->over, stamp) == known->over.end())
+            known->over.push_back(stamp);
+    }
     write_stamps(writer, state, state.life, at, stamped, true, options);
     writer.end_object();
     return text += '\n';

@@ -112,6 +112,13 @@ Status LedgerFolder::mend_tail(os::File& file, std::string_view collection, std:
         os::join_path(torn, std::string(collection) + "-" + std::to_string(x_clock.wall_ms()) +
                                 "-" + std::to_string(size));
     TASKSTORE_TRY(os::replace_file(x_files, saved, tail));
+    TASKSTORE_LET(const os::FileInfo now, file.info());
+    if (now.identity.size != size) {
+        // Whoever wrote the tail goes on with it.
+        appended.before = now.identity;
+        size = now.identity.size;
+        return mend_tail(file, collection, size, appended);
+    }
     size -= static_cast<std::int64_t>(tail.size());
     TASKSTORE_TRY(file.truncate(size));
     appended.notes.push_back(std::string(collection) + ".jsonl ended in an incomplete line (" +
@@ -166,8 +173,17 @@ Result<bool> LedgerFolder::append_once(std::string_view collection, std::string_
         }
         return fail(std::move(appending).error());
     }
+    const auto as_written = file.info();
     if (auto synced = file.sync_data(); !synced) {
-        x_unflushed.try_emplace(std::string(collection), Unflushed{before.identity.inode, size});
+        // What an older file of that name had left unflushed is gone with it.
+        Unflushed& from = x_unflushed[std::string(collection)];
+        if (from.inode != before.identity.inode || from.size > size)
+            from = {before.identity.inode, size};
+        // Once more at once, for the next writer may be another process: what it acknowledges must
+        // not stand behind bytes that never reach the disk.
+        const std::int64_t end = size + static_cast<std::int64_t>(lines.size());
+        if (write_unflushed_again(file, collection, before.identity, end) && file.sync_data())
+            x_unflushed.erase(std::string(collection));
         return fail(Code::outcome_unknown,
                     "the record may not have reached the disk: " + synced.error().message)
             .with_native(synced.error().native);
@@ -183,9 +199,13 @@ Result<bool> LedgerFolder::append_once(std::string_view collection, std::string_
     // From here on the lines are durable: nothing below may turn that into an error. The mark: an
     // mtime that a kernel, whose clock ticks in ms, gives nobody else; so a change by others shows
     // however soon it comes.
-    if (auto marked = file.info(); marked) {
-        const std::int64_t mark = marked->identity.mtime_ns / 1000 * 1000 + 7;
-        (void)file.set_mtime_ns(std::max(mark, before.identity.mtime_ns + 1)).has_value();
+    const auto flushed = file.info();
+    const bool untouched = flushed && as_written && flushed->identity == as_written->identity;
+    appended.marked = false;
+    if (flushed) {
+        const std::int64_t mark = flushed->identity.mtime_ns / 1000 * 1000 + 7;
+        appended.marked =
+            file.set_mtime_ns(std::max(mark, before.identity.mtime_ns + 1)).has_value();
     }
     // The name is asked last: git takes no lock of ours, and a line in a file without a name is a
     // line lost.
@@ -194,7 +214,7 @@ Result<bool> LedgerFolder::append_once(std::string_view collection, std::string_
     const bool stands = after ? after->identity.inode == before.identity.inode &&
                                     after->identity.device == before.identity.device
                               : after.error().code != Code::not_found;
-    appended.chained = after && stands && appended.notes.empty() &&
+    appended.chained = untouched && after && stands && appended.notes.empty() &&
                        after->identity.size == size + static_cast<std::int64_t>(lines.size());
     return stands;
 }

@@ -33,6 +33,11 @@ bool Replica::is_ours(const Json& saved) const {
 }
 
 void Replica::catch_up() {
+    if (x_file) {
+        const auto ours = x_file->info();
+        const auto there = x_files.info(x_path);
+        if (!ours || !there || ours->identity.inode != there->identity.inode) x_file.reset();
+    }
     if (!x_file) {
         auto opened = x_files.open(x_path, os::OpenMode::create);
         if (!opened) return;

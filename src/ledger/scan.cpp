@@ -62,8 +62,6 @@ Status scan(os::File& file, std::int64_t size, ScanStart start, std::vector<Chun
         lead.resize(got);
     }
     JsonSlicer slicer;
-    const bool lead_chunk_known =
-        chunks.size() > static_cast<std::size_t>(chunk_start / kChunkBytes);
     while (chunk_start < size) {
         const std::int64_t chunk_end = std::min(size, chunk_start + kChunkBytes);
         const std::int64_t read_from = std::max(chunk_start, start.offset);
@@ -75,7 +73,7 @@ Status scan(os::File& file, std::int64_t size, ScanStart start, std::vector<Chun
             return fail(Code::unavailable,
                         "the file shrank while it was read: somebody replaced it; try again");
         }
-        if (!(lead_chunk_known && chunk_start < start.offset)) {
+        if (static_cast<std::size_t>(chunk_start / kChunkBytes) >= chunks.size()) {
             Chunk chunk;
             const std::string_view fresh(buffer.data() + kept, got);
             chunk.hash = lead.empty() ? xxh3_64(fresh) : xxh3_64(lead + std::string(fresh));

@@ -180,7 +180,7 @@ Status Cache::put_row(std::string_view collection, std::int64_t rid, const std::
     TASKSTORE_TRY(insert->bind(5, data));
     TASKSTORE_TRY(insert->bind(6, stamps));
     std::vector<std::string> texts;
-    texts.reserve(16);
+    texts.reserve(kind != nullptr ? kind->fields.size() : 0);  // they are bound where they stand
     if (kind == nullptr) {
         TASKSTORE_TRY(insert->bind(7, collection));
     } else {

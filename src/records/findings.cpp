@@ -196,8 +196,11 @@ Result<std::vector<Finding>> PlanImpl::findings() {
                                      : rows->column_int64(5) != 0 ? "edited beside a deletion: "
                                                                   : "lost to a concurrent edit: ") +
                              shown(rows->column_text(3)),
-                         "set the member to the value that you want; it stays listed until it is "
-                         "settled"});
+                         rows->column_int64(5) != 0
+                             ? "delete the record again to confirm the deletion, or create it "
+                               "again with its id"
+                             : "set the member to the value that you want; it stays listed until "
+                               "it is settled"});
                 }
             }
             Listing orphans(found);

@@ -79,6 +79,16 @@ Result<std::vector<Version>> PlanImpl::history(std::string_view collection, std:
                                                           : "changed";
         if (!line.stamped && !line.tombstone)
             version.action = before.live() ? "changed" : "imported";
+        version.live = after.live();
+        version.revision = to_text(after.at);
+        if (!version.live && !line.tombstone) {
+            version.action = "lost";
+            for (const ledger::LostValue& lost : after.lost) {
+                if (lost.stamp == line.at)
+                    version.changed.push_back(lost.name + ": " + shown(lost.raw_value) +
+                                              " lost to the deletion");
+            }
+        }
         for (const ledger::MemberState& member : after.members) {
             if (!before.live() || ledger::is_frame_member(shape, member.name)) continue;
             const ledger::MemberState* old = before.find(member.name);
@@ -118,13 +128,17 @@ Status slice(const Version& version, Slice& out) {
 
 /// What takes the record back to how it was before its last `count` versions; nothing where that is
 /// how it is.
-Result<std::optional<Write>> compensation(const std::vector<Version>& versions, std::size_t count) {
+Result<std::optional<Write>> compensation(std::vector<Version> versions, std::size_t count) {
+    // Edits that changed nothing, for the record was deleted, are not what somebody takes back.
+    const std::string revision = versions.back().revision;
+    while (versions.size() > 1 && versions.back().action == "lost") versions.pop_back();
+    versions.back().revision = revision;
     const Version& last = versions.back();
-    const bool live = last.action != "deleted";
+    const bool live = last.live;
     const Version* then =
         count < versions.size() ? &versions[versions.size() - 1 - count] : nullptr;
-    if (then != nullptr && then->action == "deleted") then = nullptr;
-    Write write{.collection = last.collection, .id = last.id, .expected_revision = last.stamp};
+    if (then != nullptr && !then->live) then = nullptr;
+    Write write{.collection = last.collection, .id = last.id, .expected_revision = last.revision};
     write.check_references = false;
     write.verbatim = true;
     if (then == nullptr) {
@@ -225,6 +239,11 @@ Result<Written> PlanImpl::undo(std::string_view collection, std::string_view id)
     if (id.empty()) {
         TASKSTORE_LET(one, last_own_change());
         TASKSTORE_LET(const auto versions, history(one.collection, one.id));
+        if (versions.back().action == "lost")
+            return fail(Code::conflict,
+                        "the last change here, of '" + one.id +
+                            "', lost to its deletion: there is nothing to take back")
+                .with_hint("'taskstore undo " + one.id + "' takes the deletion back");
         batch = versions.back().batch;
     }
     std::vector<Found> records{one};

@@ -189,7 +189,12 @@ std::string with_article(std::string_view noun) {
 }
 
 bool allowed(const Kind& kind, std::string_view from, std::string_view to) {
-    return from == to || std::ranges::any_of(kind.transitions, [&](const Transition& transition) {
+    // A status that another program made up is no place to be stuck in.
+    const bool known = std::ranges::any_of(kind.transitions, [&](const Transition& transition) {
+        return transition.from == from || transition.to == from;
+    });
+    return from == to || !known ||
+           std::ranges::any_of(kind.transitions, [&](const Transition& transition) {
                return transition.from == from && transition.to == to;
            });
 }

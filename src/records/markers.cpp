@@ -44,7 +44,11 @@ class MarkedFile {
         } else if (line.kind == torn) {
             x_lines += bytes;
         }
-        if (line.kind == theirs_marker) close();
+        if (line.kind == middle_marker) x_two_sides = true;
+        if (line.kind == theirs_marker) {
+            x_whole = x_two_sides;
+            close();
+        }
     }
     /// The whole text without the blocks that are settled.
     std::string finish() {
@@ -57,12 +61,16 @@ class MarkedFile {
   private:
     void close() {
         if (!x_inside) return;
-        x_clean += x_clashes ? x_block : x_lines;
-        if (!x_clashes) ++x_settled;
+        // Of a block without its middle or its end a side may be missing: that is for a person.
+        const bool settles = x_whole && !x_clashes;
+        x_clean += settles ? x_lines : x_block;
+        if (settles) ++x_settled;
         x_block.clear();
         x_lines.clear();
         x_seen.clear();
         x_clashes = false;
+        x_two_sides = false;
+        x_whole = false;
         x_inside = false;
     }
 
@@ -77,6 +85,8 @@ class MarkedFile {
     int x_settled = 0;
     bool x_inside = false;
     bool x_clashes = false;
+    bool x_two_sides = false;
+    bool x_whole = false;
 };
 
 }  // namespace
@@ -100,6 +110,8 @@ Status PlanImpl::settle_markers_locked(bool* rewritten) {
     for (const auto& [collection, ids] : clashing) {
         const std::string path = x_ledger.path_of(collection);
         TASKSTORE_LET(auto file, x_files.open(path, os::OpenMode::read));
+        // Until the new file has its name: who appends to the old one then finds it gone.
+        TASKSTORE_TRY(file->lock_exclusive());
         TASKSTORE_LET(const os::FileInfo info, file->info());
         std::string text(static_cast<std::size_t>(info.identity.size), '\0');
         TASKSTORE_LET(const std::size_t got, file->read_at(0, text.data(), text.size()));

@@ -3,6 +3,7 @@
 #include "plan_impl.hpp"
 
 #include <taskstore/base/text.hpp>
+#include <taskstore/os/process.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -61,6 +62,7 @@ PlanImpl::PlanImpl(os::FileSystem& files, sql::Driver& driver, const Clock& cloc
     auto replica =
         ledger::Replica::open(files, clock, random, x_options.folder, x_options.replica_path);
     if (replica) x_replica = std::move(*replica);
+    if (x_options.boot_id.empty()) x_options.boot_id = os::boot_id().value_or("unknown");
 }
 
 void PlanImpl::note(std::string text) {
@@ -81,7 +83,12 @@ Status PlanImpl::start() {
             os::read_file(x_files, os::join_path(x_options.folder, ".version"), 4096)) {
         const auto number = raw_to_int64(
             std::string_view(*version).substr(0, version->find_first_not_of("0123456789")));
-        if (number && *number > 1) {
+        if (!number) {
+            return fail(Code::corrupt, "'" + os::join_path(x_options.folder, ".version") +
+                                           "' does not begin with the number of a format")
+                .with_hint("put '1' into it, or take it from git: git checkout -- .version");
+        }
+        if (*number > 1) {
             return fail(Code::unsupported, "the store at '" + x_options.folder + "' has format " +
                                                std::to_string(*number) + ", this program knows 1")
                 .with_hint("upgrade taskstore to open it");
@@ -169,7 +176,7 @@ Status PlanImpl::bring_up(Cached cached, Busy busy) {
             status = bring_up_locked(cached == Cached::damaged ? cached : cached_state());
         } else if (guard.error().code != Code::timed_out) {
             status = fail(guard.error());
-        } else if (opened) {
+        } else if (opened && is_of_this_boot()) {
             // A writer is at work: what it has committed is what it has acknowledged.
             x_checked_boot_ns = x_clock.boot_ns();
             return ok();
@@ -226,6 +233,7 @@ void PlanImpl::drop_cache() {
     x_db.reset();
     x_in_memory = false;
     x_cache_read_only = false;
+    x_of_this_boot = false;
     const std::lock_guard lock(x_reader_mutex);
     x_readers.clear();
     ++x_reader_age;
@@ -303,6 +311,7 @@ Status PlanImpl::build(const std::string& path) {
         TASKSTORE_TRY(meta->bind(1, std::string_view(version)));
         TASKSTORE_TRY(meta->run());
         meta.reset();
+        TASKSTORE_TRY(mark_boot(*connection));
         TASKSTORE_TRY(transaction.commit());
         // Here and not when it has its name: changing the mode writes the file once more.
         TASKSTORE_TRY(connection->execute("PRAGMA journal_mode=WAL"));
@@ -340,9 +349,9 @@ Status PlanImpl::rebuild_locked() {
     TASKSTORE_TRY(remove_fresh());
     auto built = build(fresh);
     // The log of the old database must be gone before the new one has its name: it would be
-    // replayed into it. Nobody writes another in between, for whoever writes holds the ledger's
-    // lock.
-    if (built) built = remove({x_cache_path + "-wal", x_cache_path + "-shm"});
+    // replayed into it; and the old one before its log: without it, it lacks what was committed
+    // last. Nobody writes another in between, for whoever writes holds the ledger's lock.
+    if (built) built = remove({x_cache_path, x_cache_path + "-wal", x_cache_path + "-shm"});
     if (built) built = x_files.rename(fresh, x_cache_path);
     if (!built) {
         (void)remove_fresh().has_value();
@@ -362,6 +371,22 @@ Status PlanImpl::rebuild_locked() {
     return ok();
 }
 
+bool PlanImpl::is_of_this_boot() {
+    if (x_of_this_boot) return true;
+    auto rows = x_db->prepare("SELECT value FROM taskstore_meta WHERE key='boot'");
+    if (!rows) return false;
+    const auto row = (*rows)->step();
+    return x_of_this_boot = row && *row && (*rows)->column_text(0) == x_options.boot_id;
+}
+
+Status PlanImpl::mark_boot(sql::Connection& connection) {
+    TASKSTORE_LET(auto mark, connection.prepare("INSERT INTO taskstore_meta VALUES ('boot', ?1) ON "
+                                                "CONFLICT(key) DO UPDATE SET value=?1 WHERE "
+                                                "value<>?1"));
+    TASKSTORE_TRY(mark->bind(1, std::string_view(x_options.boot_id)));
+    return mark->run();
+}
+
 /// What was taken in moved the clock; the next process must not fall behind it.
 void PlanImpl::keep_clock() {
     x_replica->catch_up();
@@ -373,6 +398,7 @@ Status PlanImpl::refresh_locked() {
     const Status status = [&]() -> Status {
         TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*x_db));
         TASKSTORE_TRY(x_cache->take_in(x_taken_in, x_options.progress));
+        TASKSTORE_TRY(mark_boot(*x_db));
         return transaction.commit();
     }();
     if (status) keep_clock();

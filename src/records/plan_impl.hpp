@@ -51,6 +51,9 @@ class PlanImpl final : public Plan {
         std::vector<Write> writes;
         Result<Written> result = Written{};
         bool done = false;
+        /// It builds on a record of another ticket of its group, whose append may still fail: it
+        /// waits for the next group.
+        bool waits = false;
     };
     /// One line to append, prepared.
     struct Prepared {
@@ -89,6 +92,10 @@ class PlanImpl final : public Plan {
     Status rebuild_locked();
     Status build(const std::string& path);
     Status refresh_locked();
+    /// Whether all files were taken in since the machine started: a power cut may have taken the
+    /// cache's last commits, though not the ledger's lines.
+    bool is_of_this_boot();
+    Status mark_boot(sql::Connection& connection);
     void keep_clock();
     /// Whether a new store.db would help.
     bool is_broken(const Error& error);
@@ -146,6 +153,7 @@ class PlanImpl final : public Plan {
     std::atomic<bool> x_in_memory{
         false};  ///< The folder cannot be written: the cache lives in this process.
     bool x_memory_told = false;
+    bool x_of_this_boot = false;
     bool x_ignore_completed = false;
 
     std::mutex x_reader_mutex;

@@ -136,7 +136,8 @@ Result<std::string> PlanImpl::resolve(std::string_view collection, std::string_v
         if (found.size() == 1) return found[0];
         if (found.empty()) {
             return fail(Code::not_found, "there is no " + noun + " '" + std::string(part) + "'")
-                .with_hint("look at 'taskstore " + noun + " list'");
+                .with_hint("look at 'taskstore " +
+                           (kind == nullptr ? "record list " + noun : noun + " list") + "'");
         }
         std::string list;
         for (const std::string& id : found) list += "\n  " + id;

@@ -113,6 +113,7 @@ struct PlanImpl::Group {
     std::map<std::pair<std::string, std::string>, std::size_t>
         latest;  ///< The last of `lines` for a record.
     std::vector<Prepared> lines;
+    Ticket* current = nullptr;  ///< The one that is being prepared.
 
     void add(Prepared line) {
         latest[{line.collection, line.id}] = lines.size();
@@ -151,7 +152,12 @@ Result<Written> PlanImpl::write(std::vector<Write> writes) {
         queue.unlock();
         commit_group(tickets);
         queue.lock();
-        for (Ticket* served : tickets) served->done = true;
+        for (auto served = tickets.rbegin(); served != tickets.rend(); ++served) {
+            if (std::exchange((*served)->waits, false))
+                x_queue.push_front(*served);
+            else
+                (*served)->done = true;
+        }
         x_leading = false;
         x_queue_moved.notify_all();
     }
@@ -172,6 +178,11 @@ Status PlanImpl::check_fresh_for(const std::vector<Ticket*>& tickets) {
                     touched.insert(std::string(field->refers_to));
             }
         }
+    }
+    if (!is_of_this_boot()) {
+        x_db->rollback();
+        TASKSTORE_TRY(refresh_locked());
+        return x_db->begin_read();
     }
     for (const std::string& collection : touched) {
         if (!ledger::is_collection_name(collection)) continue;
@@ -288,6 +299,7 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
 }
 
 Status PlanImpl::prepare(Group& group, Ticket& ticket) {
+    group.current = &ticket;
     ledger::EditOptions options;
     options.by = x_options.actor;
     std::string batch;
@@ -346,6 +358,18 @@ Result<StoredState> PlanImpl::load(Group& group, std::string_view collection, st
 Result<PlanImpl::Prepared> PlanImpl::finish(const std::string& collection,
                                             const StoredState& stored, std::string text,
                                             bool removes) {
+    // What the rule would not read back as it was meant must never be acknowledged.
+    ledger::LineDecoder decoder(shape_of(collection));
+    const auto line = decoder.decode(std::string_view(text).substr(0, text.size() - 1));
+    if (!line || !line->stamped || line->tombstone != removes ||
+        (stored.rid != 0 && line->id != stored.state.id && !stored.state.id.empty())) {
+        return fail(Code::invalid,
+                    "the record cannot be kept: " +
+                        (!line             ? line.error().message
+                         : line->tombstone ? "with nothing but 'deleted' it would be a deletion"
+                                           : "its line would be read in another way"))
+            .with_hint("give it less, or other members");
+    }
     Prepared prepared;
     prepared.collection = collection;
     prepared.rid = stored.rid;
@@ -363,15 +387,21 @@ Status PlanImpl::check_reference(Group& group, const Field& field, const std::st
     if (field.refers_to.empty() || raw == "null") return ok();
     const std::string name = text_of_raw(raw);
     const Kind& target = *find_collection(field.refers_to);
+    const auto relies_on = [&](const Prepared& prepared) -> Status {
+        if (prepared.ticket == group.current) return ok();
+        group.current->waits = true;
+        return fail(Code::unavailable, "it waits for a record of its group");
+    };
     TASKSTORE_LET(const StoredState stored, load(group, target.collection, name));
-    if (stored.state.live()) return ok();
+    const Prepared* const earlier = group.find(target.collection, name);
+    if (stored.state.live()) return earlier == nullptr ? ok() : relies_on(*earlier);
     for (const Field& other : target.fields) {
         if (!other.unique) continue;
         for (const auto& [key, index] : group.latest) {
             const Prepared& prepared = group.lines[index];
             if (key.first != target.collection || prepared.removes) continue;
             const auto json = Json::parse(prepared.record.data);
-            if (json && json->get(other.name).as_string() == name) return ok();
+            if (json && json->get(other.name).as_string() == name) return relies_on(prepared);
         }
         TASKSTORE_LET(auto rows, x_db->prepare("SELECT 1 FROM " + table_of(&target) + " WHERE " +
                                                std::string(other.name) + "=?1"));
@@ -408,9 +438,10 @@ Status PlanImpl::check_unique(Group& group, const Kind& kind, const Field& field
 }
 
 Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& write,
-                                                    const ledger::EditOptions& options) {
+                                                    const ledger::EditOptions& given_options) {
     const Kind* kind = find_collection(write.collection);
     const ledger::Shape shape = shape_of(write.collection);
+    ledger::EditOptions options = given_options;
     const std::string id = write.id.empty() ? x_ids.next() : write.id;
     TASKSTORE_TRY(check_id(id));
     // Nobody else has the 74 random bits of an id that was minted just now.
@@ -427,6 +458,9 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
             .with_hint("change it with 'set', or leave --id away");
     }
     TASKSTORE_LET(const Stamp at, stamp_for(stored.state));
+    if (stored.rid != 0) {
+        TASKSTORE_LET(options.settles, x_cache->lost_of(stored.rid));
+    }
     std::vector<ledger::Change> changes;
     std::string raw_id;
     append_json_string(raw_id, id);
@@ -503,7 +537,11 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
     ledger::EditOptions options = given_options;
     TASKSTORE_LET(const StoredState stored, load(group, write.collection, write.id));
     const ledger::State& state = stored.state;
-    if (!state.live()) return fail(Code::not_found, "there is no " + noun + " '" + write.id + "'");
+    // Deleting again what lost a concurrent edit to its deletion confirms the deletion.
+    const bool confirms = write.kind == WriteKind::remove && state.deleted && !state.live() &&
+                          !x_cache->lost_of(stored.rid).value_or({}).empty();
+    if (!state.live() && !confirms)
+        return fail(Code::not_found, "there is no " + noun + " '" + write.id + "'");
     if (!write.expected_revision.empty() && write.expected_revision != to_text(state.at)) {
         std::string theirs;
         for (const ledger::MemberState& member : state.members) {
@@ -652,7 +690,7 @@ Status PlanImpl::apply(std::vector<Prepared>& lines,
     for (auto& [collection, file] : appended) {
         TASKSTORE_LET(FileRow row, x_cache->file_row(collection));
         const bool seen_before =
-            row.number == 0 ? file.before.size == 0 : row.identity == file.before;
+            row.number == 0 ? file.before.size == 0 : !row.racy && row.identity == file.before;
         if (!file.chained || !seen_before) {
             // Others wrote to it too: it is read like any file that changed.
             TASKSTORE_TRY(x_cache->take_in(x_taken_in, x_options.progress));
@@ -665,7 +703,7 @@ Status PlanImpl::apply(std::vector<Prepared>& lines,
             TASKSTORE_TRY(x_cache->save_file(collection, row));
         }
         row.identity = file.after;
-        row.racy = false;
+        row.racy = !file.marked;
         rows[collection] = row;
         offsets[collection] = file.offset;
     }

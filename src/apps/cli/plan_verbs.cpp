@@ -536,6 +536,13 @@ Status run_undo(Context& context) {
         TASKSTORE_LET(found, find_anywhere(context, *plan));
     }
     TASKSTORE_LET(const records::Written written, plan->undo(found.collection, found.id));
+    if (written.records.size() > 1 && !context.json && !context.quiet) {
+        for (const std::string& note : written.notes) context.warn(note);
+        context.flush_notes();
+        context.print("took back the last batch: " + std::to_string(written.records.size()) +
+                      " records\n");
+        return ok();
+    }
     return print_written(context, written, "took back the last change of");
 }
 

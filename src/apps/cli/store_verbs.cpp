@@ -7,6 +7,8 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
+
 namespace taskstore::cli {
 
 Status run_init(Context& context) {
@@ -96,13 +98,21 @@ Status run_stats(Context& context) {
         if (kind != nullptr && kind->field("status") != nullptr) {
             TASKSTORE_LET(const auto tally, plan->tally(name, "status"));
             writer.key("by_status").begin_object();
-            for (const std::string_view status : kind->field("status")->choices) {
+            const auto put = [&](const std::string& value, std::int64_t number) {
+                writer.key(value).integer(number);
+                rows.push_back({{""},
+                                {printable_line(value), colour_of_status(value)},
+                                {std::to_string(number)}});
+            };
+            const auto choices = kind->field("status")->choices;
+            for (const std::string_view status : choices) {
                 for (const auto& [value, number] : tally) {
-                    if (value != status) continue;
-                    writer.key(value).integer(number);
-                    rows.push_back(
-                        {{""}, {value, colour_of_status(value)}, {std::to_string(number)}});
+                    if (value == status) put(value, number);
                 }
+            }
+            // What other programs made up comes last.
+            for (const auto& [value, number] : tally) {
+                if (std::ranges::find(choices, value) == choices.end()) put(value, number);
             }
             writer.end_object();
         }
@@ -282,11 +292,14 @@ Status answer_sql(sql::Connection& connection, const std::string& text, SqlAnswe
 }  // namespace
 
 Status run_sql(Context& context) {
+    std::string text = context.call.arguments[0];
+    if (text == "-" || text.starts_with('@')) {
+        TASKSTORE_LET(text, context.read_text(text == "-" ? text : text.substr(1)));
+    }
     TASKSTORE_LET(records::Plan* const plan, context.plan());
     SqlAnswer answer;
-    TASKSTORE_TRY(plan->query([&](sql::Connection& connection) {
-        return answer_sql(connection, context.call.arguments[0], answer);
-    }));
+    TASKSTORE_TRY(plan->query(
+        [&](sql::Connection& connection) { return answer_sql(connection, text, answer); }));
     if (context.json) {
         std::string columns;
         JsonWriter names(columns);
@@ -341,7 +354,7 @@ Status run_import(Context& context) {
                              {"content", quoted(section.content)},
                              {"status", status}},
                  // Lists show the newest PRD first: the first heading is to stand on top.
-                 .created_offset_ms = static_cast<std::int64_t>(sections.size()) - prds});
+                 .created_offset_ms = -prds});
             ++prds;
         }
         for (const store::ChecklistItem& item : section.items) {
@@ -369,7 +382,7 @@ Status run_import(Context& context) {
                                  {"phase_name", quoted(item.text)},
                                  {"content", quoted(item.content)},
                                  {"status", item.checked ? "\"complete\"" : "\"pending\""}},
-                     .created_offset_ms = specs});
+                     .created_offset_ms = specs - items});
                 ++specs;
             }
         }

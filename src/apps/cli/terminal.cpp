@@ -42,10 +42,16 @@ Terminal Terminal::of_stdout() {
     Terminal terminal;
     if (isatty(STDOUT_FILENO) == 0) return terminal;
     const char* no_colour = std::getenv("NO_COLOR");
-    terminal.x_coloured = no_colour == nullptr || *no_colour == '\0';
+    const char* term = std::getenv("TERM");
+    terminal.x_coloured = (no_colour == nullptr || *no_colour == '\0') &&
+                          (term == nullptr || std::string_view(term) != "dumb");
     winsize size{};
     terminal.x_width =
         ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+    const char* columns = std::getenv("COLUMNS");
+    if (const long wanted = columns == nullptr ? 0 : std::strtol(columns, nullptr, 10);
+        wanted > 0 && wanted <= 10'000)
+        terminal.x_width = static_cast<std::size_t>(wanted);
     return terminal;
 }
 

@@ -10,11 +10,14 @@ namespace taskstore::records::testing_plan {
 /// One process: a disk, a driver, a plan.
 struct Process {
     /// Processes on one disk at the same time share a driver: its VFS holds the locks.
-    explicit Process(os::FileSystem& disk, std::uint64_t seed = 1, Process* beside = nullptr)
+    explicit Process(os::FileSystem& disk, std::uint64_t seed = 1, Process* beside = nullptr,
+                     const std::string& boot_id = "boot")
         : random(seed), driver(&disk) {
-        opened =
-            Plan::open(disk, beside != nullptr ? beside->driver : driver, clock, random,
-                       {.folder = "/p", .replica_path = "/p/run/replica.json", .actor = "ann"});
+        opened = Plan::open(disk, beside != nullptr ? beside->driver : driver, clock, random,
+                            {.folder = "/p",
+                             .replica_path = "/p/run/replica.json",
+                             .actor = "ann",
+                             .boot_id = boot_id});
     }
     Plan& operator*() { return **opened; }
     Plan* operator->() { return opened->get(); }

@@ -31,7 +31,7 @@ Result<Stamp> next_stamp(const Stamp& tick, const State& state);
 std::string encode_edit(const Shape& shape, const State& state, const std::vector<Change>& changes,
                         const Stamp& at, const EditOptions& options);
 
-/// Deletes a live record.
+/// Deletes a live record; of a deleted one, settles what its deletion won over (`settles`).
 std::string encode_tombstone(const Shape& shape, const State& state, const Stamp& at,
                              const EditOptions& options);
 

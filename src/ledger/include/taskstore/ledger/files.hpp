@@ -28,6 +28,7 @@ struct Appended {
     /// Nothing but the lines came to the file between `before` and `after`: who knew `before` knows
     /// `after`. False: read the file again (somebody else wrote to it, or its tail was mended).
     bool chained = false;
+    bool marked = false;  ///< `after` carries our mark; else another change could look the same.
     std::vector<std::string>
         notes;  ///< What was mended on the way, for a person (a torn tail saved and cut).
 };

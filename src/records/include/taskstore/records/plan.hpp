@@ -18,6 +18,7 @@ struct PlanOptions {
     std::string folder;        ///< The ledger folder (.taskstore); must exist.
     std::string replica_path;  ///< Outside what git tracks; see ledger/replica.hpp.
     std::string actor;         ///< Who writes: the `by` of each line.
+    std::string boot_id = {};  ///< Of this boot of the machine; empty: os::boot_id().
     /// A stamp further ahead is kept to its record and reported.
     std::int64_t ahead_ms_max = std::int64_t{24} * 3'600'000;
     /// Called now and then by long work, in the thread that does it: what, done, of how many (bytes
@@ -80,11 +81,15 @@ struct Version {
     std::string stamp;
     std::string by;
     std::int64_t updated_at = 0;
-    std::string action;                ///< created, changed, deleted, imported (an unstamped line)
+    /// created, changed, deleted, imported (an unstamped line), lost (an edit beside a deletion:
+    /// the record stays deleted).
+    std::string action;
     std::vector<std::string> changed;  ///< "status: draft → ready"
     bool forced = false;
     std::string data;   ///< The record as it was then; "{}" for a deleted one.
     std::string batch;  ///< The batch that it came in; empty: alone.
+    bool live = false;
+    std::string revision;  ///< Of the record then: another than `stamp` where this line lost.
 };
 
 struct LostEntry {
