@@ -217,4 +217,22 @@ assert any(b"/s" in line and b"s left" in line for line in lines) or len(lines) 
 EOF
 
 expect 0 taskstore --help; expect 0 taskstore prd add --help; has "$out" "--title"
+# What the acceptance of the founding words asked for.
+git init -q "$scratch/words" && cd "$scratch/words" && expect 0 taskstore init
+expect 0 taskstore prd add --title one --status active --id w1; expect 0 taskstore prd add --title two --id w2
+expect 0 taskstore list-prds -s active; has "$out" "one"; case "$out" in *two*) bad "-s does not filter: $out" ;; esac
+expect 0 taskstore --store-path .taskstore list-prds; has "$out" "two"
+expect 0 taskstore -s .taskstore stats; has "$out" "prds"
+printf '# List\n\n- [ ] step\n' > list.md
+expect 0 taskstore import list.md; expect 0 taskstore undo; has "$out" "2 records"
+expect 0 taskstore list-prds; case "$out" in *List*) bad "undo left a part of the batch: $out" ;; esac
+echo '{"id":"odd","title":"Odd","status":"weird","created_at":5,"updated_at":6}' >> .taskstore/prds.jsonl
+expect 0 taskstore stats; has "$out" "weird"
+expect 0 taskstore prd set odd --status draft
+expect 0 taskstore sql - <<< 'SELECT count(*) FROM prds'; has "$out" "3"
+expect 2 taskstore record add loose --id d a=1 a=2
+expect 2 taskstore record add loose --id d deleted=true; has "$err" "deletion"
+printf 'x' > .taskstore/.version; expect 6 taskstore list-prds; has "$err" ".version"; echo 1 > .taskstore/.version
+cd "$scratch"
+
 finish

@@ -18,7 +18,7 @@ constexpr std::array kGlobal{
     Option{"quiet", 'q', "", "no notes, no progress"},
     Option{"help", 'h', "", "this help"},
 };
-constexpr std::array kStatus{Option{"status", 0, "S", "only records in this status"},
+constexpr std::array kStatus{Option{"status", 's', "S", "only records in this status"},
                              Option{"limit", 0, "N", "at most N records"},
                              Option{"cursor", 0, "C", "go on where an earlier page ended"}};
 constexpr std::array kPage{Option{"limit", 0, "N", "at most N records"},
@@ -152,7 +152,13 @@ std::vector<Option> options_of(const Command& command, std::vector<std::string>&
             options.push_back({name, 0, value_name(field), field.help});
         }
     }
-    options.insert(options.end(), kGlobal.begin(), kGlobal.end());
+    for (Option option : kGlobal) {
+        // A command's own letter comes first: the founding lists have -s for --status.
+        if (std::ranges::find(command.options, option.letter, &Option::letter) !=
+            command.options.end())
+            option.letter = '\0';
+        options.push_back(option);
+    }
     return options;
 }
 
@@ -226,7 +232,13 @@ std::string Invocation::value(std::string_view option, const std::string& other)
     return found == options.end() ? other : found->second.back();
 }
 
-Result<Invocation> parse(const std::vector<std::string>& words) {
+Result<Invocation> parse(std::vector<std::string> words) {
+    // The earlier program's name for it.
+    for (std::string& word : words) {
+        if (word == "--") break;
+        if (word == "--store-path" || word.starts_with("--store-path="))
+            word.replace(0, std::string_view("--store-path").size(), "--store");
+    }
     Invocation call;
     std::vector<std::string> plain;
     // The command's words come first, before or between global options; find them before options

@@ -48,7 +48,7 @@ struct Invocation {
 
 std::span<const Command> commands();
 /// invalid, with the nearest word, for what the table does not have.
-Result<Invocation> parse(const std::vector<std::string>& words);
+Result<Invocation> parse(std::vector<std::string> words);
 std::string help_of(const Command& command);
 std::string overview(std::string_view topic);
 /// The same as data of a JSON document.
