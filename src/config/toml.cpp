@@ -1,4 +1,5 @@
 // The TOML parser stays in this file: its header costs more to compile than the rest of the module.
+#include <taskstore/base/text.hpp>
 #include <taskstore/config/config.hpp>
 
 #include <toml++/toml.h>
@@ -7,6 +8,44 @@
 
 namespace taskstore::config {
 namespace {
+
+// toml++ 3.3 asks of characters outside strings, and after some errors of those inside, whether
+// they are spaces, and has no answer for U+00A1 to U+0499 (undefined behaviour). So it sees ASCII
+// alone: other bytes go through it as "~" and two hexadecimal digits, and "~" itself too.
+constexpr char kMark = '~';
+constexpr std::string_view kDigits = "0123456789abcdef";
+
+std::string in_ascii(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x80 && c != kMark) {
+            out += c;
+        } else {
+            out += kMark;
+            out += kDigits[byte >> 4U];
+            out += kDigits[byte & 15U];
+        }
+    }
+    return out;
+}
+
+std::string out_of_ascii(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool marked = text[i] == kMark && i + 2 < text.size();
+        const std::size_t high = marked ? kDigits.find(text[i + 1]) : std::string_view::npos;
+        const std::size_t low = marked ? kDigits.find(text[i + 2]) : std::string_view::npos;
+        if (high == std::string_view::npos || low == std::string_view::npos) {
+            out += text[i];
+            continue;
+        }
+        out += static_cast<char>(high * 16 + low);
+        i += 2;
+    }
+    return out;
+}
 
 Failure misplaced(const toml::node& node, std::string_view key, std::string_view source,
                   std::string_view what) {
@@ -18,7 +57,7 @@ Failure misplaced(const toml::node& node, std::string_view key, std::string_view
 
 Status put(Layer& layer, const std::string& key, const toml::node& node) {
     if (const auto* text = node.as_string())
-        layer.values[key] = text->get();
+        layer.values[key] = out_of_ascii(text->get());
     else if (const auto* number = node.as_integer())
         layer.values[key] = std::to_string(number->get());
     else if (const auto* flag = node.as_boolean())
@@ -30,8 +69,7 @@ Status put(Layer& layer, const std::string& key, const toml::node& node) {
 }
 
 /// The first byte beyond ASCII that is neither in a string nor in a comment, where TOML 1.0 allows
-/// none. It must not reach toml++ 3.3, which asks there whether it is a space and has no answer for
-/// U+00A1 to U+0499 (undefined behaviour).
+/// none.
 std::size_t first_stray_byte(std::string_view text) {
     std::string_view end;  // of the string or comment that `at` is in
     for (std::size_t at = 0; at < text.size(); ++at) {
@@ -62,6 +100,11 @@ std::size_t first_stray_byte(std::string_view text) {
 
 Result<Layer> parse_toml(std::string_view text, std::string source, bool plan) {
     Layer layer{.source = std::move(source), .plan = plan, .values = {}};
+    if (const auto bad = first_invalid_utf8(text)) {
+        return fail(Code::invalid,
+                    layer.source + ": the byte at " + std::to_string(*bad) + " is not UTF-8")
+            .with_hint("save the file as UTF-8");
+    }
     if (const std::size_t stray = first_stray_byte(text); stray != std::string_view::npos) {
         const std::string_view before = text.substr(0, stray);
         const std::size_t line_start = before.rfind('\n') + 1;  // 0 in the first line
@@ -73,22 +116,22 @@ Result<Layer> parse_toml(std::string_view text, std::string source, bool plan) {
             .with_hint("put quotes around it");
     }
     try {
-        const toml::table root = toml::parse(text, layer.source);
+        const toml::table root = toml::parse(in_ascii(text), layer.source);
         for (const auto& [name, node] : root) {
-            const std::string section(name.str());
+            const std::string section = out_of_ascii(name.str());
             const auto* table = node.as_table();
             if (table == nullptr) {
                 TASKSTORE_TRY(put(layer, section, node));
                 continue;
             }
             for (const auto& [key, value] : *table)
-                TASKSTORE_TRY(put(layer, section + "." + std::string(key.str()), value));
+                TASKSTORE_TRY(put(layer, section + "." + out_of_ascii(key.str()), value));
         }
     } catch (const toml::parse_error& error) {
         return fail(Code::invalid, layer.source + ", line " +
                                        std::to_string(error.source().begin.line) + ", column " +
                                        std::to_string(error.source().begin.column) + ": " +
-                                       std::string(error.description()));
+                                       out_of_ascii(error.description()));
     } catch (const std::exception& error) {
         return fail(Code::invalid, layer.source + ": " + error.what());
     }

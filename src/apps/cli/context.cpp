@@ -70,13 +70,13 @@ Result<const config::Config*> Context::settings() {
         // word alone.
         std::vector<config::Layer> own = layers;
         own.push_back(environment);
-        TASKSTORE_LET(const auto device, config::Config::from(std::move(own)));
+        TASKSTORE_LET(const auto device, config::Config::from(own));
         TASKSTORE_TRY(
             store::check_owner(files, at, opener(), device.text("files.safe_directories")));
         TASKSTORE_TRY(add_file(at.folder, true));
     }
     layers.push_back(std::move(environment));
-    TASKSTORE_LET(x_settings, config::Config::from(std::move(layers)));
+    TASKSTORE_LET(x_settings, config::Config::from(layers));
     return &*x_settings;
 }
 

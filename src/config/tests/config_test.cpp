@@ -73,7 +73,10 @@ TEST(Config, CharactersBeyondAsciiStandInStringsAndCommentsAlone) {
                    "device", false);
     ASSERT_TRUE(layer) << layer.error().message;
     EXPECT_EQ(layer->values.at("user.actor"), "J\u00fcrgen \" \u02e4");
-    EXPECT_TRUE(parse_toml("[user]\nactor = '\u00fc'", "device", false));
+    EXPECT_EQ(parse_toml("[user]\nactor = '~\u00fc~41'", "device", false)->values.at("user.actor"),
+              "~\u00fc~41");
+    EXPECT_EQ(parse_toml("a = \"\xff\"", "device", false).error().code, Code::invalid);
+    EXPECT_FALSE(parse_toml("a=2.5\"\"\"\u01645\\", "device", false));
     EXPECT_TRUE(parse_toml("[user]\nactor = \"\"\"\n\u00fc \"quoted\"\n\"\"\"", "device", false));
     for (const char* text :
          {"\u02e4", "\u00fc = 1", "[user]\n  \u00fc", "a = 1 \u00a0", "x = \"\n\u00fc"}) {

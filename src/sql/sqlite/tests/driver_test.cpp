@@ -136,7 +136,8 @@ TEST(SqliteDriver, ADamagedDatabaseIsCorruptNotWrong) {
             "INSERT INTO t SELECT i, 'some text to fill the pages' FROM n"));
     }
     std::string bytes = read_file(path);
-    bytes.replace(4'096 * 3, 4'096 * 4, std::string(4'096 * 4, '\x5a'));
+    constexpr std::size_t kPage = 4'096;
+    bytes.replace(kPage * 3, kPage * 4, std::string(kPage * 4, '\x5a'));
     write_file(path, bytes);
     // Found when the database is opened or when the page is read, but found.
     const auto code_of_reading = [&] {
