@@ -311,7 +311,6 @@ Status PlanImpl::build(const std::string& path) {
         TASKSTORE_TRY(meta->bind(1, std::string_view(version)));
         TASKSTORE_TRY(meta->run());
         meta.reset();
-        TASKSTORE_TRY(mark_boot(*connection));
         TASKSTORE_TRY(transaction.commit());
         // Here and not when it has its name: changing the mode writes the file once more.
         TASKSTORE_TRY(connection->execute("PRAGMA journal_mode=WAL"));
@@ -366,6 +365,11 @@ Status PlanImpl::rebuild_locked() {
                     "store.db was built but cannot be opened" +
                         (x_broken.empty() ? "" : ": it " + x_broken));
     }
+    {
+        TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*x_db));
+        TASKSTORE_TRY(mark_boot(*x_db));
+        TASKSTORE_TRY(transaction.commit());
+    }
     keep_clock();
     if (!why.empty()) note("store.db " + why + ": it was built again from the ledger");
     return ok();
@@ -376,14 +380,23 @@ bool PlanImpl::is_of_this_boot() {
     auto rows = x_db->prepare("SELECT value FROM taskstore_meta WHERE key='boot'");
     if (!rows) return false;
     const auto row = (*rows)->step();
-    return x_of_this_boot = row && *row && (*rows)->column_text(0) == x_options.boot_id;
+    return x_of_this_boot = row && *row && (*rows)->column_text(0) == boot_and_log();
+}
+
+/// Which boot, and which log: with another log (somebody took it away) the database lacks commits.
+std::string PlanImpl::boot_and_log() {
+    const auto log = x_files.info(x_cache_path + "-wal");
+    if (!log) return x_options.boot_id;
+    return x_options.boot_id + " " + std::to_string(log->identity.inode) + " " +
+           std::to_string(log->identity.btime_ns);
 }
 
 Status PlanImpl::mark_boot(sql::Connection& connection) {
     TASKSTORE_LET(auto mark, connection.prepare("INSERT INTO taskstore_meta VALUES ('boot', ?1) ON "
                                                 "CONFLICT(key) DO UPDATE SET value=?1 WHERE "
                                                 "value<>?1"));
-    TASKSTORE_TRY(mark->bind(1, std::string_view(x_options.boot_id)));
+    const std::string now = boot_and_log();
+    TASKSTORE_TRY(mark->bind(1, std::string_view(now)));
     return mark->run();
 }
 

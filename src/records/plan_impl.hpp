@@ -92,9 +92,11 @@ class PlanImpl final : public Plan {
     Status rebuild_locked();
     Status build(const std::string& path);
     Status refresh_locked();
-    /// Whether all files were taken in since the machine started: a power cut may have taken the
-    /// cache's last commits, though not the ledger's lines.
+    /// Whether all files were taken in since the machine started, with the log that is there: a
+    /// power cut, or whoever takes the log away, may have taken the cache's last commits, though
+    /// not the ledger's lines.
     bool is_of_this_boot();
+    std::string boot_and_log();
     Status mark_boot(sql::Connection& connection);
     void keep_clock();
     /// Whether a new store.db would help.
