@@ -162,6 +162,14 @@ std::string encode_edit(const Shape& shape, const State& state, const std::vecto
     return text += '\n';
 }
 
+std::pair<std::string_view, std::string_view> split_own_line(std::string_view text) {
+    constexpr std::string_view kMark = ",\"_stamps\":";
+    const std::size_t mark = text.rfind(kMark);
+    std::string_view stamps = text.substr(mark + kMark.size());
+    stamps.remove_suffix(text.back() == '\n' ? 2 : 1);
+    return {text.substr(0, mark), stamps};
+}
+
 std::string encode_tombstone(const Shape& shape, const State& state, const Stamp& at,
                              const EditOptions& options) {
     std::string text;

@@ -311,12 +311,8 @@ Status Cache::put_own(std::string_view collection, std::int64_t rid, std::string
     }
     if (line.tombstone)
         return put(collection, rid, ledger::fold(shape_of(collection), std::span(&line, 1)));
-    constexpr std::string_view kMark = ",\"_stamps\":";
-    const std::size_t mark = text.rfind(kMark);
-    const std::string data = std::string(text.substr(0, mark)) + "}";
-    const std::string_view stamps =
-        text.substr(mark + kMark.size(), text.size() - mark - kMark.size() - 1);
-    return put_line(collection, rid, line, data, stamps);
+    const auto [record, stamps] = ledger::split_own_line(text);
+    return put_line(collection, rid, line, std::string(record) + "}", stamps);
 }
 
 Status Cache::add_line(std::int64_t pos, std::int64_t rid, std::int64_t bytes, std::int64_t batch,

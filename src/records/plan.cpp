@@ -86,7 +86,7 @@ Status PlanImpl::start() {
         if (!number) {
             return fail(Code::corrupt, "'" + os::join_path(x_options.folder, ".version") +
                                            "' does not begin with the number of a format")
-                .with_hint("put '1' into it, or take it from git: git checkout -- .version");
+                .with_hint("write '1' into it, or the number that it has in git");
         }
         if (*number > 1) {
             return fail(Code::unsupported, "the store at '" + x_options.folder + "' has format " +

@@ -50,6 +50,7 @@ class PlanImpl final : public Plan {
     struct Ticket {
         std::vector<Write> writes;
         Result<Written> result = Written{};
+        std::string batch;  ///< The id of its batch; empty: one write alone.
         bool done = false;
         /// It builds on a record of another ticket of its group, whose append may still fail: it
         /// waits for the next group.
@@ -178,9 +179,6 @@ Result<std::string> declared_value(const Kind& kind, const Field& field, std::st
 
 /// A value in one line of at most 60 bytes, for people.
 std::string shown(std::string_view raw);
-
-/// The record and stamps parts of one of our own lines (the stamps stand last).
-std::pair<std::string_view, std::string_view> split_own_line(std::string_view text);
 
 /// Runs `work` on a fresh reader. Where the cache turns out to be broken, once more after a
 /// rebuild, then on the ledger folded in memory.

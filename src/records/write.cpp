@@ -100,14 +100,6 @@ std::string text_of_raw(std::string_view raw) {
 
 }  // namespace
 
-std::pair<std::string_view, std::string_view> split_own_line(std::string_view text) {
-    constexpr std::string_view kMark = ",\"_stamps\":";
-    const std::size_t mark = text.rfind(kMark);
-    std::string_view stamps = text.substr(mark + kMark.size());
-    stamps.remove_suffix(text.back() == '\n' ? 2 : 1);
-    return {text.substr(0, mark), stamps};
-}
-
 /// What this group has prepared so far: later members must see earlier ones.
 struct PlanImpl::Group {
     std::map<std::pair<std::string, std::string>, std::size_t>
@@ -179,23 +171,19 @@ Status PlanImpl::check_fresh_for(const std::vector<Ticket*>& tickets) {
             }
         }
     }
-    if (!is_of_this_boot()) {
-        x_db->rollback();
-        TASKSTORE_TRY(refresh_locked());
-        return x_db->begin_read();
-    }
+    bool fresh = is_of_this_boot();
     for (const std::string& collection : touched) {
+        if (!fresh) break;
         if (!ledger::is_collection_name(collection)) continue;
         TASKSTORE_LET(const FileRow row, x_cache->file_row(collection));
         const auto info = x_files.info(x_ledger.path_of(collection));
         const bool absent = !info && info.error().code == Code::not_found;
-        if (absent ? row.number == 0 : info && !row.racy && row.identity == info->identity)
-            continue;
-        x_db->rollback();
-        TASKSTORE_TRY(refresh_locked());
-        return x_db->begin_read();
+        fresh = absent ? row.number == 0 : info && !row.racy && row.identity == info->identity;
     }
-    return ok();
+    if (fresh) return ok();
+    x_db->rollback();
+    TASKSTORE_TRY(refresh_locked());
+    return x_db->begin_read();
 }
 
 /// Everything before the first append: an error leaves no trace.
@@ -302,9 +290,9 @@ Status PlanImpl::prepare(Group& group, Ticket& ticket) {
     group.current = &ticket;
     ledger::EditOptions options;
     options.by = x_options.actor;
-    std::string batch;
-    if (ticket.writes.size() > 1) batch = x_ids.next();
+    ticket.batch = ticket.writes.size() > 1 ? x_ids.next() : std::string();
     ticket.result = Written{};
+    ticket.waits = false;
     const auto count = static_cast<std::int64_t>(ticket.writes.size());
     for (std::size_t i = 0; i < ticket.writes.size(); ++i) {
         Write& write = ticket.writes[i];
@@ -314,8 +302,8 @@ Status PlanImpl::prepare(Group& group, Ticket& ticket) {
             return fail(Code::invalid, "'" + write.collection +
                                            "' is no collection's name: 1 to 64 of A-Z a-z 0-9 _ -");
         }
-        if (!batch.empty()) {
-            options.batch = ledger::Batch{batch, static_cast<std::uint32_t>(i + 1),
+        if (!ticket.batch.empty()) {
+            options.batch = ledger::Batch{ticket.batch, static_cast<std::uint32_t>(i + 1),
                                           static_cast<std::uint32_t>(ticket.writes.size())};
         }
         options.forced = false;
@@ -329,7 +317,7 @@ Status PlanImpl::prepare(Group& group, Ticket& ticket) {
             ticket.result->notes.push_back("nothing changed");
             continue;
         }
-        prepared->batch_number = batch.empty() ? 0 : static_cast<std::int64_t>(i + 1);
+        prepared->batch_number = ticket.batch.empty() ? 0 : static_cast<std::int64_t>(i + 1);
         prepared->ticket = &ticket;
         group.add(std::move(*prepared));
     }
@@ -523,7 +511,7 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
     prepared.members = std::move(changes);
     prepared.id = id;
     prepared.record.id = id;
-    prepared.record.data = std::string(split_own_line(prepared.text).first) + "}";
+    prepared.record.data = std::string(ledger::split_own_line(prepared.text).first) + "}";
     prepared.record.revision = to_text(at);
     prepared.record.updated_at = at.ms;
     return prepared;
@@ -652,7 +640,7 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
     prepared.record.id = write.id;
     prepared.record.data = prepared.removes
                                ? ledger::to_record_text(state)
-                               : std::string(split_own_line(prepared.text).first) + "}";
+                               : std::string(ledger::split_own_line(prepared.text).first) + "}";
     prepared.record.revision = to_text(at);
     prepared.record.updated_at = at.ms;
     return prepared;
@@ -719,12 +707,10 @@ Status PlanImpl::apply(std::vector<Prepared>& lines,
         if (line.batch_number != 0) {
             batch = batches[line.ticket];
             if (batch == 0) {
-                ledger::LineDecoder decoder(shape_of(line.collection));
                 TASKSTORE_LET(
-                    const ledger::Line decoded,
-                    decoder.decode(std::string_view(line.text).substr(0, line.text.size() - 1)));
-                TASKSTORE_LET(batch,
-                              x_cache->add_batch(decoded.batch->id, decoded.batch->count, true));
+                    batch, x_cache->add_batch(line.ticket->batch,
+                                              static_cast<std::int64_t>(line.ticket->writes.size()),
+                                              true));
                 batches[line.ticket] = batch;
             }
         }
@@ -733,7 +719,7 @@ Status PlanImpl::apply(std::vector<Prepared>& lines,
         offset += bytes + 1;
         if (!line.known && !line.members.empty()) {
             TASKSTORE_TRY(x_cache->put_new(line.collection, line.rid, line.record,
-                                           split_own_line(line.text).second, line.members));
+                                           ledger::split_own_line(line.text).second, line.members));
         } else {
             TASKSTORE_TRY(x_cache->put_own(line.collection, line.rid, line.text, true));
         }

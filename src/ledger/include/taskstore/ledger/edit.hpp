@@ -31,6 +31,9 @@ Result<Stamp> next_stamp(const Stamp& tick, const State& state);
 std::string encode_edit(const Shape& shape, const State& state, const std::vector<Change>& changes,
                         const Stamp& at, const EditOptions& options);
 
+/// The record, without its closing brace, and the stamps of a line that encode_edit made.
+std::pair<std::string_view, std::string_view> split_own_line(std::string_view text);
+
 /// Deletes a live record; of a deleted one, settles what its deletion won over (`settles`).
 std::string encode_tombstone(const Shape& shape, const State& state, const Stamp& at,
                              const EditOptions& options);
