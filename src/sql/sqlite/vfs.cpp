@@ -62,7 +62,7 @@ struct OpenFile {
     Vfs* vfs = nullptr;
     std::unique_ptr<os::File> file;
     std::string path;
-    std::shared_ptr<PathLocks> locks;  ///< Of the main database only.
+    std::shared_ptr<DatabaseLocks> locks;  ///< Of the main database only.
     LockHolder holder;
     bool joined_index = false;
     bool name_is_new = false;  ///< The folder must be flushed with the first flush of the content.
@@ -98,6 +98,7 @@ int failed_write(Vfs& vfs, const Error& error, int result) {
 int close_file(sqlite3_file* file) {
     OpenFile* const open = std::exchange(reinterpret_cast<EngineFile*>(file)->open, nullptr);
     if (open->locks != nullptr) open->locks->unlock(open->holder, SQLITE_LOCK_NONE);
+    open->locks.reset();  // Before the file's numbers may go to another one.
     open->file.reset();
     if (open->delete_on_close) static_cast<void>(open->vfs->files().unlink(open->path));
     delete open;
@@ -167,8 +168,21 @@ int check_reserved_lock(sqlite3_file* file, int* reserved) {
     return SQLITE_OK;
 }
 
-int control_file(sqlite3_file* /*file*/, int /*operation*/, void* /*argument*/) {
-    return SQLITE_NOTFOUND;
+/// Whether another file, or none, has the name of this one. SQLite asks before it changes or takes
+/// away the journals that lie beside the name: they are the other file's.
+bool has_moved(OpenFile& open) {
+    const auto ours = open.file->info();
+    const auto there = open.vfs->files().info(open.path);
+    if (!ours || (!there && there.error().code != Code::not_found)) return false;
+    return !there || there->identity.inode != ours->identity.inode ||
+           there->identity.device != ours->identity.device;
+}
+
+int control_file(sqlite3_file* file, int operation, void* argument) {
+    OpenFile& open = file_of(file);
+    if (operation != SQLITE_FCNTL_HAS_MOVED || open.locks == nullptr) return SQLITE_NOTFOUND;
+    *static_cast<int*>(argument) = has_moved(open) ? 1 : 0;
+    return SQLITE_OK;
 }
 int sector_size(sqlite3_file* /*file*/) {
     return 4'096;
@@ -282,7 +296,11 @@ int open_file(sqlite3_vfs* engine_vfs, const char* name, sqlite3_file* file, int
         if (!opened) return failed(vfs, opened.error(), SQLITE_CANTOPEN);
         open->file = std::move(*opened);
         open->delete_on_close = (flags & SQLITE_OPEN_DELETEONCLOSE) != 0;
-        if ((flags & SQLITE_OPEN_MAIN_DB) != 0) open->locks = vfs.locks().of(open->path);
+        if ((flags & SQLITE_OPEN_MAIN_DB) != 0) {
+            const auto info = open->file->info();
+            if (!info) return failed(vfs, info.error(), SQLITE_CANTOPEN);
+            open->locks = vfs.locks().of(info->identity);
+        }
     }
     engine_file->open = open.release();
     engine_file->base.pMethods = &kMethods;

@@ -6,7 +6,7 @@
 
 namespace taskstore::sqlite {
 
-int PathLocks::lock(LockHolder& holder, int level) {
+int DatabaseLocks::lock(LockHolder& holder, int level) {
     const std::lock_guard guard(x_mutex);
     if (holder.level >= level) return SQLITE_OK;
     if (level == SQLITE_LOCK_SHARED) {
@@ -30,7 +30,7 @@ int PathLocks::lock(LockHolder& holder, int level) {
     return SQLITE_OK;
 }
 
-void PathLocks::unlock(LockHolder& holder, int level) {
+void DatabaseLocks::unlock(LockHolder& holder, int level) {
     const std::lock_guard guard(x_mutex);
     if (holder.level <= level) return;
     if (x_pending == &holder) x_pending = nullptr;
@@ -39,13 +39,13 @@ void PathLocks::unlock(LockHolder& holder, int level) {
     holder.level = level;
 }
 
-bool PathLocks::reserved() {
+bool DatabaseLocks::reserved() {
     const std::lock_guard guard(x_mutex);
     return x_reserved != nullptr;
 }
 
-void PathLocks::map_region(std::size_t index, std::size_t bytes, bool extend,
-                           volatile void** region) {
+void DatabaseLocks::map_region(std::size_t index, std::size_t bytes, bool extend,
+                               volatile void** region) {
     const std::lock_guard guard(x_mutex);
     *region = nullptr;
     if (index >= x_regions.size() && !extend) return;
@@ -53,7 +53,7 @@ void PathLocks::map_region(std::size_t index, std::size_t bytes, bool extend,
     *region = x_regions[index].get();
 }
 
-int PathLocks::lock_index(LockHolder& holder, unsigned mask, bool exclusive) {
+int DatabaseLocks::lock_index(LockHolder& holder, unsigned mask, bool exclusive) {
     const std::lock_guard guard(x_mutex);
     for (std::size_t i = 0; i < kIndexLocks; ++i) {
         if ((mask >> i & 1U) == 0) continue;
@@ -76,7 +76,7 @@ int PathLocks::lock_index(LockHolder& holder, unsigned mask, bool exclusive) {
     return SQLITE_OK;
 }
 
-void PathLocks::unlock_index(LockHolder& holder, unsigned mask) {
+void DatabaseLocks::unlock_index(LockHolder& holder, unsigned mask) {
     const std::lock_guard guard(x_mutex);
     for (std::size_t i = 0; i < kIndexLocks; ++i) {
         const unsigned bit = mask & 1U << i;
@@ -87,27 +87,28 @@ void PathLocks::unlock_index(LockHolder& holder, unsigned mask) {
     holder.shm_shared &= ~mask;
 }
 
-void PathLocks::barrier() {
+void DatabaseLocks::barrier() {
     const std::lock_guard guard(x_mutex);
 }
 
-void PathLocks::join_index() {
+void DatabaseLocks::join_index() {
     const std::lock_guard guard(x_mutex);
     ++x_index_users;
 }
 
-void PathLocks::leave_index(LockHolder& holder) {
+void DatabaseLocks::leave_index(LockHolder& holder) {
     unlock_index(holder, ~0U);
     const std::lock_guard guard(x_mutex);
     if (--x_index_users == 0) x_regions.clear();
 }
 
-std::shared_ptr<PathLocks> VfsLocks::of(const std::string& path) {
+std::shared_ptr<DatabaseLocks> VfsLocks::of(const os::FileIdentity& file) {
     const std::lock_guard guard(x_mutex);
-    std::weak_ptr<PathLocks>& entry = x_by_path[path];
+    std::erase_if(x_by_file, [](const auto& entry) { return entry.second.expired(); });
+    std::weak_ptr<DatabaseLocks>& entry = x_by_file[{file.device, file.inode}];
     auto locks = entry.lock();
     if (locks == nullptr) {
-        locks = std::make_shared<PathLocks>();
+        locks = std::make_shared<DatabaseLocks>();
         entry = locks;
     }
     return locks;

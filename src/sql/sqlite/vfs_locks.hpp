@@ -4,12 +4,15 @@
 // (https://sqlite.org/walformat.html section 2.3), with the index itself. They die with the
 // process, as the real ones do.
 
+#include <taskstore/os/file_system.hpp>
+
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <string>
+#include <utility>
 #include <vector>
 
 namespace taskstore::sqlite {
@@ -22,14 +25,14 @@ struct LockHolder {
     unsigned shm_exclusive = 0;
 };
 
-/// All holders of one path. Every call answers a SQLite result code; SQLITE_BUSY: somebody else
+/// All holders of one file. Every call answers a SQLite result code; SQLITE_BUSY: somebody else
 /// holds it.
 ///
 ///   NONE → SHARED          unless somebody is PENDING or EXCLUSIVE
 ///   SHARED → RESERVED      one at a time; others may still read and begin to
 ///   any → EXCLUSIVE        becomes PENDING at once (no new reader), EXCLUSIVE when the last reader
 ///   has left
-class PathLocks {
+class DatabaseLocks {
   public:
     int lock(LockHolder& holder, int level);
     void unlock(LockHolder& holder, int level);
@@ -59,11 +62,14 @@ class PathLocks {
 /// Thread-safe.
 class VfsLocks {
   public:
-    std::shared_ptr<PathLocks> of(const std::string& path);
+    /// Of an open file, not of a name: who holds a file that another was put in place of shares
+    /// nothing with the holders of that one. No other file has its numbers while it is open.
+    std::shared_ptr<DatabaseLocks> of(const os::FileIdentity& file);
 
   private:
     std::mutex x_mutex;
-    std::map<std::string, std::weak_ptr<PathLocks>> x_by_path;
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::weak_ptr<DatabaseLocks>>
+        x_by_file;  ///< By device and inode.
 };
 
 }  // namespace taskstore::sqlite

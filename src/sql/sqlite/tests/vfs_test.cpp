@@ -8,8 +8,8 @@
 
 namespace taskstore::sqlite {
 
-TEST(PathLocks, OneWriterWaitsForReadersAndKeepsNewOnesOut) {
-    PathLocks locks;
+TEST(DatabaseLocks, OneWriterWaitsForReadersAndKeepsNewOnesOut) {
+    DatabaseLocks locks;
     LockHolder a;
     LockHolder b;
     LockHolder c;
@@ -31,8 +31,8 @@ TEST(PathLocks, OneWriterWaitsForReadersAndKeepsNewOnesOut) {
         << "without a shared lock of its own";
 }
 
-TEST(PathLocks, TheLocksOfTheIndexAreSharedOrExclusiveEach) {
-    PathLocks locks;
+TEST(DatabaseLocks, TheLocksOfTheIndexAreSharedOrExclusiveEach) {
+    DatabaseLocks locks;
     LockHolder a;
     LockHolder b;
     locks.join_index();
@@ -62,6 +62,30 @@ TEST(Vfs, TwoConnectionsShareTheWalAndTheLastOneTakesItAway) {
         EXPECT_TRUE(disk.get_file("/a.db-wal"));
     }
     EXPECT_FALSE(disk.get_file("/a.db-wal"));
+}
+
+TEST(Vfs, AFilePutInPlaceOfAnOpenOneHasLocksAndALogOfItsOwn) {
+    os::FaultFileSystem disk;
+    Driver driver(&disk);
+    auto old = must(driver.connect("/a.db", {.busy_timeout_ms = 0}));
+    must(old->execute("CREATE TABLE t (id INTEGER); INSERT INTO t VALUES (1)"));
+    must(must(driver.connect("/b.db", {}))
+             ->execute("CREATE TABLE t (id INTEGER); INSERT INTO t VALUES (10)"));
+    must(old->begin_write());
+    must(old->execute("INSERT INTO t VALUES (2)"));
+    must(disk.unlink("/a.db"));
+    must(disk.unlink("/a.db-wal"));
+    must(disk.rename("/b.db", "/a.db"));
+
+    const auto fresh = must(driver.connect("/a.db", {.busy_timeout_ms = 0}));
+    EXPECT_EQ(number(*fresh, "SELECT SUM(id) FROM t"), 10);
+    must(fresh->execute("INSERT INTO t VALUES (20)"));
+    old->rollback();
+    old.reset();
+    EXPECT_TRUE(disk.get_file("/a.db-wal")) << "the log is not that of the file that left";
+    const auto after = disk.after_power_cut(os::PowerCut::keep_all());
+    Driver next(after.get());
+    EXPECT_EQ(number(*must(next.connect("/a.db", {})), "SELECT SUM(id) FROM t"), 30);
 }
 
 TEST(Vfs, AProcessThatDiedLeavesItsCommitsInTheWal) {
