@@ -165,9 +165,18 @@ std::string encode_edit(const Shape& shape, const State& state, const std::vecto
 std::pair<std::string_view, std::string_view> split_own_line(std::string_view text) {
     constexpr std::string_view kMark = ",\"_stamps\":";
     const std::size_t mark = text.rfind(kMark);
+    if (mark == std::string_view::npos) return {};
     std::string_view stamps = text.substr(mark + kMark.size());
     stamps.remove_suffix(text.back() == '\n' ? 2 : 1);
     return {text.substr(0, mark), stamps};
+}
+
+std::pair<std::string_view, std::string_view> split_line(std::string_view text) {
+    const auto split = split_own_line(text);
+    // A member of that name within a value would leave more than one object behind.
+    const auto stamps = Json::parse(split.second);
+    if (!stamps || stamps->kind() != JsonKind::object) return {};
+    return split;
 }
 
 std::string encode_tombstone(const Shape& shape, const State& state, const Stamp& at,

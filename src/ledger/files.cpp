@@ -112,19 +112,25 @@ Status LedgerFolder::mend_tail(os::File& file, std::string_view collection, std:
         os::join_path(torn, std::string(collection) + "-" + std::to_string(x_clock.wall_ms()) +
                                 "-" + std::to_string(size));
     TASKSTORE_TRY(os::replace_file(x_files, saved, tail));
-    TASKSTORE_LET(const os::FileInfo now, file.info());
-    if (now.identity.size != size) {
-        // Whoever wrote the tail goes on with it.
+    // Whoever wrote the tail and knows no lock may go on with it: one last look, so that nothing is
+    // cut but what was saved. What comes between the look and the cut is lost; no call of the
+    // system cuts only what it was shown.
+    TASKSTORE_LET(const std::string still, read_tail(file, size));
+    TASKSTORE_LET(os::FileInfo now, file.info());
+    const auto look_again = [&] {
         appended.before = now.identity;
         size = now.identity.size;
         return mend_tail(file, collection, size, appended);
-    }
+    };
+    if (now.identity.size != size || still != tail) return look_again();
     size -= static_cast<std::int64_t>(tail.size());
     TASKSTORE_TRY(file.truncate(size));
     appended.notes.push_back(std::string(collection) + ".jsonl ended in an incomplete line (" +
                              std::to_string(tail.size()) +
                              " bytes, never acknowledged); it was saved to " + saved);
-    return ok();
+    // The rest of the tail, where its writer goes on after the cut, is no line either.
+    TASKSTORE_LET(now, file.info());
+    return now.identity.size == size ? ok() : look_again();
 }
 
 Result<Appended> LedgerFolder::append(std::string_view collection, std::string_view lines) {
@@ -173,7 +179,11 @@ Result<bool> LedgerFolder::append_once(std::string_view collection, std::string_
         }
         return fail(std::move(appending).error());
     }
-    const auto as_written = file.info();
+    auto as_written = file.info();
+    if (as_written && as_written->identity.size != size + static_cast<std::int64_t>(lines.size())) {
+        TASKSTORE_TRY(write_apart(file, size, as_written->identity.size, lines));
+        as_written = file.info();
+    }
     if (auto synced = file.sync_data(); !synced) {
         // What an older file of that name had left unflushed is gone with it.
         Unflushed& from = x_unflushed[std::string(collection)];
@@ -217,6 +227,23 @@ Result<bool> LedgerFolder::append_once(std::string_view collection, std::string_
     appended.chained = untouched && after && stands && appended.notes.empty() &&
                        after->identity.size == size + static_cast<std::int64_t>(lines.size());
     return stands;
+}
+
+/// Somebody who knows no lock wrote to the file beside us. Where it is half a line that came before
+/// ours, ours is a part of it: it is written again on a line of its own, and that the other one
+/// may hold it too changes nothing (a set of lines counts).
+Status LedgerFolder::write_apart(os::File& file, std::int64_t from, std::int64_t size,
+                                 std::string_view lines) {
+    std::string there(static_cast<std::size_t>(std::max<std::int64_t>(0, size - from)), '\0');
+    if (const auto got = file.read_at(from, there.data(), there.size())) there.resize(*got);
+    const std::string apart = "\n" + std::string(lines);
+    if (there.starts_with(lines) || there.find(apart) != std::string::npos) return ok();
+    std::size_t written = 0;
+    const auto again = file.append(apart, written);
+    if (again) return ok();
+    return fail(Code::outcome_unknown,
+                "another program writes to the file: " + again.error().message)
+        .with_native(again.error().native);
 }
 
 /// After a failed flush the kernel calls pages clean that never reached the disk: they are written

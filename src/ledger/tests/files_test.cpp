@@ -135,6 +135,47 @@ TEST(LedgerFilesOnABadDisk, BytesThatOthersAppendMeanwhileAreNeverWrittenOver) {
     }
 }
 
+TEST(LedgerFilesOnABadDisk, ATailThatBecomesALineWhileItIsSavedIsNotCut) {
+    os::FaultFileSystem disk;
+    disk.put_file("/s/c.jsonl", "{\"id\":\"a\"}\n{\"id\":\"b");
+    FakeClock clock;
+    LedgerFolder ledger(disk, "/s", clock);
+    bool come = false;
+    disk.set_hook([&](const os::CallRecord& call) {
+        if (call.call != os::Call::rename || std::exchange(come, true)) return;
+        disk.overwrite_file("/s/c.jsonl", "{\"id\":\"a\"}\n{\"i\":1}\n");
+    });
+    ASSERT_TRUE(ledger.append("c", "{\"id\":\"mine\"}\n"));
+    EXPECT_TRUE(come);
+    EXPECT_EQ(*disk.get_file("/s/c.jsonl"), "{\"id\":\"a\"}\n{\"i\":1}\n{\"id\":\"mine\"}\n");
+}
+
+/// Whoever knows no lock may write half a line at any moment: our own line must not stand on it.
+TEST(LedgerFilesOnABadDisk, OurLinesStandOnTheirOwnBesideALineThatSomebodyHasHalfWritten) {
+    const std::string mine = "{\"id\":\"mine\"}\n";
+    for (const std::string& start : {std::string(), std::string("{\"id\":\"b")}) {
+        for (int n = 1;; ++n) {
+            os::FaultFileSystem disk;
+            disk.put_file("/s/c.jsonl", "{\"id\":\"a\"}\n" + start);
+            FakeClock clock;
+            LedgerFolder ledger(disk, "/s", clock);
+            int calls = 0;
+            disk.set_hook([&](const os::CallRecord& call) {
+                if (call.path != "/s/c.jsonl" || call.call == os::Call::open || ++calls != n)
+                    return;
+                auto file = disk.open("/s/c.jsonl", os::OpenMode::read_write);
+                std::size_t written = 0;
+                ASSERT_TRUE((*file)->append("{\"id\":\"torn", written));
+            });
+            const auto appended = ledger.append("c", mine);
+            ASSERT_TRUE(appended) << appended.error().message;
+            const std::string text = *disk.get_file("/s/c.jsonl");
+            EXPECT_NE(text.find("\n" + mine), std::string::npos) << "call " << n << ": " << text;
+            if (calls < n) break;
+        }
+    }
+}
+
 TEST(LedgerFilesOnABadDisk, AFailedWriteTakesBackItsOwnPartAlone) {
     os::FaultFileSystem disk;
     disk.put_file("/s/c.jsonl", "{\"id\":\"a\"}\n");

@@ -34,6 +34,10 @@ std::string encode_edit(const Shape& shape, const State& state, const std::vecto
 /// The record, without its closing brace, and the stamps of a line that encode_edit made.
 std::pair<std::string_view, std::string_view> split_own_line(std::string_view text);
 
+/// The same of any line that was decoded and is stamped; both empty where its stamps do not stand
+/// at its end as encode_edit puts them.
+std::pair<std::string_view, std::string_view> split_line(std::string_view text);
+
 /// Deletes a live record; of a deleted one, settles what its deletion won over (`settles`).
 std::string encode_tombstone(const Shape& shape, const State& state, const Stamp& at,
                              const EditOptions& options);

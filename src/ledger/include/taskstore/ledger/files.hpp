@@ -66,6 +66,8 @@ class LedgerFolder {
                              Appended& appended);
     Status write_unflushed_again(os::File& file, std::string_view collection,
                                  const os::FileIdentity& identity, std::int64_t size);
+    static Status write_apart(os::File& file, std::int64_t from, std::int64_t size,
+                              std::string_view lines);
     Status mend_tail(os::File& file, std::string_view collection, std::int64_t& size,
                      Appended& appended);
     os::FileSystem& x_files;
