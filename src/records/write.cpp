@@ -257,6 +257,9 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
         if (failure == failures.end()) continue;
         line.ticket->result = fail(cannot_write(failure->second));
     }
+    // The stamps may stand in the ledger, also those of an append that failed: no later one must be
+    // smaller.
+    if (!texts.empty()) (void)x_replica->save().has_value();
     std::erase_if(group.lines, [&](const Prepared& line) { return !line.ticket->result; });
     if (!failures.empty()) x_checked_boot_ns = 0;
     if (group.lines.empty()) return;
@@ -274,7 +277,6 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
                                status.error().message + "); the next command builds it again");
         }
     }
-    (void)x_replica->save().has_value();  // its stamps stand in the ledger too
     for (Prepared& line : group.lines) {
         Written& written = *line.ticket->result;
         written.records.push_back(std::move(line.record));

@@ -259,6 +259,31 @@ TEST(Acknowledged, ADeletionThatWonOverAnEditCanBeConfirmed) {
     }
 }
 
+TEST(Acknowledged, StampsDoNotGoBackBehindALineWhoseFlushFailed) {
+    auto disk = new_disk();
+    std::string other_branch;
+    std::string failed;
+    {
+        Process p(*disk);
+        ASSERT_TRUE(p->create("prds", prd("a"), "a"));
+        other_branch = *disk->get_file("/p/prds.jsonl");
+        p.clock.advance_ms(60'000);
+        disk->fail_at(1, {.forever = true, .only = os::Call::sync_data, .path_part = "prds.jsonl"});
+        EXPECT_EQ(p->update("prds", "a", prd("b")).error().code, Code::outcome_unknown);
+        disk->clear_faults();
+        failed = disk->get_file("/p/prds.jsonl")->substr(other_branch.size());
+    }
+    failed.pop_back();
+    ledger::LineDecoder decoder;
+    const auto line = decoder.decode(failed);
+    ASSERT_TRUE(line) << failed;
+    disk->put_file("/p/prds.jsonl", other_branch);
+    Process q(*disk, 2);
+    const auto next = q->update("prds", "a", prd("c"));
+    ASSERT_TRUE(next) << next.error().message;
+    EXPECT_GT(*parse_stamp(next->revision), line->at);
+}
+
 TEST(Acknowledged, TheClockIsKeptInAReplicaFileThatWasReplaced) {
     auto disk = new_disk();
     Process p(*disk);
