@@ -117,7 +117,8 @@ class Cache {
         const std::function<void(std::string_view, std::int64_t, std::int64_t)>& progress);
     Status refold_all();
     Status refold(std::string_view collection, std::int64_t rid);
-    Status put_waiting(std::string_view collection, std::int64_t rid);
+    Status put_waiting(std::string_view collection, std::int64_t rid, std::string_view id);
+    Result<std::string> id_of(std::string_view collection, std::int64_t rid);
     Status put_line(std::string_view collection, std::int64_t rid, const ledger::Line& line,
                     std::string_view data, std::string_view stamps);
     Status erase(std::string_view collection, std::int64_t rid);

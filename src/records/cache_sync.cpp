@@ -40,31 +40,19 @@ class HashSet {
     std::size_t x_count = 0;
 };
 
-/// The record's text and its stamps' text, as slices of a line where they stand so.
+/// The record's text and its stamps' text; `data` stays empty where the line must be folded for it.
 struct Split {
     std::string data;
     std::string stamps;
 };
 
-Split split_line(const ledger::Line& line) {
-    constexpr std::string_view kMark = ",\"_stamps\":";
-    Split split;
-    if (!line.stamped && line.text.find("\"_stamps\"") == std::string_view::npos) {
-        split.data = line.text;
-        return split;
-    }
-    const std::size_t mark = line.text.rfind(kMark);
-    if (line.stamped && mark != std::string_view::npos) {
-        const std::string_view stamps = line.text.substr(mark + kMark.size());
-        split.stamps = stamps.substr(0, stamps.size() - 1);
-        const auto parsed = Json::parse(split.stamps);
-        if (parsed && parsed->kind() == JsonKind::object) {
-            split.data = std::string(line.text.substr(0, mark)) + "}";
-            return split;
-        }
-    }
-    split.stamps.clear();
-    return split;
+Split split_of(const ledger::Line& line) {
+    if (!line.stamped && line.text.find("\"_stamps\"") == std::string_view::npos)
+        return {std::string(line.text), {}};
+    if (!line.stamped) return {};
+    const auto [record, stamps] = ledger::split_line(line.text);
+    if (record.empty()) return {};
+    return {std::string(record) + "}", std::string(stamps)};
 }
 
 }  // namespace
@@ -224,7 +212,12 @@ Status Cache::take_in_file(std::string_view collection, SyncReport& report,
     pass.report = &report;
     pass.progress = progress;
     TASKSTORE_LET(pass.file, file_row(collection));
-    TASKSTORE_LET(os::File* const file, file_of(collection));
+    const auto opened = file_of(collection);
+    // Taken away since the folder was listed.
+    if (!opened && opened.error().code == Code::not_found)
+        return pass.file.number == 0 ? ok() : forget_file(collection);
+    if (!opened) return fail(opened.error());
+    os::File* const file = *opened;
     TASKSTORE_LET(const os::FileInfo info, file->info());
     if (pass.file.number != 0 && !pass.file.racy && pass.file.identity == info.identity)
         return ok();
@@ -315,7 +308,7 @@ Status Cache::take_line(Pass& pass, const ledger::ScannedLine& scanned) {
     }
     TASKSTORE_LET(rid, next_rid());
     TASKSTORE_TRY(add_line(pos, rid, bytes, batch, line->batch ? line->batch->number : 0));
-    const Split split = split_line(*line);
+    const Split split = split_of(*line);
     const bool plain =
         !line->tombstone && !split.data.empty() && (line->stamped || line->life == 0);
     if (plain && std::ranges::none_of(line->members, [](const ledger::Member& member) {
@@ -387,15 +380,40 @@ Result<std::vector<std::string>> Cache::lines_of(std::string_view collection, st
     }
 }
 
+namespace {
+
+/// The line is of another record than the cache says, or none.
+Failure not_this_ledger() {
+    return fail(Code::corrupt, "the cache does not know the ledger that is there");
+}
+
+}  // namespace
+
+/// Empty: the cache holds nothing of the record.
+Result<std::string> Cache::id_of(std::string_view collection, std::int64_t rid) {
+    for (const std::string& sql :
+         {"SELECT id FROM " + table_of(find_collection(collection)) + " WHERE rid=?1",
+          std::string("SELECT id FROM taskstore_dead WHERE rid=?1")}) {
+        TASKSTORE_LET(auto rows, x_db.prepare(sql));
+        TASKSTORE_TRY(rows->bind(1, rid));
+        TASKSTORE_LET(const bool row, rows->step());
+        if (row) return std::string(rows->column_text(0));
+    }
+    return std::string();
+}
+
 Status Cache::refold(std::string_view collection, std::int64_t rid) {
     TASKSTORE_LET(const auto texts, lines_of(collection, rid));
-    if (texts.empty()) return put_waiting(collection, rid);
+    TASKSTORE_LET(std::string id, id_of(collection, rid));
+    if (texts.empty()) return put_waiting(collection, rid, id);
     std::vector<ledger::Line> lines;
     lines.reserve(texts.size());
     ledger::LineDecoder decoder(shape_of(collection));
     for (const std::string& text : texts) {
         auto line = decoder.decode(text);
-        if (!line) return fail(Code::corrupt, "the cache does not know the ledger that is there");
+        if (!line) return not_this_ledger();
+        if (id.empty()) id = line->id;
+        if (line->id != id) return not_this_ledger();
         lines.push_back(std::move(*line));
     }
     return put(collection, rid, ledger::fold(shape_of(collection), lines));
@@ -403,7 +421,7 @@ Status Cache::refold(std::string_view collection, std::int64_t rid) {
 
 /// Nothing counts of the record now. If it has lines all the same, they wait for the rest of their
 /// batch: its id must be found again, so that later lines join them.
-Status Cache::put_waiting(std::string_view collection, std::int64_t rid) {
+Status Cache::put_waiting(std::string_view collection, std::int64_t rid, std::string_view id) {
     TASKSTORE_TRY(erase(collection, rid));
     TASKSTORE_LET(auto rows,
                   x_db.prepare("SELECT pos, bytes FROM taskstore_lines WHERE rid=?1 LIMIT 1"));
@@ -415,7 +433,7 @@ Status Cache::put_waiting(std::string_view collection, std::int64_t rid) {
     TASKSTORE_TRY(file->read_at(rows->column_int64(0) % kFileSpan, text.data(), text.size()));
     ledger::LineDecoder decoder(shape_of(collection));
     const auto line = decoder.decode(text);
-    if (!line) return fail(Code::corrupt, "the cache does not know the ledger that is there");
+    if (!line || (!id.empty() && line->id != id)) return not_this_ledger();
     TASKSTORE_LET(auto insert, x_db.prepare("INSERT INTO taskstore_dead VALUES (?1,?2,?3,0,'')"));
     TASKSTORE_TRY(insert->bind(1, rid));
     TASKSTORE_TRY(insert->bind(2, collection));

@@ -9,6 +9,8 @@
 namespace taskstore::records {
 namespace {
 
+constexpr int kMovedMax = 4;
+
 struct Lines {
     std::vector<std::string> texts;
     std::vector<ledger::Line> lines;  ///< By stamp, oldest first.
@@ -28,11 +30,8 @@ std::string shown(std::string_view raw) {
 Result<std::vector<Version>> PlanImpl::history(std::string_view collection, std::string_view id) {
     Lines own;
     const ledger::Shape shape = shape_of(collection);
-    x_checked_boot_ns = 0;  // it reads the files themselves, where the cache says the lines stand
-    const Status known = read([&](sql::Connection& db) -> Status {
+    const auto read_lines = [&](Cache& cache) -> Status {
         own = {};
-        TASKSTORE_LET(auto snapshot, sql::Transaction::begin_read(db));
-        Cache cache(db, x_ledger, x_clock);
         TASKSTORE_LET(const StoredState stored, cache.load(collection, id));
         if (stored.rid == 0)
             return fail(Code::not_found, "nothing is known of '" + std::string(id) + "'");
@@ -43,13 +42,30 @@ Result<std::vector<Version>> PlanImpl::history(std::string_view collection, std:
         ledger::LineDecoder decoder(shape);
         for (const std::string& text : own.texts) {
             auto line = decoder.decode(text);
-            // Another file may have come since the cache looked.
             if (!line || line->id != id)
                 return fail(Code::corrupt, "the cache does not know the ledger that is there");
             own.lines.push_back(std::move(*line));
         }
         return ok();
-    });
+    };
+    // It reads the files themselves, where the cache says that the lines stand. What somebody else
+    // put there since the cache looked is no damage of the cache: it looks again.
+    Status known = ok();
+    for (int times = 0; times <= kMovedMax; ++times) {
+        x_checked_boot_ns = 0;
+        bool moved = false;
+        known = read([&](sql::Connection& db) -> Status {
+            TASKSTORE_LET(auto snapshot, sql::Transaction::begin_read(db));
+            Cache cache(db, x_ledger, x_clock);
+            auto status = read_lines(cache);
+            if (status || times == kMovedMax) return status;
+            TASKSTORE_LET(const FileRow row, cache.file_row(collection));
+            const auto info = x_files.info(x_ledger.path_of(collection));
+            moved = row.number != 0 && !(info && info->identity == row.identity);
+            return moved ? Status(fail(Code::conflict, status.error().message)) : status;
+        });
+        if (known || !moved) break;
+    }
     if (!known) {
         if (known.error().code == Code::not_found) TASKSTORE_TRY(check_is_file(collection));
         return fail(known.error());

@@ -147,6 +147,15 @@ PlanImpl::Cached PlanImpl::cached_state() {
                info->identity.btime_ns == seen.btime_ns;
     };
     if (!stands("", x_cache_identity[0])) return Cached::absent;
+    // Without the right to write and without a log to join, the engine has to believe that nobody
+    // changes the file: what it reads after a change is of no one moment.
+    if (x_cache_read_only && x_cache_identity[1].size == 0) {
+        for (std::size_t i = 0; i < x_cache_identity.size(); ++i) {
+            const auto info = x_files.info(x_cache_path + std::array{"", "-wal", "-shm"}[i]);
+            if ((info ? info->identity : os::FileIdentity{}) != x_cache_identity[i])
+                return Cached::absent;
+        }
+    }
     // Without its log the database lacks what was committed last; with another one, two processes
     // write it at cross purposes. Neither shows in its pages.
     for (const auto& [suffix, seen] :
@@ -494,6 +503,13 @@ Status PlanImpl::ensure_fresh() {
         }
     }
     return bring_up(cached_state(), Busy::fold);
+}
+
+bool PlanImpl::changed_under_read() {
+    const std::lock_guard db(x_db_mutex);
+    if (!x_cache_read_only || x_in_memory || cached_state() == Cached::open) return false;
+    x_checked_boot_ns = 0;
+    return true;
 }
 
 Status PlanImpl::heal(std::int64_t age, const Error& why, int times) {

@@ -112,6 +112,7 @@ class PlanImpl final : public Plan {
     Result<Found> last_own_change();
     Result<std::vector<Found>> records_of_batch(const std::string& batch);
     Status ensure_fresh();
+    bool changed_under_read();
     Result<std::unique_ptr<sql::Connection>> reader();
     template <typename Work>
     auto read(Work&& work) -> decltype(work(std::declval<sql::Connection&>()));
@@ -150,7 +151,8 @@ class PlanImpl final : public Plan {
     std::unique_ptr<sql::Connection> x_db;
     std::unique_ptr<Cache> x_cache;
     std::array<os::FileIdentity, 3> x_cache_identity;  ///< Of store.db, its log, its log's index.
-    bool x_cache_read_only = false;
+    /// store.db can only be read, and others may be changing it under us.
+    std::atomic<bool> x_cache_read_only{false};
     std::string x_broken;   ///< Why store.db is built again; said when that is done.
     SyncReport x_taken_in;  ///< Since the last sync().
     std::atomic<bool> x_in_memory{
@@ -204,6 +206,11 @@ auto PlanImpl::read(Work&& work) -> decltype(work(std::declval<sql::Connection&>
         }
         auto connection = std::move(*connected);
         auto answer = work(*connection);
+        if (answer && x_cache_read_only && changed_under_read()) {
+            connection.reset();
+            if (attempt > 0) TASKSTORE_TRY(heal(age, {Code::unavailable, "store.db changes"}, 1));
+            continue;
+        }
         if (answer || attempt > 1 ||
             (answer.error().code != Code::corrupt && answer.error().code != Code::failed)) {
             const std::lock_guard lock(x_reader_mutex);

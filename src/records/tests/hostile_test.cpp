@@ -2,6 +2,7 @@
 // read-only disks, locks that are held, caches that are taken away while they are in use.
 #include "plan_process.hpp"
 
+#include <taskstore/ledger/scan.hpp>
 #include <taskstore/os/lock.hpp>
 
 #include <gtest/gtest.h>
@@ -284,6 +285,68 @@ TEST(HostileCache, ACacheTakenAwayAtAnyCallFailsNothing) {
             EXPECT_GT(n, 5);
         }
     }
+}
+
+TEST(HostileCache, HistoryOfAFileThatIsReplacedUnderItNeedsNoRebuild) {
+    const std::string moved = std::string(kDraftB).append(kDraftA);
+    for (int i = 0; i < 6; ++i) {
+        const std::string other = i % 3 == 0   ? moved
+                                  : i % 3 == 1 ? moved.substr(0, moved.size() / 2)
+                                               : std::string();
+        SCOPED_TRACE(i);
+        auto disk = new_disk();
+        disk->put_file("/p/prds.jsonl", std::string(kDraftA).append(kDraftB));
+        Process p(*disk);
+        if (i >= 3) p.clock.advance_ms(1'000);  // else the file is too young to be believed
+        ASSERT_TRUE(p->sync());
+        int opened = 0;
+        disk->set_hook([&](const os::CallRecord& call) {
+            if (call.call != os::Call::open || call.path != "/p/prds.jsonl" || ++opened != 1)
+                return;
+            if (other.empty())
+                (void)disk->unlink("/p/prds.jsonl").has_value();
+            else
+                disk->put_file("/p/prds.jsonl", other);
+        });
+        const auto versions = p->history("prds", "b");
+        disk->set_hook({});
+        if (other.empty()) {
+            EXPECT_EQ(versions.error().code, Code::not_found);
+        } else {
+            ASSERT_TRUE(versions) << versions.error().message;
+            EXPECT_EQ(versions->size(), 1U);
+        }
+        EXPECT_EQ(p->take_notes(), std::vector<std::string>{});
+        const auto report = p->sync();
+        ASSERT_TRUE(report) << report.error().message;
+        EXPECT_FALSE(report->rebuilt);
+    }
+}
+
+TEST(HostileCache, ALineOfAnotherRecordIsNotTakenForOneOfThis) {
+    const auto line = [](const std::string& id, const std::string& content) {
+        return R"({"id":")" + id + R"(","title":"t","content":")" + content +
+               R"(","updated_at":170000000000)" + (id == "a" ? "0}\n" : "1}\n");
+    };
+    auto disk = new_disk();
+    // The long line keeps what follows it in another chunk: the others are not read again.
+    disk->put_file("/p/prds.jsonl", line("a", "of a") + line("b", "of b") +
+                                        line("z", std::string(ledger::kChunkBytes, 'z')));
+    {
+        Process p(*disk);
+        auto connection = p.driver.connect(
+            "/p/store.db",
+            {.durability = sql::Durability::cache, .create = false, .checksums = true});
+        ASSERT_TRUE(connection) << connection.error().message;
+        ASSERT_TRUE((*connection)->execute("UPDATE taskstore_lines SET rid=1 WHERE rid=2"));
+    }
+    append_foreign(*disk, "{\"id\":\"a\",\"title\":\"new\",\"updated_at\":1800000000000}\n");
+    Process q(*disk, 2);
+    const auto a = q->get("prds", "a");
+    ASSERT_TRUE(a) << a.error().message;
+    EXPECT_NE(a->data.find("of a"), std::string::npos) << a->data;
+    EXPECT_EQ(a->data.find("of b"), std::string::npos) << a->data;
+    EXPECT_TRUE(told(*q, "built again"));
 }
 
 /// Its log alone: what was committed last stands only there.
