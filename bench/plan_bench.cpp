@@ -217,6 +217,179 @@ void sync_figures(Bench& bench, records::Plan& plan) {
     against_hashing("sync after a switch of the last 1000 lines", switched);
 }
 
+/// What every durable write has to pay: an append and a flush.
+struct RawLog {
+    explicit RawLog(const std::filesystem::path& path)
+        : file(open(path.c_str(), O_CREAT | O_RDWR | O_APPEND, 0644)) {}
+    RawLog(const RawLog&) = delete;
+    RawLog& operator=(const RawLog&) = delete;
+    ~RawLog() { close(file); }
+    void append(const std::string& text) const {
+        if (write(file, text.data(), text.size()) < 0) std::exit(1);
+        fdatasync(file);
+    }
+    int file;
+};
+
+void flush_figure(const RawLog& log) {
+    std::vector<double> flushes;
+    for (int i = 0; i < 200; ++i) flushes.push_back(seconds_of([&] { log.append(line_of(i)); }));
+    std::printf("append + fdatasync of 300 bytes: %.0f us median\n", median(flushes) * 1e6);
+}
+
+/// Leaves the plan "sync" and raw0.db with as many rows behind, which the other figures grow from.
+void full_sync_figure(Bench& bench, int records) {
+    std::filesystem::create_directories(bench.folder / "sync/run");
+    std::ofstream file(bench.folder / "sync/task_specs.jsonl");
+    for (int i = 0; i < records; ++i) file << line_of(i);
+    file.close();
+    Compared full;
+    for (int round = 0; round < 3; ++round) {
+        full.raw.push_back(seconds_of([&] {
+            const auto path = bench.folder / ("raw" + std::to_string(round) + ".db");
+            Raw raw(path, "OFF");
+            raw.run("BEGIN");
+            for (int i = 0; i < records; ++i) raw.put(i, "ts-" + std::to_string(i), false, "{}");
+            raw.run("COMMIT");
+        }));
+        for (const char* name : {"store.db", "store.db-wal", "store.db-shm"})
+            std::filesystem::remove(bench.folder / "sync" / name);
+        full.ours.push_back(seconds_of([&] { bench.open("sync"); }));
+    }
+    report("full sync : raw bulk insert", full, records);
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    std::printf("%-44s %ld MB\n", "peak memory so far", usage.ru_maxrss / 1024);
+}
+
+void single_creates_figure(Bench& bench, records::Plan& plan, const RawLog& log, int records) {
+    Compared one;
+    Raw raw(bench.raw_copy("one"), "NORMAL");
+    for (int round = 0; round < 5; ++round) {
+        one.raw.push_back(seconds_of([&] {
+            for (int i = 0; i < 200; ++i) {
+                log.append(stamped_line_of(i, false));
+                raw.put(records + round * 200 + i, id_of(round * 200 + i));
+            }
+        }));
+        one.ours.push_back(seconds_of([&] {
+            for (int i = 0; i < 200; ++i)
+                (void)plan.write({bench.create(bench.next++)}).has_value();
+        }));
+    }
+    report("durable create, one thread", one, 200);
+}
+
+void group_figure(Bench& bench, records::Plan& plan, const RawLog& log, int records) {
+    Compared many;
+    Raw raw(bench.raw_copy("many"), "NORMAL");
+    for (int round = 0; round < 5; ++round) {
+        many.raw.push_back(seconds_of([&] {
+            for (int group = 0; group < 40; ++group) {
+                std::string text;
+                for (int i = 0; i < 64; ++i) text += stamped_line_of(i, false);
+                log.append(text);
+                raw.run("BEGIN");
+                for (int i = 0; i < 64; ++i)
+                    raw.put(records + i, id_of((round * 40 + group) * 64 + i));
+                raw.run("COMMIT");
+            }
+        }));
+        const int first = bench.next;
+        bench.next += 64 * 40;
+        many.ours.push_back(seconds_of([&] {
+            std::vector<std::thread> threads;
+            for (int t = 0; t < 64; ++t) {
+                threads.emplace_back([&, t] {
+                    for (int i = 0; i < 40; ++i)
+                        (void)plan.write({bench.create(first + t * 40 + i)}).has_value();
+                });
+            }
+            for (auto& thread : threads) thread.join();
+        }));
+    }
+    report("durable creates, 64 threads", many, 64 * 40);
+}
+
+void batch_figure(Bench& bench, records::Plan& plan, const RawLog& log, int records) {
+    Compared batch;
+    for (int round = 0; round < 3; ++round) {
+        Raw raw(bench.raw_copy("batch" + std::to_string(round)), "NORMAL");
+        std::vector<records::Write> writes;
+        for (int i = 0; i < 10'000; ++i) writes.push_back(bench.create(bench.next++));
+        batch.raw.push_back(seconds_of([&] {
+            std::string text;
+            for (int i = 0; i < 10'000; ++i) text += stamped_line_of(i, true);
+            log.append(text);
+            raw.run("BEGIN");
+            for (int i = 0; i < 10'000; ++i) raw.put(records + i, id_of(i), true);
+            raw.run("COMMIT");
+        }));
+        batch.ours.push_back(seconds_of([&] { (void)plan.write(std::move(writes)).has_value(); }));
+    }
+    report("batch of 10k creates", batch, 10'000);
+}
+
+std::size_t bytes_of_text(sqlite3_stmt* row, int column) {
+    return std::string(reinterpret_cast<const char*>(sqlite3_column_text(row, column))).size();
+}
+
+void get_figure(sqlite3* db, records::Plan& plan, int records) {
+    std::size_t copied = 0;
+    sqlite3_stmt* get = nullptr;
+    sqlite3_prepare_v2(db, "SELECT id,data,revision,updated_at FROM task_specs WHERE id=?1", -1,
+                       &get, nullptr);
+    Compared gets;
+    for (int round = 0; round < 5; ++round) {
+        gets.raw.push_back(seconds_of([&] {
+            for (int i = 0; i < 20'000; ++i) {
+                const std::string id = "ts-" + std::to_string(i * 7 % records);
+                sqlite3_bind_text(get, 1, id.c_str(), -1, SQLITE_STATIC);
+                sqlite3_step(get);
+                copied += bytes_of_text(get, 1);
+                sqlite3_reset(get);
+            }
+        }));
+        gets.ours.push_back(seconds_of([&] {
+            for (int i = 0; i < 20'000; ++i)
+                (void)plan.get("task_specs", "ts-" + std::to_string(i * 7 % records)).has_value();
+        }));
+    }
+    sqlite3_finalize(get);
+    report("get by id", gets, 20'000);
+    if (copied == 0) std::exit(1);
+}
+
+void filter_figure(sqlite3* db, records::Plan& plan, int records) {
+    std::size_t copied = 0;
+    sqlite3_stmt* one = nullptr;
+    sqlite3_prepare_v2(db, "SELECT id,data,revision,updated_at FROM task_specs WHERE created_at=?1",
+                       -1, &one, nullptr);
+    Compared filters;
+    for (int round = 0; round < 5; ++round) {
+        filters.raw.push_back(seconds_of([&] {
+            for (int i = 0; i < 5'000; ++i) {
+                sqlite3_bind_int64(one, 1, 1'700'000'000'000 + i * 7 % records);
+                sqlite3_step(one);
+                copied += bytes_of_text(one, 1);
+                sqlite3_reset(one);
+            }
+        }));
+        filters.ours.push_back(seconds_of([&] {
+            for (int i = 0; i < 5'000; ++i) {
+                (void)plan
+                    .list({.collection = "task_specs",
+                           .filter = records::Filter::compare(
+                               "created_at", records::Op::eq,
+                               std::to_string(1'700'000'000'000 + i * 7 % records))})
+                    .has_value();
+            }
+        }));
+    }
+    sqlite3_finalize(one);
+    if (copied == 0) std::exit(1);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -227,172 +400,21 @@ int main(int argc, char** argv) {
     const int records = argc > 2 ? std::atoi(argv[2]) : 100'000;
     std::printf("SQLite %s, %u cores, %d records\n", sqlite3_libversion(),
                 std::thread::hardware_concurrency(), records);
-    const int log = open((bench.folder / "raw.log").c_str(), O_CREAT | O_RDWR | O_APPEND, 0644);
-    const auto append = [&](const std::string& text) {
-        if (write(log, text.data(), text.size()) < 0) std::exit(1);
-        fdatasync(log);
-    };
     {
-        std::vector<double> flushes;
-        for (int i = 0; i < 200; ++i) flushes.push_back(seconds_of([&] { append(line_of(i)); }));
-        std::ranges::sort(flushes);
-        std::printf("append + fdatasync of 300 bytes: %.0f us median\n", flushes[100] * 1e6);
-    }
-    {  // full sync
-        std::filesystem::create_directories(bench.folder / "sync/run");
-        std::ofstream file(bench.folder / "sync/task_specs.jsonl");
-        for (int i = 0; i < records; ++i) file << line_of(i);
-        file.close();
-        Compared full;
-        for (int round = 0; round < 3; ++round) {
-            full.raw.push_back(seconds_of([&] {
-                const auto path = bench.folder / ("raw" + std::to_string(round) + ".db");
-                Raw raw(path, "OFF");
-                raw.run("BEGIN");
-                for (int i = 0; i < records; ++i)
-                    raw.put(i, "ts-" + std::to_string(i), false, "{}");
-                raw.run("COMMIT");
-            }));
-            for (const char* name : {"store.db", "store.db-wal", "store.db-shm"})
-                std::filesystem::remove(bench.folder / "sync" / name);
-            full.ours.push_back(seconds_of([&] { bench.open("sync"); }));
-        }
-        report("full sync : raw bulk insert", full, records);
-        rusage usage{};
-        getrusage(RUSAGE_SELF, &usage);
-        std::printf("%-44s %ld MB\n", "peak memory so far", usage.ru_maxrss / 1024);
-    }
-    auto plan = bench.open("sync");
-    sync_figures(bench, *plan);
-    {  // single creates, one thread
-        Compared one;
-        Raw raw(bench.raw_copy("one"), "NORMAL");
-        for (int round = 0; round < 5; ++round) {
-            one.raw.push_back(seconds_of([&] {
-                for (int i = 0; i < 200; ++i) {
-                    append(stamped_line_of(i, false));
-                    raw.put(records + round * 200 + i, id_of(round * 200 + i));
-                }
-            }));
-            one.ours.push_back(seconds_of([&] {
-                for (int i = 0; i < 200; ++i)
-                    (void)plan->write({bench.create(bench.next++)}).has_value();
-            }));
-        }
-        report("durable create, one thread", one, 200);
-    }
-    {  // 64 threads
-        Compared many;
-        Raw raw(bench.raw_copy("many"), "NORMAL");
-        for (int round = 0; round < 5; ++round) {
-            many.raw.push_back(seconds_of([&] {
-                for (int group = 0; group < 40; ++group) {
-                    std::string text;
-                    for (int i = 0; i < 64; ++i) text += stamped_line_of(i, false);
-                    append(text);
-                    raw.run("BEGIN");
-                    for (int i = 0; i < 64; ++i)
-                        raw.put(records + i, id_of((round * 40 + group) * 64 + i));
-                    raw.run("COMMIT");
-                }
-            }));
-            const int first = bench.next;
-            bench.next += 64 * 40;
-            many.ours.push_back(seconds_of([&] {
-                std::vector<std::thread> threads;
-                for (int t = 0; t < 64; ++t) {
-                    threads.emplace_back([&, t] {
-                        for (int i = 0; i < 40; ++i)
-                            (void)plan->write({bench.create(first + t * 40 + i)}).has_value();
-                    });
-                }
-                for (auto& thread : threads) thread.join();
-            }));
-        }
-        report("durable creates, 64 threads", many, 64 * 40);
-    }
-    {  // batch
-        Compared batch;
-        for (int round = 0; round < 3; ++round) {
-            Raw raw(bench.raw_copy("batch" + std::to_string(round)), "NORMAL");
-            std::vector<records::Write> writes;
-            for (int i = 0; i < 10'000; ++i) writes.push_back(bench.create(bench.next++));
-            batch.raw.push_back(seconds_of([&] {
-                std::string text;
-                for (int i = 0; i < 10'000; ++i) text += stamped_line_of(i, true);
-                append(text);
-                raw.run("BEGIN");
-                for (int i = 0; i < 10'000; ++i) raw.put(records + i, id_of(i), true);
-                raw.run("COMMIT");
-            }));
-            batch.ours.push_back(
-                seconds_of([&] { (void)plan->write(std::move(writes)).has_value(); }));
-        }
-        report("batch of 10k creates", batch, 10'000);
-    }
-    {  // reads
+        const RawLog log(bench.folder / "raw.log");
+        flush_figure(log);
+        full_sync_figure(bench, records);
+        const auto plan = bench.open("sync");
+        sync_figures(bench, *plan);
+        single_creates_figure(bench, *plan, log, records);
+        group_figure(bench, *plan, log, records);
+        batch_figure(bench, *plan, log, records);
         sqlite3* db = nullptr;
         sqlite3_open((bench.folder / "sync/store.db").c_str(), &db);
-        sqlite3_stmt* get = nullptr;
-        std::size_t copied = 0;
-        sqlite3_prepare_v2(db, "SELECT id,data,revision,updated_at FROM task_specs WHERE id=?1", -1,
-                           &get, nullptr);
-        Compared gets;
-        for (int round = 0; round < 5; ++round) {
-            gets.raw.push_back(seconds_of([&] {
-                for (int i = 0; i < 20'000; ++i) {
-                    const std::string id = "ts-" + std::to_string(i * 7 % records);
-                    sqlite3_bind_text(get, 1, id.c_str(), -1, SQLITE_STATIC);
-                    sqlite3_step(get);
-                    copied +=
-                        std::string(reinterpret_cast<const char*>(sqlite3_column_text(get, 1)))
-                            .size();
-                    sqlite3_reset(get);
-                }
-            }));
-            gets.ours.push_back(seconds_of([&] {
-                for (int i = 0; i < 20'000; ++i)
-                    (void)plan->get("task_specs", "ts-" + std::to_string(i * 7 % records))
-                        .has_value();
-            }));
-        }
-        sqlite3_finalize(get);
-        report("get by id", gets, 20'000);
-
-        sqlite3_stmt* one = nullptr;
-        sqlite3_prepare_v2(db,
-                           "SELECT id,data,revision,updated_at FROM task_specs WHERE created_at=?1",
-                           -1, &one, nullptr);
-        Compared filters;
-        for (int round = 0; round < 5; ++round) {
-            filters.raw.push_back(seconds_of([&] {
-                for (int i = 0; i < 5'000; ++i) {
-                    sqlite3_bind_int64(one, 1, 1'700'000'000'000 + i * 7 % records);
-                    sqlite3_step(one);
-                    copied +=
-                        std::string(reinterpret_cast<const char*>(sqlite3_column_text(one, 1)))
-                            .size();
-                    sqlite3_reset(one);
-                }
-            }));
-            filters.ours.push_back(seconds_of([&] {
-                for (int i = 0; i < 5'000; ++i) {
-                    (void)plan
-                        ->list({.collection = "task_specs",
-                                .filter = records::Filter::compare(
-                                    "created_at", records::Op::eq,
-                                    std::to_string(1'700'000'000'000 + i * 7 % records))})
-                        .has_value();
-                }
-            }));
-        }
-        sqlite3_finalize(one);
+        get_figure(db, *plan, records);
+        filter_figure(db, *plan, records);
         sqlite3_close(db);
-        report("filter that matches one row", filters, 5'000);
-        if (copied == 0) return 1;
     }
-    plan.reset();
-    close(log);
     std::filesystem::remove_all(bench.folder);
     return 0;
 }

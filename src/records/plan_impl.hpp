@@ -146,8 +146,10 @@ class PlanImpl final : public Plan {
     std::unique_ptr<ledger::Replica> x_replica;
     UuidSource x_ids;
 
-    std::mutex
-        x_db_mutex;  ///< Guards the writing connection and everything down to the next blank line.
+    /// Guards what is above and changes (appends, the replica's file, ids) and what is below down
+    /// to the next blank line, of which the atomic ones are read without it. Never taken under
+    /// another mutex of the plan.
+    std::mutex x_db_mutex;
     std::unique_ptr<sql::Connection> x_db;
     std::unique_ptr<Cache> x_cache;
     std::array<os::FileIdentity, 3> x_cache_identity;  ///< Of store.db, its log, its log's index.

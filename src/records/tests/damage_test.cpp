@@ -5,6 +5,7 @@
 #include <taskstore/base/hash.hpp>
 
 #include <gtest/gtest.h>
+#include <damage.hpp>
 
 #include <algorithm>
 #include <random>
@@ -91,27 +92,6 @@ std::unique_ptr<os::FaultFileSystem> disk_with_plan(int kind) {
     return disk;
 }
 
-std::string damage(std::string& bytes, std::mt19937_64& random) {
-    const auto below = [&](std::size_t bound) {
-        return static_cast<std::size_t>(random() % std::max<std::size_t>(bound, 1));
-    };
-    const std::size_t at = below(bytes.size());
-    const std::size_t kind = below(6);
-    if (kind == 0) {
-        bytes.resize(at);
-        return "cut at " + std::to_string(at);
-    }
-    if (kind == 1) {
-        const std::size_t page = at / 4'096 * 4'096;
-        const std::size_t count = std::min<std::size_t>(4'096, bytes.size() - page);
-        std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(page), count, '\0');
-        return "zeros at " + std::to_string(page);
-    }
-    if (!bytes.empty())
-        bytes[at] = static_cast<char>(static_cast<unsigned char>(bytes[at]) ^ (1U << below(8)));
-    return "bit flipped at " + std::to_string(at);
-}
-
 bool says_rebuilt(const std::vector<std::string>& notes) {
     return std::ranges::any_of(notes, [](const std::string& note) {
         return note.find("store.db was damaged") != std::string::npos;
@@ -134,7 +114,7 @@ TEST_P(DamagedStoreDb, AtRestChangesNoAnswer) {
         const auto disk = good->after_power_cut(os::PowerCut::keep_all());
         const std::string name = random() % 2 == 0 ? kCache : kCache + "-wal";
         std::string bytes = *disk->get_file(name);
-        const std::string what = damage(bytes, random);
+        const std::string what = os::damage(bytes, random);
         SCOPED_TRACE("seed " + std::to_string(seed) + ": " + name + " " + what);
         disk->overwrite_file(name, bytes);
         Process p(*disk, 2);
@@ -166,7 +146,7 @@ TEST_P(DamagedStoreDb, UnderAnOpenPlanChangesNoAnswer) {
         }
         const std::string name = random() % 2 == 0 ? kCache : kCache + "-wal";
         std::string bytes = *disk->get_file(name);
-        const std::string what = damage(bytes, random);
+        const std::string what = os::damage(bytes, random);
         SCOPED_TRACE("seed " + std::to_string(seed) + ": " + name + " " + what);
         disk->overwrite_file(name, bytes);
         if (seed % 3 == 0) {

@@ -4,6 +4,7 @@
 #include "sandbox.hpp"
 
 #include <gtest/gtest.h>
+#include <damage.hpp>
 
 #include <algorithm>
 #include <map>
@@ -122,26 +123,6 @@ Stored stored(Checkpoint kind) {
     return out;
 }
 
-std::string damage(std::string& bytes, std::mt19937_64& random) {
-    const auto below = [&](std::size_t bound) {
-        return static_cast<std::size_t>(random() % std::max<std::size_t>(bound, 1));
-    };
-    const std::size_t at = below(bytes.size());
-    const std::size_t kind = below(8);
-    if (kind == 0) {
-        bytes.resize(at);
-        return "cut at " + std::to_string(at);
-    }
-    if (kind == 1) {
-        const std::size_t page = at / 4'096 * 4'096;
-        const std::size_t count = std::min<std::size_t>(4'096, bytes.size() - page);
-        std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(page), count, '\0');
-        return "zeros at " + std::to_string(page);
-    }
-    bytes[at] = static_cast<char>(static_cast<unsigned char>(bytes[at]) ^ (1U << below(8)));
-    return "bit flipped at " + std::to_string(at);
-}
-
 class Damage : public testing::TestWithParam<Checkpoint> {};
 
 TEST_P(Damage, AtRestGivesACommittedStateOrCorrupt) {
@@ -153,7 +134,7 @@ TEST_P(Damage, AtRestGivesACommittedStateOrCorrupt) {
         disk.put_directory("/d");
         auto files = good.files;
         const std::string name = random() % 2 == 0 ? kPath : kPath + "-wal";
-        const std::string what = damage(files[name], random);
+        const std::string what = os::damage(files[name], random);
         SCOPED_TRACE("seed " + std::to_string(seed) + ": " + name + " " + what);
         for (const auto& [path, bytes] : files) disk.put_file(path, bytes);
         Driver driver(&disk);
@@ -192,7 +173,7 @@ TEST_P(Damage, UnderOpenConnectionsGivesACommittedStateOrCorrupt) {
         ASSERT_EQ(must(content(*writer)), good.states.back());
         const std::string name = random() % 2 == 0 ? kPath : kPath + "-wal";
         std::string bytes = *disk.get_file(name);
-        const std::string what = damage(bytes, random);
+        const std::string what = os::damage(bytes, random);
         SCOPED_TRACE("seed " + std::to_string(seed) + ": " + name + " " + what);
         disk.overwrite_file(name, bytes);
 
