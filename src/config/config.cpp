@@ -140,9 +140,54 @@ Result<Layer> from_environment(std::span<const std::string> entries) {
         if (const std::size_t two = key.find("__"); two != std::string::npos)
             key.replace(two, 2, ".");
         if (setting_of(key) == nullptr) return unknown(key, "the environment (" + name + ")");
+        // An empty variable counts as unset, as in the XDG base directories.
+        if (value.empty()) continue;
         layer.values[key] = value;
     }
     return layer;
+}
+
+std::string without_passwords(std::string_view value) {
+    constexpr std::string_view kBlank = " \t\r\n";
+    constexpr std::array<std::string_view, 7> kSecrets{
+        "password", "passwd", "pwd", "sslpassword", "token", "authtoken", "secret"};
+    std::string out;
+    for (std::size_t at = 0; at < value.size();) {
+        const std::size_t start = std::min(value.find("://", at), value.size());
+        out += value.substr(at, start - at);
+        if (start == value.size()) break;
+        out += "://";
+        const std::string_view rest = value.substr(start + 3);
+        const std::string_view url =
+            rest.substr(0, std::min(rest.find_first_of(kBlank), rest.size()));
+        at = start + 3 + url.size();
+        // Up to the last '@' of the authority; of the whole where a password holds a bare '/'.
+        std::size_t host = url.substr(0, url.find_first_of("/?#")).rfind('@');
+        if (host == std::string_view::npos) host = url.rfind('@');
+        const std::size_t colon = url.find(':');
+        std::string_view tail = url;
+        if (host != std::string_view::npos && colon < host) {
+            out += std::string(url.substr(0, colon)) + ":***";
+            tail = url.substr(host);
+        }
+        const std::size_t query = std::min(tail.find('?'), tail.size());
+        out += tail.substr(0, query);
+        for (tail.remove_prefix(query); !tail.empty();) {
+            const std::size_t end = std::min(tail.find_first_of("&#", 1), tail.size());
+            const std::string_view member = tail.substr(0, end);
+            const std::size_t equals = member.find('=');
+            const std::string_view name = member.substr(1, equals == 0 ? 0 : equals - 1);
+            const bool secret = equals != std::string_view::npos &&
+                                std::ranges::any_of(kSecrets, [&](std::string_view known) {
+                                    return std::ranges::equal(name, known, [](char a, char b) {
+                                        return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b;
+                                    });
+                                });
+            out += secret ? std::string(member.substr(0, equals + 1)) + "***" : std::string(member);
+            tail.remove_prefix(end);
+        }
+    }
+    return out;
 }
 
 Result<Config> Config::from(const std::vector<Layer>& layers) {

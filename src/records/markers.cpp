@@ -131,7 +131,8 @@ Status PlanImpl::settle_markers_locked(bool* rewritten) {
         TASKSTORE_TRY(os::replace_file(x_files, path, clean, info.mode));
         note(collection +
              ".jsonl held leftover merge markers: both sides' lines were kept, the rule decided, "
-             "the markers are gone");
+             "the markers are gone; tell git that it is settled: 'git add " +
+             path + "'");
         *rewritten = true;
     }
     return ok();

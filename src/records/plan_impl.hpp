@@ -64,6 +64,7 @@ class PlanImpl final : public Plan {
         std::int64_t rid = 0;
         bool known = false;  ///< The cache has had the record before.
         bool removes = false;
+        Effect effect = Effect::changed;
         Record record;
         std::vector<ledger::Change> members;  ///< Of a create: what the line holds.
         std::int64_t batch_number = 0;
@@ -180,6 +181,10 @@ class PlanImpl final : public Plan {
 Status check_id(std::string_view id);
 /// The value as the field stores it; empty raw (remove) becomes null. invalid: it does not fit.
 Result<std::string> declared_value(const Kind& kind, const Field& field, std::string raw);
+
+/// How the program lists a collection: what hints name. Kinds whose key is another than `id` have
+/// no commands of their own.
+std::string list_command(const Kind* kind, std::string_view collection);
 
 /// A value in one line of at most 60 bytes, for people.
 std::string shown(std::string_view raw);

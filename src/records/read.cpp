@@ -109,6 +109,12 @@ Status PlanImpl::query(const std::function<Status(sql::Connection&)>& work) {
     });
 }
 
+std::string list_command(const Kind* kind, std::string_view collection) {
+    return kind == nullptr || kind->id_member != "id"
+               ? "taskstore record list " + std::string(collection)
+               : "taskstore " + std::string(kind->noun) + " list";
+}
+
 Result<std::string> PlanImpl::resolve(std::string_view collection, std::string_view part) {
     const Kind* kind = find_collection(collection);
     const std::string noun = kind != nullptr ? std::string(kind->noun) : std::string(collection);
@@ -136,8 +142,7 @@ Result<std::string> PlanImpl::resolve(std::string_view collection, std::string_v
         if (found.size() == 1) return found[0];
         if (found.empty()) {
             return fail(Code::not_found, "there is no " + noun + " '" + std::string(part) + "'")
-                .with_hint("look at 'taskstore " +
-                           (kind == nullptr ? "record list " + noun : noun + " list") + "'");
+                .with_hint("look at '" + list_command(kind, collection) + "'");
         }
         std::string list;
         for (const std::string& id : found) list += "\n  " + id;

@@ -16,6 +16,11 @@ constexpr int kTakenAwayMax = 16;
 
 }  // namespace
 
+std::string_view to_text(Effect effect) {
+    constexpr std::array<std::string_view, 4> kTexts{"unchanged", "created", "changed", "deleted"};
+    return kTexts[static_cast<std::size_t>(effect)];
+}
+
 Status check_id(std::string_view id) {
     if (id.empty() || id.size() > kIdBytesMax)
         return fail(Code::invalid, "an id has 1 to 256 bytes");
@@ -280,6 +285,7 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
     for (Prepared& line : group.lines) {
         Written& written = *line.ticket->result;
         written.records.push_back(std::move(line.record));
+        written.effects.push_back(line.effect);
         if (!warnings.empty() && written.notes.empty()) written.notes = warnings;
         for (const std::string& text : appended[line.collection].notes) {
             if (std::ranges::find(written.notes, text) == written.notes.end())
@@ -311,16 +317,20 @@ Status PlanImpl::prepare(Group& group, Ticket& ticket) {
         options.forced = false;
         for (const ledger::Change& change : write.changes)
             TASKSTORE_TRY(check_raw(change.name, change.raw_value));
-        auto prepared = write.kind == WriteKind::create ? prepare_create(group, write, options)
-                                                        : prepare_change(group, write, options);
+        const bool creates = write.kind == WriteKind::create;
+        auto prepared =
+            creates ? prepare_create(group, write, options) : prepare_change(group, write, options);
         if (!prepared) return fail(std::move(prepared).error());
         if (prepared->text.empty()) {
             ticket.result->records.push_back(std::move(prepared->record));
-            ticket.result->notes.push_back("nothing changed");
+            ticket.result->effects.push_back(Effect::unchanged);
             continue;
         }
         prepared->batch_number = ticket.batch.empty() ? 0 : static_cast<std::int64_t>(i + 1);
         prepared->ticket = &ticket;
+        prepared->effect = creates             ? Effect::created
+                           : prepared->removes ? Effect::deleted
+                                               : Effect::changed;
         group.add(std::move(*prepared));
     }
     return ok();
@@ -401,7 +411,8 @@ Status PlanImpl::check_reference(Group& group, const Field& field, const std::st
     }
     return fail(Code::not_found, std::string(field.name) + ": there is no " +
                                      std::string(target.noun) + " '" + name + "'")
-        .with_hint("create it first, or look at 'taskstore " + std::string(target.noun) + " list'");
+        .with_hint("create it first, or look at '" + list_command(&target, target.collection) +
+                   "'");
 }
 
 Status PlanImpl::check_unique(Group& group, const Kind& kind, const Field& field,

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 
 namespace taskstore::cli {
 namespace {
@@ -137,10 +138,35 @@ std::string_view value_name(const records::Field& field) {
     return field.refers_to.empty() ? "TEXT" : "ID";
 }
 
+/// Of options that name no field: the kind of which a list's --status is.
+const records::Kind* kind_of(const Command& command) {
+    std::string_view word = command.words.substr(0, command.words.find(' '));
+    if (word.starts_with("list-")) word.remove_prefix(5);
+    return records::find_kind(word);
+}
+
+/// "…: draft, ready, active"
+std::string_view with_choices(std::string_view help, const records::Field* field,
+                              std::deque<std::string>& texts) {
+    if (field == nullptr || field->choices.empty() || field->type != records::FieldType::choice)
+        return help;
+    std::string text(help);
+    for (const std::string_view choice : field->choices)
+        text += (text.size() == help.size() ? ": " : ", ") + std::string(choice);
+    return texts.emplace_back(std::move(text));
+}
+
 /// The options of a command: its own, the global ones, and for records one per field that people
-/// set.
-std::vector<Option> options_of(const Command& command, std::vector<std::string>& names) {
+/// set. `names` and `texts` own what is made up here.
+std::vector<Option> options_of(const Command& command, std::vector<std::string>& names,
+                               std::deque<std::string>& texts) {
     std::vector<Option> options(command.options.begin(), command.options.end());
+    if (const records::Kind* const kind = kind_of(command)) {
+        for (Option& option : options) {
+            if (option.name == "status")
+                option.help = with_choices(option.help, kind->field("status"), texts);
+        }
+    }
     if (command.record_fields) {
         const records::Kind* kind =
             records::find_kind(command.words.substr(0, command.words.find(' ')));
@@ -149,7 +175,8 @@ std::vector<Option> options_of(const Command& command, std::vector<std::string>&
             if (!records::people_set(field)) continue;
             std::string& name = names.emplace_back(field.name);
             std::ranges::replace(name, '_', '-');
-            options.push_back({name, 0, value_name(field), field.help});
+            options.push_back(
+                {name, 0, value_name(field), with_choices(field.help, &field, texts)});
         }
     }
     for (Option option : kGlobal) {
@@ -300,7 +327,8 @@ Result<Invocation> parse(std::vector<std::string> words) {
         return unknown("no command is called", leading[0], known, "taskstore --help");
     }
     std::vector<std::string> names;
-    const std::vector<Option> options = options_of(*call.command, names);
+    std::deque<std::string> texts;
+    const std::vector<Option> options = options_of(*call.command, names, texts);
     const std::string help = "taskstore " + std::string(call.command->words) + " --help";
     const auto is_field = [&](const Option& option) {
         return std::ranges::find(names, option.name) != names.end();
@@ -369,7 +397,8 @@ std::string help_of(const Command& command) {
                       (command.arguments.empty() ? "" : " ") + std::string(command.arguments) +
                       "\n  " + std::string(command.help) + "\n\nOptions\n";
     std::vector<std::string> names;
-    for (const Option& option : options_of(command, names)) {
+    std::deque<std::string> texts;
+    for (const Option& option : options_of(command, names, texts)) {
         std::string left = "  ";
         if (option.letter != '\0') left += std::string("-") + option.letter;
         if (!option.name.empty())
@@ -435,7 +464,8 @@ std::string help_json(const Invocation& call) {
     head(*call.command);
     writer.key("options").begin_array();
     std::vector<std::string> names;
-    for (const Option& option : options_of(*call.command, names)) {
+    std::deque<std::string> texts;
+    for (const Option& option : options_of(*call.command, names, texts)) {
         const std::string letter = option.letter == '\0' ? "" : std::string(1, option.letter);
         writer.begin_object().key("name").string(option.name).key("letter").string(letter);
         writer.key("value").string(option.value).key("help").string(option.help);

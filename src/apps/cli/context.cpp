@@ -17,12 +17,16 @@ namespace taskstore::cli {
 Context::Context(Invocation invocation)
     : call(std::move(invocation)), json(call.has("json")), quiet(call.has("quiet")) {}
 
+const char* environment(const char* name) {
+    const char* const value = std::getenv(name);
+    return value == nullptr || *value == '\0' ? nullptr : value;
+}
+
 std::string device_home() {
-    if (const char* home = std::getenv("TASKSTORE_HOME"); home != nullptr && *home != '\0')
-        return home;
-    if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data == '/')
+    if (const char* home = environment("TASKSTORE_HOME")) return home;
+    if (const char* data = environment("XDG_DATA_HOME"); data != nullptr && *data == '/')
         return os::join_path(data, "taskstore");
-    if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
+    if (const char* home = environment("HOME"); home != nullptr && *home == '/')
         return os::join_path(home, ".local/share/taskstore");
     return {};
 }
@@ -31,7 +35,7 @@ namespace {
 
 store::Opener opener() {
     store::Opener opener{.uid = geteuid(), .sudo_uid = {}};
-    if (const char* sudo = std::getenv("SUDO_UID")) {
+    if (const char* sudo = environment("SUDO_UID")) {
         const auto uid = raw_to_int64(sudo);
         if (uid && *uid >= 0 && *uid < std::numeric_limits<std::uint32_t>::max())
             opener.sudo_uid = static_cast<std::uint32_t>(*uid);
@@ -82,8 +86,7 @@ Result<const config::Config*> Context::settings() {
 
 std::string user_name() {
     for (const char* name : {"USER", "LOGNAME"}) {
-        if (const char* value = std::getenv(name);
-            value != nullptr && *value != '\0' && !first_invalid_utf8(value))
+        if (const char* value = environment(name); value != nullptr && !first_invalid_utf8(value))
             return value;
     }
     return "uid-" + std::to_string(getuid());
@@ -102,10 +105,11 @@ Result<store::Place> Context::place() {
         here = absolute(call.value("C"));
         const auto info = files.info(here);
         if (!info || info->kind != os::FileKind::directory)
-            return fail(Code::not_found, "there is no folder '" + here + "'");
+            return fail(Code::not_found, "there is no folder '" + here + "'")
+                .with_hint("check the path that -C names");
     }
     std::string folder = call.value("store");
-    if (const char* named = std::getenv("TASKSTORE_DIR"); folder.empty() && named != nullptr)
+    if (const char* named = environment("TASKSTORE_DIR"); folder.empty() && named != nullptr)
         folder = named;
     if (!folder.empty()) return store::place_at(files, resolved(absolute(folder)));
     return store::find_place(files, resolved(here));
@@ -116,7 +120,13 @@ Result<records::Plan*> Context::plan(bool make) {
     TASKSTORE_LET(const store::Place at, place());
     TASKSTORE_LET(const config::Config* const config, settings());
     if (!at.exists) {
-        const bool named = call.has("store") || std::getenv("TASKSTORE_DIR") != nullptr;
+        const bool named = call.has("store") || environment("TASKSTORE_DIR") != nullptr;
+        if (!make && named) {
+            return fail(Code::not_found, "there is no store at '" + at.folder + "'")
+                .with_hint(std::string("check the path that ") +
+                           (call.has("store") ? "--store" : "TASKSTORE_DIR") +
+                           " names; 'taskstore init' with it makes a store there");
+        }
         if (!make || (at.work_tree.empty() && !named)) {
             return fail(Code::not_found,
                         "there is no store here: no .taskstore in this folder" +
@@ -125,6 +135,7 @@ Result<records::Plan*> Context::plan(bool make) {
                 .with_hint("'taskstore init' makes one");
         }
         TASKSTORE_TRY(store::make_store(files, at));
+        warn("made the store " + at.folder);
     }
     if (const auto network = files.network_file_system(at.folder);
         network && !config->boolean("files.allow_network")) {
@@ -226,7 +237,12 @@ Result<std::string> Context::read_text(const std::string& path) {
     } else {
         const std::string base =
             call.has("C") && !path.starts_with('/') ? os::join_path(call.value("C"), path) : path;
-        TASKSTORE_LET(text, os::read_file(files, base, 64U << 20U));
+        auto read = os::read_file(files, base, 64U << 20U);
+        if (!read && read.error().code == Code::not_found)
+            return fail(Code::not_found, read.error().message)
+                .with_hint("check the path; a relative one starts at the working folder, or at -C");
+        if (!read) return fail(std::move(read).error());
+        text = std::move(*read);
     }
     if (const auto bad = first_invalid_utf8(text))
         return fail(Code::invalid, "'" + path + "' is not UTF-8: byte " + std::to_string(*bad + 1));

@@ -62,6 +62,8 @@ struct Context {
     std::unique_ptr<records::Plan> x_plan;
 };
 
+/// A variable of the environment; null where it is unset or empty, which is the same (XDG).
+const char* environment(const char* name);
 /// Whom lines name where no setting does.
 std::string user_name();
 /// $TASKSTORE_HOME, else $XDG_DATA_HOME/taskstore, else ~/.local/share/taskstore; empty where none

@@ -26,11 +26,12 @@ std::string text_of(const Json& value) {
     return value.as_string().value_or(value.to_text());
 }
 
-/// A record's document: its members, its revision beside them.
-std::string json_of(const Record& record) {
+/// A record's document: its members, its revision beside them; of a write also what became of it.
+std::string json_of(const Record& record, std::string_view effect = {}) {
     std::string data = record.data;
     data.insert(data.rfind('}'), std::string(data.find('"') != std::string::npos ? "," : "") +
-                                     "\"_revision\":" + quoted(record.revision));
+                                     "\"_revision\":" + quoted(record.revision) +
+                                     (effect.empty() ? "" : ",\"_effect\":" + quoted(effect)));
     return data;
 }
 
@@ -53,14 +54,17 @@ std::string noun_of(std::string_view collection) {
     return kind != nullptr ? std::string(kind->noun) : std::string(collection);
 }
 
+using Columns = std::vector<std::pair<std::string, std::string>>;
+
 /// The columns of a kind's list: (title, field).
-std::vector<std::pair<std::string, std::string>> columns_of(std::string_view collection) {
+Columns columns_of(std::string_view collection) {
     if (collection == "prds")
         return {{"TITLE", "title"}, {"STATUS", "status"}, {"PASSES", "review_passes"}};
     if (collection == "task_specs")
         return {{"PHASE", "phase_name"}, {"STATUS", "status"}, {"ASSIGNED TO", "assigned_to"}};
     if (collection == "executions")
-        return {{"TASK SPEC", "ts_id"}, {"STATUS", "status"}, {"STARTED AT (UTC)", "started_at"}};
+        return {
+            {"TASK SPEC ID", "ts_id"}, {"STATUS", "status"}, {"STARTED AT (UTC)", "started_at"}};
     if (collection == "dependencies")
         return {{"FROM", "from_exec_id"},
                 {"TO", "to_exec_id"},
@@ -70,8 +74,23 @@ std::vector<std::pair<std::string, std::string>> columns_of(std::string_view col
     return {{"UPDATED AT (UTC)", "updated_at"}, {"DATA", ""}};
 }
 
+/// References as lists print ids: in the short form.
+Status shorten_references(records::Plan& plan, const Kind* kind, const Columns& columns,
+                          std::vector<std::vector<Cell>>& rows) {
+    for (std::size_t i = 0; kind != nullptr && i < columns.size(); ++i) {
+        const Field* const field = kind->field(columns[i].second);
+        if (field == nullptr || field->refers_to.empty()) continue;
+        std::vector<std::string> ids;
+        for (const auto& row : rows) ids.push_back(row[i + 1].text);
+        TASKSTORE_LET(auto forms, plan.short_ids(field->refers_to, ids));
+        for (std::size_t k = 0; k < rows.size(); ++k) rows[k][i + 1].text = std::move(forms[k]);
+    }
+    return ok();
+}
+
+/// `founding`: the columns of a list of the first version, which also counts its rows above them.
 Status print_list(Context& context, records::Plan& plan, records::Query query,
-                  std::string_view plural) {
+                  std::string_view plural, const Columns& founding = {}) {
     TASKSTORE_LET(query.limit, limit_of(context));
     query.cursor = context.call.value("cursor");
     if (context.call.has("status")) {
@@ -101,7 +120,17 @@ Status print_list(Context& context, records::Plan& plan, records::Query query,
     std::vector<std::string> ids;
     for (const Record& record : page.records) ids.push_back(record.id);
     TASKSTORE_LET(const auto short_ids, plan.short_ids(query.collection, ids));
-    const auto columns = columns_of(query.collection);
+    const Columns columns = founding.empty() ? columns_of(query.collection) : founding;
+    const Kind* const kind = records::find_collection(query.collection);
+    if (!founding.empty() && !context.quiet) {
+        const std::string count = std::to_string(page.records.size());
+        context.print(
+            context.terminal.paint(
+                Colour::cyan, page.records.size() == 1 && plural.ends_with('s')
+                                  ? count + " " + std::string(plural.substr(0, plural.size() - 1))
+                                  : count + " " + std::string(plural)) +
+            "\n\n");
+    }
     std::vector<std::string> head{"ID"};
     for (const auto& [title, field] : columns) head.push_back(title);
     std::vector<std::vector<Cell>> rows;
@@ -122,6 +151,7 @@ Status print_list(Context& context, records::Plan& plan, records::Query query,
         }
         rows.push_back(std::move(row));
     }
+    TASKSTORE_TRY(shorten_references(plan, kind, columns, rows));
     context.print(format_table(context.terminal, head, rows));
     if (!page.next_cursor.empty() && !context.quiet)
         context.print("\nmore with --cursor " + page.next_cursor + "\n");
@@ -165,17 +195,34 @@ Status print_record(Context& context, const Record& record) {
     return ok();
 }
 
+/// `verb`: what was done; empty: what became of the record.
 Status print_written(Context& context, const records::Written& written, std::string_view verb) {
     for (const std::string& note : written.notes) context.warn(note);
     context.flush_notes();
     const Record& record = written.records[0];
+    const records::Effect effect = written.effects[0];
     if (context.json) {
-        context.print_json(noun_of(record.collection), json_of(record));
+        context.print_json(noun_of(record.collection), json_of(record, to_text(effect)));
     } else if (!context.quiet) {
-        context.print(std::string(verb) + " " + noun_of(record.collection) + " " +
-                      context.terminal.paint(Colour::cyan, printable_line(record.id)) + "\n");
+        context.print(
+            std::string(verb.empty() ? to_text(effect) : verb) + " " + noun_of(record.collection) +
+            " " + context.terminal.paint(Colour::cyan, printable_line(record.id)) +
+            (!verb.empty() && effect == records::Effect::deleted ? ", which is deleted now" : "") +
+            "\n");
     }
     return ok();
+}
+
+/// The id that people mean: a whole one, else the kind's unique name, else any unique part.
+Result<std::string> id_of(records::Plan& plan, const Kind& kind, const std::string& word) {
+    auto id = plan.resolve(kind.collection, word);
+    const auto name = std::ranges::find_if(kind.fields, &Field::unique);
+    if (name == kind.fields.end() || (id && *id == word)) return id;
+    records::Query query{.collection = std::string(kind.collection), .limit = 1};
+    query.filter.parts.push_back(
+        records::Filter::compare(std::string(name->name), records::Op::eq, quoted(word)));
+    TASKSTORE_LET(const records::Page named, plan.list(query));
+    return named.records.empty() ? id : named.records[0].id;
 }
 
 /// The collection that a word of the command line means: a file's exact name, else a kind's noun.
@@ -287,13 +334,12 @@ Result<std::vector<ledger::Change>> assigned(Context& context, const std::string
     return changes;
 }
 
-Status write_one(Context& context, records::Plan& plan, records::Write write,
-                 std::string_view verb) {
+Status write_one(Context& context, records::Plan& plan, records::Write write) {
     write.force = context.call.has("force");
     write.check_references = !context.call.has("no-check");
     write.expected_revision = context.call.value("if-revision");
     TASKSTORE_LET(const records::Written written, plan.write({std::move(write)}));
-    return print_written(context, written, verb);
+    return print_written(context, written, {});
 }
 
 Status run_list(Context& context, std::string collection, std::string_view plural) {
@@ -335,7 +381,7 @@ Status run_list(Context& context, std::string collection, std::string_view plura
 
 Status show(Context& context, const Kind& kind, const std::string& part) {
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(const std::string id, plan->resolve(kind.collection, part));
+    TASKSTORE_LET(const std::string id, id_of(*plan, kind, part));
     TASKSTORE_LET(const Record record, plan->get(kind.collection, id));
     context.flush_notes();
     return print_record(context, record);
@@ -367,12 +413,13 @@ Result<records::Found> find_anywhere(Context& context, records::Plan& plan) {
 
 Status run_list_prds(Context& context) {
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    return print_list(context, *plan, {.collection = "prds"}, "PRDs");
+    return print_list(context, *plan, {.collection = "prds"}, "PRDs", columns_of("prds"));
 }
 
 Status run_list_executions(Context& context) {
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    return print_list(context, *plan, {.collection = "executions"}, "executions");
+    return print_list(context, *plan, {.collection = "executions"}, "executions",
+                      columns_of("executions"));
 }
 
 Status run_list_task_specs(Context& context) {
@@ -380,7 +427,8 @@ Status run_list_task_specs(Context& context) {
     TASKSTORE_LET(const std::string prd, plan->resolve("prds", context.call.arguments[0]));
     records::Query query{.collection = "task_specs"};
     query.filter.parts.push_back(records::Filter::compare("prd_id", records::Op::eq, quoted(prd)));
-    return print_list(context, *plan, std::move(query), "task specs");
+    return print_list(context, *plan, std::move(query), "task specs",
+                      {{"PHASE", "phase_name"}, {"PRD ID", "prd_id"}, {"STATUS", "status"}});
 }
 
 Status run_show(Context& context) {
@@ -399,14 +447,13 @@ Status run_kind_add(Context& context) {
     return write_one(context, *plan,
                      {.collection = std::string(kind.collection),
                       .id = context.call.value("id"),
-                      .changes = std::move(changes)},
-                     "created");
+                      .changes = std::move(changes)});
 }
 
 Status run_kind_set(Context& context) {
     const Kind& kind = kind_of_call(context);
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(const std::string id, plan->resolve(kind.collection, context.call.arguments[0]));
+    TASKSTORE_LET(const std::string id, id_of(*plan, kind, context.call.arguments[0]));
     TASKSTORE_LET(auto changes, field_changes(context, *plan, kind));
     if (changes.empty())
         return fail(Code::invalid, "nothing to set")
@@ -415,18 +462,16 @@ Status run_kind_set(Context& context) {
                      {.kind = records::WriteKind::update,
                       .collection = std::string(kind.collection),
                       .id = id,
-                      .changes = std::move(changes)},
-                     "changed");
+                      .changes = std::move(changes)});
 }
 
 Status run_kind_rm(Context& context) {
     const Kind& kind = kind_of_call(context);
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(const std::string id, plan->resolve(kind.collection, context.call.arguments[0]));
+    TASKSTORE_LET(const std::string id, id_of(*plan, kind, context.call.arguments[0]));
     return write_one(
         context, *plan,
-        {.kind = records::WriteKind::remove, .collection = std::string(kind.collection), .id = id},
-        "deleted");
+        {.kind = records::WriteKind::remove, .collection = std::string(kind.collection), .id = id});
 }
 
 Status run_kind_list(Context& context) {
@@ -440,8 +485,7 @@ Status run_record_add(Context& context) {
     TASKSTORE_LET(auto changes, assigned(context, collection, 1));
     return write_one(
         context, *plan,
-        {.collection = collection, .id = context.call.value("id"), .changes = std::move(changes)},
-        "created");
+        {.collection = collection, .id = context.call.value("id"), .changes = std::move(changes)});
 }
 
 Status run_record_get(Context& context) {
@@ -465,8 +509,7 @@ Status run_record_set(Context& context) {
                      {.kind = records::WriteKind::update,
                       .collection = collection,
                       .id = id,
-                      .changes = std::move(changes)},
-                     "changed");
+                      .changes = std::move(changes)});
 }
 
 Status run_record_rm(Context& context) {
@@ -474,8 +517,7 @@ Status run_record_rm(Context& context) {
     TASKSTORE_LET(records::Plan* const plan, context.plan());
     TASKSTORE_LET(const std::string id, plan->resolve(collection, context.call.arguments[1]));
     return write_one(context, *plan,
-                     {.kind = records::WriteKind::remove, .collection = collection, .id = id},
-                     "deleted");
+                     {.kind = records::WriteKind::remove, .collection = collection, .id = id});
 }
 
 Status run_record_list(Context& context) {
@@ -536,11 +578,17 @@ Status run_undo(Context& context) {
         TASKSTORE_LET(found, find_anywhere(context, *plan));
     }
     TASKSTORE_LET(const records::Written written, plan->undo(found.collection, found.id));
-    if (written.records.size() > 1 && !context.json && !context.quiet) {
+    if (written.records.size() > 1) {
         for (const std::string& note : written.notes) context.warn(note);
         context.flush_notes();
-        context.print("took back the last batch: " + std::to_string(written.records.size()) +
-                      " records\n");
+        std::string data = "[";
+        for (std::size_t i = 0; i < written.records.size(); ++i)
+            data += (i > 0 ? "," : "") + json_of(written.records[i], to_text(written.effects[i]));
+        if (context.json)
+            context.print_json("record_list", data + "]");
+        else if (!context.quiet)
+            context.print("took back the last batch: " + std::to_string(written.records.size()) +
+                          " records\n");
         return ok();
     }
     return print_written(context, written, "took back the last change of");

@@ -180,15 +180,15 @@ Status run_config_show(Context& context) {
     }
     // Not settings of a file, but what people look for here.
     const std::string found = context.call.has("store") ? "command line (--store)"
-                              : std::getenv("TASKSTORE_DIR") != nullptr
+                              : environment("TASKSTORE_DIR") != nullptr
                                   ? "environment (TASKSTORE_DIR)"
                                   : "found from the working folder";
     settings.push_back({"(store)", place.folder, found});
     settings.push_back(
         {"(device home)", device_home(),
-         std::getenv("TASKSTORE_HOME") != nullptr ? "environment (TASKSTORE_HOME)" : "default"});
+         environment("TASKSTORE_HOME") != nullptr ? "environment (TASKSTORE_HOME)" : "default"});
     for (const auto& [name, what] : config::plain_names()) {
-        const char* const value = std::getenv(std::string(name).c_str());
+        const char* const value = environment(std::string(name).c_str());
         settings.push_back({std::string(name), value == nullptr ? "" : repaired_utf8(value),
                             "environment, " + std::string(value == nullptr ? "not set: " : "") +
                                 std::string(what)});
@@ -197,7 +197,8 @@ Status run_config_show(Context& context) {
     JsonWriter writer(data);
     writer.begin_array();
     std::vector<std::vector<Cell>> rows;
-    for (const config::Config::Entry& setting : settings) {
+    for (config::Config::Entry& setting : settings) {
+        setting.value = config::without_passwords(setting.value);
         writer.begin_object()
             .key("name")
             .string(setting.key)

@@ -80,10 +80,16 @@ std::string format_table(const Terminal& terminal, const std::vector<std::string
         --total;
     }
     std::string out;
+    std::size_t blanks = 0;  // Before the next text of the row: none stand at its end.
     const auto put = [&](std::size_t column, const std::string& text, Colour colour) {
-        const std::string shown = fit(text, widths[column]);
-        out += terminal.paint(colour, shown);
-        if (column + 1 < widths.size()) out.append(widths[column] - display_width(shown) + 2, ' ');
+        std::string shown = fit(text, widths[column]);
+        shown.erase(shown.find_last_not_of(' ') + 1);
+        if (column == 0) blanks = 0;
+        if (!shown.empty()) {
+            out.append(std::exchange(blanks, 0), ' ');
+            out += terminal.paint(colour, shown);
+        }
+        blanks += widths[column] - display_width(shown) + 2;
     };
     for (std::size_t i = 0; i < head.size(); ++i) put(i, head[i], Colour::grey);
     out += '\n';

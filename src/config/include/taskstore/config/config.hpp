@@ -51,6 +51,10 @@ Result<Layer> parse_toml(std::string_view text, std::string source, bool plan);
 /// names no setting, a TASKSTORE_* or TASK_STORE_* that is not in the list.
 Result<Layer> from_environment(std::span<const std::string> entries);
 
+/// For people's eyes and logs: the passwords of URLs in it (user:password@host, and query members
+/// such as password or authToken) are written as ***.
+std::string without_passwords(std::string_view value);
+
 class Config {
   public:
     /// Later layers win. invalid: an unknown key (with the nearest known one), a value of the wrong

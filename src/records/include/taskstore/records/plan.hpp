@@ -58,9 +58,19 @@ struct Write {
     bool verbatim = false;
 };
 
+/// What became of a write.
+enum class Effect : std::uint8_t {
+    unchanged,  ///< The record was as asked for already: no line was written.
+    created,
+    changed,
+    deleted,
+};
+std::string_view to_text(Effect effect);
+
 struct Written {
     std::vector<Record>
         records;  ///< In the order of the writes; of a removal: the record as it was.
+    std::vector<Effect> effects;  ///< One per record.
     std::vector<std::string> notes;  ///< Warnings: the cache stayed behind, a torn tail was mended.
 };
 
@@ -130,7 +140,7 @@ class Plan {
     /// that was taken in since the last call, by opening and reading too.
     virtual Result<SyncReport> sync(bool rebuild = false) = 0;
 
-    /// An update that changes nothing writes nothing, and says so in a note. The first write also
+    /// An update that changes nothing writes nothing, and says so (Effect). The first write also
     /// completes the folder's .gitignore.
     /// Durable (`flushed`) when it returns. exists, not_found, conflict, invalid: nothing was
     /// written. denied, failed, corrupt (a folder where store.db or the lock belongs): the folder

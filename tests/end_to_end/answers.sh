@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# What the program says: hints that lead somewhere, words that are true, secrets that stay hidden.
+source_folder=$(realpath "$(dirname "$0")/../../src")
+. "$(dirname "$0")/begin.sh"
+export TASKSTORE_HOME="$scratch/home"
+lacks() { case "$1" in *"$2"*) bad "'$2' stands in: $1" ;; esac; }
+json() { python3 -c 'import json,sys; d=json.loads(sys.argv[1]); print(eval(sys.argv[2]))' "$1" "$2"; }
+# Every command that a text names in quotes, up to its first argument, is one.
+commands_in() {
+  grep -oE "'taskstore [a-z][a-z -]*[a-z]'?" <<<"$1" | tr -d "'" | sed 's/ --.*//' | sort -u |
+    while read -r words; do
+      "$TASKSTORE" ${words#taskstore} --help >/dev/null 2>&1 || echo "$words"
+    done
+}
+
+# The first sync says what it made.
+mkdir tree && cd tree && git init -q .
+expect 0 taskstore sync; has "$err" "made the store $PWD/.taskstore"
+expect 0 taskstore sync; same "$err" ""
+
+# Hints.
+named=$(commands_in "$(find "$source_folder" -name '*.cpp' ! -path '*/tests/*' -exec cat {} +)")
+same "$named" ""
+for kind in prd ts execution dependency workflow repo; do
+  expect 3 taskstore show $kind zzz; same "$(commands_in "$err")" ""; has "$err" "look at 'taskstore "
+done
+expect 3 taskstore record get notes zzz; same "$(commands_in "$err")" ""
+expect 3 taskstore -C /nonexist list-prds; has "$err" "-C"; lacks "$err" "stats"
+expect 3 taskstore import missing.md; has "$err" "check the path"; lacks "$err" "stats"
+expect 3 taskstore --store /nonexist list-prds; has "$err" "no store at '/nonexist'"; has "$err" "--store"
+expect 3 env TASKSTORE_DIR=/nonexist "$TASKSTORE" list-prds; has "$err" "TASKSTORE_DIR"
+# The examples of every help are commands with options that exist.
+expect 0 taskstore --help --json
+while read -r words; do
+  expect 0 taskstore $words --help --json
+  json "$out" '"\n".join(d["data"]["examples"])' > "$scratch/examples"
+  while read -r example; do
+    eval "set -- ${example#taskstore }"
+    expect 0 taskstore "$@" --help
+  done < "$scratch/examples"
+done < <(json "$out" '"\n".join(c["command"] for c in d["data"])')
+# The words of a status.
+for words in "prd add" "prd set" "prd list" "list-prds"; do expect 0 taskstore $words --help; has "$out" "draft, ready, active, complete, cancelled"; done
+expect 0 taskstore spec add --help --json; has "$out" "pending, running, complete, failed"
+expect 0 taskstore dependency add --help; has "$out" "notify, query, share"
+
+# Secrets.
+expect 0 env TASK_STORE_URL='postgres://ann:s3cret@db.example/x?password=s3cret&sslmode=require' "$TASKSTORE" config show
+lacks "$out" "s3cret"; has "$out" "postgres://ann:***@db.example/x?password=***&sslmode=require"
+expect 0 env TASK_STORE_URL='libsql://h?authToken=s3cret' "$TASKSTORE" config show --json; lacks "$out" "s3cret"; has "$out" "authToken=***"
+
+# An empty variable is none.
+expect 0 env TASKSTORE_HOME= TASKSTORE_DIR= TASKSTORE_ACTOR= TASK_STORE_URL= TASKSTORE_CONFIG_LIST__LIMIT= "$TASKSTORE" config show --json
+for name in '(device home)' '(store)' list.limit user.actor; do
+  lacks "$(json "$out" "[s['source'] for s in d['data'] if s['name']=='$name'][0]")" "environment"
+done
+has "$(json "$out" "[s['source'] for s in d['data'] if s['name']=='TASK_STORE_URL'][0]")" "not set"
+expect 3 env -C / TASKSTORE_DIR= "$TASKSTORE" list-prds; has "$err" "no .taskstore in this folder"
+
+# What became of a write.
+expect 0 taskstore prd add --title one --id p1 --json; same "$(json "$out" 'd["data"]["_effect"]')" created
+expect 0 taskstore prd set p1 --title two; same "$out" "changed prd p1"
+expect 0 taskstore prd set p1 --title two; same "$out" "unchanged prd p1"; same "$err" ""
+expect 0 taskstore prd set p1 --title two --json; same "$(json "$out" 'd["data"]["_effect"]')" unchanged; same "$err" ""
+expect 0 taskstore prd add --title gone --id p2; expect 0 taskstore undo p2 --json; same "$(json "$out" 'd["data"]["_effect"]')" deleted
+expect 0 taskstore prd add --title gone --id p3; expect 0 taskstore undo p3; has "$out" "deleted now"
+expect 0 taskstore prd rm p1 --json; same "$(json "$out" 'd["data"]["_effect"]')" deleted
+printf '# List\n\n- [ ] step\n' > list.md; expect 0 taskstore import list.md
+expect 0 taskstore undo --json; same "$(json "$out" '[r["_effect"] for r in d["data"]]')" "['deleted', 'deleted']"
+
+# A workflow goes by its name; its whole id wins.
+expect 0 taskstore workflow add --name review --id wf1; expect 0 taskstore workflow add --name wf1 --id wf2
+expect 0 taskstore show workflow review --json; has "$out" '"id":"wf1"'
+expect 0 taskstore show workflow wf1 --json; has "$out" '"id":"wf1"'
+expect 0 taskstore workflow set review --description two; expect 3 taskstore show workflow revi
+
+# The founding lists: how many, then a table, without blanks at the ends of its lines.
+expect 0 taskstore prd add --title 'the first' --id prd-1; expect 0 taskstore spec add --prd-id prd-1 --phase-name Build --id ts-1
+expect 0 taskstore execution add --ts-id ts-1 --id ex-1
+expect 0 taskstore list-prds; same "$(sed -n 1,3p <<<"$out")" $'1 PRD\n\nID     TITLE      STATUS  PASSES'
+expect 0 taskstore list-task-specs prd-1; same "$out" $'1 task spec\n\nID    PHASE  PRD ID  STATUS\nts-1  Build  prd-1   pending'
+expect 0 taskstore list-executions; same "$(sed -n 1p <<<"$out")" "1 execution"; has "$out" "TASK SPEC ID"; has "$out" "ts-1"
+for words in "list-executions" "spec list" "workflow list" "stats" "config show" "history ts-1"; do
+  expect 0 taskstore $words; grep -n ' $' <<<"$out" && bad "$words: blanks at the end of a line"
+done
+
+# Settled markers: git is to be told.
+git add -A . && git -c user.name=a -c user.email=a@b commit -qm one
+line='{"id":"m","title":"Marked","status":"draft","created_at":1,"updated_at":5}'
+printf '<<<<<<< ours\n%s\n=======\n%s\n>>>>>>> theirs\n' "$line" "${line/5\}/6\}}" >> .taskstore/prds.jsonl
+expect 0 taskstore sync; has "$err" "git add"; has "$err" ".taskstore/prds.jsonl'"
+
+finish
