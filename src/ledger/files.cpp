@@ -55,6 +55,14 @@ Status complete_gitignore(os::FileSystem& files, const std::string& folder) {
     return os::replace_file(files, path, text + missing);
 }
 
+Status complete_folder(os::FileSystem& files, const std::string& folder) {
+    TASKSTORE_TRY(complete_gitignore(files, folder));
+    const std::string version = os::join_path(folder, ".version");
+    const auto there = files.link_info(version);
+    if (there || there.error().code != Code::not_found) return ok();
+    return os::replace_file(files, version, "1  # Current schema version\n");
+}
+
 LedgerFolder::LedgerFolder(os::FileSystem& files, std::string folder, const Clock& clock)
     : x_files(files),
       x_folder(std::move(folder)),

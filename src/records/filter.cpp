@@ -27,6 +27,28 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(first, text.find_last_not_of(' ') - first + 1);
 }
 
+/// `word` is in capitals.
+bool same_word(std::string_view text, std::string_view word) {
+    return std::ranges::equal(text, word, [](char a, char b) {
+        return (a >= 'a' && a <= 'z' ? static_cast<char>(a - 'a' + 'A') : a) == b;
+    });
+}
+
+/// Takes the last word off; the only one stays, for it is a member's name.
+std::string_view cut_last_word(std::string_view& text) {
+    const std::size_t space = text.rfind(' ');
+    if (space == std::string_view::npos) return {};
+    const std::string_view word = text.substr(space + 1);
+    text = trimmed(text.substr(0, space));
+    return word;
+}
+
+Filter none_of(Filter part) {
+    std::vector<Filter> parts;
+    parts.push_back(std::move(part));
+    return Filter::none_of(std::move(parts));
+}
+
 struct Sign {
     std::string_view sign;
     Op op;
@@ -52,7 +74,8 @@ class Parser {
         return fail(Code::invalid, "'" + std::string(x_text) + "' is no filter: " + why)
             .with_hint(
                 "write FIELD=VALUE, or one of != < <= > >= ~ for =, or FIELD in (A,B); join "
-                "with AND and OR, group with ( )");
+                "with AND and OR, turn with NOT, group with ( ); a value that holds such a word "
+                "stands in double quotes");
     }
     void skip_spaces() {
         while (x_at < x_text.size() && x_text[x_at] == ' ') ++x_at;
@@ -63,7 +86,18 @@ class Parser {
             return i >= x_text.size() || x_text[i] == ' ' || x_text[i] == '(';
         };
         return at > 0 && (x_text[at - 1] == ' ' || x_text[at - 1] == ')') &&
-               x_text.substr(at, word.size()) == word && apart(at + word.size());
+               same_word(x_text.substr(at, word.size()), word) && apart(at + word.size());
+    }
+    /// NOT stands before what it turns; a member of that name stands before a sign.
+    bool take_not() {
+        constexpr std::string_view kSignStarts = "!=<>~";
+        if (!same_word(x_text.substr(x_at, 3), "NOT")) return false;
+        const std::size_t next = std::min(x_text.find_first_not_of(' ', x_at + 3), x_text.size());
+        const bool apart = next > x_at + 3 || (next < x_text.size() && x_text[next] == '(');
+        if (!apart || (next < x_text.size() && kSignStarts.find(x_text[next]) != kSignStarts.npos))
+            return false;
+        x_at = next;
+        return true;
     }
     bool take_word(std::string_view word) {
         skip_spaces();
@@ -90,6 +124,11 @@ class Parser {
     }
     Result<Filter> condition(int depth) {
         skip_spaces();
+        if (take_not()) {
+            if (depth == kDepthMax) return no_filter("its groups lie too deep");
+            TASKSTORE_LET(auto turned, condition(depth + 1));
+            return none_of(std::move(turned));
+        }
         if (x_at < x_text.size() && x_text[x_at] == '(') {
             if (depth == kDepthMax) return no_filter("its groups lie too deep");
             ++x_at;
@@ -107,15 +146,14 @@ class Parser {
         const std::size_t end = std::min(x_text.find_first_of("!=<>~(", x_at), x_text.size());
         std::string_view field = trimmed(x_text.substr(x_at, end - x_at));
         if (end < x_text.size() && x_text[end] == '(') {
-            const std::size_t space = field.rfind(' ');
-            const std::string_view word =
-                space == std::string_view::npos ? "" : field.substr(space + 1);
-            if (word != "in" && word != "IN") return no_filter("no operator before '('");
-            field = trimmed(field.substr(0, space));
+            if (!same_word(cut_last_word(field), "IN")) return no_filter("no operator before '('");
+            std::string_view before = field;
+            const bool turned = same_word(cut_last_word(before), "NOT");
             x_at = end + 1;
-            return list(std::string(field));
+            TASKSTORE_LET(auto in, list(std::string(turned ? before : field)));
+            return turned ? none_of(std::move(in)) : std::move(in);
         }
-        if (field.starts_with("AND ") || field.starts_with("OR "))
+        if (same_word(field.substr(0, 4), "AND ") || same_word(field.substr(0, 3), "OR "))
             return no_filter("nothing stands before '" + std::string(field) + "'");
         for (const Sign& sign : kSigns) {
             if (end >= x_text.size() || x_text.substr(end, sign.sign.size()) != sign.sign) continue;
@@ -132,10 +170,8 @@ class Parser {
         if (field.empty()) return no_filter("no field before 'in'");
         Filter filter{Filter::Kind::compare, field, Op::in, {}, {}};
         skip_spaces();
-        if (x_at < x_text.size() && x_text[x_at] == ')') {
-            ++x_at;
-            return filter;
-        }
+        if (x_at < x_text.size() && x_text[x_at] == ')')
+            return no_filter("the list of '" + field + "' is empty");
         while (true) {
             TASKSTORE_LET(auto raw, value(field, Op::in, true));
             filter.values.push_back(std::move(raw));

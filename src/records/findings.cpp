@@ -86,10 +86,18 @@ Result<std::string> PlanImpl::state_hash() {
         sql +=
             "SELECT collection, id, data FROM records UNION ALL SELECT collection, id, '' FROM "
             "taskstore_dead WHERE stamps<>'' ORDER BY 1, 2";
+        std::int64_t total = 0;
+        if (x_options.progress) {
+            TASKSTORE_LET(auto live, db.prepare("SELECT sum(live) FROM taskstore_files"));
+            TASKSTORE_LET(const bool row, live->step());
+            if (row) total = live->column_int64(0);
+        }
         TASKSTORE_LET(auto rows, db.prepare(sql));
-        while (true) {
+        for (std::int64_t done = 1;; ++done) {
             TASKSTORE_LET(const bool row, rows->step());
             if (!row) break;
+            if (done % 1024 == 0 && x_options.progress)
+                x_options.progress("hashing", done, std::max(done, total));
             part(rows->column_text(0));
             part(rows->column_text(1));
             const std::string_view data = rows->column_text(2);

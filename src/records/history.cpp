@@ -79,6 +79,10 @@ Result<std::vector<Version>> PlanImpl::history(std::string_view collection, std:
     std::vector<Version> versions;
     ledger::State before;
     for (std::size_t i = 0; i < own.lines.size(); ++i) {
+        if (i % 64 == 63 && x_options.progress) {
+            x_options.progress("folding versions", static_cast<std::int64_t>(i),
+                               static_cast<std::int64_t>(own.lines.size()));
+        }
         const ledger::Line& line = own.lines[i];
         const ledger::State after = ledger::fold(shape, std::span(own.lines).first(i + 1));
         Version version{std::string(collection),

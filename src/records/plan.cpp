@@ -94,6 +94,7 @@ Status PlanImpl::start() {
                 .with_hint("upgrade taskstore to open it");
         }
     }
+    if (!x_options.take_in_on_open) return ok();
     const std::lock_guard db(x_db_mutex);
     return bring_up(Cached::absent, Busy::leave);
 }

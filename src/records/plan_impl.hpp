@@ -162,7 +162,7 @@ class PlanImpl final : public Plan {
         false};  ///< The folder cannot be written: the cache lives in this process.
     bool x_memory_told = false;
     bool x_of_this_boot = false;
-    bool x_ignore_completed = false;
+    bool x_folder_completed = false;
 
     std::mutex x_reader_mutex;
     std::vector<std::unique_ptr<sql::Connection>> x_readers;

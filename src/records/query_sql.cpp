@@ -79,13 +79,16 @@ class Builder {
     Result<std::string> where(const Filter& filter) {
         if (filter.kind != Filter::Kind::compare) {
             const bool all = filter.kind == Filter::Kind::all_of;
-            if (filter.parts.empty()) return std::string(all ? "1" : "0");
+            const bool none = filter.kind == Filter::Kind::none_of;
+            if (filter.parts.empty()) return std::string(all || none ? "1" : "0");
             std::string text;
             for (const Filter& part : filter.parts) {
                 TASKSTORE_LET(const std::string one, where(part));
                 text += (text.empty() ? "(" : all ? " AND " : " OR ") + one;
             }
-            return text + ")";
+            text += ")";
+            // A comparison with a missing value is null, which does not hold.
+            return none ? "NOT coalesce(" + text + ",0)" : text;
         }
         TASKSTORE_TRY(check_field(filter.field));
         if (filter.op != Op::in && filter.values.size() != 1)
@@ -152,6 +155,9 @@ Filter Filter::compare(std::string field, Op op, std::string raw_value) {
 }
 Filter Filter::all_of(std::vector<Filter> parts) {
     return {Kind::all_of, {}, Op::eq, {}, std::move(parts)};
+}
+Filter Filter::none_of(std::vector<Filter> parts) {
+    return {Kind::none_of, {}, Op::eq, {}, std::move(parts)};
 }
 Filter Filter::any_of(std::vector<Filter> parts) {
     return {Kind::any_of, {}, Op::eq, {}, std::move(parts)};

@@ -242,9 +242,10 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
     if (auto status = prepare_all(group, tickets); !status)
         return fail_all(cannot_write(status.error()));
     // A store that was made by another program learns at our first line what git must not see.
-    if (!group.lines.empty() && !std::exchange(x_ignore_completed, true)) {
-        if (auto status = ledger::complete_gitignore(x_files, x_options.folder); !status)
-            note("the store's .gitignore could not be completed: " + status.error().message);
+    if (!group.lines.empty() && !std::exchange(x_folder_completed, true)) {
+        if (auto status = ledger::complete_folder(x_files, x_options.folder); !status)
+            note("the store's .gitignore or .version could not be completed: " +
+                 status.error().message);
     }
     std::map<std::string, std::string> texts;
     for (const Prepared& line : group.lines) texts[line.collection] += line.text;

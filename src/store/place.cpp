@@ -123,10 +123,7 @@ std::string name_in_plan(os::FileSystem& files, const Place& place, const std::s
 Status make_store(os::FileSystem& files, const Place& place) {
     TASKSTORE_TRY(os::make_directories(files, place.folder));
     TASKSTORE_TRY(os::make_directories(files, os::join_path(place.folder, "run")));
-    TASKSTORE_TRY(ledger::complete_gitignore(files, place.folder));
-    const std::string version = os::join_path(place.folder, ".version");
-    if (!files.info(version))
-        TASKSTORE_TRY(os::replace_file(files, version, "1  # Current schema version\n"));
+    TASKSTORE_TRY(ledger::complete_folder(files, place.folder));
     for (const records::Kind& kind : records::kinds()) {
         TASKSTORE_TRY(
             files.open(os::join_path(place.folder, std::string(kind.collection) + ".jsonl"),

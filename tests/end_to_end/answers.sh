@@ -90,4 +90,15 @@ line='{"id":"m","title":"Marked","status":"draft","created_at":1,"updated_at":5}
 printf '<<<<<<< ours\n%s\n=======\n%s\n>>>>>>> theirs\n' "$line" "${line/5\}/6\}}" >> .taskstore/prds.jsonl
 expect 0 taskstore sync; has "$err" "git add"; has "$err" ".taskstore/prds.jsonl'"
 
+# Filters: keywords in any case, NOT, and no empty list.
+expect 0 taskstore prd add --title 'second' --status ready --id prd-2
+count() { expect 0 taskstore prd list --count "$@"; echo "$out"; }
+same "$(count -f 'id=prd-1 or id=prd-2')" 2; same "$(count -f 'id=prd-1 and not status=ready')" 1
+same "$(count -f 'id in (prd-1,prd-2) And Not (status=ready)')" 1; same "$(count -f 'id Not In (prd-1)' -f 'id~prd')" 1
+expect 2 taskstore prd list -f 'status in ()'; has "$err" "empty"; expect 2 taskstore prd list -f 'title=a and b'; has "$err" "double quotes"
+
+# The version of the folder's format is written again when it is gone.
+rm .taskstore/.version; expect 0 taskstore sync; [ -s .taskstore/.version ] || bad "sync left .version away"
+rm .taskstore/.version; expect 0 taskstore prd add --title x; [ -s .taskstore/.version ] || bad "a write left .version away"
+
 finish

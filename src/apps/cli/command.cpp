@@ -36,7 +36,7 @@ constexpr std::array kRm{
 constexpr std::array kList{
     Option{"status", 0, "S", "only records in this status"},
     Option{"filter", 'f', "F",
-           "FIELD=VALUE; also != < <= > >= ~ and 'FIELD in (A,B)'; AND, OR, ( )", true},
+           "FIELD=VALUE; also != < <= > >= ~ and 'FIELD in (A,B)'; AND, OR, NOT, ( )", true},
     Option{"any", 0, "", "filters are alternatives (OR) instead of all of them"},
     Option{"order", 0, "FIELD", "order by FIELD; -FIELD descends"},
     Option{"limit", 0, "N", "at most N records"},

@@ -115,19 +115,19 @@ Result<store::Place> Context::place() {
     return store::find_place(files, resolved(here));
 }
 
-Result<records::Plan*> Context::plan(bool make) {
+Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {
     if (x_plan) return x_plan.get();
     TASKSTORE_LET(const store::Place at, place());
     TASKSTORE_LET(const config::Config* const config, settings());
     if (!at.exists) {
         const bool named = call.has("store") || environment("TASKSTORE_DIR") != nullptr;
-        if (!make && named) {
+        if (make == Make::no && named) {
             return fail(Code::not_found, "there is no store at '" + at.folder + "'")
                 .with_hint(std::string("check the path that ") +
                            (call.has("store") ? "--store" : "TASKSTORE_DIR") +
                            " names; 'taskstore init' with it makes a store there");
         }
-        if (!make || (at.work_tree.empty() && !named)) {
+        if (make == Make::no || (at.work_tree.empty() && !named)) {
             return fail(Code::not_found,
                         "there is no store here: no .taskstore in this folder" +
                             std::string(at.work_tree.empty() ? " (and it is no git work tree)"
@@ -149,6 +149,7 @@ Result<records::Plan*> Context::plan(bool make) {
     options.folder = at.folder;
     options.replica_path = at.replica_path;
     options.actor = config->text("user.actor").empty() ? user_name() : config->text("user.actor");
+    options.take_in_on_open = take_in == TakeIn::on_open;
     options.ahead_ms_max = config->integer("ledger.ahead_ms_max");
     options.progress = [this](std::string_view what, std::int64_t done, std::int64_t total) {
         progress(what, done, total);

@@ -33,8 +33,10 @@ struct Context {
     Result<store::Place> place();
     /// Defaults, the device's file, the plan's file, the environment.
     Result<const config::Config*> settings();
-    /// Opens the plan. `make`: makes the store first where a git work tree has none.
-    Result<records::Plan*> plan(bool make = false);
+    enum class Make : std::uint8_t { no, where_missing };
+    enum class TakeIn : std::uint8_t { on_open, later };
+    /// Opens the plan. where_missing: makes the store first where a git work tree has none.
+    Result<records::Plan*> plan(Make make = Make::no, TakeIn take_in = TakeIn::on_open);
     /// Warnings gathered so far go to stderr.
     void flush_notes();
     /// One note on stderr, each text once; a line of JSON with --json: {"note":{"message":…}}.

@@ -37,10 +37,11 @@ Status run_init(Context& context) {
 
 Status run_sync(Context& context) {
     TASKSTORE_LET(const store::Place place, context.place());
-    TASKSTORE_LET(records::Plan* const plan, context.plan(true));
+    TASKSTORE_LET(records::Plan* const plan,
+                  context.plan(Context::Make::where_missing, Context::TakeIn::later));
     if (place.exists && context.files.info(os::join_path(place.folder, "lock"))) {
-        if (auto status = ledger::complete_gitignore(context.files, place.folder); !status)
-            context.warn("the store's .gitignore could not be completed: " +
+        if (auto status = ledger::complete_folder(context.files, place.folder); !status)
+            context.warn("the store's .gitignore or .version could not be completed: " +
                          status.error().message);
     }
     TASKSTORE_LET(const records::SyncReport report, plan->sync(context.call.has("rebuild")));
@@ -325,7 +326,7 @@ Status run_import(Context& context) {
     const std::string name =
         path == "-" ? "stdin" : store::name_in_plan(context.files, place, context.absolute(path));
     TASKSTORE_LET(const auto sections, store::read_checklist(text, name));
-    TASKSTORE_LET(records::Plan* const plan, context.plan(true));
+    TASKSTORE_LET(records::Plan* const plan, context.plan(Context::Make::where_missing));
     const auto quoted = [](std::string_view value) {
         std::string raw;
         append_json_string(raw, value);

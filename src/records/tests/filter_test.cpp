@@ -20,7 +20,7 @@ std::string shape(const Filter& filter) {
                      : filter.kind == Filter::Kind::all_of ? " & "
                                                            : " | ") +
                     shape(part);
-        return "(" + text + ")";
+        return (filter.kind == Filter::Kind::none_of ? "!(" : "(") + text + ")";
     }
     std::string text = filter.field + "#" + std::to_string(static_cast<int>(filter.op));
     for (const std::string& value : filter.values) text += " " + value;
@@ -39,16 +39,36 @@ TEST(Filters, GroupsAndListsAreRead) {
     EXPECT_EQ(parsed("a=1 AND (b=2 OR c=3)"), "(a#0 1 & (b#0 2 | c#0 3))");
     EXPECT_EQ(parsed("(a=1)AND(b=2)"), "(a#0 1 & b#0 2)");
     EXPECT_EQ(parsed("a in (x, 2,\"y,)\" , null)"), "a#7 \"x\" 2 \"y,)\" null");
-    EXPECT_EQ(parsed("a IN ()"), "a#7");
     EXPECT_EQ(parsed("a=f(x) OR b=2"), "(a#0 \"f(x)\" | b#0 2)");
     EXPECT_EQ(parsed("a=\"x AND y\" AND b!=null"), "(a#0 \"x AND y\" & b#1 null)");
     EXPECT_EQ(parsed("a=\"x\" y"), "a#0 \"\\\"x\\\" y\"");
     EXPECT_EQ(parsed("a=SAND AND b=ORb"), "(a#0 \"SAND\" & b#0 \"ORb\")");
-    EXPECT_EQ(parsed("a=x or y"), "a#0 \"x or y\"");
-    for (const char* bad : {"", "a", "=1", "a=1 AND", "(a=1", "a=1)", "a in (1", "in (1)", "a (1)",
-                            "a=1 AND OR b=2", "()"})
+    EXPECT_EQ(parsed("a=1 and (b=2 Or c=3)"), "(a#0 1 & (b#0 2 | c#0 3))");
+    EXPECT_EQ(parsed("a=\"x or y\""), "a#0 \"x or y\"");
+    EXPECT_NE(parsed("a=x or y").find("compares nothing"), std::string::npos);
+    for (const char* empty : {"a IN ()", "a in ( )", "a not in ()"})
+        EXPECT_NE(parsed(empty).find("the list of 'a' is empty"), std::string::npos) << empty;
+    for (const char* bad :
+         {"", "a", "=1", "a=1 AND", "(a=1", "a=1)", "a in (1", "in (1)", "a (1)", "a=1 AND OR b=2",
+          "a=1 and or b=2", "()", "not", "a=1 and not", "not not"})
         EXPECT_NE(parsed(bad).find("is no filter"), std::string::npos) << bad;
     EXPECT_NE(parsed(std::string(200, '(') + "a=1").find("too deep"), std::string::npos);
+}
+
+TEST(Filters, NotTakesWhatStandsAfterIt) {
+    EXPECT_EQ(parsed("NOT a=1"), "!(a#0 1)");
+    EXPECT_EQ(parsed("not a=1 and b=2"), "(!(a#0 1) & b#0 2)");
+    EXPECT_EQ(parsed("a=1 OR NOT (b=2 OR c=3)"), "(a#0 1 | !((b#0 2 | c#0 3)))");
+    EXPECT_EQ(parsed("(not(a=1))"), "!(a#0 1)");
+    EXPECT_EQ(parsed("not not a=1"), "!(!(a#0 1))");
+    EXPECT_EQ(parsed("a NOT IN (1,2)"), "!(a#7 1 2)");
+    // A member may have that name, and a value may hold the word.
+    EXPECT_EQ(parsed("not=1"), "not#0 1");
+    EXPECT_EQ(parsed("not >= 1"), "not#5 1");
+    EXPECT_EQ(parsed("a=not b"), "a#0 \"not b\"");
+    std::string deep;
+    for (int i = 0; i < 200; ++i) deep += "not ";
+    EXPECT_NE(parsed(deep + "a=1").find("too deep"), std::string::npos);
 }
 
 TEST(Filters, TheDeclaredTypeDecidesHowAValueIsRead) {
@@ -89,6 +109,14 @@ TEST(Filters, FindWhatTheySay) {
     EXPECT_EQ(ids("status in (draft) OR (status=active AND title~AND)"), "ac");
     EXPECT_EQ(ids("description in (null,none)"), "");
     EXPECT_EQ(ids("title in (\"x AND y\",1.10)"), "ac");
+    EXPECT_EQ(ids("not status=draft"), "bc");
+    EXPECT_EQ(ids("status not in (draft) and not title~AND"), "b");
+    // Of a comparison that a missing value makes neither true nor false, NOT is true.
+    ASSERT_TRUE(p->create("notes", {{"n", "1"}}, "n1"));
+    ASSERT_TRUE(p->create("notes", {}, "n2"));
+    EXPECT_EQ(*p->count({.collection = "notes", .filter = *parse_filter("not n>5")}), 2);
+    EXPECT_EQ(*p->count({.collection = "notes", .filter = *parse_filter("not (n=1)")}), 1);
+    EXPECT_EQ(*p->count({.collection = "notes", .filter = Filter::none_of({})}), 2);
 }
 
 TEST(Filters, NumbersBeyondADoubleArePlacedAndPaged) {

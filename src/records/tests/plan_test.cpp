@@ -774,5 +774,84 @@ TEST(Plan, ManyThreadsShareFlushesAndEachIsAnsweredAfterItsOwn) {
     EXPECT_EQ(*p->state_hash(), hash);
 }
 
+TEST(Plan, ARebuildReadsEveryFileOnce) {
+    auto disk = new_disk();
+    std::vector<Write> writes;
+    for (int i = 0; i < 50; ++i)
+        writes.push_back({.collection = "prds", .changes = prd("title " + std::to_string(i))});
+    ASSERT_TRUE(Process(*disk)->write(std::move(writes)));
+    {
+        auto file = disk->open("/p/prds.jsonl", os::OpenMode::read_write);
+        std::size_t written = 0;
+        ASSERT_TRUE((*file)->append("{\"id\":\"x\",\"title\":\"t\",\"updated_at\":1}\n", written));
+    }
+    const std::int64_t size = disk->info("/p/prds.jsonl")->identity.size;
+    FakeClock clock;
+    SeededRandom random(1);
+    sqlite::Driver driver(disk.get());
+    disk->reset_calls();
+    auto plan = Plan::open(*disk, driver, clock, random,
+                           {.folder = "/p",
+                            .replica_path = "/p/run/replica.json",
+                            .actor = "ann",
+                            .boot_id = "boot",
+                            .take_in_on_open = false});
+    ASSERT_TRUE(plan) << plan.error().message;
+    const auto report = (*plan)->sync(true);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->records, 51);
+    std::int64_t read = 0;
+    for (const os::CallRecord& call : disk->log()) {
+        if (call.call == os::Call::read && call.path == "/p/prds.jsonl")
+            read += std::min<std::int64_t>(static_cast<std::int64_t>(call.bytes),
+                                           std::max<std::int64_t>(0, size - call.offset));
+    }
+    EXPECT_GT(read, 0);
+    EXPECT_LE(read, size);
+}
+
+TEST(Plan, AVersionThatIsGoneIsWrittenAgain) {
+    auto disk = new_disk();
+    {
+        Process p(*disk);
+        ASSERT_TRUE(p->create("prds", prd("one")));
+    }
+    EXPECT_TRUE(disk->info("/p/.version"));
+    ASSERT_TRUE(disk->unlink("/p/.version"));
+    Process p(*disk);
+    ASSERT_TRUE(p->create("prds", prd("two")));
+    EXPECT_EQ(os::read_file(*disk, "/p/.version", 100)->front(), '1');
+}
+
+TEST(Plan, LongReadsTellOfThemselves) {
+    auto disk = new_disk();
+    FakeClock clock;
+    SeededRandom random(1);
+    sqlite::Driver driver(disk.get());
+    std::map<std::string, std::int64_t, std::less<>> totals;
+    auto plan =
+        Plan::open(*disk, driver, clock, random,
+                   {.folder = "/p",
+                    .replica_path = "/p/run/replica.json",
+                    .actor = "ann",
+                    .boot_id = "boot",
+                    .progress = [&](std::string_view what, std::int64_t done, std::int64_t total) {
+                        EXPECT_LE(done, total) << what;
+                        totals[std::string(what)] = total;
+                    }});
+    ASSERT_TRUE(plan) << plan.error().message;
+    std::vector<Write> writes;
+    for (int i = 0; i < 1500; ++i)
+        writes.push_back({.collection = "notes", .id = "n" + std::to_string(i)});
+    ASSERT_TRUE((*plan)->write(std::move(writes)));
+    for (int i = 0; i < 100; ++i)
+        ASSERT_TRUE((*plan)->update("notes", "n1", {{"i", std::to_string(i)}}));
+    totals.clear();
+    ASSERT_TRUE((*plan)->state_hash());
+    EXPECT_EQ(totals["hashing"], 1500);
+    ASSERT_TRUE((*plan)->history("notes", "n1"));
+    EXPECT_EQ(totals["folding versions"], 101);
+}
+
 }  // namespace
 }  // namespace taskstore::records

@@ -19,6 +19,9 @@ bool is_collection_name(std::string_view name);
 /// folder is not the plan stays out of git. Idempotent.
 Status complete_gitignore(os::FileSystem& files, const std::string& folder);
 
+/// That, and .version where there is none. Idempotent.
+Status complete_folder(os::FileSystem& files, const std::string& folder);
+
 struct Appended {
     std::int64_t offset = 0;  ///< Where the first new byte stands.
     os::FileIdentity before;  ///< As it was under the lock, before the first write.

@@ -21,6 +21,9 @@ struct PlanOptions {
     std::string boot_id = {};  ///< Of this boot of the machine; empty: os::boot_id().
     /// A stamp further ahead is kept to its record and reported.
     std::int64_t ahead_ms_max = std::int64_t{24} * 3'600'000;
+    /// False: open() leaves the files to the first call that needs them, such as a sync(), which
+    /// would read them again.
+    bool take_in_on_open = true;
     /// Called now and then by long work, in the thread that does it: what, done, of how many (bytes
     /// or records; 0: unknown).
     std::function<void(std::string_view what, std::int64_t done, std::int64_t total)> progress = {};
@@ -70,7 +73,7 @@ std::string_view to_text(Effect effect);
 struct Written {
     std::vector<Record>
         records;  ///< In the order of the writes; of a removal: the record as it was.
-    std::vector<Effect> effects;  ///< One per record.
+    std::vector<Effect> effects;     ///< One per record.
     std::vector<std::string> notes;  ///< Warnings: the cache stayed behind, a torn tail was mended.
 };
 
@@ -141,7 +144,7 @@ class Plan {
     virtual Result<SyncReport> sync(bool rebuild = false) = 0;
 
     /// An update that changes nothing writes nothing, and says so (Effect). The first write also
-    /// completes the folder's .gitignore.
+    /// completes the folder's .gitignore and .version.
     /// Durable (`flushed`) when it returns. exists, not_found, conflict, invalid: nothing was
     /// written. denied, failed, corrupt (a folder where store.db or the lock belongs): the folder
     /// cannot be written, and nothing was. outcome_unknown: all of it or nothing may be there after

@@ -18,7 +18,7 @@ enum class Op : std::uint8_t { eq, ne, lt, le, gt, ge, contains, in };
 /// compare with numbers, text with text; a missing member is null; `ne` is true for null unless the
 /// value is null.
 struct Filter {
-    enum class Kind : std::uint8_t { compare, all_of, any_of };
+    enum class Kind : std::uint8_t { compare, all_of, any_of, none_of };
     Kind kind = Kind::all_of;  ///< An all_of without parts holds for every record.
     std::string field;
     Op op = Op::eq;
@@ -28,10 +28,13 @@ struct Filter {
     static Filter compare(std::string field, Op op, std::string raw_value);
     static Filter all_of(std::vector<Filter> parts);
     static Filter any_of(std::vector<Filter> parts);
+    /// Holds where none of them does, whether a value is missing or differs.
+    static Filter none_of(std::vector<Filter> parts);
 };
 
 /// Filters as people write them: status=ready, review_passes>=2, title~word, status!=draft,
-/// status in (draft,ready); joined by AND and OR (AND binds tighter), grouped by ( ).
+/// status in (draft,ready), status not in (…); joined by AND and OR (AND binds tighter), turned by
+/// NOT (binds tightest), grouped by ( ). These words are taken in any case.
 /// A value ends at AND, OR, or a ')' that nothing in it opened; in double quotes, with JSON's
 /// escapes, it holds anything. Its type is that of the field (field_value). invalid, saying why.
 Result<Filter> parse_filter(std::string_view text, const Kind* kind = nullptr);
