@@ -63,11 +63,13 @@ Status complete_folder(os::FileSystem& files, const std::string& folder) {
     return os::replace_file(files, version, "1  # Current schema version\n");
 }
 
-LedgerFolder::LedgerFolder(os::FileSystem& files, std::string folder, const Clock& clock)
+LedgerFolder::LedgerFolder(os::FileSystem& files, std::string folder, const Clock& clock,
+                           os::LockWait wait)
     : x_files(files),
       x_folder(std::move(folder)),
       x_clock(clock),
-      x_lock(files, os::join_path(x_folder, "lock")) {}
+      x_lock(files, os::join_path(x_folder, "lock")),
+      x_lock_wait(std::move(wait)) {}
 
 std::string LedgerFolder::path_of(std::string_view collection) const {
     return os::join_path(x_folder, std::string(collection) + std::string(kSuffix));
@@ -168,7 +170,7 @@ Result<bool> LedgerFolder::append_once(std::string_view collection, std::string_
     if (appended.created) opened = x_files.open(path, os::OpenMode::create);
     if (!opened) return fail(std::move(opened).error());
     os::File& file = **opened;
-    TASKSTORE_TRY(file.lock_exclusive());
+    TASKSTORE_TRY(file.lock_within(x_lock_wait));
     TASKSTORE_LET(const os::FileInfo before, file.info());
     appended.before = before.identity;
     std::int64_t size = before.identity.size;

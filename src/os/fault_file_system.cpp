@@ -1,7 +1,9 @@
 #include <taskstore/base/check.hpp>
 #include <taskstore/os/fault_file_system.hpp>
 
+#include "deadline.hpp"
 #include "disk_model.hpp"
+#include "lock_text.hpp"
 #include "system_error.hpp"
 
 #include <algorithm>
@@ -323,7 +325,9 @@ class FaultFileSystem::OpenFile final : public File {
         });
     }
 
-    Status lock_exclusive() override {
+    Status lock_exclusive() override { return lock_within({}); }
+
+    Status lock_within(const LockWait& wait) override {
         CallRecord record{.call = Call::lock, .path = x_path};
         x_disk->run_hook(record);
         std::unique_lock guard(x_disk->mutex);
@@ -331,10 +335,22 @@ class FaultFileSystem::OpenFile final : public File {
         const Verdict verdict = x_disk->admit(record, false);
         int error = verdict.error;
         if (verdict.works) {
-            x_disk->unlocked.wait(guard, [&] {
+            const auto is_free = [&] {
                 return x_disk->dead(x_boot) || x_node->lock_owner == nullptr ||
                        x_node->lock_owner == this;
-            });
+            };
+            const Deadline limit(wait.limit_ms);
+            const auto wait_ms = [&](std::int64_t most) {
+                return x_disk->unlocked.wait_for(guard, limit.at_most(most), is_free);
+            };
+            bool free = wait_ms(wait.tell_after_ms);
+            if (!free && wait.tell) {
+                guard.unlock();
+                if (!limit.passed()) wait.tell("waiting for '" + x_path + "'");
+                guard.lock();
+            }
+            while (!free && !limit.passed()) free = wait_ms(1'000);
+            if (!free) return lock_timed_out(x_path, *wait.limit_ms, "another file holds it");
             if (x_disk->dead(x_boot)) return failure(Call::lock, EIO);
             x_node->lock_owner = this;
         }

@@ -1,6 +1,7 @@
 #include <taskstore/os/lock.hpp>
 
 #include "deadline.hpp"
+#include "lock_text.hpp"
 
 #include <sys/sysmacros.h>
 
@@ -17,6 +18,8 @@ namespace {
 constexpr std::chrono::microseconds kPauseMin{200};
 constexpr std::chrono::microseconds kPauseMax{5'000};
 
+}  // namespace
+
 std::string holder_text(const FileIdentity& file) {
     const auto pid = lock_holder(file);
     if (!pid) return "another process holds it";
@@ -29,13 +32,11 @@ std::string holder_text(const FileIdentity& file) {
     return text + " holds it";
 }
 
-Failure timed_out(const std::string& path, std::int64_t timeout_ms, const std::string& holder) {
-    return fail(Code::timed_out, "cannot lock '" + path + "' within " + std::to_string(timeout_ms) +
-                                     " ms: " + holder)
+Failure lock_timed_out(const std::string& path, std::int64_t limit_ms, const std::string& holder) {
+    return fail(Code::timed_out,
+                "cannot lock '" + path + "' within " + std::to_string(limit_ms) + " ms: " + holder)
         .with_hint("try again when it has finished; the lock ends with the process that holds it");
 }
-
-}  // namespace
 
 std::optional<std::int64_t> lock_holder(const FileIdentity& file) {
     SystemFileSystem system;
@@ -81,38 +82,36 @@ void FileLock::leave() {
     x_left.notify_one();
 }
 
-Result<FileLock::Guard> FileLock::acquire_until(std::optional<std::int64_t> timeout_ms) {
-    const Deadline deadline(timeout_ms);
+Result<FileLock::Guard> FileLock::acquire_until(const LockWait& wait, bool polls) {
+    const Deadline deadline(wait.limit_ms);
     {
         std::unique_lock guard(x_mutex);
         const auto is_free = [&] { return !x_held; };
         if (!deadline.end()) {
             x_left.wait(guard, is_free);
         } else if (!x_left.wait_until(guard, *deadline.end(), is_free)) {
-            return timed_out(x_path, *timeout_ms, "another thread of this process has it");
+            return lock_timed_out(x_path, *wait.limit_ms, "another thread of this process has it");
         }
         x_held = true;
     }
-    std::optional<std::int64_t> left_ms;
-    if (deadline.end()) left_ms = deadline.poll_ms();
-    auto file = lock_file(left_ms);
+    LockWait left = wait;
+    if (deadline.end()) left.limit_ms = deadline.poll_ms();
+    auto file = lock_file(left, polls);
     if (!file) {
         leave();
-        Error error = std::move(file).error();
-        if (error.code == Code::timed_out) {
-            return timed_out(x_path, *timeout_ms, error.message);
-        }
-        return fail(std::move(error));
+        return fail(std::move(file).error());
     }
     return Guard(*this, std::move(*file));
 }
 
-Result<std::unique_ptr<File>> FileLock::lock_file(std::optional<std::int64_t> timeout_ms) {
-    const Deadline deadline(timeout_ms);
+Result<std::unique_ptr<File>> FileLock::lock_file(const LockWait& wait, bool polls) {
+    const Deadline deadline(wait.limit_ms);
     for (;;) {
         TASKSTORE_LET(auto file, x_files.open(x_path, OpenMode::create));
-        if (!deadline.end()) {
-            TASKSTORE_TRY(file->lock_exclusive());
+        if (!polls) {
+            LockWait left = wait;
+            if (deadline.end()) left.limit_ms = deadline.poll_ms();
+            TASKSTORE_TRY(file->lock_within(left));
         } else {
             auto pause = kPauseMin;
             for (;;) {
@@ -120,7 +119,7 @@ Result<std::unique_ptr<File>> FileLock::lock_file(std::optional<std::int64_t> ti
                 if (locked) break;
                 if (deadline.passed()) {
                     TASKSTORE_LET(const FileInfo held, file->info());
-                    return fail(Code::timed_out, holder_text(held.identity));
+                    return lock_timed_out(x_path, *wait.limit_ms, holder_text(held.identity));
                 }
                 std::this_thread::sleep_for(
                     std::min<std::chrono::nanoseconds>(pause, deadline.at_most(1000)));

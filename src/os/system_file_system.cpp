@@ -1,5 +1,7 @@
 #include <taskstore/os/file_system.hpp>
 
+#include "deadline.hpp"
+#include "lock_text.hpp"
 #include "system_error.hpp"
 
 #include <fcntl.h>
@@ -11,16 +13,23 @@
 #include <unistd.h>
 
 #include <dirent.h>
+#include <csignal>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 namespace taskstore::os {
 namespace {
 
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+constexpr std::chrono::milliseconds kMillisecond{1};
 
 /// Repeats a system call that a signal interrupted.
 template <typename Call>
@@ -105,6 +114,65 @@ int info_of(int fd, const char* path, FileInfo& out, bool follow = true) {
     out.owner = status.stx_uid;
     return 0;
 }
+
+/// flock(2) knows no time limit, and whoever asks again and again has no place in its queue: a
+/// thread of its own waits there, on the same open file. When its caller has given up, it lets go
+/// at once.
+class QueuedLock {
+  public:
+    /// Takes `fd` over. Throws std::system_error where there can be no thread.
+    explicit QueuedLock(Descriptor fd) : x_turn(std::make_shared<Turn>(std::move(fd))) {
+        // Signals are for the threads of the program.
+        sigset_t all;
+        sigset_t before;
+        ::sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before);
+        const auto restore = [&] { ::pthread_sigmask(SIG_SETMASK, &before, nullptr); };
+        try {
+            std::thread([turn = x_turn] { turn->wait_for_it(); }).detach();
+        } catch (...) {
+            restore();
+            throw;
+        }
+        restore();
+    }
+    ~QueuedLock() {
+        const std::lock_guard guard(x_turn->mutex);
+        x_turn->abandoned = true;
+    }
+    QueuedLock(const QueuedLock&) = delete;
+    QueuedLock& operator=(const QueuedLock&) = delete;
+
+    /// errno, or 0: locked. Nothing: not yet, after `deadline`.
+    std::optional<int> wait(const Deadline& deadline) {
+        std::unique_lock guard(x_turn->mutex);
+        const auto came = [&] { return x_turn->error.has_value(); };
+        if (!deadline.end())
+            x_turn->came.wait(guard, came);
+        else
+            x_turn->came.wait_until(guard, *deadline.end(), came);
+        return x_turn->error;
+    }
+
+  private:
+    struct Turn {
+        explicit Turn(Descriptor own) : fd(std::move(own)) {}
+        void wait_for_it() {
+            const int failed = uninterrupted([&] { return ::flock(fd.get(), LOCK_EX); });
+            const int number = failed == 0 ? 0 : errno;
+            const std::lock_guard guard(mutex);
+            if (abandoned && number == 0) uninterrupted([&] { return ::flock(fd.get(), LOCK_UN); });
+            error = number;
+            came.notify_all();
+        }
+        Descriptor fd;
+        std::mutex mutex;
+        std::condition_variable came;
+        std::optional<int> error;
+        bool abandoned = false;
+    };
+    std::shared_ptr<Turn> x_turn;
+};
 
 class SystemFile final : public File {
   public:
@@ -202,6 +270,34 @@ class SystemFile final : public File {
             return system_failure("lock", x_path, errno);
         }
         return ok();
+    }
+
+    Status lock_within(const LockWait& wait) override {
+        if (!wait.limit_ms && !wait.tell) return lock_exclusive();
+        const Deadline limit(wait.limit_ms);
+        const auto holder = [&] {
+            const auto held = info();
+            return held ? holder_text(held->identity) : std::string("another process holds it");
+        };
+        TASKSTORE_LET(const bool locked, try_lock_exclusive());
+        if (locked) return ok();
+        if (limit.passed()) return lock_timed_out(x_path, *wait.limit_ms, holder());
+        Descriptor own(::fcntl(x_fd.get(), F_DUPFD_CLOEXEC, 0));
+        if (own.get() < 0) return system_failure("lock", x_path, errno);
+        try {
+            QueuedLock queued(std::move(own));
+            const std::int64_t first_ms = limit.at_most(wait.tell_after_ms) / kMillisecond;
+            auto error = queued.wait(Deadline(first_ms));
+            if (!error) {
+                if (wait.tell && !limit.passed())
+                    wait.tell("waiting for '" + x_path + "': " + holder());
+                error = queued.wait(limit);
+            }
+            if (!error) return lock_timed_out(x_path, *wait.limit_ms, holder());
+            return *error == 0 ? ok() : Status(system_failure("lock", x_path, *error));
+        } catch (const std::system_error& error) {
+            return system_failure("lock", x_path, error.code().value());
+        }
     }
 
     Result<bool> try_lock_exclusive() override {

@@ -111,7 +111,7 @@ Status PlanImpl::settle_markers_locked(bool* rewritten) {
         const std::string path = x_ledger.path_of(collection);
         TASKSTORE_LET(auto file, x_files.open(path, os::OpenMode::read));
         // Until the new file has its name: who appends to the old one then finds it gone.
-        TASKSTORE_TRY(file->lock_exclusive());
+        TASKSTORE_TRY(file->lock_within(x_ledger.lock_wait()));
         TASKSTORE_LET(const os::FileInfo info, file->info());
         std::string text(static_cast<std::size_t>(info.identity.size), '\0');
         TASKSTORE_LET(const std::size_t got, file->read_at(0, text.data(), text.size()));

@@ -56,7 +56,8 @@ PlanImpl::PlanImpl(os::FileSystem& files, sql::Driver& driver, const Clock& cloc
       x_clock(clock),
       x_options(std::move(options)),
       x_cache_path(os::join_path(x_options.folder, "store.db")),
-      x_ledger(files, x_options.folder, clock),
+      x_ledger(files, x_options.folder, clock,
+               {.limit_ms = x_options.lock_wait_ms_max, .tell = x_options.waiting}),
       x_ids(clock, random) {
     // Minted ids and stamps share the random source of the caller.
     auto replica =
@@ -440,7 +441,7 @@ void PlanImpl::take_cache_away() {
 Result<SyncReport> PlanImpl::sync(bool rebuild) {
     const std::lock_guard db(x_db_mutex);
     {
-        auto guard = x_ledger.lock().acquire();
+        auto guard = x_ledger.lock().acquire(x_ledger.lock_wait());
         Status status = !guard    ? Status(fail(guard.error()))
                         : rebuild ? rebuild_locked()
                                   : bring_up_locked(cached_state());
@@ -459,7 +460,8 @@ Result<SyncReport> PlanImpl::sync(bool rebuild) {
                 settled = settle();
             }
             TASKSTORE_TRY(settled);
-        } else if (rebuild || !may_fold_in_memory(status.error())) {
+        } else if (rebuild || !may_fold_in_memory(status.error()) ||
+                   (!guard && status.error().code == Code::timed_out)) {
             return fail(cannot_write(status.error()));
         } else if (guard || x_in_memory) {
             TASKSTORE_TRY(fold_in_memory(status.error()));

@@ -236,7 +236,7 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
         for (Ticket* ticket : tickets) ticket->result = fail(error);
     };
     const std::lock_guard db(x_db_mutex);
-    auto guard = x_ledger.lock().acquire();
+    auto guard = x_ledger.lock().acquire(x_ledger.lock_wait());
     if (!guard) return fail_all(cannot_write(guard.error()));
     Group group;
     if (auto status = prepare_all(group, tickets); !status)

@@ -101,4 +101,27 @@ expect 2 taskstore prd list -f 'status in ()'; has "$err" "empty"; expect 2 task
 rm .taskstore/.version; expect 0 taskstore sync; [ -s .taskstore/.version ] || bad "sync left .version away"
 rm .taskstore/.version; expect 0 taskstore prd add --title x; [ -s .taskstore/.version ] || bad "a write left .version away"
 
+# A lock that another program holds: said after a second, and not for ever.
+hold() { python3 -c '
+import fcntl, sys
+f = open(sys.argv[1], "a"); fcntl.flock(f, fcntl.LOCK_EX); sys.stdin.read()' "$1"; }
+export TASKSTORE_CONFIG_LEDGER__LOCK_WAIT_MS_MAX=1500
+for file in lock prds.jsonl; do
+  exec {holder}> >(hold ".taskstore/$file")
+  while flock -n ".taskstore/$file" true; do :; done
+  expect 5 taskstore prd add --title late; has "$err" "waiting for '$PWD/.taskstore/$file'"; has "$err" "within"; has "$err" "holds it"
+  expect 5 taskstore prd add --title late --json; same "$out" ""; has "$err" '{"note":{"message":"waiting'; has "$err" '"code":"timed_out"'; has "$err" '"hint":"try again'
+  expect 5 taskstore prd add --title late --quiet; lacks "$err" "waiting"
+  expect 0 taskstore list-prds; lacks "$out" "late"
+  [ $file != lock ] || { expect 5 taskstore sync; has "$err" "holds it"; }
+  # It goes on as soon as it can.
+  : > "$scratch/waiting"
+  TASKSTORE_CONFIG_LEDGER__LOCK_WAIT_MS_MAX=60000 "$TASKSTORE" prd add --title "after $file" >/dev/null 2>"$scratch/waiting" {holder}>&- &
+  writer=$!
+  until grep -q waiting "$scratch/waiting"; do :; done
+  exec {holder}>&-
+  wait "$writer" || bad "the writer that waited for $file failed"
+  expect 0 taskstore list-prds; has "$out" "after $file"
+done
+
 finish

@@ -151,6 +151,8 @@ Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {
     options.actor = config->text("user.actor").empty() ? user_name() : config->text("user.actor");
     options.take_in_on_open = take_in == TakeIn::on_open;
     options.ahead_ms_max = config->integer("ledger.ahead_ms_max");
+    options.lock_wait_ms_max = config->integer("ledger.lock_wait_ms_max");
+    options.waiting = [this](const std::string& what) { warn(what); };
     options.progress = [this](std::string_view what, std::int64_t done, std::int64_t total) {
         progress(what, done, total);
     };

@@ -44,6 +44,45 @@ TEST(FileLock, ExcludesThreadsOfOneLockAndOtherLocks) {
     EXPECT_EQ(rounds, 100);
 }
 
+TEST(FileLock, KeepsItsPlaceWhileItTellsThatItWaits) {
+    const TestFolder folder;
+    SystemFileSystem files;
+    FileLock first(files, folder / "lock");
+    FileLock second(files, folder / "lock");
+    std::optional<FileLock::Guard> held(*first.acquire());
+    std::vector<std::string> told;
+    const auto got = second.acquire(
+        {.limit_ms = 60'000, .tell_after_ms = 1, .tell = [&](const std::string& what) {
+             told.push_back(what);
+             held.reset();
+         }});
+    ASSERT_TRUE(got) << got.error().message;
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_THAT(told[0], HasSubstr("waiting for '" + (folder / "lock") + "'"));
+    // Who waits in vain lets go of its place: the next one is not kept out by it.
+    FileLock third(files, folder / "lock");
+    for (int i = 0; i < 3; ++i) {
+        const auto refused = third.acquire({.limit_ms = 5, .tell_after_ms = 1});
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, Code::timed_out);
+        EXPECT_THAT(refused.error().message, HasSubstr("within"));
+    }
+}
+
+TEST(FileLock, AnAbandonedPlaceInTheQueueKeepsNobodyOut) {
+    const TestFolder folder;
+    SystemFileSystem files;
+    FileLock first(files, folder / "lock");
+    FileLock second(files, folder / "lock");
+    {
+        const auto held = first.acquire();
+        ASSERT_TRUE(held);
+        ASSERT_FALSE(second.acquire({.limit_ms = 5}));
+    }
+    EXPECT_TRUE(second.acquire({.limit_ms = 60'000}));
+    EXPECT_TRUE(first.acquire());
+}
+
 TEST(FileLock, GivesUpAtTheDeadlineAndNamesTheHolder) {
     const TestFolder folder;
     SystemFileSystem files;

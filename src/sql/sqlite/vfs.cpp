@@ -51,6 +51,7 @@ class MemoryFile final : public os::File {
     }
     Status set_mtime_ns(std::int64_t /*mtime_ns*/) override { return ok(); }
     Status lock_exclusive() override { return ok(); }
+    Status lock_within(const os::LockWait&) override { return ok(); }
     Result<bool> try_lock_exclusive() override { return true; }
     void unlock() override {}
 

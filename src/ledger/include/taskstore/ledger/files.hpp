@@ -39,13 +39,16 @@ struct Appended {
 /// Appends to and lists the JSONL files of one folder. Thread-safe only under lock().
 class LedgerFolder {
   public:
-    LedgerFolder(os::FileSystem& files, std::string folder, const Clock& clock);
+    /// `wait`: for a lock that others hold, of the folder or of one of its files; each time anew.
+    LedgerFolder(os::FileSystem& files, std::string folder, const Clock& clock,
+                 os::LockWait wait = {});
 
     os::FileSystem& files() { return x_files; }
     const std::string& folder() const { return x_folder; }
     std::string path_of(std::string_view collection) const;
     /// The lock that every writer of the folder and of its cache holds (`lock`, ignored by git).
     os::FileLock& lock() { return x_lock; }
+    const os::LockWait& lock_wait() const { return x_lock_wait; }
     /// Collections that have a file, sorted. A folder, a symbolic link (it could lead out of the
     /// work tree) or another thing named X.jsonl is not one (see strangers()).
     Result<std::vector<std::string>> collections();
@@ -54,10 +57,11 @@ class LedgerFolder {
 
     /// Appends whole lines (each ended by LF) with one write and one fdatasync. Hold lock().
     /// Durable when it returns. A tail without LF that is not a whole record (a crash; it was never
-    /// acknowledged) is first saved to run/torn/ and cut; a whole one gets its LF. failed, denied:
-    /// nothing of `lines` is in the file. outcome_unknown: the flush failed; the next append reads
-    /// the tail again and writes and flushes it with its own lines. A file that somebody put in
-    /// place of the one that was written gets the lines too.
+    /// acknowledged) is first saved to run/torn/ and cut; a whole one gets its LF. failed, denied,
+    /// timed_out (another program holds the file's own flock): nothing of `lines` is in the file.
+    /// outcome_unknown: the flush failed; the next append reads the tail again and writes and
+    /// flushes it with its own lines. A file that somebody put in place of the one that was written
+    /// gets the lines too.
     Result<Appended> append(std::string_view collection, std::string_view lines);
 
   private:
@@ -77,6 +81,7 @@ class LedgerFolder {
     std::string x_folder;
     const Clock& x_clock;
     os::FileLock x_lock;
+    os::LockWait x_lock_wait;
     std::map<std::string, Unflushed> x_unflushed;  ///< By collection.
 };
 

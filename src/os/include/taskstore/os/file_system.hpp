@@ -8,10 +8,10 @@
 #include <taskstore/base/result.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace taskstore::os {
@@ -44,6 +44,15 @@ enum class OpenMode : std::uint8_t {
     create_new,  ///< read and write; `exists` if it is there
 };
 
+/// How long a lock is waited for, and who hears of it.
+struct LockWait {
+    std::optional<std::int64_t> limit_ms = {};  ///< Nothing: as long as it takes; 0: one attempt.
+    std::int64_t tell_after_ms = 1'000;
+    /// Called once, in the thread that waits, when it has waited so long: for which file, and for
+    /// which process where the system tells.
+    std::function<void(const std::string& what)> tell = {};
+};
+
 /// An open file. Positional, so one handle may be read by several threads; writes are the caller's
 /// to order. Errors: not_found, denied (EACCES, EPERM, EROFS), exists, failed (EIO, ENOSPC and the
 /// rest); `native` is errno.
@@ -67,6 +76,10 @@ class File {
     /// Advisory whole-file lock (flock: queued by the kernel, freed when the holder dies). Shared
     /// by nobody.
     virtual Status lock_exclusive() = 0;
+    /// The same, in the same queue, within a limit. timed_out: somebody else held it all the time;
+    /// the message names the process where the system tells. Close the file then: a thread stays in
+    /// its place in the queue until its turn comes, and lets go at once.
+    virtual Status lock_within(const LockWait& wait) = 0;
     /// False when somebody else holds it.
     virtual Result<bool> try_lock_exclusive() = 0;
     virtual void unlock() = 0;

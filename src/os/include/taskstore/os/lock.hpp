@@ -42,16 +42,20 @@ class FileLock {
 
     /// Waits as long as it takes (holders keep it for milliseconds; a rebuild for seconds). Makes
     /// the file when absent. Not recursive: a thread that already holds it waits for ever.
-    Result<Guard> acquire() { return acquire_until(std::nullopt); }
+    Result<Guard> acquire() { return acquire_until({}, false); }
+    /// The same within a limit, without losing the place in the queue. timed_out as below.
+    Result<Guard> acquire(const LockWait& wait) { return acquire_until(wait, false); }
     /// timed_out: somebody else held it all the time; the message names the process where the
     /// system tells. 0 ms: one attempt. Among processes this asks again every 5 ms or less, so
     /// those that queue in acquire() go first.
-    Result<Guard> acquire_within(std::int64_t timeout_ms) { return acquire_until(timeout_ms); }
+    Result<Guard> acquire_within(std::int64_t timeout_ms) {
+        return acquire_until({.limit_ms = timeout_ms}, true);
+    }
     const std::string& path() const { return x_path; }
 
   private:
-    Result<Guard> acquire_until(std::optional<std::int64_t> timeout_ms);
-    Result<std::unique_ptr<File>> lock_file(std::optional<std::int64_t> timeout_ms);
+    Result<Guard> acquire_until(const LockWait& wait, bool polls);
+    Result<std::unique_ptr<File>> lock_file(const LockWait& wait, bool polls);
     void leave();
 
     FileSystem& x_files;

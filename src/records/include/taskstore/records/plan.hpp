@@ -24,6 +24,12 @@ struct PlanOptions {
     /// False: open() leaves the files to the first call that needs them, such as a sync(), which
     /// would read them again.
     bool take_in_on_open = true;
+    /// How long a write or a sync() waits for a lock that another process holds, each time: the
+    /// folder's, or a flock on one of its files (ms). Reads wait for none.
+    std::int64_t lock_wait_ms_max = 30'000;
+    /// Called once, in the thread that waits, when such a wait takes over a second: for what, and
+    /// for whom where the system tells.
+    std::function<void(const std::string& what)> waiting = {};
     /// Called now and then by long work, in the thread that does it: what, done, of how many (bytes
     /// or records; 0: unknown).
     std::function<void(std::string_view what, std::int64_t done, std::int64_t total)> progress = {};
@@ -140,15 +146,17 @@ class Plan {
     virtual ~Plan() = default;
 
     /// Brings the cache up to date with the files. `rebuild`: from nothing. The report covers all
-    /// that was taken in since the last call, by opening and reading too.
+    /// that was taken in since the last call, by opening and reading too. timed_out: another
+    /// process held a lock all the time; nothing was changed.
     virtual Result<SyncReport> sync(bool rebuild = false) = 0;
 
     /// An update that changes nothing writes nothing, and says so (Effect). The first write also
     /// completes the folder's .gitignore and .version.
     /// Durable (`flushed`) when it returns. exists, not_found, conflict, invalid: nothing was
-    /// written. denied, failed, corrupt (a folder where store.db or the lock belongs): the folder
-    /// cannot be written, and nothing was. outcome_unknown: all of it or nothing may be there after
-    /// the next sync.
+    /// written. timed_out: a lock was not to be had (PlanOptions::lock_wait_ms_max), and nothing
+    /// was written. denied, failed, corrupt (a folder where store.db or the lock belongs): the
+    /// folder cannot be written, and nothing was. outcome_unknown: all of it or nothing may be
+    /// there after the next sync.
     virtual Result<Written> write(std::vector<Write> writes) = 0;
 
     virtual Result<Record> get(std::string_view collection, std::string_view id) = 0;
