@@ -237,6 +237,26 @@ TEST_P(FileSystemContract, FlushesSucceed) {
     EXPECT_CODE(x_files.sync_directory(at("none")), Code::not_found);
 }
 
+TEST_P(FileSystemContract, AWaitForALockTellsAndEndsInTime) {
+    auto first = make("lock");
+    auto second = make("lock");
+    auto third = make("lock");
+    ASSERT_TRUE(first->lock_within({.limit_ms = 0}));
+    int told = 0;
+    const auto tell = [&](const std::string& what) {
+        EXPECT_NE(what.find(at("lock")), std::string::npos) << what;
+        ++told;
+    };
+    EXPECT_CODE(second->lock_within({.limit_ms = 0, .tell = tell}), Code::timed_out);
+    EXPECT_EQ(told, 0);
+    EXPECT_CODE(second->lock_within({.limit_ms = 20, .tell_after_ms = 1, .tell = tell}),
+                Code::timed_out);
+    EXPECT_EQ(told, 1);
+    second.reset();
+    const auto let_go = [&](const std::string&) { first->unlock(); };
+    EXPECT_TRUE(third->lock_within({.limit_ms = 60'000, .tell_after_ms = 1, .tell = let_go}));
+}
+
 TEST_P(FileSystemContract, ALockExcludesOtherHandlesUntilItsOwnCloses) {
     auto first = make("lock");
     auto second = make("lock");
