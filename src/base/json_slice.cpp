@@ -39,19 +39,27 @@ class Validator {
 
 }  // namespace
 
-bool is_valid_json(std::string_view text) {
+namespace {
+
+/// One for each thread: its buffers cost more than most texts take to check.
+bool passes_fast_check(std::string_view text) {
     thread_local Validator validator;
+    return validator.valid(text);
+}
+
+}  // namespace
+
+bool is_valid_json(std::string_view text) {
     // simdjson refuses integers beyond 64 bits and numbers beyond double; they are JSON all the
     // same, and the ledger keeps their spelling. The slow check decides about what the fast one
     // refuses.
-    return validator.valid(text) || !find_json_damage(text);
+    return passes_fast_check(text) || !find_json_damage(text);
 }
 
 struct JsonSlicer::State {
     std::vector<JsonMember> members;
     std::deque<std::string> unescaped;
     JsonDamage damage;
-    Validator validator;
 };
 
 JsonSlicer::JsonSlicer() : x_state(std::make_unique<State>()) {}
@@ -73,7 +81,7 @@ Result<const std::vector<JsonMember>*> JsonSlicer::slice(std::string_view text) 
                                        state.damage.reason);
     };
     const std::size_t start = skip_space(text, 0);
-    if (!state.validator.valid(text)) {
+    if (!passes_fast_check(text)) {
         if (auto damage = find_json_damage(text)) return damaged(std::move(*damage));
     }
     if (text[start] != '{') return damaged({start, "not a JSON object"});
@@ -134,10 +142,10 @@ Result<std::string> unescape_json(std::string_view raw) {
     std::string text;
     text.reserve(raw.size() - 2);
     for (std::size_t i = 1; i + 1 < raw.size(); ++i) {
-        if (raw[i] != '\\') {
-            text += raw[i];
-            continue;
-        }
+        const std::size_t plain = std::min(raw.find('\\', i), raw.size() - 1);
+        text += raw.substr(i, plain - i);
+        i = plain;
+        if (i + 1 == raw.size()) break;
         switch (raw[++i]) {
             case 'b':
                 text += '\b';

@@ -6,6 +6,8 @@
 namespace taskstore::ledger {
 namespace {
 
+constexpr std::size_t kUsualLineBytes = 512;
+
 struct Stamped {
     std::string name;
     Stamp stamp;
@@ -96,9 +98,11 @@ std::string encode_edit(const Shape& shape, const State& state, const std::vecto
     const bool creates = !state.live();
     const std::uint32_t life = state.life == 0 ? 1 : state.deleted ? state.life + 1 : state.life;
     std::string text;
+    text.reserve(kUsualLineBytes);
     JsonWriter writer(text);
     writer.begin_object();
     std::vector<Stamped> stamped;
+    stamped.reserve(state.members.size() + state.removed.size() + changes.size());
     const auto change_of = [&](const std::string& name) -> const Change* {
         const auto found = std::ranges::find(changes, name, &Change::name);
         return found == changes.end() ? nullptr : &*found;
@@ -182,6 +186,7 @@ std::pair<std::string_view, std::string_view> split_line(std::string_view text) 
 std::string encode_tombstone(const Shape& shape, const State& state, const Stamp& at,
                              const EditOptions& options) {
     std::string text;
+    text.reserve(kUsualLineBytes);
     JsonWriter writer(text);
     writer.begin_object().key(shape.id_member).string(state.id).key("deleted").boolean(true);
     writer.key("updated_at").integer(at.ms);

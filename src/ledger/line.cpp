@@ -80,6 +80,7 @@ Result<Line> LineDecoder::decode(std::string_view text) {
     line.id = *unescape_json(raw_key);
     if (line.id.empty()) return damaged(offset_of(raw_key), "'" + x_shape.id_member + "' is empty");
 
+    line.members.reserve(members.size());
     std::string_view raw_stamps;
     bool only_tombstone_members = true;
     for (const JsonMember& member : members) {

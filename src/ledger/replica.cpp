@@ -1,6 +1,7 @@
 #include <taskstore/base/json.hpp>
 #include <taskstore/ledger/replica.hpp>
 
+#include <algorithm>
 #include <limits>
 
 namespace taskstore::ledger {
@@ -43,11 +44,14 @@ void Replica::catch_up() {
         if (!opened) return;
         x_file = std::move(*opened);
     }
-    std::string saved(2 * kBytes, '\0');
-    const auto got = x_file->read_at(0, saved.data(), saved.size());
+    std::string saved(std::max(x_saved.size(), 2 * kBytes), '\0');
+    const std::size_t wanted = x_saved.empty() ? saved.size() : x_saved.size();
+    auto got = x_file->read_at(0, saved.data(), wanted);
+    if (!got) return;
+    if (*got == x_saved.size() && saved.starts_with(x_saved)) return;
+    if (wanted < saved.size()) got = x_file->read_at(0, saved.data(), saved.size());
     if (!got) return;
     saved.resize(*got);
-    if (saved == x_saved) return;
     x_saved = saved;
     const auto json = Json::parse(saved);
     if (!json || !is_ours(*json) || json->get("replica").as_string() != id()) return;

@@ -348,10 +348,9 @@ Result<std::int64_t> Cache::add_batch(const std::string& name, std::int64_t coun
 
 Result<FileRow> Cache::file_row(std::string_view collection) {
     FileRow file;
-    TASKSTORE_LET(
-        auto rows,
-        x_db.prepare("SELECT file,device,inode,btime,size,mtime,ctime,racy,live,hashed FROM "
-                     "taskstore_files WHERE collection=?1"));
+    TASKSTORE_LET(auto rows,
+                  x_db.prepare("SELECT file,device,inode,btime,size,mtime,ctime,racy,hashed FROM "
+                               "taskstore_files WHERE collection=?1"));
     TASKSTORE_TRY(rows->bind(1, collection));
     TASKSTORE_LET(const bool row, rows->step());
     if (!row) return file;
@@ -363,8 +362,7 @@ Result<FileRow> Cache::file_row(std::string_view collection) {
                      rows->column_int64(5),
                      rows->column_int64(6)};
     file.racy = rows->column_int64(7) != 0;
-    file.live = rows->column_int64(8);
-    file.hashed = rows->column_int64(9);
+    file.hashed = rows->column_int64(8);
     return file;
 }
 
@@ -392,7 +390,9 @@ Status Cache::save_file(std::string_view collection, const FileRow& row) {
         auto insert,
         x_db.prepare("INSERT INTO taskstore_files VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?11,?10)"
                      " ON CONFLICT(file) DO UPDATE SET device=?3, inode=?4, btime=?5,"
-                     " size=?6, mtime=?7, ctime=?8, racy=?9, hashed=?10"));
+                     " size=?6, mtime=?7, ctime=?8, racy=?9, hashed=?10, live=live+?11"));
+    const auto change = x_live.find(collection);
+    const std::int64_t live = change == x_live.end() ? 0 : change->second;
     TASKSTORE_TRY(insert->bind(1, row.number));
     TASKSTORE_TRY(insert->bind(2, collection));
     TASKSTORE_TRY(insert->bind(3, static_cast<std::int64_t>(row.identity.device)));
@@ -403,8 +403,10 @@ Status Cache::save_file(std::string_view collection, const FileRow& row) {
     TASKSTORE_TRY(insert->bind(8, row.identity.ctime_ns));
     TASKSTORE_TRY(insert->bind(9, std::int64_t{row.racy ? 1 : 0}));
     TASKSTORE_TRY(insert->bind(10, row.hashed));
-    TASKSTORE_TRY(insert->bind(11, row.live));
-    return insert->run();
+    TASKSTORE_TRY(insert->bind(11, live));
+    TASKSTORE_TRY(insert->run());
+    if (change != x_live.end()) x_live.erase(change);
+    return ok();
 }
 
 }  // namespace taskstore::records

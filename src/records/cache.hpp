@@ -34,7 +34,6 @@ std::string schema_version();
 struct FileRow {
     std::int64_t number = 0;
     os::FileIdentity identity;
-    std::int64_t live = 0;    ///< Live records.
     std::int64_t hashed = 0;  ///< Bytes that its chunks cover.
     bool racy = true;  ///< Seen so soon after its last change that another one might look the same.
 };
@@ -81,6 +80,7 @@ class Cache {
     Result<std::int64_t> next_rid();
     void forget_rids() { x_next_rid = -1; }
     Result<FileRow> file_row(std::string_view collection);
+    /// With what puts and erases have changed in the number of its live records.
     Status save_file(std::string_view collection, const FileRow& row);
     /// Hashes of the file from its start on; the last bytes may be in none.
     Result<std::vector<ledger::Chunk>> chunks_of(std::int64_t file);
@@ -96,8 +96,7 @@ class Cache {
     /// before.
     Status put_own(std::string_view collection, std::int64_t rid, std::string_view text,
                    bool known);
-    /// Adds to the files' rows what puts and erases since the last call have changed. Before
-    /// commit.
+    /// The same numbers, of files whose rows stay as they are. Before commit.
     Status save_counts();
     void forget_counts() { x_live.clear(); }  ///< After a rollback.
     Result<std::int64_t> add_batch(const std::string& name, std::int64_t count, bool complete);

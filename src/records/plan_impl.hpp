@@ -122,7 +122,9 @@ class PlanImpl final : public Plan {
     // write.cpp
     void commit_group(std::vector<Ticket*>& tickets);
     Status prepare_all(Group& group, const std::vector<Ticket*>& tickets);
-    Status check_fresh_for(const std::vector<Ticket*>& tickets);
+    Status check_fresh_for(Group& group, const std::vector<Ticket*>& tickets);
+    Status begin(Group& group);
+    static Status commit(Group& group);
     Status prepare(Group& group, Ticket& ticket);
     Result<Prepared> prepare_create(Group& group, const Write& write,
                                     const ledger::EditOptions& options);
@@ -135,7 +137,7 @@ class PlanImpl final : public Plan {
                         std::string_view own_id);
     Result<Prepared> finish(const std::string& collection, const StoredState& stored,
                             std::string text, bool removes);
-    Status apply(std::vector<Prepared>& lines, std::map<std::string, ledger::Appended>& appended);
+    Status apply(Group& group, std::map<std::string, ledger::Appended>& appended);
     Status extend_chunks(std::string_view collection, FileRow& row);
 
     os::FileSystem& x_files;

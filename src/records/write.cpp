@@ -6,6 +6,7 @@
 #include <taskstore/base/text.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace taskstore::records {
@@ -110,7 +111,13 @@ struct PlanImpl::Group {
     std::map<std::pair<std::string, std::string>, std::size_t>
         latest;  ///< The last of `lines` for a record.
     std::vector<Prepared> lines;
+    /// What the cache has seen of the files that it was prepared against; under the lock nobody
+    /// changes that.
+    std::map<std::string, FileRow, std::less<>> files;
     Ticket* current = nullptr;  ///< The one that is being prepared.
+    /// From the first look into the cache to the rows of the lines: taking and leaving a snapshot
+    /// for each look costs more than the looks. Nothing where somebody else keeps the cache locked.
+    std::optional<sql::Transaction> cache;
 
     void add(Prepared line) {
         latest[{line.collection, line.id}] = lines.size();
@@ -119,6 +126,11 @@ struct PlanImpl::Group {
     const Prepared* find(std::string_view collection, std::string_view id) const {
         const auto found = latest.find({std::string(collection), std::string(id)});
         return found == latest.end() ? nullptr : &lines[found->second];
+    }
+    void clear() {
+        cache.reset();
+        files.clear();
+        forget_from(0);
     }
     void forget_from(std::size_t count) {
         lines.resize(count);
@@ -161,7 +173,7 @@ Result<Written> PlanImpl::write(std::vector<Write> writes) {
     return std::move(ticket.result);
 }
 
-Status PlanImpl::check_fresh_for(const std::vector<Ticket*>& tickets) {
+Status PlanImpl::check_fresh_for(Group& group, const std::vector<Ticket*>& tickets) {
     std::set<std::string> touched;
     for (const Ticket* ticket : tickets) {
         for (const Write& write : ticket->writes) {
@@ -181,13 +193,24 @@ Status PlanImpl::check_fresh_for(const std::vector<Ticket*>& tickets) {
         if (!fresh) break;
         if (!ledger::is_collection_name(collection)) continue;
         TASKSTORE_LET(const FileRow row, x_cache->file_row(collection));
+        group.files[collection] = row;
         const auto info = x_files.info(x_ledger.path_of(collection));
         const bool absent = !info && info.error().code == Code::not_found;
         fresh = absent ? row.number == 0 : info && !row.racy && row.identity == info->identity;
     }
     if (fresh) return ok();
+    group.files.clear();
+    group.cache.reset();
     x_db->rollback();
     TASKSTORE_TRY(refresh_locked());
+    return begin(group);
+}
+
+Status PlanImpl::begin(Group& group) {
+    if (auto transaction = sql::Transaction::begin_write(*x_db)) {
+        group.cache.emplace(std::move(*transaction));
+        return ok();
+    }
     return x_db->begin_read();
 }
 
@@ -197,13 +220,10 @@ Status PlanImpl::prepare_all(Group& group, const std::vector<Ticket*>& tickets) 
     const auto attempt = [&]() -> Status {
         if (cached != Cached::open || x_cache_read_only)
             TASKSTORE_TRY(bring_up_locked(x_cache_read_only ? Cached::damaged : cached));
-        // One read transaction for all look-ups of the group: taking and leaving a snapshot for
-        // each costs more than they do.
-        TASKSTORE_TRY(x_db->begin_read());
-        TASKSTORE_TRY(check_fresh_for(tickets));
+        TASKSTORE_TRY(begin(group));
+        TASKSTORE_TRY(check_fresh_for(group, tickets));
         x_cache->forget_rids();
         x_replica->catch_up();
-        group = {};
         for (Ticket* ticket : tickets) {
             const std::size_t before = group.lines.size();
             if (auto status = prepare(group, *ticket); !status) {
@@ -215,11 +235,16 @@ Status PlanImpl::prepare_all(Group& group, const std::vector<Ticket*>& tickets) 
         }
         return ok();
     };
+    const auto give_up = [&] {
+        group.clear();
+        if (x_db) x_db->rollback();
+    };
     Status status = attempt();
     // Somebody may take it away as often as it is built: that is no reason to fail yet.
     for (int tries = 0; !status && is_broken(status.error()) &&
                         tries < (status.error().code == Code::not_found ? kTakenAwayMax : 1);
          ++tries) {
+        give_up();
         cached = cached_state();
         if (cached == Cached::open) {
             cached = Cached::damaged;
@@ -227,7 +252,10 @@ Status PlanImpl::prepare_all(Group& group, const std::vector<Ticket*>& tickets) 
         }
         status = attempt();
     }
-    if (x_db) x_db->rollback();
+    if (!status)
+        give_up();
+    else if (!group.cache)
+        x_db->rollback();
     return status;
 }
 
@@ -274,7 +302,8 @@ void PlanImpl::commit_group(std::vector<Ticket*>& tickets) {
     std::vector<std::string> warnings;
     // Of a batch that failed in part, lines may stand in the files that nobody is told of.
     const bool whole = failures.empty();
-    if (!whole || !apply(group.lines, appended)) {
+    if (!whole || !apply(group, appended)) {
+        group.cache.reset();
         x_db->rollback();
         x_cache->forget_counts();
         if (auto status = bring_up_locked(cached_state()); !status) {
@@ -683,20 +712,26 @@ Status PlanImpl::extend_chunks(std::string_view collection, FileRow& row) {
     return x_cache->save_chunks(row, chunks);
 }
 
-Status PlanImpl::apply(std::vector<Prepared>& lines,
-                       std::map<std::string, ledger::Appended>& appended) {
-    TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*x_db));
+Status PlanImpl::apply(Group& group, std::map<std::string, ledger::Appended>& appended) {
+    std::vector<Prepared>& lines = group.lines;
+    if (!group.cache) TASKSTORE_TRY(begin(group));
+    if (!group.cache) return fail(Code::unavailable, "somebody keeps the cache locked");
     x_cache->forget_counts();
     std::map<std::string, FileRow> rows;
     std::map<std::string, std::int64_t> offsets;
     for (auto& [collection, file] : appended) {
-        TASKSTORE_LET(FileRow row, x_cache->file_row(collection));
+        FileRow row;
+        if (const auto known = group.files.find(collection); known != group.files.end()) {
+            row = known->second;
+        } else {
+            TASKSTORE_LET(row, x_cache->file_row(collection));
+        }
         const bool seen_before =
             row.number == 0 ? file.before.size == 0 : !row.racy && row.identity == file.before;
         if (!file.chained || !seen_before) {
             // Others wrote to it too: it is read like any file that changed.
             TASKSTORE_TRY(x_cache->take_in(x_taken_in, x_options.progress));
-            return transaction.commit();
+            return commit(group);
         }
         if (row.number == 0) {
             TASKSTORE_LET(const std::int64_t last,
@@ -743,6 +778,12 @@ Status PlanImpl::apply(std::vector<Prepared>& lines,
         TASKSTORE_TRY(x_cache->save_file(collection, row));
     }
     TASKSTORE_TRY(x_cache->save_counts());
+    return commit(group);
+}
+
+Status PlanImpl::commit(Group& group) {
+    sql::Transaction transaction = std::move(*group.cache);
+    group.cache.reset();
     return transaction.commit();
 }
 

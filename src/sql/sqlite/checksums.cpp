@@ -28,6 +28,7 @@
 #include <cstring>
 #include <limits>
 #include <string_view>
+#include <vector>
 
 namespace taskstore::sqlite {
 namespace {
@@ -47,6 +48,8 @@ constexpr int kWalHeaderBytes = 32;
 constexpr int kFrameHeaderBytes = 24;
 constexpr int kFrameBytes = kFrameHeaderBytes + kPageBytes;
 constexpr int kSumBytes = 8;
+/// SQLite's own VFS takes less than 128 KiB at once (seekAndWriteFd in os_unix.c).
+constexpr std::size_t kGatheredBytesMax = 64 * 1'024;
 constexpr int kIndexRegionBytes = 32'768;
 constexpr std::size_t kIndexHeaderBytes = 48;  ///< There twice; equal while nobody writes it.
 constexpr std::size_t kIndexFramesAt = 16;
@@ -75,11 +78,20 @@ struct CheckedMethods {
     bool in_checkpoint = false;
     bool marked = false;
     Mark mark{};
+    CheckedMethods* wal = nullptr;
 
-    // Of the WAL. A page that a transaction writes a second time goes into its first frame, and
+    // Of the WAL.
+    CheckedMethods* of_database = nullptr;
+    // A page that a transaction writes a second time goes into its first frame, and
     // SQLite mends the sums from there on not before the commit.
     std::uint32_t header_written = 0;
     std::uint32_t unsummed_from = std::numeric_limits<std::uint32_t>::max();
+    /// SQLite writes each frame of a transaction in two pieces; they go to the file together, at
+    /// the latest with the frame that commits.
+    std::vector<char> gathered;
+    sqlite3_int64 gathered_at = 0;
+    bool commits = false;          ///< The last header gathered is of a commit: its page ends it.
+    std::uint32_t last_frame = 0;  ///< Of the transaction; what comes before it is written again.
 };
 
 CheckedMethods& checked(sqlite3_file* file) {
@@ -215,6 +227,18 @@ int control_database(sqlite3_file* file, int operation, void* argument) {
     return state.base->xFileControl(file, operation, argument);
 }
 
+/// Whoever lets go of the right to write without a commit leaves frames that count for nothing, in
+/// a place where the next writer's go.
+int lock_index(sqlite3_file* file, int first, int count, int flags) {
+    constexpr int kWriteLock = 0;
+    CheckedMethods& state = checked(file);
+    if (first == kWriteLock && (flags & SQLITE_SHM_UNLOCK) != 0 && state.wal != nullptr) {
+        state.wal->gathered.clear();
+        state.wal->last_frame = 0;
+    }
+    return state.base->xShmLock(file, first, count, flags);
+}
+
 // --- the WAL
 // ------------------------------------------------------------------------------------------------
 
@@ -255,33 +279,40 @@ Sum stored_sum(const char* bytes) {
     return sum;
 }
 
+int write_gathered(sqlite3_file* file) {
+    CheckedMethods& state = checked(file);
+    state.commits = false;
+    if (state.gathered.empty()) return SQLITE_OK;
+    const int result = state.base->xWrite(
+        file, state.gathered.data(), static_cast<int>(state.gathered.size()), state.gathered_at);
+    state.gathered.clear();
+    return result;
+}
+
 int read_wal(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
     CheckedMethods& state = checked(file);
     if (*state.damaged) return SQLITE_IOERR_DATA;
-    const auto read = [&](void* to, int count, sqlite3_int64 from) {
-        const int result = state.base->xRead(file, to, count, from);
-        return result == SQLITE_IOERR_SHORT_READ ? damaged(state) : result;
-    };
+    if (const int result = write_gathered(file); result != SQLITE_OK) return result;
     const std::uint32_t frame = bytes == kPageBytes ? frame_of(offset, kFrameHeaderBytes) : 0;
     if (frame == 0) return state.base->xRead(file, out, bytes, offset);
-    if (const int result = read(out, bytes, offset); result != SQLITE_OK) return result;
-    if (frame >= state.unsummed_from) return SQLITE_OK;
 
-    std::array<char, kSumBytes> before;
-    std::array<char, kFrameHeaderBytes> header;
-    // Both the WAL's header and a frame's end in the sum.
+    // Both the WAL's header and a frame's end in the sum. One read from there on costs less than
+    // three, though the page before comes along.
     const sqlite3_int64 before_at =
         (frame == 1 ? kWalHeaderBytes : frame_at(frame - 1) + kFrameHeaderBytes) - kSumBytes;
-    if (const int result = read(before.data(), kSumBytes, before_at); result != SQLITE_OK)
-        return result;
-    if (const int result = read(header.data(), kFrameHeaderBytes, frame_at(frame));
-        result != SQLITE_OK)
-        return result;
-    Sum sum = stored_sum(before.data());
-    sum.add(header.data(), kSumBytes);
-    sum.add(static_cast<const char*>(out), kPageBytes);
-    const bool fits = sum == stored_sum(header.data() + kFrameHeaderBytes - kSumBytes);
-    return fits ? SQLITE_OK : damaged(state);
+    const auto header_at = static_cast<std::size_t>(frame_at(frame) - before_at);
+    std::array<char, kSumBytes + kPageBytes + kFrameBytes> around;
+    const auto count = static_cast<int>(header_at) + kFrameBytes;
+    const int result = state.base->xRead(file, around.data(), count, before_at);
+    if (result != SQLITE_OK) return result == SQLITE_IOERR_SHORT_READ ? damaged(state) : result;
+    const char* const header = around.data() + header_at;
+    const char* const page = header + kFrameHeaderBytes;
+    std::memcpy(out, page, kPageBytes);
+    if (frame >= state.unsummed_from) return SQLITE_OK;
+    Sum sum = stored_sum(around.data());
+    sum.add(header, kSumBytes);
+    sum.add(page, kPageBytes);
+    return sum == stored_sum(header + kFrameHeaderBytes - kSumBytes) ? SQLITE_OK : damaged(state);
 }
 
 int write_wal(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 offset) {
@@ -296,7 +327,42 @@ int write_wal(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 of
                frame != 0 && frame != state.header_written) {
         state.unsummed_from = std::min(state.unsummed_from, frame);
     }
-    return state.base->xWrite(file, bytes, count, offset);
+    const auto* const piece = static_cast<const char*>(bytes);
+    const bool follows =
+        offset == state.gathered_at + static_cast<sqlite3_int64>(state.gathered.size());
+    if (state.gathered.empty() || !follows || state.gathered.size() >= kGatheredBytesMax) {
+        if (const int result = write_gathered(file); result != SQLITE_OK) return result;
+        // A new frame begins with its header. A piece by itself is one that is written again: a
+        // page, or a header whose sum changes with that.
+        const std::uint32_t frame = count == kFrameHeaderBytes ? frame_of(offset, 0) : 0;
+        if (frame <= state.last_frame) return state.base->xWrite(file, bytes, count, offset);
+        state.gathered_at = offset;
+    }
+    state.gathered.insert(state.gathered.end(), piece, piece + count);
+    if (count == kFrameHeaderBytes) {
+        state.last_frame = frame_of(offset, 0);
+        // "For commit records, the size of the database file in pages after the commit."
+        constexpr int kCommitAt = 4;
+        state.commits = std::any_of(piece + kCommitAt, piece + 2 * kCommitAt,
+                                    [](char byte) { return byte != 0; });
+        return SQLITE_OK;
+    }
+    return state.commits ? write_gathered(file) : SQLITE_OK;
+}
+
+int truncate_wal(sqlite3_file* file, sqlite3_int64 size) {
+    if (const int result = write_gathered(file); result != SQLITE_OK) return result;
+    return checked(file).base->xTruncate(file, size);
+}
+
+int sync_wal(sqlite3_file* file, int flags) {
+    if (const int result = write_gathered(file); result != SQLITE_OK) return result;
+    return checked(file).base->xSync(file, flags);
+}
+
+int size_of_wal(sqlite3_file* file, sqlite3_int64* size) {
+    if (const int result = write_gathered(file); result != SQLITE_OK) return result;
+    return checked(file).base->xFileSize(file, size);
 }
 
 // --- the VFS
@@ -304,6 +370,7 @@ int write_wal(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 of
 
 int close_file(sqlite3_file* file) {
     CheckedMethods* const state = &checked(file);
+    if (state->of_database != nullptr) state->of_database->wal = nullptr;
     file->pMethods = state->base;
     delete state;
     return file->pMethods->xClose(file);
@@ -320,9 +387,15 @@ int open_file(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags,
     state->methods.xWrite = database ? write_database : write_wal;
     if (database) {
         state->methods.xFileControl = control_database;
+        state->methods.xShmLock = lock_index;
         state->damaged = &state->was_damaged;
     } else {
-        state->damaged = checked(sqlite3_database_file_object(name)).damaged;
+        state->methods.xTruncate = truncate_wal;
+        state->methods.xSync = sync_wal;
+        state->methods.xFileSize = size_of_wal;
+        state->of_database = &checked(sqlite3_database_file_object(name));
+        state->of_database->wal = state;
+        state->damaged = state->of_database->damaged;
     }
     // Mapped pages would be seen by nobody here, and a file cut short would kill the process.
     state->methods.iVersion = std::min(state->methods.iVersion, 2);
