@@ -125,6 +125,10 @@ class PlanImpl final : public Plan {
     Status check_fresh_for(Group& group, const std::vector<Ticket*>& tickets);
     Status begin(Group& group);
     static Status commit(Group& group);
+    Status apply(Group& group, std::map<std::string, ledger::Appended>& appended);
+    Status extend_chunks(std::string_view collection, FileRow& row);
+
+    // prepare.cpp
     Status prepare(Group& group, Ticket& ticket);
     Result<Prepared> prepare_create(Group& group, const Write& write,
                                     const ledger::EditOptions& options);
@@ -137,8 +141,6 @@ class PlanImpl final : public Plan {
                         std::string_view own_id);
     Result<Prepared> finish(const std::string& collection, const StoredState& stored,
                             std::string text, bool removes);
-    Status apply(Group& group, std::map<std::string, ledger::Appended>& appended);
-    Status extend_chunks(std::string_view collection, FileRow& row);
 
     os::FileSystem& x_files;
     sql::Driver& x_driver;
