@@ -27,6 +27,20 @@ constexpr std::array<std::pair<std::string_view, std::uint8_t>, 7> kTypes{{
     {"object", kObjectBit},
 }};
 
+/// What is no rule has a type all the same: a mistake in it is a mistake of the schema.
+constexpr std::array<std::pair<std::string_view, CellKind>, 10> kNotes{{
+    {"title", CellKind::string},
+    {"description", CellKind::string},
+    {"$comment", CellKind::string},
+    {"contentEncoding", CellKind::string},
+    {"contentMediaType", CellKind::string},
+    {"deprecated", CellKind::boolean},
+    {"readOnly", CellKind::boolean},
+    {"writeOnly", CellKind::boolean},
+    {"examples", CellKind::array},
+    {"$vocabulary", CellKind::object},
+}};
+
 template <typename T>
 T& made(std::unique_ptr<T>& rules) {
     if (!rules) rules = std::make_unique<T>();
@@ -227,6 +241,14 @@ class Compiler {
         if (rules().applicator && applicator(node, name, at)) return ok();
         if (name == "format") {
             format(node, at);
+        } else if (const auto row = std::ranges::find(kNotes, name, &std::pair<std::string_view, CellKind>::first);
+                   row != kNotes.end()) {
+            if (tape().at(at).kind != row->second) {
+                problem(at, row->second == CellKind::string    ? "must be a string"
+                            : row->second == CellKind::boolean ? "must be true or false"
+                            : row->second == CellKind::array   ? "must be an array"
+                                                               : "must be an object");
+            }
         } else if (rules().unevaluated && !rules().draft_07) {
             if (name == "unevaluatedItems") node.unevaluated_items = child(at);
             if (name == "unevaluatedProperties") node.unevaluated_properties = child(at);
@@ -392,7 +414,7 @@ class Compiler {
         }
         if (tape().at(at).count == 0) problem(at, "must name at least one type");
         node.types = 0;
-        for (const std::string& name : names(at)) static_cast<void>(name);
+        names(at);
         for (CellIndex item = at + 1; item < tape().at(at).next; item = tape().at(item).next) {
             if (tape().at(item).kind == CellKind::string) node.types |= type_named(item);
         }
