@@ -52,9 +52,9 @@ constexpr std::string_view kSchema = R"json({
 })json";
 
 std::string text_of(std::mt19937& random, std::size_t bytes) {
-    static constexpr std::array kWords{"the",   "plan",   "that",  "somebody", "wrote", "down",
-                                       "after", "lunch", "größer", "moves",    "when",  "a\\nline",
-                                       "ends",  "\\\"quoted\\\"", "and",   "stays"};
+    static constexpr std::array kWords{
+        "the",    "plan",  "that", "somebody", "wrote", "down",           "after", "lunch",
+        "größer", "moves", "when", "a\\nline", "ends",  "\\\"quoted\\\"", "and",   "stays"};
     std::string text;
     while (text.size() < bytes) text.append(kWords[random() % kWords.size()]).append(" ");
     return text;
@@ -136,7 +136,8 @@ int main(int argc, char** argv) {
         for (int i = 0; i < 200; ++i) wrong += schema::Schema::compile(kSchema) ? 0U : 1U;
         compile.push_back((cpu_seconds() - start) / 200 * 1e6);
         if (folder.empty()) continue;
-        const std::string command = "cd '" + folder + "' && node '" TASKSTORE_BENCH_DIR
+        const std::string command = "cd '" + folder +
+                                    "' && node '" TASKSTORE_BENCH_DIR
                                     "/ajv_bench.cjs' schema_bench.jsonl";
         const std::unique_ptr<FILE, int (*)(FILE*)> node(popen(command.c_str(), "r"), pclose);
         double both = 0;

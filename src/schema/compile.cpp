@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kNodesMax = 100'000;
 constexpr std::size_t kPatternsMax = 512;
+constexpr std::size_t kValuesLookedThrough = 8;
 constexpr std::size_t kLargePatterns = 16;  // The first ones may use more memory than the rest.
 constexpr std::size_t kLargePatternBytes = 4U << 20U;
 constexpr std::size_t kPatternBytes = 256U << 10U;
@@ -209,8 +210,8 @@ class Compiler {
         auto& patterns = x_program.patterns;
         Result<Pattern> compiled =
             patterns.size() < kPatternsMax
-                ? Pattern::compile(source, patterns.size() < kLargePatterns ? kLargePatternBytes
-                                                                            : kPatternBytes)
+                ? Pattern::compile(
+                      source, patterns.size() < kLargePatterns ? kLargePatternBytes : kPatternBytes)
                 : Result<Pattern>(fail(Code::unsupported, "more than 512 patterns"));
         if (!compiled) {
             x_unsupported = x_unsupported || compiled.error().code == Code::unsupported;
@@ -241,7 +242,8 @@ class Compiler {
         if (rules().applicator && applicator(node, name, at)) return ok();
         if (name == "format") {
             format(node, at);
-        } else if (const auto row = std::ranges::find(kNotes, name, &std::pair<std::string_view, CellKind>::first);
+        } else if (const auto row = std::ranges::find(
+                       kNotes, name, &std::pair<std::string_view, CellKind>::first);
                    row != kNotes.end()) {
             if (tape().at(at).kind != row->second) {
                 problem(at, row->second == CellKind::string    ? "must be a string"
@@ -282,8 +284,7 @@ class Compiler {
         if (wants_dynamic && dynamic) {
             const std::string anchor = target.substr(target.find('#') + 1);
             rules.dynamic_name =
-                x_dynamic_names
-                    .emplace(anchor, static_cast<std::uint32_t>(x_dynamic_names.size()))
+                x_dynamic_names.emplace(anchor, static_cast<std::uint32_t>(x_dynamic_names.size()))
                     .first->second;
         }
         return ok();
@@ -300,7 +301,8 @@ class Compiler {
             made(node.strings).max_length = bound(at, UINT64_MAX);
         } else if (name == "pattern") {
             std::string buffer;
-            if (tape().at(at).kind != CellKind::string) return problem(at, "must be a string"), true;
+            if (tape().at(at).kind != CellKind::string)
+                return problem(at, "must be a string"), true;
             made(node.strings).pattern = pattern(tape().string(at, buffer), at);
         } else if (name == "minimum") {
             made(node.numbers).minimum = limit(at);
@@ -441,6 +443,13 @@ class Compiler {
             }
         }
         std::ranges::sort(values.strings);
+        if (!values.only_strings && values.cells.size() > kValuesLookedThrough) {
+            Effort effort{UINT64_MAX};
+            for (const CellIndex value : values.cells) {
+                values.by_hash.emplace_back(hash_of_value(tape(), value, effort), value);
+            }
+            std::ranges::sort(values.by_hash);
+        }
         made(list ? node.listed : node.constant) = std::move(values);
     }
     void multiple_of(Node& node, CellIndex at) {
@@ -473,8 +482,9 @@ class Compiler {
         ObjectRules& objects = made(node.objects);
         each_member(at, [&](std::string name, CellIndex value) {
             const std::uint32_t hash = hash_of_name(name);
-            const bool list = keyword == "dependentRequired" ||
-                              (keyword == "dependencies" && tape().at(value).kind == CellKind::array);
+            const bool list =
+                keyword == "dependentRequired" ||
+                (keyword == "dependencies" && tape().at(value).kind == CellKind::array);
             if (!list) {
                 objects.dependent_schemas.push_back({std::move(name), hash, child(value)});
                 return;

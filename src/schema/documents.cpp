@@ -12,7 +12,7 @@ namespace taskstore::schema {
 namespace {
 
 constexpr std::size_t kTextBytesMax = 8U << 20U;
-constexpr std::uint64_t kStepsMax = 500'000'000;
+constexpr std::uint32_t kCountOfLarge = 64;
 constexpr std::string_view k202012 = "https://json-schema.org/draft/2020-12/schema";
 
 enum class Holds : std::uint8_t { schema, schemas, named_schemas, schema_or_schemas, dependencies };
@@ -93,8 +93,8 @@ Result<std::uint32_t> Documents::add(std::string uri, std::string_view text) {
     document->uri = without_empty_fragment(std::move(uri));
     document->text = std::string(text);
     if (const Status read = document->tape.read(document->text); !read) {
-        return fail(Code::invalid, (document->uri.empty() ? "the schema" : document->uri) +
-                                       " is " + read.error().message);
+        return fail(Code::invalid, (document->uri.empty() ? "the schema" : document->uri) + " is " +
+                                       read.error().message);
     }
     const auto index = static_cast<std::uint32_t>(x_documents.size());
     x_resource_of.emplace_back(document->tape.size(), kNone);
@@ -169,8 +169,9 @@ Result<Rules> Documents::rules_of(std::string_view metaschema, const Rules& inhe
             rules.format_assertion = true;
         } else if (part != "core" && part != "meta-data" && part != "format-annotation" &&
                    part != "content" && required) {
-            return fail(Code::unsupported, "the metaschema '" + uri + "' requires the vocabulary '" +
-                                               name + "', which is not known");
+            return fail(Code::unsupported, "the metaschema '" + uri +
+                                               "' requires the vocabulary '" + name +
+                                               "', which is not known");
         }
     }
     return rules;
@@ -325,6 +326,41 @@ Result<std::uint32_t> Documents::find_resource(std::string_view uri) {
     return found == x_by_uri.end() ? kNone : found->second;
 }
 
+const Documents::Large& Documents::large(std::uint32_t document, CellIndex container) {
+    const auto [at, fresh] = x_large.try_emplace({document, container});
+    if (!fresh) return at->second;
+    const Tape& tape = this->tape(document);
+    const bool object = tape.at(container).kind == CellKind::object;
+    for (CellIndex cell = container + 1; cell < tape.at(container).next;) {
+        if (object) {
+            at->second.members.emplace(tape.at(cell).count, cell);
+        } else {
+            at->second.items.push_back(cell);
+        }
+        cell = tape.at(object ? cell + 1 : cell).next;
+    }
+    return at->second;
+}
+
+CellIndex Documents::member_of(std::uint32_t document, CellIndex object, std::string_view name) {
+    const Tape& tape = this->tape(document);
+    if (tape.at(object).count < kCountOfLarge) return tape.member(object, name);
+    std::string buffer;
+    const auto [first, last] = large(document, object).members.equal_range(hash_of_name(name));
+    for (auto at = first; at != last; ++at) {
+        if (tape.string(at->second, buffer) == name) return at->second + 1;
+    }
+    return kNoCell;
+}
+
+CellIndex Documents::item_of(std::uint32_t document, CellIndex array, std::uint32_t index) {
+    const Tape& tape = this->tape(document);
+    if (tape.at(array).count >= kCountOfLarge) return large(document, array).items[index];
+    CellIndex item = array + 1;
+    for (; index > 0; --index) item = tape.at(item).next;
+    return item;
+}
+
 /// RFC 6901 from a cell; kNoCell where it leads nowhere.
 Result<CellIndex> Documents::follow(std::uint32_t document, CellIndex from,
                                     std::string_view pointer, std::uint32_t& resource) {
@@ -344,12 +380,8 @@ Result<CellIndex> Documents::follow(std::uint32_t document, CellIndex from,
             }
         }
         pointer = slash == std::string_view::npos ? std::string_view() : pointer.substr(slash);
-        x_steps += tape.at(here).count;
-        if (x_steps > kStepsMax) {
-            return fail(Code::unsupported, "the references need too many steps to follow");
-        }
         if (tape.at(here).kind == CellKind::object) {
-            here = tape.member(here, token);
+            here = member_of(document, here, token);
             if (here == kNoCell) return kNoCell;
         } else if (tape.at(here).kind == CellKind::array) {
             std::uint32_t index = 0;
@@ -359,8 +391,7 @@ Result<CellIndex> Documents::follow(std::uint32_t document, CellIndex from,
                 (token.size() > 1 && token[0] == '0') || index >= tape.at(here).count) {
                 return kNoCell;
             }
-            ++here;
-            for (; index > 0; --index) here = tape.at(here).next;
+            here = item_of(document, here, index);
         } else {
             return kNoCell;
         }

@@ -5,7 +5,7 @@
 #include "program.hpp"
 
 #include <map>
-#include <set>
+#include <unordered_map>
 
 namespace taskstore::schema {
 
@@ -71,8 +71,18 @@ class Documents {
     Result<CellIndex> follow(std::uint32_t document, CellIndex from, std::string_view pointer,
                              std::uint32_t& resource);
 
+    /// Members and items of large containers, for pointers: references come in thousands.
+    struct Large {
+        std::unordered_multimap<std::uint32_t, CellIndex> members;  ///< Hash and name.
+        std::vector<CellIndex> items;
+    };
+    const Large& large(std::uint32_t document, CellIndex container);
+    CellIndex member_of(std::uint32_t document, CellIndex object, std::string_view name);
+    CellIndex item_of(std::uint32_t document, CellIndex array, std::uint32_t index);
+
     const CompileOptions& x_options;
     std::vector<std::unique_ptr<SchemaText>> x_documents;
+    std::map<std::pair<std::uint32_t, CellIndex>, Large> x_large;
     std::vector<std::vector<std::uint32_t>> x_resource_of;  ///< Per document and cell; kNone: no
                                                             ///< schema.
     std::vector<Resource> x_resources;
@@ -80,7 +90,6 @@ class Documents {
     std::map<std::string, std::uint32_t, std::less<>> x_documents_by_uri;
     std::uint32_t x_given = 0;  ///< Documents that the caller gave; metaschemas come after them.
     std::vector<std::string> x_problems;
-    std::uint64_t x_steps = 0;  ///< Members and items passed on the way of pointers.
 };
 
 }  // namespace taskstore::schema

@@ -106,10 +106,9 @@ class Evaluator {
         const bool scoped =
             x_program.dynamic && (x_scope.empty() || x_scope.back() != node.resource);
         if (scoped) x_scope.push_back(node.resource);
-        const bool unevaluated = (node.unevaluated_properties != kNoNode &&
-                                  x_tape.at(at).kind == CellKind::object) ||
-                                 (node.unevaluated_items != kNoNode &&
-                                  x_tape.at(at).kind == CellKind::array);
+        const bool unevaluated =
+            (node.unevaluated_properties != kNoNode && x_tape.at(at).kind == CellKind::object) ||
+            (node.unevaluated_items != kNoNode && x_tape.at(at).kind == CellKind::array);
         const bool fits = unevaluated ? with_marks(node, at, marks) : parts(node, at, marks);
         if (scoped) x_scope.pop_back();
         --x_depth;
@@ -203,19 +202,29 @@ class Evaluator {
     bool among(const Node& node, const Values& values, CellIndex at) {
         std::string buffer;
         if (x_tape.at(at).kind == CellKind::string) {
-            return std::ranges::binary_search(values.strings, x_tape.string(at, buffer), {},
-                                              [](const std::string& s) { return std::string_view(s); });
+            return std::ranges::binary_search(
+                values.strings, x_tape.string(at, buffer), {},
+                [](const std::string& s) { return std::string_view(s); });
         }
         if (values.only_strings) return false;
         const Tape& own = x_program.tape_of(node);
+        if (!values.by_hash.empty()) {
+            const std::uint64_t hash = hash_of_value(x_tape, at, x_effort);
+            auto candidate = std::ranges::lower_bound(values.by_hash, hash, {},
+                                                      &std::pair<std::uint64_t, CellIndex>::first);
+            for (; candidate != values.by_hash.end() && candidate->first == hash; ++candidate) {
+                if (equal_values(x_tape, at, own, candidate->second, x_effort)) return true;
+            }
+            return false;
+        }
         return std::ranges::any_of(values.cells, [&](CellIndex value) {
             return spend(1) && equal_values(x_tape, at, own, value, x_effort);
         });
     }
     bool values(const Node& node, CellIndex at) {
         bool fits = true;
-        for (const auto& [list, keyword] : {std::pair{node.listed.get(), "enum"},
-                                            std::pair{node.constant.get(), "const"}}) {
+        for (const auto& [list, keyword] :
+             {std::pair{node.listed.get(), "enum"}, std::pair{node.constant.get(), "const"}}) {
             if (list == nullptr || among(node, *list, at)) continue;
             if (x_effort.left == 0) return stop("too many steps");
             fits = false;
@@ -310,7 +319,8 @@ class Evaluator {
         if (count < least) {
             fits = false;
             tell(node, object ? "minProperties" : "minItems", at, [&] {
-                return bound_message("must have at least", least, object ? "member" : "item", count);
+                return bound_message("must have at least", least, object ? "member" : "item",
+                                     count);
             });
         }
         if (count > most) {
@@ -359,7 +369,8 @@ class Evaluator {
                     if (broken()) return false;
                 }
             }
-            if (rules.property_names != kNoNode && !this->node(rules.property_names, name, nullptr)) {
+            if (rules.property_names != kNoNode &&
+                !this->node(rules.property_names, name, nullptr)) {
                 fits = false;
                 if (broken()) return false;
             }
@@ -467,7 +478,8 @@ class Evaluator {
         }
         if (found > rules.max_contains) {
             tell(node, "maxContains", at, [&] {
-                return bound_message("must hold at most", rules.max_contains, "fitting item", found);
+                return bound_message("must hold at most", rules.max_contains, "fitting item",
+                                     found);
             });
             return false;
         }
@@ -502,8 +514,7 @@ class Evaluator {
             fits = false;
             if (broken()) return false;
         }
-        if (rules.dynamic_reference != kNoNode &&
-            !this->node(dynamic_target(rules), at, marks)) {
+        if (rules.dynamic_reference != kNoNode && !this->node(dynamic_target(rules), at, marks)) {
             fits = false;
             if (broken()) return false;
         }
@@ -618,8 +629,8 @@ class Evaluator {
                 std::size_t depth = 0;
                 for (const Violation& violation : told) {
                     depth = std::max<std::size_t>(
-                        depth, static_cast<std::size_t>(
-                                   std::ranges::count(violation.instance_path, '/')));
+                        depth,
+                        static_cast<std::size_t>(std::ranges::count(violation.instance_path, '/')));
                 }
                 if (reasons.empty() || depth > best.first ||
                     (depth == best.first && told.size() < best.second)) {
@@ -632,10 +643,9 @@ class Evaluator {
                 std::string message = "must fit " +
                                       std::string(keyword == "anyOf" ? "one" : "exactly one") +
                                       " of " + std::to_string(branches.size()) + " schemas";
-                return reasons.empty()
-                           ? message
-                           : message + ", and fits none; the nearest is at " +
-                                 std::to_string(nearest);
+                return reasons.empty() ? message
+                                       : message + ", and fits none; the nearest is at " +
+                                             std::to_string(nearest);
             });
             x_teller->add(std::move(reasons));
         }

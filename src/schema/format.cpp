@@ -262,7 +262,8 @@ bool is_email(std::string_view text, bool international) {
     return is_hostname(domain);
 }
 
-// --- RFC 3986, RFC 3987, RFC 6570 -----------------------------------------------------------------
+// --- RFC 3986, RFC 3987, RFC 6570
+// -----------------------------------------------------------------
 
 constexpr std::string_view kUnreserved = "-._~";
 constexpr std::string_view kSubDelims = "!$&'()*+,;=";
@@ -275,7 +276,8 @@ bool has_only(std::string_view text, std::string_view more, bool iri) {
             if (i + 2 >= text.size() || !is_hex(text[i + 1]) || !is_hex(text[i + 2])) return false;
             i += 2;
         } else if (!is_letter(c) && !is_digit(c) && !is_one_of(c, kUnreserved) &&
-                   !is_one_of(c, kSubDelims) && !is_one_of(c, more) && !(iri && is_beyond_ascii(c))) {
+                   !is_one_of(c, kSubDelims) && !is_one_of(c, more) &&
+                   !(iri && is_beyond_ascii(c))) {
             return false;
         }
     }

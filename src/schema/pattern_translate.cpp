@@ -240,7 +240,8 @@ class Translator {
         if (take("\\B")) return assertion(out, "\\B");
         if (looks_at("(?=") || looks_at("(?!") || looks_at("(?<=") || looks_at("(?<!")) {
             const bool behind = x_source[x_at + 2] == '<';
-            unsupported(behind ? "look-behind" : "look-ahead that is not right after a leading '^'");
+            unsupported(behind ? "look-behind"
+                               : "look-ahead that is not right after a leading '^'");
             x_at += behind ? 4 : 3;
             std::string inner;
             if (!disjunction(inner, depth + 1)) return false;
@@ -304,7 +305,8 @@ class Translator {
 
     bool group_name(std::string_view& name) {
         const std::size_t close = x_source.find('>', x_at);
-        if (close == std::string_view::npos || close == x_at) return bad("a group's name is missing");
+        if (close == std::string_view::npos || close == x_at)
+            return bad("a group's name is missing");
         name = x_source.substr(x_at, close - x_at);
         for (std::size_t i = 0; i < name.size(); ++i) {
             const char c = name[i];

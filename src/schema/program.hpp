@@ -43,6 +43,8 @@ struct Values {
     std::vector<CellIndex> cells;
     std::vector<std::string> strings;  ///< Those of them that are strings, sorted.
     bool only_strings = true;
+    /// (hash, cell), sorted by hash, where there are too many to look through.
+    std::vector<std::pair<std::uint64_t, CellIndex>> by_hash;
 };
 
 struct StringRules {
@@ -128,7 +130,7 @@ struct ArrayRules {
 struct InPlaceRules {
     NodeIndex reference = kNoNode;
     NodeIndex dynamic_reference = kNoNode;  ///< Where it leads when nothing in scope says more.
-    std::uint32_t dynamic_name = kNone;     ///< Looked for in the dynamic scope; kNone: a plain $ref.
+    std::uint32_t dynamic_name = kNone;  ///< Looked for in the dynamic scope; kNone: a plain $ref.
     std::vector<NodeIndex> all_of;
     std::vector<NodeIndex> any_of;
     std::vector<NodeIndex> one_of;

@@ -39,8 +39,8 @@ std::string text_member(const Tape& tape, CellIndex object, std::string_view nam
 struct Schema::Compiled {
     Program program;
 
-    void collect(NodeIndex index, std::vector<Property>& properties, std::set<std::string>& required,
-                 std::set<NodeIndex>& visited) const;
+    void collect(NodeIndex index, std::vector<Property>& properties,
+                 std::set<std::string>& required, std::set<NodeIndex>& visited) const;
     void fill(Property& property, NodeIndex index) const;
 };
 

@@ -304,13 +304,13 @@ class Tape::Reader {
     bool many_names_differ(CellIndex object) {
         std::vector<CellIndex> names;
         names.reserve(x_cells[object].count);
-        for (CellIndex name = object + 1; name < x_cells[object].next; name = x_cells[name + 1].next) {
+        for (CellIndex name = object + 1; name < x_cells[object].next;
+             name = x_cells[name + 1].next) {
             names.push_back(name);
         }
         std::ranges::sort(names, [&](CellIndex a, CellIndex b) {
             if (x_cells[a].count != x_cells[b].count) return x_cells[a].count < x_cells[b].count;
-            const int order =
-                x_tape.string(a, x_buffer).compare(x_tape.string(b, x_buffer_b));
+            const int order = x_tape.string(a, x_buffer).compare(x_tape.string(b, x_buffer_b));
             return order != 0 ? order < 0 : a < b;
         });
         for (std::size_t i = 1; i < names.size(); ++i) {

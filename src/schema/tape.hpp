@@ -20,8 +20,7 @@ struct Cell {
     std::uint32_t start = 0;  ///< Offset of the first byte.
     std::uint32_t end = 0;    ///< Offset past the last byte.
     std::uint32_t next = 0;   ///< The cell after this value and all that is in it.
-    std::uint32_t count =
-        0;  ///< Items of an array, members of an object, hash of a member's name.
+    std::uint32_t count = 0;  ///< Items of an array, members of an object, hash of a member's name.
     CellKind kind = CellKind::null;
     bool flag = false;  ///< Strings: holds escapes. Booleans: true. Numbers: an integer of at most
                         ///< 18 digits.
@@ -34,8 +33,8 @@ std::uint32_t hash_of_name(std::string_view name);
 
 class Tape {
   public:
-    /// invalid, with line and column. `text` must live as long as the tape. Keeps its memory between
-    /// calls.
+    /// invalid, with line and column. `text` must live as long as the tape. Keeps its memory
+    /// between calls.
     Status read(std::string_view text);
 
     std::string_view text() const { return x_text; }

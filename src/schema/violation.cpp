@@ -64,9 +64,9 @@ std::string Teller::text_of(const Node& node, std::string_view keyword) const {
     const CellIndex member = tape.member(node.cell, keyword);
     if (member == kNoCell) return {};
     std::string buffer;
-    return shortened(tape.at(member).kind == CellKind::string ? tape.string(member, buffer)
-                                                              : tape.raw(member),
-                     200);
+    return shortened(
+        tape.at(member).kind == CellKind::string ? tape.string(member, buffer) : tape.raw(member),
+        200);
 }
 
 void Teller::tell(const Node& node, std::string_view keyword, CellIndex at, std::string message) {

@@ -1,9 +1,13 @@
 // Generated schemas and instances, answered by ours and by npm's ajv (2020-12) in one node process.
-// A difference is a failure. Where ajv is known to leave the standard, the generator stays away:
-//   KD1  items that `contains` found count as evaluated for unevaluatedItems; ajv does not count them
-//   KD2  numbers are exact; ajv has those of binary floating point (the generator uses quarters)
-//   KD3  names of Object.prototype ("constructor") count as present for ajv's required
-//   KD4  an empty enum is a schema that nothing fits; ajv refuses it
+// Where they differ, a third implementation (@hyperjump/json-schema) decides, and a difference that
+// it does not blame on ajv is a failure. Ways in which ajv 8.20 is known to leave the standard:
+//   KD1  items that `contains` found do not count as evaluated for unevaluatedItems (not generated)
+//   KD2  numbers are those of binary floating point (the generator uses quarters)
+//   KD3  names of Object.prototype count as present for required (not generated)
+//   KD4  an empty enum is refused (not generated)
+//   KD5  contains with maxContains beside prefixItems lets the empty array pass
+//   KD6  what a failed `if` or branch of oneOf evaluated still counts for unevaluated…
+//   KD7  some schemas compile to code that throws when it runs
 // The seed is printed; TASKSTORE_SEED repeats a run.
 #include "generated.hpp"
 
@@ -34,29 +38,41 @@ struct Case {
     std::vector<std::string> instances;
 };
 
-std::vector<std::string> ask_ajv(const std::vector<Case>& cases) {
-    const fs::path folder = fs::temp_directory_path() /
-                            ("taskstore_ajv_" + std::to_string(std::random_device{}()));
+/// Runs `script` on a file of lines and reads the lines that it answers.
+std::vector<std::string> ask(const char* script, const std::string& questions) {
+    const fs::path folder =
+        fs::temp_directory_path() / ("taskstore_ajv_" + std::to_string(std::random_device{}()));
     fs::create_directories(folder);
-    std::ofstream questions(folder / "questions");
-    for (const Case& one : cases) {
-        questions << "{\"schema\":" << one.schema << ",\"instances\":[";
-        for (std::size_t i = 0; i < one.instances.size(); ++i) {
-            questions << (i > 0 ? "," : "") << one.instances[i];
-        }
-        questions << "]}\n";
-    }
-    questions.close();
-    const std::string command = "node '" TASKSTORE_AJV_SCRIPT "' '" TASKSTORE_AJV_FOLDER "' '" +
-                                (folder / "questions").string() + "' '" +
-                                (folder / "answers").string() + "'";
-    EXPECT_EQ(std::system(command.c_str()), 0) << "node and ajv are needed: run tools/setup test";
+    std::ofstream(folder / "questions") << questions;
+    const std::string command = "node '" TASKSTORE_SCHEMA_TESTS "/" + std::string(script) +
+                                "' '" TASKSTORE_PEERS "' '" + (folder / "questions").string() +
+                                "' '" + (folder / "answers").string() + "'";
+    EXPECT_EQ(std::system(command.c_str()), 0) << "node is needed: run tools/setup test";
     std::vector<std::string> answers;
     std::ifstream in(folder / "answers");
     for (std::string line; std::getline(in, line);) answers.push_back(line);
     fs::remove_all(folder);
     return answers;
 }
+
+std::vector<std::string> ask_ajv(const std::vector<Case>& cases) {
+    std::string questions;
+    for (const Case& one : cases) {
+        questions += "{\"schema\":" + one.schema + ",\"instances\":[";
+        for (std::size_t i = 0; i < one.instances.size(); ++i) {
+            questions += (i > 0 ? "," : "") + one.instances[i];
+        }
+        questions += "]}\n";
+    }
+    return ask("ajv_answers.cjs", questions);
+}
+
+struct Difference {
+    std::string schema;
+    std::string instance;
+    bool ours = false;
+    std::string told;
+};
 
 TEST(AjvComparison, AnswersAreTheSameForGeneratedSchemasAndInstances) {
     Generator generate(seed());
@@ -71,7 +87,7 @@ TEST(AjvComparison, AnswersAreTheSameForGeneratedSchemasAndInstances) {
     std::size_t fitting = 0;
     std::size_t total = 0;
     std::size_t given_up = 0;
-    std::vector<std::string> differences;
+    std::vector<Difference> differences;
     for (std::size_t i = 0; i < cases.size(); ++i) {
         const auto schema = Schema::compile(cases[i].schema);
         ASSERT_TRUE(schema) << cases[i].schema << "\n" << schema.error().message;
@@ -85,18 +101,29 @@ TEST(AjvComparison, AnswersAreTheSameForGeneratedSchemasAndInstances) {
             fitting += told->empty() ? 1U : 0U;
             given_up += answers[i][k] == 'x' ? 1U : 0U;
             if (answers[i][k] == 'x' || (answers[i][k] == '1') == told->empty()) continue;
-            differences.push_back("schema   " + cases[i].schema + "\ninstance " +
-                                  cases[i].instances[k] + "\najv      " + answers[i][k] +
-                                  "\nours     " +
-                                  (told->empty() ? "fits" : to_text((*told)[0])));
+            differences.push_back({cases[i].schema, cases[i].instances[k], told->empty(),
+                                   told->empty() ? "fits" : to_text((*told)[0])});
         }
     }
-    std::ranges::sort(differences, {}, &std::string::size);
-    for (std::size_t i = 0; i < std::min<std::size_t>(differences.size(), 5); ++i) {
-        ADD_FAILURE() << differences[i];
+    // Where the two differ, a third one decides which of them leaves the standard.
+    std::string questions;
+    for (const Difference& one : differences) {
+        questions += "{\"schema\":" + one.schema + ",\"instance\":" + one.instance + "}\n";
     }
-    EXPECT_EQ(differences.size(), 0U);
-    std::printf("%zu instances, %zu fit, ajv gave up on %zu\n", total, fitting, given_up);
+    const auto decided =
+        differences.empty() ? std::vector<std::string>{} : ask("referee_answers.mjs", questions);
+    ASSERT_EQ(decided.size(), differences.size());
+    std::size_t of_ajv = 0;
+    for (std::size_t i = 0; i < differences.size(); ++i) {
+        const Difference& one = differences[i];
+        of_ajv += decided[i] == (one.ours ? "1" : "0") ? 1U : 0U;
+        EXPECT_EQ(decided[i], one.ours ? "1" : "0")
+            << "schema   " << one.schema << "\ninstance " << one.instance << "\nours     "
+            << one.told << "\najv and the referee say otherwise";
+    }
+    EXPECT_LE(of_ajv, total / 1000);
+    std::printf("%zu instances, %zu fit; ajv threw on %zu and was wrong on %zu\n", total, fitting,
+                given_up, of_ajv);
     EXPECT_LT(given_up, total / 100);
     EXPECT_GT(fitting, total / 10);
     EXPECT_LT(fitting, total - total / 10);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the schema tests compare with, into FOLDER: npm's ajv, and the JSON Schema Test Suite as the source archive of
+# What the schema tests compare with, into FOLDER: ajv and @hyperjump/json-schema of npm, and the JSON Schema Test Suite as the source archive of
 # PyPI's jsonschema carries it. Versions are pinned; what is there already stays.
 set -euo pipefail
 folder=$1
@@ -8,8 +8,8 @@ cd "$folder"
 for tool in node npm python3 sha256sum; do
   command -v "$tool" >/dev/null || { echo "$tool is missing: run tools/setup test" >&2; exit 1; }
 done
-if [ ! -f node_modules/ajv/package.json ]; then
-  npm install --prefix . --ignore-scripts --no-audit --no-fund --loglevel=error ajv@8.20.0 >&2
+if [ ! -f node_modules/ajv/package.json ] || [ ! -d node_modules/@hyperjump/json-schema ]; then
+  npm install --prefix . --ignore-scripts --no-audit --no-fund --loglevel=error ajv@8.20.0 @hyperjump/json-schema@1.17.2 >&2
 fi
 if [ ! -d suite/tests/draft2020-12 ]; then
   python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: jsonschema==4.23.0 >&2

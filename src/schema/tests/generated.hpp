@@ -27,8 +27,8 @@ class Generator {
             if (i > 0) defs += ",";
             std::string text = object_schema(2);
             if (i % 2 == 0) {
-                text.insert(1, "\"$anchor\":\"n" + std::to_string(i) + "\"" +
-                                   (text.size() > 2 ? "," : ""));
+                text.insert(
+                    1, "\"$anchor\":\"n" + std::to_string(i) + "\"" + (text.size() > 2 ? "," : ""));
             }
             defs += "\"d" + std::to_string(i) + "\":" + text;
         }
@@ -75,30 +75,54 @@ class Generator {
 
     /// Some value of the schema replaced by one of a wrong kind, at times.
     std::string damaged_keyword() {
-        static constexpr std::array kKeywords{
-            "type",        "enum",          "minLength",         "maxLength",
-            "pattern",     "minimum",       "multipleOf",        "required",
-            "properties",  "items",         "prefixItems",       "allOf",
-            "not",         "contains",      "uniqueItems",       "dependentRequired",
-            "title",       "$defs",         "patternProperties", "additionalProperties",
-            "minContains", "propertyNames", "unevaluatedItems",  "examples",
-            "readOnly",    "if",            "dependentSchemas",  "$anchor",
-            "$comment",    "anyOf",         "exclusiveMaximum",  "maxProperties"};
-        static constexpr std::array kValues{"1",      "-1",     "1.5",    "\"a\"",    "\"string\"",
-                                            "true",   "null",   "[]",     "[\"a\"]",  "[\"a\",\"a\"]",
-                                            "{}",     "[{}]",   "[1]",    "{\"a\":1}", "{\"a\":{}}",
-                                            "0",      "3.0",    "\"(\"",  "{\"a\":[\"b\"]}",
-                                            "{\"(\":{}}"};
+        static constexpr std::array kKeywords{"type",
+                                              "enum",
+                                              "minLength",
+                                              "maxLength",
+                                              "pattern",
+                                              "minimum",
+                                              "multipleOf",
+                                              "required",
+                                              "properties",
+                                              "items",
+                                              "prefixItems",
+                                              "allOf",
+                                              "not",
+                                              "contains",
+                                              "uniqueItems",
+                                              "dependentRequired",
+                                              "title",
+                                              "$defs",
+                                              "patternProperties",
+                                              "additionalProperties",
+                                              "minContains",
+                                              "propertyNames",
+                                              "unevaluatedItems",
+                                              "examples",
+                                              "readOnly",
+                                              "if",
+                                              "dependentSchemas",
+                                              "$anchor",
+                                              "$comment",
+                                              "anyOf",
+                                              "exclusiveMaximum",
+                                              "maxProperties"};
+        static constexpr std::array kValues{
+            "1",    "-1",   "1.5",   "\"a\"",           "\"string\"",
+            "true", "null", "[]",    "[\"a\"]",         "[\"a\",\"a\"]",
+            "{}",   "[{}]", "[1]",   "{\"a\":1}",       "{\"a\":{}}",
+            "0",    "3.0",  "\"(\"", "{\"a\":[\"b\"]}", "{\"(\":{}}"};
         return std::string("{\"") + kKeywords[below(kKeywords.size())] +
                "\":" + kValues[below(kValues.size())] + "}";
     }
 
   private:
     static constexpr std::array kNames{"a", "b", "c", "ab", "x1", "é"};
-    static constexpr std::array kPatterns{"^a",  "b$",     "^[a-c]+$", "\\d",        "^x[0-9]{1,2}$",
-                                          "é|b", "^(a|b)*$", "^.$",      "\\p{Ll}{2}", "^(?!ab)a?"};
-    static constexpr std::array kTexts{"",  "a", "b",  "ab", "abc", "x1", "x12", "é", "éé", "😀",
-                                       "B", "1", "aa", "a b", "ba"};
+    static constexpr std::array kPatterns{
+        "^a",  "b$",       "^[a-c]+$", "\\d",        "^x[0-9]{1,2}$",
+        "é|b", "^(a|b)*$", "^.$",      "\\p{Ll}{2}", "^(?!ab)a?"};
+    static constexpr std::array kTexts{"",   "a",  "b", "ab", "abc", "x1",  "x12", "é",
+                                       "éé", "😀", "B", "1",  "aa",  "a b", "ba"};
 
     static std::string quoted(std::string_view text) {
         std::string out;
@@ -108,7 +132,7 @@ class Generator {
     std::string text() { return kTexts[below(kTexts.size())]; }
     std::string number() {
         // Halves and quarters: what binary fractions hold exactly, for ajv counts in them.
-        static constexpr std::array kNumbers{"0",   "1",   "2",    "3",    "-1",  "1.0", "0.5",
+        static constexpr std::array kNumbers{"0",   "1",    "2",  "3",   "-1",   "1.0", "0.5",
                                              "1.5", "2.25", "10", "1e1", "-0.0", "100", "7"};
         return kNumbers[below(kNumbers.size())];
     }
@@ -218,7 +242,8 @@ class Generator {
                     add(16, "properties", map_of(depth - 1));
                     break;
                 case 18:
-                    add(id, "patternProperties", "{" + pattern() + ":" + schema_of(depth - 1) + "}");
+                    add(id, "patternProperties",
+                        "{" + pattern() + ":" + schema_of(depth - 1) + "}");
                     break;
                 case 19:
                     add(id, "additionalProperties", schema_of(depth - 1));
@@ -270,8 +295,9 @@ class Generator {
                     if (x_lowest >= x_definitions) break;
                     const unsigned target = x_lowest + below(x_definitions - x_lowest);
                     add(33, "$ref",
-                        target % 2 == 0 && one_in(2) ? "\"#n" + std::to_string(target) + "\""
-                                                     : "\"#/$defs/d" + std::to_string(target) + "\"");
+                        target % 2 == 0 && one_in(2)
+                            ? "\"#n" + std::to_string(target) + "\""
+                            : "\"#/$defs/d" + std::to_string(target) + "\"");
                     break;
                 }
             }

@@ -1,6 +1,7 @@
-// The JSON Schema Test Suite, all of it: draft-07 from Debian's json-schema-test-suite, draft 2020-12
-// and a newer draft-07 from the source archive of a Python package that carries them (fetch_peers.sh). A required
-// test that fails is a failure; of the optional ones those in kUnsupported alone may.
+// The JSON Schema Test Suite, all of it: draft-07 from Debian's json-schema-test-suite, draft
+// 2020-12 and a newer draft-07 from the source archive of a Python package that carries them
+// (fetch_peers.sh). A required test that fails is a failure; of the optional ones those in
+// kUnsupported alone may.
 #include <taskstore/base/json.hpp>
 #include <taskstore/schema/schema.hpp>
 
@@ -60,8 +61,8 @@ class Suite {
                 run_file(entry.path(), fs::relative(entry.path(), tests).string());
             }
         }
-        std::printf("%s: %zu tests, %zu of them not supported (optional, by the list)\n", x_draft.c_str(),
-                    x_count, x_unsupported);
+        std::printf("%s: %zu tests, %zu of them not supported (optional, by the list)\n",
+                    x_draft.c_str(), x_count, x_unsupported);
         EXPECT_GT(x_count, 500U);
     }
 
@@ -71,8 +72,8 @@ class Suite {
         ASSERT_TRUE(cases) << path;
         CompileOptions options;
         options.dialect = x_dialect;
-        options.assert_formats = name.starts_with("optional/format/") ||
-                                 name == "optional/ecmascript-regex.json";
+        options.assert_formats =
+            name.starts_with("optional/format/") || name == "optional/ecmascript-regex.json";
         options.documents = x_documents;
         for (std::size_t i = 0; i < cases->size(); ++i) {
             const Json one = cases->at(i);

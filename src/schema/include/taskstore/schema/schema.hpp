@@ -2,7 +2,8 @@
 // JSON Schema, compiled once and used often (floor 2; collections check their records with it).
 // Draft 2020-12 (https://json-schema.org/draft/2020-12): core, applicator, unevaluated, validation,
 // format as annotation or, on request, assertion; and draft-07. Nothing is ever fetched: a $ref
-// reaches the schema itself, the documents given beside it, and the metaschemas, which are built in.
+// reaches the schema itself, the documents given beside it, and the metaschemas, which are built
+// in.
 //
 // Numbers are exact, whatever their size: 1.0 is an integer, 0.3 a multiple of 0.1. Patterns are
 // ECMA-262, matched in linear time; look-ahead only right after a leading '^', no look-behind, no
@@ -36,8 +37,8 @@ struct CompileOptions {
 };
 
 struct ValidateOptions {
-    std::size_t violations_max = 100;           ///< At least one is always told.
-    std::uint64_t steps_max = 20'000'000;       ///< On top of 64 per value of the instance.
+    std::size_t violations_max = 100;      ///< At least one is always told.
+    std::uint64_t steps_max = 20'000'000;  ///< On top of 64 per value of the instance.
 };
 
 /// One reason why an instance does not fit.
