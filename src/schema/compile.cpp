@@ -54,7 +54,10 @@ class Compiler {
 
     Result<Program> run(std::string_view text) {
         TASKSTORE_TRY(x_documents.load(text));
-        x_program.root = node_at(x_documents.root());
+        // Where the whole is no schema the problem is noted, and there is nothing to build.
+        if (const Spot root = x_documents.root(); root.resource != kNone) {
+            x_program.root = node_at(root);
+        }
         // What the schema defines and does not use is checked too.
         for (CellIndex cell = 1; cell < x_documents.tape(0).size(); ++cell) {
             if (const Spot spot = x_documents.spot(0, cell); spot.resource != kNone) node_at(spot);

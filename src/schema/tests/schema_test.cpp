@@ -116,6 +116,12 @@ TEST(Schema, NamesWhatIsWrongWithASchemaAllAtOnce) {
     EXPECT_THAT(message, HasSubstr("/required: must be an array of unlike strings"));
 }
 
+TEST(Schema, IsAnObjectOrABoolean) {
+    for (const char* text : {"1", "null", "[]", "\"a\"", R"({"not":1})", R"({"allOf":[2]})"}) {
+        EXPECT_THAT(refusal(text), HasSubstr("must be a schema: an object or a boolean"));
+    }
+}
+
 TEST(Schema, FetchesNothing) {
     EXPECT_THAT(refusal(R"({"$ref":"https://example.org/other.json"})"),
                 HasSubstr("/$ref: reaches nothing: 'https://example.org/other.json'"));
