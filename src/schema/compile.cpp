@@ -352,7 +352,7 @@ class Compiler {
                 rule_named(made(node.objects), std::move(member)).node = child(value);
             });
         } else if (name == "patternProperties") {
-            each_member(at, [&](std::string member, CellIndex value) {
+            each_member(at, [&](const std::string& member, CellIndex value) {
                 const std::uint32_t index = pattern(member, value);
                 made(node.objects).patterns.emplace_back(index, child(value));
             });

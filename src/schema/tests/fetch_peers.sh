@@ -12,7 +12,7 @@ if [ ! -f node_modules/ajv/package.json ] || [ ! -d node_modules/@hyperjump/json
   npm install --prefix . --ignore-scripts --no-audit --no-fund --loglevel=error ajv@8.20.0 @hyperjump/json-schema@1.17.2 >&2
 fi
 if [ ! -d suite/tests/draft2020-12 ]; then
-  python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: jsonschema==4.23.0 >&2
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-binary jsonschema jsonschema==4.23.0 >&2
   echo 'd71497fef26351a33265337fa77ffeb82423f3ea21283cd9467bb03999266bc4  jsonschema-4.23.0.tar.gz' | sha256sum --check --quiet >&2
   rm -rf unpacked suite
   mkdir unpacked
