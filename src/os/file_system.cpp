@@ -116,32 +116,59 @@ Result<std::string> read_file(FileSystem& files, const std::string& path, std::s
     }
 }
 
-Status replace_file(FileSystem& files, const std::string& path, std::string_view content,
-                    std::uint32_t permissions) {
-    const std::string temporary = temporary_path_of(path);
-    {
-        TASKSTORE_LET(const auto file, make_temporary(files, temporary, permissions));
-        Status written = file->write_at(0, content);
-        if (written) written = file->sync_data();
-        if (written) {
-            written = files.rename(temporary, path);
-            if (!written) TASKSTORE_TRY(refused_rename(files, path, *file, written.error()));
+Result<Replacement> Replacement::begin(FileSystem& files, std::string path,
+                                       std::uint32_t permissions) {
+    TASKSTORE_LET(auto file, make_temporary(files, temporary_path_of(path), permissions));
+    return Replacement(files, std::move(path), std::move(file));
+}
+
+Replacement::Replacement(Replacement&& other) noexcept
+    : x_files(other.x_files),
+      x_path(std::move(other.x_path)),
+      x_file(std::move(other.x_file)),
+      x_at(other.x_at) {}
+
+Replacement::~Replacement() {
+    // When this fails, the next attempt removes it.
+    if (x_file) static_cast<void>(x_files.unlink(temporary_path_of(x_path)));
+}
+
+Status Replacement::write(std::string_view bytes) {
+    TASKSTORE_TRY(x_file->write_at(x_at, bytes));
+    x_at += static_cast<std::int64_t>(bytes.size());
+    return ok();
+}
+
+Status Replacement::rewind() {
+    x_at = 0;
+    return x_file->truncate(0);
+}
+
+Status Replacement::commit() {
+    TASKSTORE_TRY(x_file->sync_data());
+    if (auto renamed = x_files.rename(temporary_path_of(x_path), x_path); !renamed) {
+        if (auto refused = refused_rename(x_files, x_path, *x_file, renamed.error()); !refused) {
+            x_file.reset();
+            return refused;
         }
-        if (!written) {
-            // When this fails too, the next attempt removes it.
-            static_cast<void>(files.unlink(temporary));
-            return written;
-        }
+        return renamed;
     }
-    const std::string folder = folder_of(path);
-    if (auto flushed = files.sync_directory(folder); !flushed) {
+    x_file.reset();
+    if (auto flushed = x_files.sync_directory(folder_of(x_path)); !flushed) {
         Error error = std::move(flushed).error();
-        error.message = "'" + path + "' was replaced, but whether that survives a power cut is " +
+        error.message = "'" + x_path + "' was replaced, but whether that survives a power cut is " +
                         "unknown: " + error.message;
         error.code = Code::outcome_unknown;
         return fail(std::move(error));
     }
     return ok();
+}
+
+Status replace_file(FileSystem& files, const std::string& path, std::string_view content,
+                    std::uint32_t permissions) {
+    TASKSTORE_LET(Replacement replacement, Replacement::begin(files, path, permissions));
+    TASKSTORE_TRY(replacement.write(content));
+    return replacement.commit();
 }
 
 Status make_directories(FileSystem& files, const std::string& path, std::uint32_t permissions) {

@@ -45,6 +45,17 @@ constexpr std::array kList{
 constexpr std::array kSync{Option{"rebuild", 0, "", "build store.db from nothing"}};
 constexpr std::array kState{Option{"hash", 0, "", "SHA-256 of all live records and deletions"}};
 constexpr std::array kFeatures{Option{"features", 0, "", "what was built in"}};
+constexpr std::array kImport{
+    Option{"from", 0, "KIND",
+           "taskstore, tracker, taskwarrior, github, csv, markdown or jsonl (default: by content)"},
+    Option{"to", 0, "COLLECTION", "put the records there as they are; each needs an id"},
+    Option{"strict", 0, "", "import nothing, and exit 1, if anything has no place to go"},
+    Option{"dry-run", 'n', "", "only say what would change"},
+    Option{"revive", 0, "", "take in again what was deleted here"}};
+constexpr std::array kExport{
+    Option{"format", 0, "F", "jsonl (default), csv or markdown (PRDs and specs)"},
+    Option{"output", 'o', "FILE", "into FILE, which is replaced as a whole (default: stdout)"},
+    Option{"stamps", 0, "", "JSONL with each record's _stamps"}};
 constexpr std::array<Option, 0> kNone{};
 
 #define TASKSTORE_KIND_COMMANDS(noun, article, argument_example, add_example)                    \
@@ -108,9 +119,22 @@ constexpr std::array kCommands{
     Command{"record list", "COLLECTION", "list the records of any collection", kList,
             "taskstore record list notes -f 'priority>=2' --order -priority", run_record_list},
     Command{"import", "FILE",
-            "take in a Markdown checklist: headings become PRDs, items task specs; twice changes "
-            "nothing",
-            kNone, "taskstore import docs/roadmap.md", run_import},
+            "take in tracker JSONL, CSV, Taskwarrior or GitHub JSON, a Markdown checklist or an "
+            "export (xz, zst and gz too); twice changes nothing",
+            kImport,
+            "taskstore import issues.jsonl.xz\ntaskstore import docs/roadmap.md --dry-run\n"
+            "task export | taskstore import -\n"
+            "gh issue list --state all --json number,title,body,state,labels,url | taskstore "
+            "import -\n"
+            "taskstore import contacts.csv --to contacts",
+            run_import},
+    Command{"export", "[COLLECTION]…",
+            "write all live records, or those of some collections, in a form that import takes in "
+            "again",
+            kExport,
+            "taskstore export > backup.jsonl\ntaskstore export prd spec --format markdown "
+            "--output plan.md\ntaskstore export notes --format csv --output notes.csv",
+            run_export},
     Command{"history", "[COLLECTION] ID",
             "every version of a record, deleted ones too: what changed, when and by whom", kNone,
             "taskstore history 3f9a\ntaskstore history notes n1", run_history},

@@ -75,7 +75,7 @@ Colour colour_of_status(std::string_view status);
 /// Local reading aid: "2026-11-21 08:15:30" UTC.
 std::string shown_time(std::int64_t ms);
 
-// The verbs, by file: store_verbs.cpp and plan_verbs.cpp.
+// The verbs, by file: store_verbs.cpp, exchange_verbs.cpp and plan_verbs.cpp.
 Status run_init(Context& context);
 Status run_sync(Context& context);
 Status run_stats(Context& context);
@@ -85,6 +85,7 @@ Status run_config_show(Context& context);
 Status run_version(Context& context);
 Status run_sql(Context& context);
 Status run_import(Context& context);
+Status run_export(Context& context);
 Status run_list_prds(Context& context);
 Status run_list_task_specs(Context& context);
 Status run_list_executions(Context& context);

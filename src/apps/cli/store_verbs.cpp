@@ -3,7 +3,6 @@
 #include "context.hpp"
 
 #include <taskstore/base/display.hpp>
-#include <taskstore/store/checklist.hpp>
 
 #include <sqlite3.h>
 
@@ -312,107 +311,6 @@ Status run_sql(Context& context) {
                            "{\"columns\":" + columns + ",\"rows\":" + answer.json + "}");
     } else if (!answer.head.empty()) {
         context.print(format_table(context.terminal, answer.head, answer.cells));
-    }
-    return ok();
-}
-
-Status run_import(Context& context) {
-    const std::string& path = context.call.arguments[0];
-    TASKSTORE_LET(const std::string text, context.read_text(path));
-    TASKSTORE_LET(store::Place place, context.place());
-    for (std::string* known : {&place.folder, &place.work_tree}) {
-        if (!known->empty()) *known = context.absolute(*known);
-    }
-    const std::string name =
-        path == "-" ? "stdin" : store::name_in_plan(context.files, place, context.absolute(path));
-    TASKSTORE_LET(const auto sections, store::read_checklist(text, name));
-    TASKSTORE_LET(records::Plan* const plan, context.plan(Context::Make::where_missing));
-    const auto quoted = [](std::string_view value) {
-        std::string raw;
-        append_json_string(raw, value);
-        return raw;
-    };
-    std::vector<records::Write> writes;
-    std::int64_t prds = 0;
-    std::int64_t specs = 0;
-    std::int64_t completed = 0;
-    std::int64_t items = 0;
-    std::int64_t seen = 0;
-    for (const store::ChecklistSection& section : sections)
-        items += static_cast<std::int64_t>(section.items.size());
-    for (const store::ChecklistSection& section : sections) {
-        std::size_t checked = 0;
-        for (const store::ChecklistItem& item : section.items) checked += item.checked ? 1 : 0;
-        if (auto known = plan->get("prds", section.id); !known) {
-            if (known.error().code != Code::not_found) return fail(known.error());
-            const std::string status = checked == 0                      ? "\"draft\""
-                                       : checked == section.items.size() ? "\"complete\""
-                                                                         : "\"active\"";
-            writes.push_back(
-                {.kind = records::WriteKind::create,
-                 .collection = "prds",
-                 .id = section.id,
-                 .changes = {{"title", quoted(section.title)},
-                             {"content", quoted(section.content)},
-                             {"status", status}},
-                 // Lists show the newest PRD first: the first heading is to stand on top.
-                 .created_offset_ms = -prds});
-            ++prds;
-        }
-        for (const store::ChecklistItem& item : section.items) {
-            if (++seen % 64 == 0) context.progress("reading " + path, seen, items);
-            if (auto known = plan->get("task_specs", item.id)) {
-                // What was ticked off in the file since is complete; what people did in the store
-                // stays.
-                const auto json = Json::parse(known->data);
-                if (!item.checked || !json || json->get("status").as_string() == "complete")
-                    continue;
-                writes.push_back({.kind = records::WriteKind::update,
-                                  .collection = "task_specs",
-                                  .id = item.id,
-                                  .changes = {{"status", "\"complete\""}},
-                                  .force = true});
-                ++completed;
-            } else if (known.error().code != Code::not_found) {
-                return fail(known.error());
-            } else {
-                writes.push_back(
-                    {.kind = records::WriteKind::create,
-                     .collection = "task_specs",
-                     .id = item.id,
-                     .changes = {{"prd_id", quoted(section.id)},
-                                 {"phase_name", quoted(item.text)},
-                                 {"content", quoted(item.content)},
-                                 {"status", item.checked ? "\"complete\"" : "\"pending\""}},
-                     .created_offset_ms = specs - items});
-                ++specs;
-            }
-        }
-    }
-    TASKSTORE_LET(const records::Written written, plan->write(std::move(writes)));
-    for (const std::string& note : written.notes) context.warn(note);
-    if (context.json) {
-        std::string data;
-        JsonWriter(data)
-            .begin_object()
-            .key("prds_created")
-            .integer(prds)
-            .key("specs_created")
-            .integer(specs)
-            .key("specs_completed")
-            .integer(completed)
-            .key("sections")
-            .integer(static_cast<std::int64_t>(sections.size()))
-            .end_object();
-        context.print_json("import_report", data);
-    } else if (!context.quiet) {
-        context.print(
-            prds + specs + completed == 0
-                ? "nothing new in " + printable_line(path) + "\n"
-                : "imported " + printable_line(path) + ": " + std::to_string(prds) + " PRDs, " +
-                      std::to_string(specs) + " task specs" +
-                      (completed > 0 ? ", " + std::to_string(completed) + " completed" : "") +
-                      "\n");
     }
     return ok();
 }

@@ -145,6 +145,31 @@ std::string temporary_path_of(std::string_view path);
 Status replace_file(FileSystem& files, const std::string& path, std::string_view content,
                     std::uint32_t permissions = 0644);
 
+/// replace_file() in pieces, for content that does not fit into memory. Not thread-safe.
+class Replacement {
+  public:
+    /// Waits for another replacement of the same file.
+    static Result<Replacement> begin(FileSystem& files, std::string path,
+                                     std::uint32_t permissions = 0644);
+    Replacement(Replacement&& other) noexcept;
+    Replacement& operator=(Replacement&&) = delete;
+    /// Without a commit `path` stays as it was.
+    ~Replacement();
+    Status write(std::string_view bytes);
+    /// Begins again with nothing written.
+    Status rewind();
+    /// Durable when it returns; errors as of replace_file(). Call once.
+    Status commit();
+
+  private:
+    Replacement(FileSystem& files, std::string path, std::unique_ptr<File> file)
+        : x_files(files), x_path(std::move(path)), x_file(std::move(file)) {}
+    FileSystem& x_files;
+    std::string x_path;
+    std::unique_ptr<File> x_file;  ///< Null: nothing to take back.
+    std::int64_t x_at = 0;
+};
+
 /// Makes the folder and its missing parents, each flushed into its parent (also the one that is
 /// there already: its maker may have died before the flush). Idempotent. not_found with errno
 /// ENOTDIR: a file is in the way.

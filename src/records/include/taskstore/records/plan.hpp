@@ -132,6 +132,22 @@ struct Found {
     bool deleted = false;
 };
 
+/// What stands at an id.
+struct Standing {
+    bool live = false;
+    bool deleted = false;  ///< There was one, and it was deleted.
+    Record record;         ///< Of a live one.
+};
+
+/// A live record while each() visits it; views live until the visit returns.
+struct Visited {
+    std::string_view collection;
+    std::string_view id;
+    std::string_view data;
+    std::string_view stamps;  ///< JSON.
+    std::int64_t updated_at = 0;
+};
+
 /// Thread-safe. Reads see one committed state and never wait for a writer of another process: while
 /// one is at work they answer from its last commit. Where the cache cannot be had they fold the
 /// ledger in memory, and a note says why. denied: a folder or a link stands where a collection's
@@ -174,6 +190,16 @@ class Plan {
     virtual Result<std::vector<std::string>> short_ids(std::string_view collection,
                                                        const std::vector<std::string>& ids) = 0;
     virtual Result<Page> list(const Query& query) = 0;
+    /// One for each of `ids`, in their order, all of one committed state.
+    virtual Result<std::vector<Standing>> look_up(std::string_view collection,
+                                                  const std::vector<std::string>& ids) = 0;
+    /// Visits every live record of the collections, in their order and by id, all of one committed
+    /// state, with bounded memory. `passes` times over. It may start again (the cache turned out to
+    /// be damaged): `begin` is called before each start. An error of `begin` or `visit`
+    /// ends it and is returned. Neither may call the plan.
+    virtual Status each(const std::vector<std::string>& collections, int passes,
+                        const std::function<Status()>& begin,
+                        const std::function<Status(int pass, const Visited&)>& visit) = 0;
     virtual Result<std::int64_t> count(const Query& query) = 0;
     /// Collections that hold something or are declared, with their number of live records.
     virtual Result<std::vector<std::pair<std::string, std::int64_t>>> collections() = 0;

@@ -1,8 +1,8 @@
-#include <taskstore/store/checklist.hpp>
+#include <taskstore/exchange/checklist.hpp>
 
 #include <gtest/gtest.h>
 
-namespace taskstore::store {
+namespace taskstore::exchange {
 namespace {
 
 TEST(Checklist, HeadingsBecomeSectionsAndItemsTheirSteps) {
@@ -58,4 +58,4 @@ TEST(Checklist, ForeignBytesAreRefusedWithTheirPlace) {
 }
 
 }  // namespace
-}  // namespace taskstore::store
+}  // namespace taskstore::exchange
