@@ -265,7 +265,7 @@ void full_sync_figure(Bench& bench, int records) {
 void single_creates_figure(Bench& bench, records::Plan& plan, const RawLog& log, int records) {
     Compared one;
     Raw raw(bench.raw_copy("one"), "NORMAL");
-    for (int round = 0; round < 5; ++round) {
+    for (int round = 0; round < 15; ++round) {
         one.raw.push_back(seconds_of([&] {
             for (int i = 0; i < 200; ++i) {
                 log.append(stamped_line_of(i, false));

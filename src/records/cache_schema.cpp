@@ -74,7 +74,8 @@ std::string schema_indexes() {
 }
 
 std::string schema_version() {
-    return sha256_hex(schema_tables() + schema_indexes()).substr(0, 16);
+    return sha256_hex(schema_tables() + schema_indexes() + std::to_string(ledger::kChunkBytes))
+        .substr(0, 16);
 }
 
 }  // namespace taskstore::records

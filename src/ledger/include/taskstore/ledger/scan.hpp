@@ -10,7 +10,7 @@
 
 namespace taskstore::ledger {
 
-inline constexpr std::int64_t kChunkBytes = 1 << 20;
+inline constexpr std::int64_t kChunkBytes = 1 << 18;
 
 /// One per started chunk of kChunkBytes.
 struct Chunk {
