@@ -11,6 +11,7 @@ namespace {
 // Levels of schemas within schemas; an instance has at most 512 of its own.
 constexpr int kDepthMax = 1500;
 constexpr std::uint64_t kStepsPerValue = 64;
+constexpr std::uint64_t kStepsPerByte = 4;
 constexpr std::uint32_t kItemsComparedInPairs = 8;
 
 /// Which members or items of one value some schema has looked at (for unevaluated…).
@@ -274,7 +275,7 @@ class Evaluator {
     }
     bool matches(std::uint32_t pattern, std::string_view text) {
         const Pattern& compiled = x_program.patterns[pattern];
-        return spend((1 + text.size() / 64) * compiled.cost()) && compiled.matches(text);
+        return spend(compiled.cost(text.size())) && compiled.matches(text);
     }
 
     bool number(const Node& node, const NumberRules& rules, CellIndex at) {
@@ -662,7 +663,8 @@ class Evaluator {
 };
 
 std::uint64_t steps_of(const Tape& instance, const ValidateOptions& options) {
-    return options.steps_max + kStepsPerValue * instance.size();
+    return options.steps_max + kStepsPerValue * instance.size() +
+           kStepsPerByte * instance.text().size();
 }
 
 }  // namespace

@@ -9,7 +9,6 @@
 namespace taskstore::schema {
 namespace {
 constexpr std::size_t kSourceBytesMax = 1U << 16U;
-constexpr std::size_t kInstructionsPerStep = 512;
 }  // namespace
 
 Result<Pattern> Pattern::compile(std::string_view source, std::size_t bytes_max) {
@@ -26,7 +25,6 @@ Result<Pattern> Pattern::compile(std::string_view source, std::size_t bytes_max)
     options.set_never_capture(true);
     options.set_max_mem(static_cast<std::int64_t>(bytes_max));
     Pattern pattern;
-    std::size_t instructions = 0;
     for (const auto& conditions : translation.alternatives) {
         auto& compiled = pattern.x_alternatives.emplace_back();
         for (const TranslatedCondition& condition : conditions) {
@@ -35,11 +33,11 @@ Result<Pattern> Pattern::compile(std::string_view source, std::size_t bytes_max)
                 return fail(Code::unsupported,
                             "the pattern cannot be compiled: " + machine->error());
             }
-            instructions += static_cast<std::size_t>(std::max(machine->ProgramSize(), 1));
+            pattern.x_instructions +=
+                static_cast<std::uint64_t>(std::max(machine->ProgramSize(), 1));
             compiled.push_back({std::move(machine), condition.wanted});
         }
     }
-    pattern.x_cost = 1 + instructions / kInstructionsPerStep;
     return pattern;
 }
 

@@ -9,6 +9,7 @@
 
 #include <taskstore/base/result.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,17 +29,21 @@ class Pattern {
     static Result<Pattern> compile(std::string_view source, std::size_t bytes_max);
     /// Whether it matches anywhere in `text`.
     bool matches(std::string_view text) const;
-    /// Steps of the machine per 64 bytes of text, at worst.
-    std::size_t cost() const { return x_cost; }
+    /// In steps, at worst: RE2 runs every instruction for every byte where its automaton outgrows
+    /// the memory it may use.
+    std::uint64_t cost(std::size_t text_bytes) const {
+        return 1 + (text_bytes + 1) * x_instructions / kPerStep;
+    }
 
   private:
+    static constexpr std::uint64_t kPerStep = 64;
     struct Condition {
         std::shared_ptr<const re2::RE2> machine;
         bool wanted = true;
     };
     /// Matches when all conditions of one alternative hold.
     std::vector<std::vector<Condition>> x_alternatives;
-    std::size_t x_cost = 1;
+    std::uint64_t x_instructions = 0;
 };
 
 /// invalid: `source` is not a pattern of ECMA-262. Look-around and backreferences are fine.

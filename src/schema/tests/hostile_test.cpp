@@ -125,6 +125,17 @@ TEST(HostileSchema, CatastrophicPatternsAreLinear) {
                 HasSubstr("64 KiB"));
 }
 
+TEST(HostileSchema, PatternsTooLargeForAnAutomatonArePaidFor) {
+    std::string schema = "{\"patternProperties\":{";
+    for (int i = 0; i < 100; ++i) {
+        schema +=
+            "\"(a|b|[a-z]" + std::to_string(i) + "){1,300}.*" + std::to_string(i) + "\":true,";
+    }
+    std::string json = "{\"k\":1";
+    for (int i = 0; i < 500; ++i) json += ",\"abab" + std::to_string(i) + "ababababababababab\":1";
+    EXPECT_THAT(run_error(schema + "\"z\":true}}", json + "}"), HasSubstr("too many steps"));
+}
+
 TEST(HostileSchema, SizesAreBounded) {
     std::string many = "{\"allOf\":[{}";
     for (int i = 0; i < 100'001; ++i) many += ",{}";

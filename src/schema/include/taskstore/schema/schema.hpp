@@ -38,7 +38,7 @@ struct CompileOptions {
 
 struct ValidateOptions {
     std::size_t violations_max = 100;      ///< At least one is always told.
-    std::uint64_t steps_max = 20'000'000;  ///< On top of 64 per value of the instance.
+    std::uint64_t steps_max = 20'000'000;  ///< On top of 64 per value and 4 per byte.
 };
 
 /// One reason why an instance does not fit.
