@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <deque>
 
 namespace taskstore::cli {
 namespace {
@@ -149,6 +148,10 @@ constexpr std::array kCommands{
             "taskstore config show", run_config_show},
     Command{"sql", "QUERY", "run a SELECT on store.db; cannot write", kNone,
             "taskstore sql \"SELECT status, count(*) FROM prds GROUP BY 1\"", run_sql},
+    Command{"completion", "SHELL",
+            "the completions for bash, zsh or fish, for a file where the shell looks for them",
+            kNone, "taskstore completion bash", run_completion},
+    Command{"manual", "", "the man page; man -l - shows it", kNone, "taskstore manual", run_manual},
     Command{"version", "", "the version", kFeatures, "taskstore version --features", run_version},
 };
 
@@ -169,48 +172,33 @@ const records::Kind* kind_of(const Command& command) {
     return records::find_kind(word);
 }
 
-/// "…: draft, ready, active"
-std::string_view with_choices(std::string_view help, const records::Field* field,
-                              std::deque<std::string>& texts) {
-    if (field == nullptr || field->choices.empty() || field->type != records::FieldType::choice)
-        return help;
-    std::string text(help);
-    for (const std::string_view choice : field->choices)
-        text += (text.size() == help.size() ? ": " : ", ") + std::string(choice);
-    return texts.emplace_back(std::move(text));
+/// "help: draft, ready, active"
+std::string help_text(const Option& option) {
+    std::string text(option.help);
+    for (std::size_t i = 0; i < option.choices.size(); ++i)
+        text += (i == 0 ? ": " : ", ") + std::string(option.choices[i]);
+    return text;
 }
 
-/// The options of a command: its own, the global ones, and for records one per field that people
-/// set. `names` and `texts` own what is made up here.
-std::vector<Option> options_of(const Command& command, std::vector<std::string>& names,
-                               std::deque<std::string>& texts) {
-    std::vector<Option> options(command.options.begin(), command.options.end());
-    if (const records::Kind* const kind = kind_of(command)) {
-        for (Option& option : options) {
-            if (option.name == "status")
-                option.help = with_choices(option.help, kind->field("status"), texts);
+std::span<const std::string_view> choices_of(const records::Field* field) {
+    return field != nullptr && field->type == records::FieldType::choice
+               ? field->choices
+               : std::span<const std::string_view>();
+}
+
+/// "prd-id" for prd_id. The kinds of a command line are known from the start.
+std::string_view option_name(const records::Field& field) {
+    static const auto kNames = [] {
+        std::map<std::string_view, std::string> names;
+        for (const records::Kind& kind : records::kinds()) {
+            for (const records::Field& one : kind.fields) {
+                std::string& name = names[one.name] = one.name;
+                std::ranges::replace(name, '_', '-');
+            }
         }
-    }
-    if (command.record_fields) {
-        const records::Kind* kind =
-            records::find_kind(command.words.substr(0, command.words.find(' ')));
-        names.reserve(kind->fields.size());
-        for (const records::Field& field : kind->fields) {
-            if (!records::people_set(field)) continue;
-            std::string& name = names.emplace_back(field.name);
-            std::ranges::replace(name, '_', '-');
-            options.push_back(
-                {name, 0, value_name(field), with_choices(field.help, &field, texts)});
-        }
-    }
-    for (Option option : kGlobal) {
-        // A command's own letter comes first: the founding lists have -s for --status.
-        if (std::ranges::find(command.options, option.letter, &Option::letter) !=
-            command.options.end())
-            option.letter = '\0';
-        options.push_back(option);
-    }
-    return options;
+        return names;
+    }();
+    return kNames.at(field.name);
 }
 
 Failure unknown(std::string_view what, const std::string& word,
@@ -276,6 +264,34 @@ Status only_global(const std::vector<std::string>& words, Invocation& call) {
 
 std::span<const Command> commands() {
     return kCommands;
+}
+
+std::span<const Option> global_options() {
+    return kGlobal;
+}
+
+std::vector<Option> options_of(const Command& command) {
+    std::vector<Option> options(command.options.begin(), command.options.end());
+    if (const records::Kind* const kind = kind_of(command)) {
+        for (Option& option : options) {
+            if (option.name == "status") option.choices = choices_of(kind->field("status"));
+        }
+        if (command.record_fields) {
+            for (const records::Field& field : kind->fields) {
+                if (!records::people_set(field)) continue;
+                options.push_back({option_name(field), 0, value_name(field), field.help, false,
+                                   choices_of(&field), true});
+            }
+        }
+    }
+    for (Option option : kGlobal) {
+        // A command's own letter comes first: the founding lists have -s for --status.
+        if (std::ranges::find(command.options, option.letter, &Option::letter) !=
+            command.options.end())
+            option.letter = '\0';
+        options.push_back(option);
+    }
+    return options;
 }
 
 std::string Invocation::value(std::string_view option, const std::string& other) const {
@@ -350,13 +366,8 @@ Result<Invocation> parse(std::vector<std::string> words) {
             known.push_back(command.words.substr(0, command.words.find(' ')));
         return unknown("no command is called", leading[0], known, "taskstore --help");
     }
-    std::vector<std::string> names;
-    std::deque<std::string> texts;
-    const std::vector<Option> options = options_of(*call.command, names, texts);
+    const std::vector<Option> options = options_of(*call.command);
     const std::string help = "taskstore " + std::string(call.command->words) + " --help";
-    const auto is_field = [&](const Option& option) {
-        return std::ranges::find(names, option.name) != names.end();
-    };
     bool only_arguments = false;
     for (std::size_t i = 0; i < words.size(); ++i) {
         const std::string& word = words[i];
@@ -400,7 +411,7 @@ Result<Invocation> parse(std::vector<std::string> words) {
         values.push_back(equals != std::string::npos ? word.substr(equals + 1) : words[++i]);
         // The fields of a record may be emptied; what steers the command may not be forgotten. An
         // empty cursor is that of a first page.
-        if (values.back().empty() && key != "cursor" && !is_field(*option))
+        if (values.back().empty() && key != "cursor" && !option->field)
             return fail(Code::invalid, "option " + name + " is empty")
                 .with_hint("leave it away, or give it a value: " + std::string(option->help));
     }
@@ -420,16 +431,14 @@ std::string help_of(const Command& command) {
     std::string out = "taskstore " + std::string(command.words) +
                       (command.arguments.empty() ? "" : " ") + std::string(command.arguments) +
                       "\n  " + std::string(command.help) + "\n\nOptions\n";
-    std::vector<std::string> names;
-    std::deque<std::string> texts;
-    for (const Option& option : options_of(command, names, texts)) {
+    for (const Option& option : options_of(command)) {
         std::string left = "  ";
         if (option.letter != '\0') left += std::string("-") + option.letter;
         if (!option.name.empty())
             left += (option.letter != '\0' ? ", --" : "--") + std::string(option.name);
         if (!option.value.empty()) left += " " + std::string(option.value);
         left.append(left.size() < 26 ? 26 - left.size() : 1, ' ');
-        out += left + std::string(option.help) + "\n";
+        out += left + help_text(option) + "\n";
     }
     if (command.record_fields)
         out +=
@@ -487,12 +496,10 @@ std::string help_json(const Invocation& call) {
     }
     head(*call.command);
     writer.key("options").begin_array();
-    std::vector<std::string> names;
-    std::deque<std::string> texts;
-    for (const Option& option : options_of(*call.command, names, texts)) {
+    for (const Option& option : options_of(*call.command)) {
         const std::string letter = option.letter == '\0' ? "" : std::string(1, option.letter);
         writer.begin_object().key("name").string(option.name).key("letter").string(letter);
-        writer.key("value").string(option.value).key("help").string(option.help);
+        writer.key("value").string(option.value).key("help").string(help_text(option));
         writer.key("repeats").boolean(option.repeats).end_object();
     }
     writer.end_array().key("examples").begin_array();

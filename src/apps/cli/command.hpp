@@ -1,6 +1,5 @@
 #pragma once
-// The command table: parsing, help and (later) completions and man pages follow from it. Knows no
-// store.
+// The command table: parsing, help, completions and the man page follow from it. Knows no store.
 
 #include <taskstore/base/result.hpp>
 
@@ -20,6 +19,8 @@ struct Option {
     std::string_view value;  ///< What the value is called; empty: a flag.
     std::string_view help;
     bool repeats = false;
+    std::span<const std::string_view> choices = {};  ///< The words that the value is one of.
+    bool field = false;                              ///< Of a record: may be given empty.
 };
 
 struct Command {
@@ -47,6 +48,9 @@ struct Invocation {
 };
 
 std::span<const Command> commands();
+/// Its own, one per field that people set where it makes or changes records, and the global ones.
+std::vector<Option> options_of(const Command& command);
+std::span<const Option> global_options();
 /// invalid, with the nearest word, for what the table does not have.
 Result<Invocation> parse(std::vector<std::string> words);
 std::string help_of(const Command& command);

@@ -75,7 +75,7 @@ Colour colour_of_status(std::string_view status);
 /// Local reading aid: "2026-11-21 08:15:30" UTC.
 std::string shown_time(std::int64_t ms);
 
-// The verbs, by file: store_verbs.cpp, exchange_verbs.cpp and plan_verbs.cpp.
+// The verbs, by file: store_verbs.cpp, exchange_verbs.cpp, plan_verbs.cpp and manual.cpp.
 Status run_init(Context& context);
 Status run_sync(Context& context);
 Status run_stats(Context& context);
@@ -102,5 +102,7 @@ Status run_record_rm(Context& context);
 Status run_record_list(Context& context);
 Status run_history(Context& context);
 Status run_undo(Context& context);
+Status run_completion(Context& context);
+Status run_manual(Context& context);
 
 }  // namespace taskstore::cli
