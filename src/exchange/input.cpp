@@ -5,13 +5,13 @@
 namespace taskstore::exchange {
 
 Result<bool> Input::more() {
-    constexpr std::size_t kStep = 256U << 10U;
+    constexpr std::size_t kStep = 32U << 10U;
     if (x_start > 0 && (x_start == x_end || x_buffer.size() - x_end < kStep)) {
         std::memmove(x_buffer.data(), x_buffer.data() + x_start, x_end - x_start);
         x_end -= x_start;
         x_start = 0;
     }
-    if (x_buffer.size() - x_end < kStep) x_buffer.resize(std::max(2 * x_buffer.size(), 4 * kStep));
+    if (x_buffer.size() - x_end < kStep) x_buffer.resize(std::max(2 * x_buffer.size(), 2 * kStep));
     TASKSTORE_LET(const std::size_t got,
                   x_source->read(x_buffer.data() + x_end, x_buffer.size() - x_end));
     x_end += got;

@@ -35,9 +35,7 @@ class PlanImpl final : public Plan {
     Result<Page> list(const Query& query) override;
     Result<std::vector<Standing>> look_up(std::string_view collection,
                                           const std::vector<std::string>& ids) override;
-    Status each(const std::vector<std::string>& collections, int passes,
-                const std::function<Status()>& begin,
-                const std::function<Status(int pass, const Visited&)>& visit) override;
+    Status each(const EachRequest& request) override;
     Result<std::int64_t> count(const Query& query) override;
     Result<std::vector<std::pair<std::string, std::int64_t>>> collections() override;
     Result<std::vector<std::pair<std::string, std::int64_t>>> tally(

@@ -8,7 +8,8 @@
 namespace taskstore::store {
 namespace {
 
-constexpr std::size_t kPieceBytes = 256U << 10U;
+/// Small enough to be in a processor's own cache when it is handed on.
+constexpr std::size_t kPieceBytes = 64U << 10U;
 
 class Exporter {
   public:
@@ -88,28 +89,30 @@ class Exporter {
         JsonSlicer slicer;
         bool headed = false;
         return x_plan.each(
-            x_collections, csv ? 2 : 1,
-            [&] {
-                writer = exchange::CsvWriter();
-                headed = false;
-                x_last = nullptr;
-                return begin();
-            },
-            [&](int pass, const records::Visited& record) -> Status {
-                if (csv && pass == 0) return writer.see(record.data);
-                if (csv && !headed) {
-                    headed = true;
-                    x_text += writer.header();
-                }
-                if (csv) {
-                    TASKSTORE_TRY(writer.append(x_text, record.collection, record.data));
-                } else {
-                    TASKSTORE_TRY(exchange::append_jsonl(
-                        x_text, slicer, record.collection, record.data,
-                        x_request.stamps ? record.stamps : std::string_view()));
-                }
-                return one_done(record.collection);
-            });
+            {.collections = x_collections,
+             .passes = csv ? 2 : 1,
+             .stamps = x_request.stamps,
+             .begin =
+                 [&] {
+                     writer = exchange::CsvWriter();
+                     headed = false;
+                     x_last = nullptr;
+                     return begin();
+                 },
+             .visit = [&](int pass, const records::Visited& record) -> Status {
+                 if (csv && pass == 0) return writer.see(record.data);
+                 if (csv && !headed) {
+                     headed = true;
+                     x_text += writer.header();
+                 }
+                 if (csv) {
+                     TASKSTORE_TRY(writer.append(x_text, record.collection, record.data));
+                 } else {
+                     TASKSTORE_TRY(exchange::append_jsonl(x_text, slicer, record.collection,
+                                                          record.data, record.stamps));
+                 }
+                 return one_done(record.collection);
+             }});
     }
 
     Status checklist() {
@@ -131,25 +134,41 @@ class Exporter {
             theirs = begin();
             if (!theirs) return fail(Code::cancelled, "the caller ended it");
             TASKSTORE_TRY(db.begin_read());
-            // In the order of lists, along the indexes on created_at and prd_id; then what has lost
-            // its PRD.
-            TASKSTORE_TRY(
-                write_rows(db,
-                           "SELECT p.id,p.data,s.id,s.data FROM prds p LEFT JOIN task_specs s ON "
-                           "s.prd_id=p.id ORDER BY p.created_at DESC,p.id DESC,s.created_at,s.id",
-                           theirs));
-            return write_rows(db,
-                              "SELECT s.prd_id,NULL,s.id,s.data FROM task_specs s WHERE NOT EXISTS "
-                              "(SELECT 1 FROM prds p WHERE p.id=s.prd_id) ORDER BY s.prd_id,"
-                              "s.created_at,s.id",
-                              theirs);
+            TASKSTORE_TRY(write_plans(db, theirs));
+            return write_orphans(db, theirs);
         };
         const Status status = x_plan.query(read);
         return theirs ? status : theirs;
     }
 
-    Status write_rows(sql::Connection& db, std::string_view sql, Status& theirs) {
-        TASKSTORE_LET(auto rows, db.prepare(sql));
+    /// In the order of lists, along the indexes on created_at and prd_id.
+    Status write_plans(sql::Connection& db, Status& theirs) {
+        TASKSTORE_LET(auto plans,
+                      db.prepare("SELECT id,data FROM prds ORDER BY created_at DESC,id DESC"));
+        TASKSTORE_LET(auto specs, db.prepare("SELECT id,data FROM task_specs WHERE prd_id=?1 ORDER "
+                                             "BY created_at,id"));
+        while (true) {
+            TASKSTORE_LET(const bool plan, plans->step());
+            if (!plan) return ok();
+            const std::string id(plans->column_text(0));
+            theirs = put_section(id, plans->column_text(1));
+            specs->reset();
+            TASKSTORE_TRY(specs->bind(1, std::string_view(id)));
+            while (theirs) {
+                TASKSTORE_LET(const bool spec, specs->step());
+                if (!spec) break;
+                theirs = put_item(specs->column_text(0), specs->column_text(1));
+            }
+            if (!theirs) return fail(Code::cancelled, "the caller ended it");
+        }
+    }
+
+    /// What has lost its PRD, under a heading that names it.
+    Status write_orphans(sql::Connection& db, Status& theirs) {
+        TASKSTORE_LET(auto rows,
+                      db.prepare("SELECT s.prd_id,s.id,s.data FROM task_specs s WHERE NOT EXISTS "
+                                 "(SELECT 1 FROM prds p WHERE p.id=s.prd_id) ORDER BY s.prd_id,"
+                                 "s.created_at,s.id"));
         std::string section;
         bool begun = false;
         while (true) {
@@ -157,12 +176,11 @@ class Exporter {
             if (!row) return ok();
             const std::string prd(rows->column_text(0));
             if (!begun || prd != section) {
-                theirs = put_section(prd, rows->is_null(1) ? "" : rows->column_text(1));
+                theirs = put_section(prd, {});
                 section = prd;
                 begun = true;
             }
-            if (theirs && !rows->is_null(2))
-                theirs = put_item(rows->column_text(2), rows->column_text(3));
+            if (theirs) theirs = put_item(rows->column_text(1), rows->column_text(2));
             if (!theirs) return fail(Code::cancelled, "the caller ended it");
         }
     }

@@ -144,8 +144,18 @@ struct Visited {
     std::string_view collection;
     std::string_view id;
     std::string_view data;
-    std::string_view stamps;  ///< JSON.
+    std::string_view stamps;  ///< JSON; empty where nobody asked.
     std::int64_t updated_at = 0;
+};
+
+struct EachRequest {
+    std::vector<std::string> collections;
+    int passes = 1;  ///< Over all of it, in the same order: that of the store, about creation's.
+    bool stamps = false;  ///< Whether Visited::stamps is wanted.
+    /// Before each start: it may start again (the cache turned out to be damaged).
+    std::function<Status()> begin;
+    /// An error of one of the two ends it and is returned. Neither may call the plan.
+    std::function<Status(int pass, const Visited& record)> visit;
 };
 
 /// Thread-safe. Reads see one committed state and never wait for a writer of another process: while
@@ -193,13 +203,9 @@ class Plan {
     /// One for each of `ids`, in their order, all of one committed state.
     virtual Result<std::vector<Standing>> look_up(std::string_view collection,
                                                   const std::vector<std::string>& ids) = 0;
-    /// Visits every live record of the collections, in their order and by id, all of one committed
-    /// state, with bounded memory. `passes` times over. It may start again (the cache turned out to
-    /// be damaged): `begin` is called before each start. An error of `begin` or `visit`
-    /// ends it and is returned. Neither may call the plan.
-    virtual Status each(const std::vector<std::string>& collections, int passes,
-                        const std::function<Status()>& begin,
-                        const std::function<Status(int pass, const Visited&)>& visit) = 0;
+    /// Visits every live record of the collections, one collection after the other, all of one
+    /// committed state, with bounded memory.
+    virtual Status each(const EachRequest& request) = 0;
     virtual Result<std::int64_t> count(const Query& query) = 0;
     /// Collections that hold something or are declared, with their number of live records.
     virtual Result<std::vector<std::pair<std::string, std::int64_t>>> collections() = 0;

@@ -3,7 +3,7 @@
 // import_records takes in again. Memory is bounded; all of it is one committed state.
 //
 // JSONL and CSV carry every member but `updated_at`'s role: it is written, but an import is a write
-// of its own time. Equal states give equal bytes: records stand in the order of their ids. Markdown
+// of its own time. Records stand in the order of the store, about that of their creation. Markdown
 // carries PRDs and task specs: title, content, id, and whether a spec is complete.
 
 #include <taskstore/records/plan.hpp>

@@ -1,0 +1,12 @@
+// Any bytes as JSON records, of trackers, Taskwarrior and GitHub alike: read or told, the same in
+// whole and in crumbs; what was read survives our own exports.
+#include "reading.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
+    using namespace taskstore::exchange;
+    const std::string_view text(reinterpret_cast<const char*>(data), size);
+    (void)recognise(text, true, {}).has_value();
+    (void)recognise(text, false, {}).has_value();
+    check_round_trip(read_twice(text, {Syntax::json, Kind::plain}));
+    return 0;
+}
