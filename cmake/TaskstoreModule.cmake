@@ -1,4 +1,4 @@
-# taskstore_module(NAME <name> FLOOR <n> [DEPS <module>...] HEADERS <hpp>... SOURCES <cpp>...
+# taskstore_module(NAME <name> FLOOR <n> [DEPS <module>...] [INCLUDE <folder>] HEADERS <hpp>... SOURCES <cpp>...
 #                  [PRIVATE_LIBS <target>...] [SQL <file>...] [TESTS <cpp>...] [TEST_DEPS <module>...])
 #
 # Declares one module of the house: the static library taskstore_<name> (alias taskstore::<name>) built from
@@ -11,9 +11,12 @@
 include_guard(GLOBAL)
 
 function(taskstore_module)
-  cmake_parse_arguments(M "" "NAME;FLOOR" "DEPS;HEADERS;SOURCES;PRIVATE_LIBS;TESTS;TEST_DEPS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(M "" "NAME;FLOOR;INCLUDE" "DEPS;HEADERS;SOURCES;PRIVATE_LIBS;TESTS;TEST_DEPS;TEST_LIBS" ${ARGN})
   if(M_UNPARSED_ARGUMENTS OR NOT M_NAME OR "${M_FLOOR}" STREQUAL "")
     message(FATAL_ERROR "taskstore_module: NAME and FLOOR are needed; not understood: '${M_UNPARSED_ARGUMENTS}'")
+  endif()
+  if(NOT M_INCLUDE)
+    set(M_INCLUDE include)
   endif()
   set(target taskstore_${M_NAME})
   set_property(GLOBAL PROPERTY taskstore_floor_${M_NAME} ${M_FLOOR})
@@ -23,7 +26,9 @@ function(taskstore_module)
   add_library(taskstore::${M_NAME} ALIAS ${target})
   set_target_properties(${target} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
   target_sources(${target} PRIVATE ${M_SOURCES})
-  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS include FILES ${M_HEADERS})
+  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${M_INCLUDE} FILES ${M_HEADERS})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${M_NAME})
+  target_compile_features(${target} PUBLIC cxx_std_20)
   target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   foreach(dep IN LISTS M_DEPS)
     get_property(floor GLOBAL PROPERTY taskstore_floor_${dep})

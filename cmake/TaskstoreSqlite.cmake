@@ -27,7 +27,7 @@ else()
     message(FATAL_ERROR "SQLite is missing: install libsqlite3-dev (tools/setup does), or set "
                         "TASKSTORE_SQLITE_SOURCE to the folder of an amalgamation")
   endif()
-  add_library(taskstore_sqlite3 INTERFACE)
+  add_library(taskstore_sqlite3 INTERFACE IMPORTED GLOBAL)
   target_include_directories(taskstore_sqlite3 SYSTEM INTERFACE ${TASKSTORE_SQLITE_INCLUDE})
   if(TASKSTORE_SQLITE_ARCHIVE AND NOT TASKSTORE_SQLITE_SHARED)
     target_link_libraries(taskstore_sqlite3 INTERFACE ${TASKSTORE_SQLITE_ARCHIVE} Threads::Threads

@@ -184,6 +184,11 @@ Result<Stamp> PlanImpl::stamp_for(const ledger::State& state) {
 Result<StoredState> PlanImpl::load(Group& group, std::string_view collection, std::string_view id) {
     const Prepared* earlier = group.latest.empty() ? nullptr : group.find(collection, id);
     if (earlier == nullptr) return x_cache->load(collection, id);
+    if (earlier->ticket != group.current && !earlier->ticket->batch.empty()) {
+        // Its batch may still fail in another file, and then this line must not stand on it.
+        group.current->waits = true;
+        return fail(Code::unavailable, "it waits for a batch of its group");
+    }
     ledger::LineDecoder decoder(shape_of(collection));
     std::string_view text = earlier->text;
     text.remove_suffix(1);

@@ -62,6 +62,14 @@ std::string_view without_slashes(std::string_view path) {
     return path;
 }
 
+bool is_store(os::FileSystem& files, const std::string& folder) {
+    if (files.info(os::join_path(folder, ".version"))) return true;
+    return std::ranges::any_of(records::kinds(), [&](const records::Kind& kind) {
+        return files.info(os::join_path(folder, std::string(kind.collection) + ".jsonl"))
+            .has_value();
+    });
+}
+
 bool lists(std::string_view safe_directories, std::string_view path) {
     for (std::string_view rest = safe_directories; !rest.empty();) {
         const std::size_t end = std::min(rest.find(':'), rest.size());
@@ -76,8 +84,9 @@ bool lists(std::string_view safe_directories, std::string_view path) {
 
 Status check_owner(os::FileSystem& files, const Place& place, const Opener& opener,
                    std::string_view safe_directories) {
-    if (!place.exists) return ok();
-    TASKSTORE_LET(const os::FileInfo info, files.info(place.folder));
+    const auto found = files.info(place.folder);
+    if (!found && found.error().code == Code::not_found) return ok();
+    TASKSTORE_LET(const os::FileInfo info, found);
     if (info.owner == opener.uid) return ok();
     if (opener.uid == 0 && opener.sudo_uid && info.owner == *opener.sudo_uid) return ok();
     const std::string_view folder = without_slashes(place.folder);
@@ -108,7 +117,10 @@ Result<Place> find_place(os::FileSystem& files, const std::string& from) {
 
 Result<Place> place_at(os::FileSystem& files, const std::string& folder) {
     // Named or found, a store in a work tree is the same replica.
-    return place_of(files, folder, {}, work_tree_of(files, folder).git);
+    TASKSTORE_LET(Place place, place_of(files, folder, {}, work_tree_of(files, folder).git));
+    // Any folder can be named: only what marks a store makes it one.
+    place.exists = place.exists && is_store(files, folder);
+    return place;
 }
 
 std::string name_in_plan(os::FileSystem& files, const Place& place, const std::string& path) {

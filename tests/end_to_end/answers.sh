@@ -124,4 +124,23 @@ for file in lock prds.jsonl; do
   expect 0 taskstore list-prds; has "$out" "after $file"
 done
 
+# A folder is no store because it is named: a read makes nothing in it.
+mkdir plain; echo '{}' > plain/data.jsonl
+expect 3 taskstore --store plain list-prds; has "$err" "there is no store at"
+expect 3 taskstore --store plain prd add --title x
+same "$(ls plain)" "data.jsonl"
+
+# A deletion that an edit was lost to is confirmed by deleting again.
+git init -q lost && cd lost && taskstore sync 2>/dev/null
+{
+  echo '{"id":"p","title":"T","status":"draft","updated_at":1700000000000,"_stamps":{"v":1,"at":"1700000000000@aaaaaaaaaa"}}'
+  echo '{"id":"p","deleted":true,"updated_at":1700000000010,"_stamps":{"v":1,"at":"1700000000010@aaaaaaaaaa","from":"1700000000000@aaaaaaaaaa"}}'
+  echo '{"id":"p","title":"U","status":"draft","updated_at":1700000000030,"_stamps":{"v":1,"at":"1700000000030@bbbbbbbbbb","from":"1700000000000@aaaaaaaaaa","base":"1700000000000@aaaaaaaaaa","f":{"title":""}}}'
+} >> .taskstore/prds.jsonl
+expect 0 taskstore doctor; has "$out" "edited beside a deletion"
+expect 0 taskstore prd rm p
+expect 0 taskstore doctor; case "$out" in *lost*) bad "the deletion is not confirmed: $out" ;; esac
+expect 3 taskstore prd rm p
+cd ..
+
 finish

@@ -225,6 +225,18 @@ Result<std::string> id_of(records::Plan& plan, const Kind& kind, const std::stri
     return named.records.empty() ? id : named.records[0].id;
 }
 
+/// The live record that was found, else a deleted one to which an edit was lost: deleting it again
+/// confirms the deletion.
+Result<std::string> removable(records::Plan& plan, std::string_view collection,
+                              const std::string& word, Result<std::string> found) {
+    if (found || found.error().code != Code::not_found) return found;
+    TASKSTORE_LET(const auto lost, plan.lost());
+    const bool listed = std::ranges::any_of(lost, [&](const records::LostEntry& entry) {
+        return entry.collection == collection && entry.id == word;
+    });
+    return listed ? word : found;
+}
+
 /// The collection that a word of the command line means: a file's exact name, else a kind's noun.
 Result<std::string> collection_of(Context& context, const std::string& word) {
     const Kind* kind = records::find_kind(word);
@@ -468,7 +480,9 @@ Status run_kind_set(Context& context) {
 Status run_kind_rm(Context& context) {
     const Kind& kind = kind_of_call(context);
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(const std::string id, id_of(*plan, kind, context.call.arguments[0]));
+    const std::string& word = context.call.arguments[0];
+    TASKSTORE_LET(const std::string id,
+                  removable(*plan, kind.collection, word, id_of(*plan, kind, word)));
     return write_one(
         context, *plan,
         {.kind = records::WriteKind::remove, .collection = std::string(kind.collection), .id = id});
@@ -515,7 +529,9 @@ Status run_record_set(Context& context) {
 Status run_record_rm(Context& context) {
     TASKSTORE_LET(const std::string collection, collection_of(context, context.call.arguments[0]));
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(const std::string id, plan->resolve(collection, context.call.arguments[1]));
+    const std::string& word = context.call.arguments[1];
+    TASKSTORE_LET(const std::string id,
+                  removable(*plan, collection, word, plan->resolve(collection, word)));
     return write_one(context, *plan,
                      {.kind = records::WriteKind::remove, .collection = collection, .id = id});
 }

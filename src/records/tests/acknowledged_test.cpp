@@ -198,6 +198,40 @@ TEST(Acknowledged, AReferenceNeverOutlivesTheRecordOfItsGroup) {
     }
 }
 
+TEST(Acknowledged, NothingStandsOnAPartOfABatchThatFailed) {
+    auto disk = new_disk();
+    Process p(*disk);
+    for (int round = 0; round < 40; ++round) {
+        const std::string id = "r" + std::to_string(round);
+        ASSERT_TRUE(p->create("aa", {{"title", "\"old\""}, {"s", "0"}}, id));
+        ASSERT_TRUE(p->create("zz", {{"v", "0"}}, id));
+        disk->fail_at(1, {.only = os::Call::write, .path_part = "/p/zz.jsonl"});
+        Result<Written> batch = fail(Code::failed, "");
+        std::vector<Result<Record>> beside(6, fail(Code::failed, ""));
+        std::vector<std::thread> threads;
+        threads.emplace_back([&] {
+            std::vector<Write> writes(2);
+            writes[0] = {.kind = WriteKind::update, .collection = "aa", .id = id};
+            writes[0].changes = {{"title", "\"new\""}};
+            writes[1] = {.kind = WriteKind::update, .collection = "zz", .id = id};
+            writes[1].changes = {{"v", "1"}};
+            batch = p->write(std::move(writes));
+        });
+        for (std::size_t i = 0; i < beside.size(); ++i) {
+            threads.emplace_back(
+                [&, i] { beside[i] = p->update("aa", id, {{"s", std::to_string(i + 1)}}); });
+        }
+        for (auto& thread : threads) thread.join();
+        disk->clear_faults();
+        EXPECT_FALSE(batch);
+        for (const auto& record : beside) EXPECT_TRUE(record) << record.error().message;
+        ASSERT_TRUE(p->sync(true));
+        const auto now = p->get("aa", id);
+        ASSERT_TRUE(now);
+        EXPECT_NE(now->data.find("\"title\":\"old\""), std::string::npos) << now->data;
+    }
+}
+
 TEST(Acknowledged, UndoTakesADeletionBackThoughSomebodyEditedBesideIt) {
     auto disk = new_disk();
     const std::int64_t t = FakeClock().wall_ms() - 100'000;

@@ -90,6 +90,7 @@ struct CheckedMethods {
     /// the latest with the frame that commits.
     std::vector<char> gathered;
     sqlite3_int64 gathered_at = 0;
+    int failed = SQLITE_OK;        ///< Of writing them, until the right to write is let go of.
     bool commits = false;          ///< The last header gathered is of a commit: its page ends it.
     std::uint32_t last_frame = 0;  ///< Of the transaction; what comes before it is written again.
 };
@@ -234,7 +235,10 @@ int lock_index(sqlite3_file* file, int first, int count, int flags) {
     CheckedMethods& state = checked(file);
     if (first == kWriteLock && (flags & SQLITE_SHM_UNLOCK) != 0 && state.wal != nullptr) {
         state.wal->gathered.clear();
+        state.wal->failed = SQLITE_OK;
         state.wal->last_frame = 0;
+        // A commit has mended the sums; without one the frames count for nothing.
+        state.wal->unsummed_from = std::numeric_limits<std::uint32_t>::max();
     }
     return state.base->xShmLock(file, first, count, flags);
 }
@@ -282,11 +286,13 @@ Sum stored_sum(const char* bytes) {
 int write_gathered(sqlite3_file* file) {
     CheckedMethods& state = checked(file);
     state.commits = false;
-    if (state.gathered.empty()) return SQLITE_OK;
-    const int result = state.base->xWrite(
-        file, state.gathered.data(), static_cast<int>(state.gathered.size()), state.gathered_at);
+    if (state.gathered.empty() || state.failed != SQLITE_OK) return state.failed;
+    // SQLite believes these frames to be written: whatever it does next in this transaction fails
+    // too.
+    state.failed = state.base->xWrite(file, state.gathered.data(),
+                                      static_cast<int>(state.gathered.size()), state.gathered_at);
     state.gathered.clear();
-    return result;
+    return state.failed;
 }
 
 int read_wal(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {

@@ -312,5 +312,33 @@ TEST(Checksums, ABuiltDatabaseCanBeUsedWherePagesWereFreedMeanwhile) {
     EXPECT_EQ(text(*connection, "PRAGMA integrity_check"), "ok");
 }
 
+TEST(Checksums, ATransactionWhoseFramesCouldNotBeWrittenIsNotCommitted) {
+    // A spill leaves frames that are written with a later read: that a read fails is no reason for
+    // SQLite to give the transaction up.
+    os::FaultFileSystem disk;
+    Driver driver(&disk);
+    sql::OpenOptions options = cache_options();
+    options.cache_bytes = 40 << 10;
+    {
+        auto connection = *driver.connect("/a.db", options);
+        ASSERT_TRUE(connection->execute("CREATE TABLE t(id INTEGER PRIMARY KEY, b TEXT NOT NULL)"));
+        ASSERT_TRUE(connection->begin_write());
+        ASSERT_TRUE(connection->execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<200) "
+            "INSERT INTO t SELECT i, printf('%.*c',1000,'a') FROM n"));
+        disk.fail_at(
+            1, {.kind = os::FaultKind::short_write, .only = os::Call::write, .path_part = "-wal"});
+        EXPECT_FALSE(connection->execute("UPDATE t SET b=b||'x' WHERE id<3"));
+        disk.clear_faults();
+        EXPECT_FALSE(connection->commit());
+        connection->rollback();
+        ASSERT_TRUE(connection->execute("INSERT INTO t VALUES(1,'after')"));
+    }
+    auto connection = *driver.connect("/a.db", options);
+    auto rows = *connection->prepare("SELECT count(*) FROM t");
+    ASSERT_TRUE(*rows->step());
+    EXPECT_EQ(rows->column_int64(0), 1);
+}
+
 }  // namespace
 }  // namespace taskstore::sqlite

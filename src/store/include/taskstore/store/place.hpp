@@ -22,7 +22,8 @@ struct Place {
 /// where `sync` or `init` would make it (the root of the work tree; outside git `from` itself),
 /// with exists false.
 Result<Place> find_place(os::FileSystem& files, const std::string& from);
-/// The folder itself is the store: --store DIR, TASKSTORE_DIR.
+/// The folder itself is the store: --store DIR, TASKSTORE_DIR. Exists where it holds `.version` or
+/// a kind's JSONL file.
 Result<Place> place_at(os::FileSystem& files, const std::string& folder);
 
 /// By what name a plan knows the file at `path` (absolute, without `.` and `..`): its path from the
@@ -39,7 +40,7 @@ struct Opener {
 
 /// denied: the ledger folder belongs to another user (its lines, settings and cache are that user's
 /// word) and `safe_directories` lists neither it nor the folder that holds it. The list is absolute
-/// paths joined by ':', compared as text; "*" lists all. Nothing to refuse where no store is yet.
+/// paths joined by ':', compared as text; "*" lists all. Nothing to refuse where no folder is yet.
 Status check_owner(os::FileSystem& files, const Place& place, const Opener& opener,
                    std::string_view safe_directories);
 
