@@ -37,10 +37,6 @@ class Validator {
     std::string x_padded;
 };
 
-}  // namespace
-
-namespace {
-
 /// One for each thread: its buffers cost more than most texts take to check.
 bool passes_fast_check(std::string_view text) {
     thread_local Validator validator;

@@ -69,7 +69,8 @@ Status PlanImpl::each(const EachRequest& request) {
             const Visited visited{collection, rows->column_text(0), rows->column_text(2),
                                   request.stamps ? rows->column_text(3) : std::string_view(),
                                   rows->column_int64(1)};
-            if (visited.data.find('{') >= visited.data.rfind('}')) {
+            const std::size_t end = visited.data.rfind('}');
+            if (end == std::string_view::npos || visited.data.find('{') >= end) {
                 return fail(Code::corrupt,
                             "the cache holds a damaged record '" + std::string(visited.id) + "'");
             }

@@ -17,6 +17,7 @@ std::string_view to_text(Effect effect) {
     constexpr std::array<std::string_view, 4> kTexts{"unchanged", "created", "changed", "deleted"};
     return kTexts[static_cast<std::size_t>(effect)];
 }
+
 Result<Written> PlanImpl::write(std::vector<Write> writes) {
     if (writes.empty()) return Written{};
     Ticket ticket;

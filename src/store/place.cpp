@@ -62,12 +62,16 @@ std::string_view without_slashes(std::string_view path) {
     return path;
 }
 
+/// Also where nobody may look into it: then what opens it says why it cannot.
 bool is_store(os::FileSystem& files, const std::string& folder) {
-    if (files.info(os::join_path(folder, ".version"))) return true;
-    return std::ranges::any_of(records::kinds(), [&](const records::Kind& kind) {
-        return files.info(os::join_path(folder, std::string(kind.collection) + ".jsonl"))
-            .has_value();
-    });
+    const auto may_be_there = [&](const std::string& name) {
+        const auto info = files.info(os::join_path(folder, name));
+        return info || info.error().code != Code::not_found;
+    };
+    return may_be_there(".version") ||
+           std::ranges::any_of(records::kinds(), [&](const records::Kind& kind) {
+               return may_be_there(std::string(kind.collection) + ".jsonl");
+           });
 }
 
 bool lists(std::string_view safe_directories, std::string_view path) {

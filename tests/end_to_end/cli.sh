@@ -217,7 +217,7 @@ assert any(b"/s" in line and b"s left" in line for line in lines) or len(lines) 
 EOF
 
 expect 0 taskstore --help; expect 0 taskstore prd add --help; has "$out" "--title"
-# What the acceptance of the founding words asked for.
+# The founding words, with their short options.
 git init -q "$scratch/words" && cd "$scratch/words" && expect 0 taskstore init
 expect 0 taskstore prd add --title one --status active --id w1; expect 0 taskstore prd add --title two --id w2
 expect 0 taskstore list-prds -s active; has "$out" "one"; case "$out" in *two*) bad "-s does not filter: $out" ;; esac

@@ -2,7 +2,7 @@
 // The kinds of records that a plan declares (floor 4). One declaration per kind, in
 // planning.hpp, from which JSON, SQL columns, validation, command options and help texts follow;
 // the status tables stand in kind.cpp, and the diagrams in the docs follow from them.
-// Source of fields and spellings: the founding data model (docs/compatibility.md).
+// Source of fields and spellings: the founding data model.
 
 #include <taskstore/base/result.hpp>
 #include <taskstore/ledger/line.hpp>
