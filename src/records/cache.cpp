@@ -61,7 +61,7 @@ Result<std::int64_t> Cache::next_rid() {
 }
 
 Result<std::int64_t> Cache::find_rid(std::string_view collection, std::string_view id) {
-    const Kind* kind = find_collection(collection);
+    const Kind* kind = x_catalogue->find_collection(collection);
     const std::string live = kind != nullptr
                                  ? "SELECT rid FROM " + table_of(kind) + " WHERE id=?1"
                                  : "SELECT rid FROM records WHERE id=?1 AND collection=?2";
@@ -77,7 +77,7 @@ Result<std::int64_t> Cache::find_rid(std::string_view collection, std::string_vi
 }
 
 Result<StoredState> Cache::load(std::string_view collection, std::string_view id) {
-    const Kind* kind = find_collection(collection);
+    const Kind* kind = x_catalogue->find_collection(collection);
     StoredState out;
     ledger::LineDecoder decoder(shape_of(collection), true);
     std::string text;
@@ -138,7 +138,7 @@ Result<std::vector<std::pair<std::string, Stamp>>> Cache::lost_of(std::int64_t r
 }
 
 const std::string& Cache::insert_sql(const Kind* kind) {
-    std::string& sql = x_insert_sql[kind != nullptr ? kind->collection : std::string_view()];
+    std::string& sql = x_insert_sql[kind];
     if (!sql.empty()) return sql;
     sql = "INSERT INTO " + table_of(kind) + "(rid,id,updated_at,revision,data,stamps";
     std::string values = "?1,?2,?3,?4,?5,?6";
@@ -170,7 +170,7 @@ Status Cache::put_row(std::string_view collection, std::int64_t rid, const std::
                       std::int64_t updated_at, const std::string& revision, std::string_view data,
                       std::string_view stamps,
                       const std::function<std::string_view(std::string_view)>& raw_of) {
-    const Kind* kind = find_collection(collection);
+    const Kind* kind = x_catalogue->find_collection(collection);
     TASKSTORE_LET(auto insert, x_db.prepare(insert_sql(kind)));
     int index = 6;
     TASKSTORE_TRY(insert->bind(1, rid));
@@ -221,7 +221,7 @@ Status Cache::put_line(std::string_view collection, std::int64_t rid, const ledg
 
 Status Cache::erase(std::string_view collection, std::int64_t rid) {
     const std::array<std::string, 3> statements{
-        "DELETE FROM " + table_of(find_collection(collection)) + " WHERE rid=?1",
+        "DELETE FROM " + table_of(x_catalogue->find_collection(collection)) + " WHERE rid=?1",
         "DELETE FROM taskstore_dead WHERE rid=?1", "DELETE FROM taskstore_lost WHERE rid=?1"};
     for (const std::string& sql : statements) {
         TASKSTORE_LET(auto statement, x_db.prepare(sql));

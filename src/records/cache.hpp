@@ -15,6 +15,7 @@
 #include "query_sql.hpp"
 
 #include <taskstore/ledger/scan.hpp>
+#include <taskstore/records/catalogue.hpp>
 #include <taskstore/records/plan.hpp>
 
 #include <map>
@@ -27,9 +28,9 @@ namespace taskstore::records {
 inline constexpr std::int64_t kFileSpan = std::int64_t{1} << 40;
 
 /// The DDL without and with secondary indexes; its hash is the version of the cache.
-std::string schema_tables();
-std::string schema_indexes();
-std::string schema_version();
+std::string schema_tables(const Catalogue& catalogue);
+std::string schema_indexes(const Catalogue& catalogue);
+std::string schema_version(const Catalogue& catalogue);
 
 struct FileRow {
     std::int64_t number = 0;
@@ -47,8 +48,10 @@ struct StoredState {
 /// Reads and writes the rows. One connection; not thread-safe.
 class Cache {
   public:
-    Cache(sql::Connection& connection, ledger::LedgerFolder& ledger, const Clock& clock)
-        : x_db(connection), x_ledger(ledger), x_clock(clock) {}
+    /// `catalogue`: whose tables the database has.
+    Cache(sql::Connection& connection, ledger::LedgerFolder& ledger, const Clock& clock,
+          std::shared_ptr<const Catalogue> catalogue)
+        : x_db(connection), x_ledger(ledger), x_clock(clock), x_catalogue(std::move(catalogue)) {}
 
     /// The clock moves past the stamps of the lines that are taken in, but past none that lies
     /// further ahead than the bound.
@@ -133,12 +136,13 @@ class Cache {
     sql::Connection& x_db;
     ledger::LedgerFolder& x_ledger;
     const Clock& x_clock;
+    std::shared_ptr<const Catalogue> x_catalogue;
     std::unordered_map<std::string, std::unique_ptr<os::File>> x_open;
     std::set<std::pair<std::string, std::int64_t>>
         x_refold;  ///< (collection, rid) whose lines changed
     std::set<std::int64_t> x_touched_batches;
-    std::map<std::string, std::int64_t, std::less<>> x_live;         ///< Change of live records.
-    std::unordered_map<std::string_view, std::string> x_insert_sql;  ///< By table.
+    std::map<std::string, std::int64_t, std::less<>> x_live;  ///< Change of live records.
+    std::unordered_map<const Kind*, std::string> x_insert_sql;
     std::int64_t x_next_rid = -1;
     Hlc* x_hlc = nullptr;
     std::int64_t x_ahead_ms_max = 0;
@@ -147,6 +151,7 @@ class Cache {
 
 /// The `_stamps` text by which load() finds a folded state again.
 std::string stamps_of(const ledger::Shape& shape, const ledger::State& state);
+/// What declared collections are made of has no part in it: theirs is that of undeclared ones.
 ledger::Shape shape_of(std::string_view collection);
 
 }  // namespace taskstore::records

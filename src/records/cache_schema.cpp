@@ -12,7 +12,7 @@ std::string_view type_of(const Field& field) {
 
 }  // namespace
 
-std::string schema_tables() {
+std::string schema_tables(const Catalogue& catalogue) {
     std::string ddl = R"(
 CREATE TABLE taskstore_meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE taskstore_files(file INTEGER PRIMARY KEY, collection TEXT NOT NULL UNIQUE, device INTEGER NOT NULL,
@@ -31,7 +31,7 @@ CREATE INDEX taskstore_lost_rid ON taskstore_lost(rid);
 CREATE TABLE records(rid INTEGER PRIMARY KEY, collection TEXT NOT NULL, id TEXT NOT NULL, updated_at INTEGER NOT NULL,
   revision TEXT NOT NULL, data TEXT NOT NULL, stamps TEXT NOT NULL, UNIQUE(collection, id)) STRICT;
 )";
-    for (const Kind& kind : kinds()) {
+    for (const Kind& kind : catalogue.kinds()) {
         const std::string table(kind.collection);
         ddl += "CREATE TABLE " + table +
                "(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, updated_at INTEGER NOT NULL, "
@@ -46,7 +46,7 @@ CREATE TABLE records(rid INTEGER PRIMARY KEY, collection TEXT NOT NULL, id TEXT 
     return ddl;
 }
 
-std::string schema_indexes() {
+std::string schema_indexes(const Catalogue& catalogue) {
     std::string ddl =
         "CREATE INDEX taskstore_lines_rid ON taskstore_lines(rid);\n"
         "CREATE INDEX taskstore_lines_batch ON taskstore_lines(batch) WHERE batch IS NOT NULL;\n"
@@ -54,7 +54,7 @@ std::string schema_indexes() {
         "NULL;\n"
         "CREATE INDEX records_updated ON records(collection, updated_at, id);\n"
         "CREATE INDEX records_ending ON records(collection, substr(id,-8));\n";
-    for (const Kind& kind : kinds()) {
+    for (const Kind& kind : catalogue.kinds()) {
         const std::string table(kind.collection);
         // What lists print for an id, and people type.
         ddl += "CREATE INDEX " + table + "_ending ON " + table + "(substr(id,-8));\n";
@@ -73,8 +73,9 @@ std::string schema_indexes() {
     return ddl;
 }
 
-std::string schema_version() {
-    return sha256_hex(schema_tables() + schema_indexes() + std::to_string(ledger::kChunkBytes))
+std::string schema_version(const Catalogue& catalogue) {
+    return sha256_hex(schema_tables(catalogue) + schema_indexes(catalogue) +
+                      std::to_string(ledger::kChunkBytes))
         .substr(0, 16);
 }
 

@@ -103,7 +103,7 @@ Status Cache::take_in_bulk(
     TASKSTORE_TRY(read_files(report, progress));
     // Sorted once, indexes cost less than kept up row by row; folding repeated ids needs those of
     // the lines.
-    TASKSTORE_TRY(x_db.execute(schema_indexes()));
+    TASKSTORE_TRY(x_db.execute(schema_indexes(*x_catalogue)));
     return refold_all();
 }
 
@@ -392,7 +392,7 @@ Failure not_this_ledger() {
 /// Empty: the cache holds nothing of the record.
 Result<std::string> Cache::id_of(std::string_view collection, std::int64_t rid) {
     for (const std::string& sql :
-         {"SELECT id FROM " + table_of(find_collection(collection)) + " WHERE rid=?1",
+         {"SELECT id FROM " + table_of(x_catalogue->find_collection(collection)) + " WHERE rid=?1",
           std::string("SELECT id FROM taskstore_dead WHERE rid=?1")}) {
         TASKSTORE_LET(auto rows, x_db.prepare(sql));
         TASKSTORE_TRY(rows->bind(1, rid));

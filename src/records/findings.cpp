@@ -70,7 +70,7 @@ void check_record(const Kind& kind, std::string_view id, const std::vector<JsonM
 }  // namespace
 
 Result<std::string> PlanImpl::state_hash() {
-    return read([&](sql::Connection& db) -> Result<std::string> {
+    return read([&](sql::Connection& db, const Catalogue& catalogue) -> Result<std::string> {
         TASKSTORE_LET(auto transaction, sql::Transaction::begin_read(db));
         Sha256 hash;
         JsonSlicer slicer;
@@ -79,9 +79,9 @@ Result<std::string> PlanImpl::state_hash() {
             hash.update(text);
         };
         std::string sql;
-        for (const Kind& kind : kinds()) {
+        for (const Kind& kind : catalogue.kinds()) {
             sql += "SELECT '" + std::string(kind.collection) + "' c, id, data FROM " +
-                   std::string(kind.collection) + " UNION ALL ";
+                   table_of(&kind) + " UNION ALL ";
         }
         sql +=
             "SELECT collection, id, data FROM records UNION ALL SELECT collection, id, '' FROM "
@@ -144,7 +144,8 @@ Result<std::vector<LostEntry>> PlanImpl::lost() {
 
 Result<std::vector<Finding>> PlanImpl::findings() {
     TASKSTORE_LET(
-        auto out, read([&](sql::Connection& db) -> Result<std::vector<Finding>> {
+        auto out,
+        read([&](sql::Connection& db, const Catalogue& catalogue) -> Result<std::vector<Finding>> {
             std::vector<Finding> found;
             {
                 TASKSTORE_LET(auto rows, db.prepare("SELECT collection,line,col,what,reason,raw "
@@ -212,7 +213,7 @@ Result<std::vector<Finding>> PlanImpl::findings() {
                 }
             }
             Listing orphans(found);
-            for (const Kind& kind : kinds()) {
+            for (const Kind& kind : catalogue.kinds()) {
                 for (const Field& field : kind.fields) {
                     if (field.refers_to.empty()) continue;
                     const Kind& target = *find_collection(field.refers_to);
@@ -247,7 +248,7 @@ Result<std::vector<Finding>> PlanImpl::findings() {
             TASKSTORE_LET(auto totals, db.prepare("SELECT sum(live) FROM taskstore_files"));
             TASKSTORE_TRY(totals->step());
             const std::int64_t total = totals->column_int64(0);
-            for (const Kind& kind : kinds()) {
+            for (const Kind& kind : catalogue.kinds()) {
                 TASKSTORE_LET(auto rows, db.prepare("SELECT id,data FROM " + table_of(&kind)));
                 while (true) {
                     TASKSTORE_LET(const bool row, rows->step());
@@ -283,7 +284,7 @@ Result<std::vector<Finding>> PlanImpl::findings() {
                 "SELECT collection, id, updated_at FROM records WHERE updated_at>?1 UNION ALL "
                 "SELECT collection, id, updated_at FROM taskstore_dead WHERE updated_at>?1 AND "
                 "stamps<>''";
-            for (const Kind& kind : kinds())
+            for (const Kind& kind : catalogue.kinds())
                 ahead += " UNION ALL SELECT '" + std::string(kind.collection) +
                          "', id, updated_at FROM " + table_of(&kind) + " WHERE updated_at>?1";
             TASKSTORE_LET(auto rows, db.prepare(ahead));

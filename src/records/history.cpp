@@ -54,9 +54,9 @@ Result<std::vector<Version>> PlanImpl::history(std::string_view collection, std:
     for (int times = 0; times <= kMovedMax; ++times) {
         x_checked_boot_ns = 0;
         bool moved = false;
-        known = read([&](sql::Connection& db) -> Status {
+        known = read([&](sql::Connection& db, const Catalogue& catalogue) -> Status {
             TASKSTORE_LET(auto snapshot, sql::Transaction::begin_read(db));
-            Cache cache(db, x_ledger, x_clock);
+            Cache cache(db, x_ledger, x_clock, catalogue.shared_from_this());
             auto status = read_lines(cache);
             if (status || times == kMovedMax) return status;
             TASKSTORE_LET(const FileRow row, cache.file_row(collection));
@@ -184,11 +184,11 @@ Result<std::optional<Write>> compensation(std::vector<Version> versions, std::si
     return std::optional(std::move(write));
 }
 
-std::string all_ids(std::string_view columns) {
+std::string all_ids(const Catalogue& catalogue, std::string_view columns) {
     std::string sql = "SELECT collection, id, " + std::string(columns) + " FROM records";
-    for (const Kind& kind : kinds())
+    for (const Kind& kind : catalogue.kinds())
         sql += " UNION ALL SELECT '" + std::string(kind.collection) + "', id, " +
-               std::string(columns) + " FROM " + std::string(kind.collection);
+               std::string(columns) + " FROM " + table_of(&kind);
     return sql;
 }
 
@@ -197,7 +197,7 @@ std::string all_ids(std::string_view columns) {
 /// The record that this replica changed last: what others did and git brought is not taken back
 /// unasked.
 Result<Found> PlanImpl::last_own_change() {
-    return read([&](sql::Connection& db) -> Result<Found> {
+    return read([&](sql::Connection& db, const Catalogue& catalogue) -> Result<Found> {
         const std::string ours = "@" + x_replica->id();
         Found found;
         Stamp latest;
@@ -209,7 +209,7 @@ Result<Found> PlanImpl::last_own_change() {
             found = {std::string(row.column_text(0)), std::string(row.column_text(1)), {}};
         };
         {
-            TASKSTORE_LET(auto rows, db.prepare(all_ids("revision")));
+            TASKSTORE_LET(auto rows, db.prepare(all_ids(catalogue, "revision")));
             while (true) {
                 TASKSTORE_LET(const bool row, rows->step());
                 if (!row) break;
@@ -232,14 +232,14 @@ Result<Found> PlanImpl::last_own_change() {
 }
 
 Result<std::vector<Found>> PlanImpl::records_of_batch(const std::string& batch) {
-    return read([&](sql::Connection& db) -> Result<std::vector<Found>> {
+    return read([&](sql::Connection& db, const Catalogue& catalogue) -> Result<std::vector<Found>> {
         std::vector<Found> found;
         TASKSTORE_LET(
             auto rows,
             db.prepare("WITH touched AS (SELECT rid, max(k) k FROM taskstore_lines WHERE batch="
                        "(SELECT batch FROM taskstore_batches WHERE name=?1) GROUP BY rid), ids AS "
                        "(" +
-                       all_ids("rid") +
+                       all_ids(catalogue, "rid") +
                        " UNION ALL SELECT collection, id, rid FROM taskstore_dead) SELECT "
                        "ids.collection, ids.id FROM touched JOIN ids ON ids.rid=touched.rid "
                        "ORDER BY touched.k DESC"));

@@ -1,4 +1,4 @@
-#include <taskstore/base/text.hpp>
+#include <taskstore/records/catalogue.hpp>
 #include <taskstore/records/planning.hpp>
 
 #include <algorithm>
@@ -132,30 +132,11 @@ std::span<const Kind> kinds() {
 }
 
 const Kind* find_collection(std::string_view name) {
-    const auto found = std::ranges::find(kKinds, name, &Kind::collection);
-    return found == kKinds.end() ? nullptr : &*found;
+    return Catalogue::founding()->find_collection(name);
 }
 
 const Kind* find_kind(std::string_view name) {
-    for (const Kind& kind : kKinds) {
-        if (name == kind.collection || name == kind.noun ||
-            std::ranges::find(kind.aliases, name) != kind.aliases.end())
-            return &kind;
-    }
-    return nullptr;
-}
-
-Result<const Kind*> need_kind(std::string_view name) {
-    if (const Kind* kind = find_kind(name)) return kind;
-    std::vector<std::string_view> names;
-    std::string list;
-    for (const Kind& kind : kKinds) {
-        names.push_back(kind.noun);
-        list += (list.empty() ? "" : ", ") + std::string(kind.noun);
-    }
-    const auto nearest = nearest_name(name, names);
-    return fail(Code::invalid, "no kind is called '" + std::string(name) + "': one of " + list)
-        .with_hint(nearest ? "did you mean '" + std::string(*nearest) + "'?" : "");
+    return Catalogue::founding()->find_kind(name);
 }
 
 Result<std::string_view> parse_choice(const Field& field, std::string_view text) {

@@ -45,7 +45,7 @@ Result<Record> Plan::remove(std::string_view collection, std::string_view id) {
 }
 
 Result<std::string> list_sql_for_testing(const Query& query) {
-    TASKSTORE_LET(const SelectSql select, select_sql(query));
+    TASKSTORE_LET(const SelectSql select, select_sql(*Catalogue::founding(), query));
     return select.text;
 }
 
@@ -118,6 +118,10 @@ bool is_out_of_space(const Error& error) {
            (error.native == kEngineFull || error.native == ENOSPC || error.native == EDQUOT);
 }
 
+bool is_same_file(const os::FileIdentity& one, const os::FileIdentity& other) {
+    return one.inode == other.inode && one.device == other.device && one.btime_ns == other.btime_ns;
+}
+
 /// Of a cache no outcome is unknown that anybody would care for: the ledger has not been touched.
 Status of_cache(Status status) {
     if (status || status.error().code != Code::outcome_unknown) return status;
@@ -145,8 +149,7 @@ PlanImpl::Cached PlanImpl::cached_state() {
     if (!x_db || x_in_memory) return Cached::absent;
     const auto stands = [&](const char* suffix, const os::FileIdentity& seen) {
         const auto info = x_files.info(x_cache_path + suffix);
-        return info && info->identity.inode == seen.inode && info->identity.device == seen.device &&
-               info->identity.btime_ns == seen.btime_ns;
+        return info && is_same_file(info->identity, seen);
     };
     if (!stands("", x_cache_identity[0])) return Cached::absent;
     // Without the right to write and without a log to join, the engine has to believe that nobody
@@ -220,8 +223,8 @@ Status PlanImpl::fold_in_memory(const Error& why) {
     sql::OpenOptions memory;
     memory.durability = sql::Durability::building;
     TASKSTORE_LET(auto connection, x_driver.connect(":memory:", memory));
-    TASKSTORE_TRY(connection->execute(schema_tables()));
-    auto cache = std::make_unique<Cache>(*connection, x_ledger, x_clock);
+    TASKSTORE_TRY(connection->execute(schema_tables(*x_catalogue)));
+    auto cache = std::make_unique<Cache>(*connection, x_ledger, x_clock, x_catalogue);
     TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*connection));
     TASKSTORE_TRY(cache->take_in_bulk(x_taken_in, x_options.progress));
     TASKSTORE_TRY(transaction.commit());
@@ -247,6 +250,7 @@ void PlanImpl::drop_cache() {
     x_of_this_boot = false;
     const std::lock_guard lock(x_reader_mutex);
     x_readers.clear();
+    x_reader_cache = {};
     ++x_reader_age;
 }
 
@@ -278,7 +282,7 @@ Status PlanImpl::open_cache(bool* opened) {
         TASKSTORE_LET(auto rows,
                       (*connected)->prepare("SELECT value FROM taskstore_meta WHERE key='schema'"));
         TASKSTORE_LET(const bool row, rows->step());
-        return row && rows->column_text(0) == schema_version();
+        return row && rows->column_text(0) == schema_version(*x_catalogue);
     }();
     if (!usable) {
         const Error& error = usable.error();
@@ -293,7 +297,7 @@ Status PlanImpl::open_cache(bool* opened) {
         return ok();
     }
     x_db = std::move(*connected);
-    x_cache = std::make_unique<Cache>(*x_db, x_ledger, x_clock);
+    x_cache = std::make_unique<Cache>(*x_db, x_ledger, x_clock, x_catalogue);
     x_cache->follow(x_replica->clock(), x_options.ahead_ms_max);
     x_cache_identity = {info->identity, {}, {}};
     for (const auto& [suffix, seen] :
@@ -301,6 +305,10 @@ Status PlanImpl::open_cache(bool* opened) {
         if (const auto log = x_files.info(x_cache_path + suffix)) *seen = log->identity;
     }
     x_cache_read_only = options.read_only;
+    {
+        const std::lock_guard lock(x_reader_mutex);
+        x_reader_cache = info->identity;
+    }
     *opened = true;
     return ok();
 }
@@ -311,14 +319,14 @@ Status PlanImpl::build(const std::string& path) {
         options.durability = sql::Durability::building;
         options.checksums = true;
         TASKSTORE_LET(auto connection, x_driver.connect(path, options));
-        Cache cache(*connection, x_ledger, x_clock);
+        Cache cache(*connection, x_ledger, x_clock, x_catalogue);
         cache.follow(x_replica->clock(), x_options.ahead_ms_max);
         TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*connection));
-        TASKSTORE_TRY(connection->execute(schema_tables()));
+        TASKSTORE_TRY(connection->execute(schema_tables(*x_catalogue)));
         TASKSTORE_TRY(cache.take_in_bulk(x_taken_in, x_options.progress));
         TASKSTORE_LET(auto meta,
                       connection->prepare("INSERT INTO taskstore_meta VALUES ('schema', ?1)"));
-        const std::string version = schema_version();
+        const std::string version = schema_version(*x_catalogue);
         TASKSTORE_TRY(meta->bind(1, std::string_view(version)));
         TASKSTORE_TRY(meta->run());
         meta.reset();
@@ -539,21 +547,52 @@ Status PlanImpl::check_is_file(std::string_view collection) {
         .with_hint("put the file itself there, not a folder or a link");
 }
 
-Result<std::unique_ptr<sql::Connection>> PlanImpl::reader() {
-    {
-        const std::lock_guard lock(x_reader_mutex);
-        if (!x_readers.empty()) {
-            auto connection = std::move(x_readers.back());
-            x_readers.pop_back();
-            return connection;
+std::shared_ptr<const Catalogue> PlanImpl::known_kinds() {
+    const std::lock_guard lock(x_reader_mutex);
+    return x_catalogue;
+}
+
+PlanImpl::Reader PlanImpl::reader() {
+    constexpr int kLooksMax = 4;
+    Reader out;
+    for (int look = 0;; ++look) {
+        os::FileIdentity ours;
+        {
+            const std::lock_guard lock(x_reader_mutex);
+            out.age = x_reader_age;
+            out.catalogue = x_catalogue;
+            ours = x_reader_cache;
+            if (!x_readers.empty()) {
+                out.connection = std::move(x_readers.back());
+                x_readers.pop_back();
+                return out;
+            }
+        }
+        sql::OpenOptions options;
+        options.durability = sql::Durability::cache;
+        options.checksums = true;
+        options.read_only = true;
+        options.create = false;
+        out.connection = x_driver.connect(x_cache_path, options);
+        if (!out.connection) return out;
+        const auto info = x_files.info(x_cache_path);
+        if (info && is_same_file(info->identity, ours)) return out;
+        // Another process has built it again, maybe with other tables: whoever keeps ours up to
+        // date is waited for, and then the schemas are looked at again.
+        if (look == kLooksMax) {
+            out.connection = fail(Code::not_found, "store.db is built again and again");
+            return out;
+        }
+        out.connection = fail(Code::unavailable, "");
+        {
+            const std::lock_guard db(x_db_mutex);
+            x_checked_boot_ns = 0;
+        }
+        if (auto fresh = ensure_fresh(); !fresh) {
+            out.connection = fail(std::move(fresh).error());
+            return out;
         }
     }
-    sql::OpenOptions options;
-    options.durability = sql::Durability::cache;
-    options.checksums = true;
-    options.read_only = true;
-    options.create = false;
-    return x_driver.connect(x_cache_path, options);
 }
 
 }  // namespace taskstore::records

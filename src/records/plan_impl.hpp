@@ -117,9 +117,18 @@ class PlanImpl final : public Plan {
     Result<std::vector<Found>> records_of_batch(const std::string& batch);
     Status ensure_fresh();
     bool changed_under_read();
-    Result<std::unique_ptr<sql::Connection>> reader();
+    /// A connection to the cache, of which age, with the catalogue whose tables it has.
+    struct Reader {
+        std::int64_t age = 0;
+        std::shared_ptr<const Catalogue> catalogue;
+        Result<std::unique_ptr<sql::Connection>> connection = fail(Code::failed, "");
+    };
+    Reader reader();
+    std::shared_ptr<const Catalogue> known_kinds();
     template <typename Work>
-    auto read(Work&& work) -> decltype(work(std::declval<sql::Connection&>()));
+    static auto run(Work& work, sql::Connection& db, const Catalogue& catalogue);
+    template <typename Work>
+    auto read(Work&& work);
     void note(std::string text);
 
     // write.cpp
@@ -173,6 +182,10 @@ class PlanImpl final : public Plan {
 
     std::mutex x_reader_mutex;
     std::vector<std::unique_ptr<sql::Connection>> x_readers;
+    /// Changed under both mutexes, so read under either. Its tables are those of the cache.
+    std::shared_ptr<const Catalogue> x_catalogue = Catalogue::founding();
+    /// Of the cache that has them: a new reader may meet another process's.
+    os::FileIdentity x_reader_cache;
     std::int64_t x_reader_age =
         0;  ///< Grows when the cache is replaced: older readers are not reused.
     std::vector<std::string> x_notes;
@@ -196,45 +209,54 @@ std::string list_command(const Kind* kind, std::string_view collection);
 /// A value in one line of at most 60 bytes, for people.
 std::string shown(std::string_view raw);
 
-/// Runs `work` on a fresh reader. Where the cache turns out to be broken, once more after a
-/// rebuild, then on the ledger folded in memory.
 template <typename Work>
-auto PlanImpl::read(Work&& work) -> decltype(work(std::declval<sql::Connection&>())) {
+auto PlanImpl::run(Work& work, sql::Connection& db, const Catalogue& catalogue) {
+    if constexpr (std::is_invocable_v<Work&, sql::Connection&, const Catalogue&>)
+        return work(db, catalogue);
+    else
+        return work(db);
+}
+
+/// Runs `work`, which takes the connection and may take the catalogue, on a fresh reader. Where the
+/// cache turns out to be broken, once more after a rebuild, then on the ledger folded in memory.
+template <typename Work>
+auto PlanImpl::read(Work&& work) {
+    using Answer = decltype(run(work, std::declval<sql::Connection&>(), *x_catalogue));
     for (int attempt = 0;; ++attempt) {
-        TASKSTORE_TRY(ensure_fresh());
+        if (auto fresh = ensure_fresh(); !fresh) return Answer(fail(std::move(fresh).error()));
         if (x_in_memory) {
             const std::lock_guard db(x_db_mutex);
-            if (x_in_memory) return work(*x_db);
+            if (x_in_memory) return run(work, *x_db, *x_catalogue);
         }
-        std::int64_t age = 0;
-        {
-            const std::lock_guard lock(x_reader_mutex);
-            age = x_reader_age;
-        }
-        auto connected = reader();
-        if (!connected) {
-            if (attempt > 1 || connected.error().code == Code::unavailable)
-                return fail(std::move(connected).error());
-            TASKSTORE_TRY(heal(age, connected.error(), attempt));
+        Reader by = reader();
+        if (!by.connection) {
+            if (attempt > 1 || by.connection.error().code == Code::unavailable)
+                return Answer(fail(std::move(by.connection).error()));
+            if (auto healed = heal(by.age, by.connection.error(), attempt); !healed)
+                return Answer(fail(std::move(healed).error()));
             continue;
         }
-        auto connection = std::move(*connected);
-        auto answer = work(*connection);
+        auto connection = std::move(*by.connection);
+        Answer answer = run(work, *connection, *by.catalogue);
         if (answer && x_cache_read_only && changed_under_read()) {
             connection.reset();
-            if (attempt > 0) TASKSTORE_TRY(heal(age, {Code::unavailable, "store.db changes"}, 1));
+            if (attempt > 0) {
+                auto healed = heal(by.age, {Code::unavailable, "store.db changes"}, 1);
+                if (!healed) return Answer(fail(std::move(healed).error()));
+            }
             continue;
         }
         if (answer || attempt > 1 ||
             (answer.error().code != Code::corrupt && answer.error().code != Code::failed)) {
             const std::lock_guard lock(x_reader_mutex);
-            if (answer && age == x_reader_age && x_readers.size() < 4)
+            if (answer && by.age == x_reader_age && x_readers.size() < 4)
                 x_readers.push_back(std::move(connection));
             return answer;
         }
         // The cache broke under the read: it can always be had again.
         connection.reset();
-        TASKSTORE_TRY(heal(age, answer.error(), attempt));
+        if (auto healed = heal(by.age, answer.error(), attempt); !healed)
+            return Answer(fail(std::move(healed).error()));
     }
 }
 

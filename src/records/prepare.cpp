@@ -281,7 +281,7 @@ Status PlanImpl::check_unique(Group& group, const Kind& kind, const Field& field
 
 Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& write,
                                                     const ledger::EditOptions& given_options) {
-    const Kind* kind = find_collection(write.collection);
+    const Kind* kind = x_catalogue->find_collection(write.collection);
     const ledger::Shape shape = shape_of(write.collection);
     ledger::EditOptions options = given_options;
     const std::string id = write.id.empty() ? x_ids.next() : write.id;
@@ -373,7 +373,7 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
 
 Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& write,
                                                     const ledger::EditOptions& given_options) {
-    const Kind* kind = find_collection(write.collection);
+    const Kind* kind = x_catalogue->find_collection(write.collection);
     const ledger::Shape shape = shape_of(write.collection);
     const std::string noun = kind != nullptr ? std::string(kind->noun) : write.collection;
     ledger::EditOptions options = given_options;

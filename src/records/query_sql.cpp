@@ -37,7 +37,8 @@ std::string joined(const std::vector<std::string_view>& names) {
 
 class Builder {
   public:
-    explicit Builder(const Query& query) : x_kind(find_collection(query.collection)) {}
+    Builder(const Catalogue& catalogue, const Query& query)
+        : x_kind(catalogue.find_collection(query.collection)) {}
 
     const Kind* kind() const { return x_kind; }
     std::string bind(sql::Value value) {
@@ -185,8 +186,8 @@ std::string column_of(const Kind* kind, std::string_view field) {
     return "json_extract(data, " + literal + "')";
 }
 
-Result<SelectSql> select_sql(const Query& query) {
-    Builder builder(query);
+Result<SelectSql> select_sql(const Catalogue& catalogue, const Query& query) {
+    Builder builder(catalogue, query);
     const Kind* kind = builder.kind();
     SelectSql out;
     out.order_field = !query.order_field.empty() ? query.order_field
@@ -239,8 +240,8 @@ Result<SelectSql> select_sql(const Query& query) {
     return out;
 }
 
-Result<SelectSql> count_sql(const Query& query) {
-    Builder builder(query);
+Result<SelectSql> count_sql(const Catalogue& catalogue, const Query& query) {
+    Builder builder(catalogue, query);
     SelectSql out;
     std::string where;
     if (builder.kind() == nullptr) where = "collection=" + builder.bind(query.collection) + " AND ";

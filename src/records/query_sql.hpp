@@ -1,7 +1,7 @@
 #pragma once
 // From Query to SQL over the cache. Private to records.
 
-#include <taskstore/records/kind.hpp>
+#include <taskstore/records/catalogue.hpp>
 #include <taskstore/records/query.hpp>
 #include <taskstore/sql/value.hpp>
 
@@ -19,8 +19,8 @@ struct SelectSql {
 
 /// SELECT id, data, revision, updated_at, ORDER-KEY … (limit + 1 rows, to know whether there are
 /// more).
-Result<SelectSql> select_sql(const Query& query);
-Result<SelectSql> count_sql(const Query& query);
+Result<SelectSql> select_sql(const Catalogue& catalogue, const Query& query);
+Result<SelectSql> count_sql(const Catalogue& catalogue, const Query& query);
 std::string make_cursor(const Query& query, const SelectSql& sql, const sql::Value& order_key,
                         std::string_view id);
 

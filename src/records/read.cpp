@@ -79,8 +79,8 @@ class ReadingOnly final : public sql::Connection {
 }  // namespace
 
 Result<Record> PlanImpl::get(std::string_view collection, std::string_view id) {
-    const Kind* kind = find_collection(collection);
-    auto answer = read([&](sql::Connection& db) -> Result<Record> {
+    auto answer = read([&](sql::Connection& db, const Catalogue& catalogue) -> Result<Record> {
+        const Kind* kind = catalogue.find_collection(collection);
         TASKSTORE_LET(
             auto rows,
             db.prepare("SELECT id,data,revision,updated_at FROM " + table_of(kind) +
@@ -116,10 +116,11 @@ std::string list_command(const Kind* kind, std::string_view collection) {
 }
 
 Result<std::string> PlanImpl::resolve(std::string_view collection, std::string_view part) {
-    const Kind* kind = find_collection(collection);
-    const std::string noun = kind != nullptr ? std::string(kind->noun) : std::string(collection);
     if (part.empty()) return fail(Code::invalid, "an id is needed");
-    auto answer = read([&](sql::Connection& db) -> Result<std::string> {
+    auto answer = read([&](sql::Connection& db, const Catalogue& catalogue) -> Result<std::string> {
+        const Kind* kind = catalogue.find_collection(collection);
+        const std::string noun =
+            kind != nullptr ? std::string(kind->noun) : std::string(collection);
         const std::string from = "SELECT id FROM " + table_of(kind) + " WHERE " +
                                  (kind == nullptr ? "collection=?2 AND " : "");
         std::vector<std::string> found;
@@ -156,7 +157,8 @@ Result<std::string> PlanImpl::resolve(std::string_view collection, std::string_v
 
 Result<std::vector<Found>> PlanImpl::find(std::string_view part, std::string_view collection) {
     if (part.empty()) return fail(Code::invalid, "an id is needed");
-    auto answer = read([&](sql::Connection& db) -> Result<std::vector<Found>> {
+    auto answer = read([&](sql::Connection& db,
+                           const Catalogue& catalogue) -> Result<std::vector<Found>> {
         std::vector<Found> found;
         const auto take = [&](const std::string& sql, bool deleted) -> Status {
             TASKSTORE_LET(auto rows, db.prepare(sql + " LIMIT 16"));
@@ -178,11 +180,10 @@ Result<std::vector<Found>> PlanImpl::find(std::string_view part, std::string_vie
               " WHERE substr(id,-8)=substr(?1,-8) AND substr(id,-length(?1))=?1 AND length(?1)>=8",
               " WHERE instr(id,?1)>0"}) {
             std::string live = "SELECT collection,id FROM records" + match + known;
-            for (const Kind& kind : kinds()) {
-                const std::string table(kind.collection);
-                if (!collection.empty() && collection != table) continue;
-                live.append(" UNION ALL SELECT '").append(table).append("',id FROM ");
-                live.append(table).append(match);
+            for (const Kind& kind : catalogue.kinds()) {
+                if (!collection.empty() && collection != kind.collection) continue;
+                live.append(" UNION ALL SELECT '").append(kind.collection).append("',id FROM ");
+                live.append(table_of(&kind)).append(match);
             }
             TASKSTORE_TRY(take(live, false));
             if (!found.empty()) break;
@@ -194,7 +195,8 @@ Result<std::vector<Found>> PlanImpl::find(std::string_view part, std::string_vie
         return found;
     });
     // None of a kind whose file is a folder: that is why.
-    for (const Kind& kind : kinds()) {
+    const auto known = known_kinds();
+    for (const Kind& kind : known->kinds()) {
         if (answer && answer->empty() && (collection.empty() || collection == kind.collection))
             TASKSTORE_TRY(check_is_file(kind.collection));
     }
@@ -203,8 +205,9 @@ Result<std::vector<Found>> PlanImpl::find(std::string_view part, std::string_vie
 
 Result<std::vector<std::string>> PlanImpl::short_ids(std::string_view collection,
                                                      const std::vector<std::string>& ids) {
-    const Kind* kind = find_collection(collection);
-    return read([&](sql::Connection& db) -> Result<std::vector<std::string>> {
+    return read([&](sql::Connection& db,
+                    const Catalogue& catalogue) -> Result<std::vector<std::string>> {
+        const Kind* kind = catalogue.find_collection(collection);
         std::vector<std::string> out;
         TASKSTORE_LET(auto rows, db.prepare("SELECT id FROM " + table_of(kind) + " WHERE " +
                                             (kind == nullptr ? "collection=?2 AND " : "") +
@@ -251,8 +254,8 @@ Result<std::vector<std::string>> PlanImpl::short_ids(std::string_view collection
 }
 
 Result<Page> PlanImpl::list(const Query& query) {
-    TASKSTORE_LET(const SelectSql select, select_sql(query));
-    auto answer = read([&](sql::Connection& db) -> Result<Page> {
+    auto answer = read([&](sql::Connection& db, const Catalogue& catalogue) -> Result<Page> {
+        TASKSTORE_LET(const SelectSql select, select_sql(catalogue, query));
         TASKSTORE_LET(auto rows, db.prepare(select.text));
         for (std::size_t i = 0; i < select.parameters.size(); ++i) {
             TASKSTORE_TRY(rows->bind_value(static_cast<int>(i + 1), select.parameters[i]));
@@ -276,58 +279,59 @@ Result<Page> PlanImpl::list(const Query& query) {
 }
 
 Result<std::int64_t> PlanImpl::count(const Query& query) {
-    TASKSTORE_LET(const SelectSql select, count_sql(query));
-    auto answer = read([&](sql::Connection& db) -> Result<std::int64_t> {
-        TASKSTORE_LET(auto rows, db.prepare(select.text));
-        for (std::size_t i = 0; i < select.parameters.size(); ++i) {
-            TASKSTORE_TRY(rows->bind_value(static_cast<int>(i + 1), select.parameters[i]));
-        }
-        TASKSTORE_TRY(rows->step());
-        return rows->column_int64(0);
-    });
+    auto answer =
+        read([&](sql::Connection& db, const Catalogue& catalogue) -> Result<std::int64_t> {
+            TASKSTORE_LET(const SelectSql select, count_sql(catalogue, query));
+            TASKSTORE_LET(auto rows, db.prepare(select.text));
+            for (std::size_t i = 0; i < select.parameters.size(); ++i) {
+                TASKSTORE_TRY(rows->bind_value(static_cast<int>(i + 1), select.parameters[i]));
+            }
+            TASKSTORE_TRY(rows->step());
+            return rows->column_int64(0);
+        });
     if (answer && *answer == 0) TASKSTORE_TRY(check_is_file(query.collection));
     return answer;
 }
 
 Result<std::vector<std::pair<std::string, std::int64_t>>> PlanImpl::collections() {
-    return read(
-        [&](sql::Connection& db) -> Result<std::vector<std::pair<std::string, std::int64_t>>> {
-            std::vector<std::pair<std::string, std::int64_t>> out;
-            for (const Kind& kind : kinds()) out.emplace_back(kind.collection, 0);
-            TASKSTORE_LET(auto rows, db.prepare("SELECT collection, live FROM taskstore_files "
-                                                "ORDER BY collection"));
-            while (true) {
-                TASKSTORE_LET(const bool row, rows->step());
-                if (!row) return out;
-                const std::string name(rows->column_text(0));
-                const auto found =
-                    std::ranges::find(out, name, &std::pair<std::string, std::int64_t>::first);
-                if (found != out.end())
-                    found->second = rows->column_int64(1);
-                else
-                    out.emplace_back(name, rows->column_int64(1));
-            }
-        });
+    return read([&](sql::Connection& db, const Catalogue& catalogue)
+                    -> Result<std::vector<std::pair<std::string, std::int64_t>>> {
+        std::vector<std::pair<std::string, std::int64_t>> out;
+        for (const Kind& kind : catalogue.kinds()) out.emplace_back(kind.collection, 0);
+        TASKSTORE_LET(auto rows, db.prepare("SELECT collection, live FROM taskstore_files "
+                                            "ORDER BY collection"));
+        while (true) {
+            TASKSTORE_LET(const bool row, rows->step());
+            if (!row) return out;
+            const std::string name(rows->column_text(0));
+            const auto found =
+                std::ranges::find(out, name, &std::pair<std::string, std::int64_t>::first);
+            if (found != out.end())
+                found->second = rows->column_int64(1);
+            else
+                out.emplace_back(name, rows->column_int64(1));
+        }
+    });
 }
 
 Result<std::vector<std::pair<std::string, std::int64_t>>> PlanImpl::tally(
     std::string_view collection, std::string_view field) {
-    const Kind* kind = find_collection(collection);
-    return read(
-        [&](sql::Connection& db) -> Result<std::vector<std::pair<std::string, std::int64_t>>> {
-            const std::string column = column_of(kind, field);
-            TASKSTORE_LET(auto rows,
-                          db.prepare("SELECT " + column + ", count(*) FROM " + table_of(kind) +
-                                     (kind == nullptr ? " WHERE collection=?1" : "") +
-                                     " GROUP BY 1 ORDER BY 1"));
-            if (kind == nullptr) TASKSTORE_TRY(rows->bind(1, collection));
-            std::vector<std::pair<std::string, std::int64_t>> out;
-            while (true) {
-                TASKSTORE_LET(const bool row, rows->step());
-                if (!row) return out;
-                out.emplace_back(rows->column_text(0), rows->column_int64(1));
-            }
-        });
+    return read([&](sql::Connection& db, const Catalogue& catalogue)
+                    -> Result<std::vector<std::pair<std::string, std::int64_t>>> {
+        const Kind* kind = catalogue.find_collection(collection);
+        const std::string column = column_of(kind, field);
+        TASKSTORE_LET(
+            auto rows,
+            db.prepare("SELECT " + column + ", count(*) FROM " + table_of(kind) +
+                       (kind == nullptr ? " WHERE collection=?1" : "") + " GROUP BY 1 ORDER BY 1"));
+        if (kind == nullptr) TASKSTORE_TRY(rows->bind(1, collection));
+        std::vector<std::pair<std::string, std::int64_t>> out;
+        while (true) {
+            TASKSTORE_LET(const bool row, rows->step());
+            if (!row) return out;
+            out.emplace_back(rows->column_text(0), rows->column_int64(1));
+        }
+    });
 }
 
 }  // namespace taskstore::records

@@ -57,7 +57,7 @@ Status PlanImpl::check_fresh_for(Group& group, const std::vector<Ticket*>& ticke
     for (const Ticket* ticket : tickets) {
         for (const Write& write : ticket->writes) {
             touched.insert(write.collection);
-            const Kind* kind = find_collection(write.collection);
+            const Kind* kind = x_catalogue->find_collection(write.collection);
             if (kind == nullptr) continue;
             if (!write.check_references) continue;
             for (const ledger::Change& change : write.changes) {

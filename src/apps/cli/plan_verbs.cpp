@@ -4,6 +4,7 @@
 
 #include <taskstore/base/display.hpp>
 #include <taskstore/base/text.hpp>
+#include <taskstore/records/catalogue.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -444,7 +445,8 @@ Status run_list_task_specs(Context& context) {
 }
 
 Status run_show(Context& context) {
-    TASKSTORE_LET(const Kind* const kind, records::need_kind(context.call.arguments[0]));
+    TASKSTORE_LET(const Kind* const kind,
+                  records::Catalogue::founding()->need_kind(context.call.arguments[0]));
     return show(context, *kind, context.call.arguments[1]);
 }
 

@@ -66,15 +66,13 @@ struct Kind {
     ledger::Shape shape() const;
 };
 
-/// In the order of the founding document.
+/// The founding kinds, in the order of their document. What a plan knows beside them is in its
+/// Catalogue (catalogue.hpp), and so are look-ups where those count.
 std::span<const Kind> kinds();
-/// By the exact name of its collection; null where nobody declared it.
+/// Of the founding kinds, by the exact name of its collection; null where it is none.
 const Kind* find_collection(std::string_view name);
-/// By collection, noun or alias, as people name kinds on a command line; null where nobody declared
-/// it.
+/// Of the founding kinds, by collection, noun or alias; null where it is none.
 const Kind* find_kind(std::string_view name);
-/// not_found with the nearest name.
-Result<const Kind*> need_kind(std::string_view name);
 
 /// The value's spelling of this kind: input takes any case and the glossary's other words
 /// (complete, completed, done; running, in_progress; …). invalid, with the choices, for the rest.
