@@ -29,6 +29,10 @@ function(taskstore_module)
   target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${M_INCLUDE} FILES ${M_HEADERS})
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${M_NAME})
   target_compile_features(${target} PUBLIC cxx_std_20)
+  if(CMAKE_INTERPROCEDURAL_OPTIMIZATION AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # Machine code beside the compiler's own: whoever links the installed archive may have another compiler.
+    target_compile_options(${target} PRIVATE -ffat-lto-objects)
+  endif()
   target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   foreach(dep IN LISTS M_DEPS)
     get_property(floor GLOBAL PROPERTY taskstore_floor_${dep})
@@ -77,4 +81,11 @@ function(taskstore_test)
     set(T_TIMEOUT 300)
   endif()
   set_tests_properties(${T_NAME} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT})
+endfunction()
+
+# taskstore_program(<target> <page>...): a program that is installed, with the pages that it prints itself: man (by its
+# command `manual`), bash, zsh, fish (by `completion <shell>`).
+function(taskstore_program target)
+  set_property(GLOBAL APPEND PROPERTY taskstore_programs ${target})
+  set_property(GLOBAL PROPERTY taskstore_pages_${target} ${ARGN})
 endfunction()

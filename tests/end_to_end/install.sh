@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# install.sh PROGRAM BUILD SOURCE: installed into a folder, the program works by itself, and a project outside the tree
-# builds against the library by its CMake package and by pkg-config.
+# install.sh PROGRAM BUILD SOURCE: installed into a folder, the program works by itself, a project outside the tree builds
+# against the library by its CMake package and by pkg-config, and the Debian packages hold what they should.
 . "$(dirname "$0")/begin.sh"
 build=$2
 source=$(realpath "$3")
@@ -19,8 +19,30 @@ expect 0 cmake --build built
 expect 0 built/embed repo; has "$out" "active: Example PRD"
 expect 0 alone/taskstore -C repo list-prds; has "$out" "Example PRD"
 
-flags=$(PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name taskstore.pc)") pkg-config --define-variable=prefix="$prefix" --cflags --libs taskstore)
+flags=$(PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name taskstore.pc)") pkg-config --cflags --libs taskstore)
 # shellcheck disable=SC2086
 expect 0 g++ -O1 embed/main.cpp -o by_pkg_config $flags
 expect 0 ./by_pkg_config repo
+
+# tools/debian-check installs them on a clean system.
+expect 0 cpack --config "$build/CPackConfig.cmake" -B "$scratch/packed"
+mkdir unpacked
+for deb in taskstore libtaskstore-dev; do
+  file=$(echo packed/${deb}_*.deb)
+  expect 0 dpkg-deb --info "$file"
+  has "$out" "Package: $deb"; has "$out" "Maintainer: "; has "$out" "Section: "; has "$out" "Depends: lib"
+  expect 0 dpkg-deb --extract "$file" unpacked
+  for page in copyright changelog.gz changelog.Debian.gz; do
+    [ -s "unpacked/usr/share/doc/$deb/$page" ] || bad "$deb has no $page"
+  done
+done
+expect 0 env -i HOME="$scratch" unpacked/usr/bin/taskstore version; has "$out" "taskstore "
+expect 0 zcat unpacked/usr/share/man/man1/taskstore.1.gz; has "$out" ".TH"
+for file in include/taskstore/taskstore.hpp lib/pkgconfig/taskstore.pc lib/cmake/taskstore/taskstoreConfig.cmake \
+            share/bash-completion/completions/taskstore share/zsh/vendor-completions/_taskstore \
+            share/fish/vendor_completions.d/taskstore.fish; do
+  [ -s "unpacked/usr/$file" ] || bad "no package has $file"
+done
+expect 0 dpkg-deb --field packed/taskstore_*.deb Depends
+case "$out" in *-dev*) bad "the program needs a package for building: $out" ;; esac
 finish
