@@ -82,7 +82,8 @@ Status check_value(const Setting& setting, const std::string& value, std::string
     const auto wrong = [&](const std::string& want) {
         return fail(Code::invalid, "setting '" + std::string(setting.key) + "' in " +
                                        std::string(source) + " wants " + want + ", not '" +
-                                       std::string(cut_utf8(value, 60)) + "'");
+                                       std::string(cut_utf8(value, 60)) + "'")
+            .with_hint("'" + std::string(setting.key) + "': " + std::string(setting.help));
     };
     if (setting.type == SettingType::boolean && value != "true" && value != "false")
         return wrong("true or false");
@@ -154,10 +155,60 @@ Result<Layer> from_environment(std::span<const std::string> entries) {
     return layer;
 }
 
-std::string without_passwords(std::string_view value) {
-    constexpr std::string_view kBlank = " \t\r\n";
+std::string Layer::place_of(std::string_view key) const {
+    const auto line = lines.find(key);
+    return line == lines.end() ? source : source + ", line " + std::to_string(line->second);
+}
+
+namespace {
+
+constexpr std::string_view kBlank = " \t\r\n";
+
+bool is_secret(std::string_view name) {
     constexpr std::array<std::string_view, 7> kSecrets{
         "password", "passwd", "pwd", "sslpassword", "token", "authtoken", "secret"};
+    return std::ranges::any_of(kSecrets, [&](std::string_view known) {
+        return std::ranges::equal(name, known, [](char a, char b) {
+            return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b;
+        });
+    });
+}
+
+/// libpq's keyword = value pairs: a value is a word, or stands in single quotes, with \ before a
+/// quote or a blank that is meant.
+std::string without_secret_pairs(std::string_view text) {
+    std::string out;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t equals = text.find('=', at);
+        if (equals == std::string_view::npos) return out.append(text.substr(at));
+        const std::string_view before = text.substr(at, equals - at);
+        const std::size_t name_end = before.find_last_not_of(kBlank) + 1;
+        const std::size_t name_start =
+            before.substr(0, name_end).find_last_of(" \t\r\n;,") + 1;  // npos + 1 == 0
+        std::size_t start = equals + 1;
+        while (start < text.size() && kBlank.find(text[start]) != std::string_view::npos) ++start;
+        out.append(text.substr(at, start - at));
+        at = start;
+        if (!is_secret(before.substr(name_start, name_end - name_start))) continue;
+        const bool quoted = at < text.size() && text[at] == '\'';
+        if (quoted) ++at;
+        for (; at < text.size(); ++at) {
+            if (text[at] == '\\')
+                ++at;
+            else if (quoted ? text[at] == '\'' : kBlank.find(text[at]) != std::string_view::npos)
+                break;
+        }
+        at = std::min(at + (quoted ? 1 : 0), text.size());
+        out += "***";
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string without_passwords(std::string_view text) {
+    const std::string pairs = without_secret_pairs(text);
+    const std::string_view value = pairs;
     std::string out;
     for (std::size_t at = 0; at < value.size();) {
         const std::size_t start = std::min(value.find("://", at), value.size());
@@ -184,12 +235,7 @@ std::string without_passwords(std::string_view value) {
             const std::string_view member = tail.substr(0, end);
             const std::size_t equals = member.find('=');
             const std::string_view name = member.substr(1, equals == 0 ? 0 : equals - 1);
-            const bool secret = equals != std::string_view::npos &&
-                                std::ranges::any_of(kSecrets, [&](std::string_view known) {
-                                    return std::ranges::equal(name, known, [](char a, char b) {
-                                        return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b;
-                                    });
-                                });
+            const bool secret = equals != std::string_view::npos && is_secret(name);
             out += secret ? std::string(member.substr(0, equals + 1)) + "***" : std::string(member);
             tail.remove_prefix(end);
         }
@@ -209,14 +255,15 @@ Result<Config> Config::from(const std::vector<Layer>& layers) {
                 return key == word || key.starts_with(std::string(word) + ".") ||
                        key.ends_with("." + std::string(word));
             });
+            const std::string place = layer.place_of(key);
             if (layer.plan && (device || (setting != nullptr && !setting->in_plan))) {
                 return fail(Code::denied,
-                            "'" + key + "' in " + layer.source +
+                            "'" + key + "' in " + place +
                                 " belongs to a device, not to a plan that travels with git")
                     .with_hint("put it into the device's own config.toml");
             }
-            if (setting == nullptr) return unknown(key, layer.source);
-            TASKSTORE_TRY(check_value(*setting, value, layer.source));
+            if (setting == nullptr) return unknown(key, place);
+            TASKSTORE_TRY(check_value(*setting, value, place));
             Entry& entry = config.x_entries[static_cast<std::size_t>(setting - kSettings.data())];
             entry.value = value;
             entry.source = layer.source;

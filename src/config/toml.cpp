@@ -52,10 +52,14 @@ Failure misplaced(const toml::node& node, std::string_view key, std::string_view
     return fail(Code::invalid, std::string(source) + ", line " +
                                    std::to_string(node.source().begin.line) + ": '" +
                                    std::string(key) + "' is " + std::string(what) +
-                                   "; settings are text, whole numbers, true or false");
+                                   "; settings are text, whole numbers, true or false")
+        .with_hint(
+            "write it as one of these, as limit = 20 below [list]; docs/settings.md has all "
+            "settings");
 }
 
 Status put(Layer& layer, const std::string& key, const toml::node& node) {
+    layer.lines[key] = static_cast<int>(node.source().begin.line);
     if (const auto* text = node.as_string())
         layer.values[key] = out_of_ascii(text->get());
     else if (const auto* number = node.as_integer())
@@ -131,7 +135,10 @@ Result<Layer> parse_toml(std::string_view text, std::string source, bool plan) {
         return fail(Code::invalid, layer.source + ", line " +
                                        std::to_string(error.source().begin.line) + ", column " +
                                        std::to_string(error.source().begin.column) + ": " +
-                                       out_of_ascii(error.description()));
+                                       out_of_ascii(error.description()))
+            .with_hint(
+                "mend that line of the file, or put # before it; a setting is TOML, as "
+                "limit = 20 below [list]");
     } catch (const std::exception& error) {
         return fail(Code::invalid, layer.source + ": " + error.what());
     }

@@ -8,8 +8,8 @@
 //                           deleted records; without stamps: all its lines wait for a batch
 //   taskstore_lines(pos, rid, bytes, batch, k)   every line; pos = file number * 2^40 + offset
 //   taskstore_files(file, collection, identity…, live, hashed)    what sync saw of each file
-//   taskstore_chunks(file, chunks)                the hashes of its parts, which appends leave
-//   alone taskstore_batches(batch, name, n, complete)   taskstore_damaged(…)   taskstore_lost(…)
+//   taskstore_chunks(file, chunks)   the hashes of its parts, which appends leave alone
+//   taskstore_batches(batch, name, n, complete)   taskstore_damaged(…)   taskstore_lost(…)
 // Everything in it follows from the files; whoever writes it holds the ledger's lock.
 
 #include "query_sql.hpp"

@@ -92,6 +92,7 @@ Result<std::vector<Version>> PlanImpl::history(std::string_view collection, std:
                         line.updated_at,
                         {},
                         {},
+                        {},
                         line.forced,
                         {}};
         version.action = line.tombstone                   ? "deleted"
@@ -104,9 +105,10 @@ Result<std::vector<Version>> PlanImpl::history(std::string_view collection, std:
         if (!version.live && !line.tombstone) {
             version.action = "lost";
             for (const ledger::LostValue& lost : after.lost) {
-                if (lost.stamp == line.at)
-                    version.changed.push_back(lost.name + ": " + shown(lost.raw_value) +
-                                              " lost to the deletion");
+                if (lost.stamp != line.at) continue;
+                version.changed.push_back(lost.name + ": " + shown(lost.raw_value) +
+                                          " lost to the deletion");
+                version.changed_members.push_back(lost.name);
             }
         }
         for (const ledger::MemberState& member : after.members) {
@@ -116,10 +118,12 @@ Result<std::vector<Version>> PlanImpl::history(std::string_view collection, std:
             version.changed.push_back(member.name + ": " +
                                       (old == nullptr ? "–" : shown(old->raw_value)) + " → " +
                                       shown(member.raw_value));
+            version.changed_members.push_back(member.name);
         }
         for (const ledger::MemberState& member : before.members) {
-            if (after.live() && after.find(member.name) == nullptr)
-                version.changed.push_back(member.name + ": " + shown(member.raw_value) + " → –");
+            if (!after.live() || after.find(member.name) != nullptr) continue;
+            version.changed.push_back(member.name + ": " + shown(member.raw_value) + " → –");
+            version.changed_members.push_back(member.name);
         }
         version.data = ledger::to_record_text(after);
         if (line.batch) version.batch = line.batch->id;

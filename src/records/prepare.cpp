@@ -18,6 +18,8 @@ constexpr std::size_t kIdBytesMax = 256;
 Status check_id(std::string_view id) {
     if (id.empty() || id.size() > kIdBytesMax)
         return fail(Code::invalid, "an id has 1 to 256 bytes");
+    if (id.find_first_not_of(' ') == std::string_view::npos)
+        return fail(Code::invalid, "an id is not blank");
     for (const char c : id) {
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
             return fail(Code::invalid, "an id holds no control characters");
@@ -411,17 +413,20 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
             if (ledger::is_frame_member(shape, change.name))
                 return fail(Code::invalid, "'" + change.name + "' is set by the store");
             const Field* field = kind != nullptr ? kind->field(change.name) : nullptr;
+            const ledger::MemberState* before = state.find(change.name);
+            const bool stands = (before != nullptr ? std::string_view(before->raw_value)
+                                                   : std::string_view()) == change.raw_value &&
+                                !settled(change.name);
             if (kind == nullptr || write.verbatim) {
                 if (field != nullptr && field->unique)
                     TASKSTORE_TRY(check_unique(group, *kind, *field, change.raw_value, write.id));
-                changes.push_back(change);
+                if (!stands) changes.push_back(change);
                 continue;
             }
-            const ledger::MemberState* before = state.find(change.name);
             // A member that nobody declared but the record has may be changed as it is.
             if (field == nullptr && before == nullptr) return unknown_field(*kind, change.name);
             if (field == nullptr) {
-                changes.push_back(change);
+                if (!stands) changes.push_back(change);
                 continue;
             }
             if (field->setter == FieldSetter::marked) {

@@ -143,4 +143,81 @@ expect 0 taskstore doctor; case "$out" in *lost*) bad "the deletion is not confi
 expect 3 taskstore prd rm p
 cd ..
 
+# Task specs of a PRD that is not here (another branch has it, or it is deleted) are shown.
+git init -q orphans && cd orphans && taskstore sync 2>/dev/null
+expect 3 taskstore list-task-specs prd-elsewhere
+for n in 1 2; do expect 0 taskstore spec add --prd-id prd-elsewhere-0001 --phase-name "step $n" --id s$n --no-check; done
+expect 0 taskstore list-task-specs prd-elsewhere-0001; has "$out" "2 task specs"; has "$out" "step 2"; has "$err" "'prd-elsewhere-0001' is not here"
+expect 0 taskstore list-task-specs elsewhere; has "$out" "step 1"
+expect 0 taskstore list-task-specs elsewhere --json; same "$(json "$out" 'len(d["data"])')" 2; has "$err" '{"note":'
+expect 0 taskstore spec add --prd-id prd-elsewhere-0002 --phase-name other --no-check
+expect 4 taskstore list-task-specs elsewhere; has "$err" "prd-elsewhere-0002"
+# A live PRD of which the word is a part does not hide one that is named in full.
+expect 0 taskstore prd add --title here --id prd-elsewhere-0001-new
+expect 0 taskstore list-task-specs prd-elsewhere-0001; has "$out" "2 task specs"
+expect 0 taskstore list-task-specs 0001-new; has "$out" "No task specs"; same "$err" ""
+
+# A page says of how many it is one.
+for n in 2 3; do expect 0 taskstore prd add --title "t$n" --id "p$n"; done
+expect 0 taskstore list-prds --limit 2; same "$(sed -n 1p <<<"$out")" "2 of 3 PRDs"
+expect 0 taskstore list-prds --limit 3; same "$(sed -n 1p <<<"$out")" "3 PRDs"
+expect 0 taskstore list-prds --limit 2 --cursor "$(taskstore list-prds --limit 2 --json | sed 's/.*next_cursor":"\([^"]*\).*/\1/')"; same "$(sed -n 1p <<<"$out")" "1 of 3 PRDs"
+
+# The answer is lost, what was done is not: no word of a failure that invites a second try.
+to_full() { "$TASKSTORE" "$@" >/dev/full 2>"$scratch/err"; echo $?; }
+same "$(to_full prd add --title full --id full)" 1; has "$(cat "$scratch/err")" "done and will last: created prd full"; has "$(cat "$scratch/err")" "do not repeat"
+same "$(to_full prd set full --title fuller --json)" 1; same "$(json "$(cat "$scratch/err")" '"changed prd full" in d["error"]["message"] and "do not repeat" in d["error"]["hint"]')" True
+same "$(to_full record add notes t=1 --id n --quiet)" 1; has "$(cat "$scratch/err")" "created notes n"
+printf '# List\n\n- [ ] step\n' > list.md
+for words in "undo full" "init" "import list.md"; do same "$(to_full $words)" 1; has "$(cat "$scratch/err")" "do not repeat"; done
+same "$(to_full list-prds)" 1; lacks "$(cat "$scratch/err")" "repeat"; has "$(cat "$scratch/err")" "see where it goes"
+expect 0 taskstore history full; has "$out" "created"
+
+# With --quiet an add prints the bare id, and nothing else does anything.
+expect 0 taskstore -q prd add --title quiet --id q1; same "$out" q1
+expect 0 taskstore -q prd set q1 --title other; same "$out" ""; expect 0 taskstore prd rm q1 -q; same "$out" ""
+expect 0 taskstore -q record add notes t=1; expect 0 taskstore record get notes "$out"
+
+# Values and names that are not what they look like.
+expect 2 taskstore prd add --title x --id ' '; has "$err" "blank"
+expect 2 taskstore record list '../../x'; has "$err" "no collection's name"; expect 2 taskstore history 'a b' x; expect 2 taskstore record add 'é' t=1
+expect 2 taskstore record add notes id=n7; has "$err" "--id n7"; expect 2 taskstore record set notes n id=n7; lacks "$err" "--id"
+for bad_json in '{bad' '[1,' '{"a":1}}' '[x] done'; do expect 2 taskstore record set notes n "a=$bad_json"; has "$err" "JSON"; has "$err" "@FILE"; done
+expect 0 taskstore record set notes n 'a="[x] done"' 'b={"c":[1]}' --json; has "$out" '"a":"[x] done","b":{"c":[1]}'
+expect 0 taskstore prd set full --title '{bad'; expect 0 taskstore show prd full; has "$out" "{bad"
+before=$(wc -l < .taskstore/notes.jsonl)
+expect 0 taskstore record set notes n absent=; same "$out" "unchanged notes n"
+expect 0 taskstore record set notes n t=1 absent=; same "$out" "unchanged notes n"
+same "$(wc -l < .taskstore/notes.jsonl)" "$before"
+expect 0 taskstore record set notes n b=; same "$out" "changed notes n"
+
+# Hints that lead on.
+expect 2 taskstore prd list x; same "$(sed -n 1p <<<"$err")" "taskstore: usage: taskstore prd list"
+expect 7 taskstore sql "delete from prds"; has "$err" "only reads"
+expect 2 taskstore sql ''; lacks "$err" "prepare()"; has "$err" "no SQL statement"; expect 2 taskstore sql 'select 1; select 2'; has "$err" "more than one"
+expect 3 taskstore export -o /nope/x; has "$err" "no folder '/nope'"; has "$err" "make the folder"
+truncate -s 67108865 large; expect 2 taskstore prd set full --title @large; has "$err" "64 MiB"; expect 2 taskstore prd set full --content - < large; has "$err" "64 MiB"; rm large
+expect 0 taskstore --help; has "$out" "in doubt"; expect 0 taskstore init --help; has "$out" "only this folder"
+expect 0 taskstore undo --help; has "$out" "brings it back"; expect 0 taskstore import --help; has "$out" "makes the store"
+
+# History as data: which members, and in words what became of them.
+expect 0 taskstore prd set full --title one --status ready; expect 0 taskstore history full --json
+same "$(json "$out" 'sorted(d["data"][-1]["changed"])')" "['status', 'title']"; has "$out" '"changes":['; has "$out" 'draft → ready'
+
+# A second undo takes back the first.
+expect 0 taskstore undo full; expect 0 taskstore undo full; expect 0 taskstore show prd full; has "$out" "ready"
+cd ..
+
+# A settings file that cannot be read: which, where and what to do.
+for text in '[x' 'list.limt=3' 'a=[1]' $'\nlist.limit="many"'; do
+  echo "$text" > .taskstore/config.toml
+  for words in "config show" doctor; do expect 2 taskstore $words; has "$err" ".taskstore/config.toml, line"; lacks "$err" "--help"; done
+done
+rm .taskstore/config.toml
+mkdir empty; expect 0 taskstore -C empty config show; has "$out" "$PWD/.taskstore"
+expect 0 taskstore -C / config show; has "$out" "there is none yet"; expect 0 taskstore --store "$PWD/empty" config show; has "$out" "there is none yet"
+for url in 'host=h password=geheim user=x' "password = 'ge heim' host=h" 'host=h PASSWORD=geheim'; do
+  expect 0 env TASK_STORE_URL="$url" "$TASKSTORE" config show; lacks "$out" "heim"; has "$out" "host=h"
+done
+
 finish

@@ -15,7 +15,7 @@ constexpr std::array kGlobal{
     Option{"json", 0, "", "one JSON document on stdout, nothing else"},
     Option{"store", 's', "DIR", "the store's own folder, instead of looking for .taskstore"},
     Option{"", 'C', "DIR", "work as if started in DIR"},
-    Option{"quiet", 'q', "", "no notes, no progress"},
+    Option{"quiet", 'q', "", "no notes, no progress; an add prints the bare id"},
     Option{"help", 'h', "", "this help"},
 };
 constexpr std::array kStatus{Option{"status", 's', "S", "only records in this status"},
@@ -81,7 +81,9 @@ constexpr std::array<Option, 0> kNone{};
     }
 
 constexpr std::array kCommands{
-    Command{"init", "", "make a store here: at the root of the git work tree, else in this folder",
+    Command{"init", "",
+            "make a store here: at the root of the git work tree, where all its folders find it; "
+            "else in this folder, and then only this folder does (others name it: --store)",
             kNone, "taskstore init", run_init},
     Command{"sync", "",
             "bring store.db up to date with the JSONL files; makes the store in a git work tree",
@@ -119,7 +121,8 @@ constexpr std::array kCommands{
             "taskstore record list notes -f 'priority>=2' --order -priority", run_record_list},
     Command{"import", "FILE",
             "take in tracker JSONL, CSV, Taskwarrior or GitHub JSON, a Markdown checklist or an "
-            "export (xz, zst and gz too); twice changes nothing",
+            "export (xz, zst and gz too); twice changes nothing; makes the store in a git work "
+            "tree, as sync does",
             kImport,
             "taskstore import issues.jsonl.xz\ntaskstore import docs/roadmap.md --dry-run\n"
             "task export | taskstore import -\n"
@@ -138,8 +141,9 @@ constexpr std::array kCommands{
             "every version of a record, deleted ones too: what changed, when and by whom", kNone,
             "taskstore history 3f9a\ntaskstore history notes n1", run_history},
     Command{"undo", "[COLLECTION] [ID]",
-            "take back the last change, of one record or of the plan, by a new line", kNone,
-            "taskstore undo 3f9a", run_undo},
+            "take back the last change, of one record or of the plan, by a new line; the undo is a "
+            "change too, so a second one brings it back",
+            kNone, "taskstore undo 3f9a", run_undo},
     Command{"state", "", "a hash that is equal wherever the ledgers are equal", kState,
             "taskstore state --hash", run_state},
     Command{"doctor", "", "list what is damaged, lost, orphaned or odd, and how to mend it", kNone,
@@ -420,7 +424,8 @@ Result<Invocation> parse(std::vector<std::string> words) {
         plain.begin() + static_cast<std::ptrdiff_t>(words_in(call.command->words)), plain.end());
     const auto [least, most] = wanted(call.command->arguments);
     if (!call.help && (call.arguments.size() < least || call.arguments.size() > most)) {
-        return fail(Code::invalid, "usage: taskstore " + std::string(call.command->words) + " " +
+        return fail(Code::invalid, "usage: taskstore " + std::string(call.command->words) +
+                                       (call.command->arguments.empty() ? "" : " ") +
                                        std::string(call.command->arguments))
             .with_hint("see '" + help + "'");
     }
@@ -443,7 +448,9 @@ std::string help_of(const Command& command) {
     if (command.record_fields)
         out +=
             "\nTEXT is taken as written, or from a file with @FILE, or from standard input with - "
-            "(@@ for an @ at its start).\nID is any unique part of an id.\n";
+            "(@@ for an @ at its start).\nID is any unique part of an id; one that several ids "
+            "have is exit "
+            "code 4.\n";
     out += "\nExamples\n";
     for (std::size_t at = 0; at < command.examples.size();) {
         const std::size_t end = std::min(command.examples.find('\n', at), command.examples.size());
@@ -468,8 +475,8 @@ std::string overview(std::string_view topic) {
     return out +
            "\nEverywhere: --json, -C DIR, --store DIR, --quiet; `taskstore COMMAND --help` has "
            "options and examples.\n"
-           "Exit codes: 0 success, 1 failure, 2 usage, 3 not found, 4 conflict, 5 unavailable, 6 "
-           "corrupt, 7 not permitted, 8 outcome unknown.\n";
+           "Exit codes: 0 success, 1 failure, 2 usage, 3 not found, 4 conflict or a shortened id "
+           "in doubt, 5 unavailable, 6 corrupt, 7 not permitted, 8 outcome unknown.\n";
 }
 
 std::string help_json(const Invocation& call) {

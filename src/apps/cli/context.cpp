@@ -228,19 +228,35 @@ void Context::progress(std::string_view what, std::int64_t done, std::int64_t to
     x_progress->show(what, done, total);
 }
 
+namespace {
+
+constexpr std::size_t kTextBytesMax = 64U << 20U;  // a ledger line has no more
+
+Failure too_large(const std::string& what) {
+    return fail(Code::invalid, what + " is larger than 64 MiB, the most that a field holds")
+        .with_hint("keep it in a file of its own, and its path in the record");
+}
+
+}  // namespace
+
 Result<std::string> Context::read_text(const std::string& path) {
     std::string text;
     if (path == "-") {
         if (std::exchange(x_stdin_read, true))
             return fail(Code::invalid, "'-' stands twice: standard input can be read once");
         char buffer[65536];
-        while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, stdin))
+        while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, stdin)) {
             text.append(buffer, got);
+            if (text.size() > kTextBytesMax) return too_large("standard input");
+        }
         if (std::ferror(stdin) != 0) return fail(Code::failed, "cannot read standard input");
     } else {
         const std::string base =
             call.has("C") && !path.starts_with('/') ? os::join_path(call.value("C"), path) : path;
-        auto read = os::read_file(files, base, 64U << 20U);
+        if (const auto info = files.info(base);
+            info && static_cast<std::uint64_t>(info->identity.size) > kTextBytesMax)
+            return too_large("'" + path + "'");
+        auto read = os::read_file(files, base, kTextBytesMax);
         if (!read && read.error().code == Code::not_found)
             return fail(Code::not_found, read.error().message)
                 .with_hint("check the path; a relative one starts at the working folder, or at -C");

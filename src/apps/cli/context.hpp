@@ -25,6 +25,8 @@ struct Context {
     bool json;
     bool quiet;
     Terminal terminal = Terminal::of_stdout();
+    /// What has been written, for when the answer itself cannot be printed: "created prd p1".
+    std::string wrote;
     SystemClock clock;
     SystemRandom random;
     os::SystemFileSystem files;

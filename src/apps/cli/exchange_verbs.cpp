@@ -193,6 +193,7 @@ Status run_import(Context& context) {
         return fail(std::move(error));
     }
     const store::ImportReport& report = *imported;
+    if (!request.dry_run) context.wrote = "the import of " + path;
     tell_what_was_not(context, path, report);
     if (context.json)
         context.print_json("import_report", import_json(path, report, request.dry_run));
@@ -233,15 +234,22 @@ Status run_export(Context& context) {
     if (output != "-") {
         if (const auto info = context.files.info(path); info && info->kind != os::FileKind::regular)
             return fail(Code::invalid, "'" + output + "' is no regular file");
-        TASKSTORE_LET(os::Replacement begun, os::Replacement::begin(context.files, path));
-        replacement.emplace(std::move(begun));
+        auto begun = os::Replacement::begin(context.files, path);
+        if (!begun && begun.error().code == Code::not_found) {
+            return fail(Code::not_found,
+                        "there is no folder '" + os::folder_of(path) + "' for '" + output + "'")
+                .with_hint("make the folder, or check the path");
+        }
+        if (!begun) return fail(std::move(begun).error());
+        replacement.emplace(std::move(*begun));
         request.write = [&](std::string_view text) { return replacement->write(text); };
         request.rewind = [&] { return replacement->rewind(); };
     } else {
         request.write = [&](std::string_view text) -> Status {
             context.end_progress();
             if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size()) return ok();
-            return fail(Code::failed, "standard output cannot be written");
+            return fail(Code::failed, "standard output cannot be written")
+                .with_hint("see where it goes: to a full disk, or to a reader that is gone");
         };
     }
     TASKSTORE_LET(const store::ExportReport report, store::export_records(*plan, request));

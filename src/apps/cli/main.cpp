@@ -59,6 +59,17 @@ int report(const Error& error, bool json, const Command* command) {
     return row.exit_code;
 }
 
+/// The output could not be written. What the command did stands, and must not be done twice.
+Error untold(const std::string& done) {
+    if (done.empty()) {
+        return {Code::failed, "standard output cannot be written",
+                "see where it goes: to a full disk, or to a reader that is gone", 0};
+    }
+    return {Code::failed,
+            "this is done and will last: " + done + "; only standard output cannot be written",
+            "do not repeat it: 'taskstore history ID' shows what was written", 0};
+}
+
 int run(const std::vector<std::string>& words) {
     const auto end = std::ranges::find(words, "--");
     const bool json = std::find(words.begin(), end, "--json") != end;
@@ -76,10 +87,9 @@ int run(const std::vector<std::string>& words) {
         status = command->run(context);
     context.flush_notes();
     context.end_progress();
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
-        return report(Error{Code::failed, "standard output cannot be written", {}, 0}, json,
-                      command);
+    const bool told = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
     if (!status) return report(status.error(), json, command);
+    if (!told) return report(untold(context.wrote), json, command);
     return words.empty() ? row_of(Code::invalid).exit_code : 0;
 }
 

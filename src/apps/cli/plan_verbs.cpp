@@ -124,13 +124,16 @@ Status print_list(Context& context, records::Plan& plan, records::Query query,
     const Columns columns = founding.empty() ? columns_of(query.collection) : founding;
     const Kind* const kind = records::find_collection(query.collection);
     if (!founding.empty() && !context.quiet) {
-        const std::string count = std::to_string(page.records.size());
-        context.print(
-            context.terminal.paint(
-                Colour::cyan, page.records.size() == 1 && plural.ends_with('s')
-                                  ? count + " " + std::string(plural.substr(0, plural.size() - 1))
-                                  : count + " " + std::string(plural)) +
-            "\n\n");
+        std::string count = std::to_string(page.records.size());
+        std::int64_t all = static_cast<std::int64_t>(page.records.size());
+        if (!query.cursor.empty() || !page.next_cursor.empty()) {
+            TASKSTORE_LET(all, plan.count(query));
+            count += " of " + std::to_string(all);
+        }
+        const std::string_view noun =
+            all == 1 && plural.ends_with('s') ? plural.substr(0, plural.size() - 1) : plural;
+        context.print(context.terminal.paint(Colour::cyan, count + " " + std::string(noun)) +
+                      "\n\n");
     }
     std::vector<std::string> head{"ID"};
     for (const auto& [title, field] : columns) head.push_back(title);
@@ -202,14 +205,19 @@ Status print_written(Context& context, const records::Written& written, std::str
     context.flush_notes();
     const Record& record = written.records[0];
     const records::Effect effect = written.effects[0];
+    const std::string what =
+        std::string(verb.empty() ? to_text(effect) : verb) + " " + noun_of(record.collection) + " ";
+    context.wrote = what + record.id;
     if (context.json) {
         context.print_json(noun_of(record.collection), json_of(record, to_text(effect)));
     } else if (!context.quiet) {
         context.print(
-            std::string(verb.empty() ? to_text(effect) : verb) + " " + noun_of(record.collection) +
-            " " + context.terminal.paint(Colour::cyan, printable_line(record.id)) +
+            what + context.terminal.paint(Colour::cyan, printable_line(record.id)) +
             (!verb.empty() && effect == records::Effect::deleted ? ", which is deleted now" : "") +
             "\n");
+    } else if (verb.empty() && effect == records::Effect::created) {
+        // Who asks for quiet may still need to know what the store called it.
+        context.print(printable_line(record.id) + "\n");
     }
     return ok();
 }
@@ -240,6 +248,10 @@ Result<std::string> removable(records::Plan& plan, std::string_view collection,
 
 /// The collection that a word of the command line means: a file's exact name, else a kind's noun.
 Result<std::string> collection_of(Context& context, const std::string& word) {
+    if (!ledger::is_collection_name(word)) {
+        return fail(Code::invalid,
+                    "'" + word + "' is no collection's name: 1 to 64 of A-Z a-z 0-9 _ -");
+    }
     const Kind* kind = records::find_kind(word);
     if (kind == nullptr || kind->collection == word) return word;
     TASKSTORE_LET(const store::Place place, context.place());
@@ -327,6 +339,10 @@ Result<std::vector<ledger::Change>> assigned(Context& context, const std::string
         if (first_invalid_utf8(name) || first_invalid_utf8(value))
             return fail(Code::invalid, "'" + name + "' is not UTF-8");
         const bool from_file = value != words[i].substr(equals + 1);
+        if (name == "id" && first == 1) {
+            return fail(Code::invalid, "the id of a new record is no FIELD=VALUE")
+                .with_hint("give it as an option: --id " + value);
+        }
         const Field* field = kind != nullptr ? kind->field(name) : nullptr;
         const bool declared = field != nullptr;
         if (declared && field->setter == records::FieldSetter::marked) {
@@ -336,6 +352,13 @@ Result<std::vector<ledger::Change>> assigned(Context& context, const std::string
             changes.push_back({name, ""});
         } else if (from_file && !declared) {
             changes.push_back({name, quoted(value)});
+        } else if (!declared && (value[0] == '{' || value[0] == '[') && !Json::parse(value)) {
+            return fail(Code::invalid,
+                        "the value of '" + name +
+                            "' begins like JSON and is none: " + Json::parse(value).error().message)
+                .with_hint("mend it; text that begins with { or [ is written as a JSON string, " +
+                           name + "='\"" + std::string(1, value[0]) +
+                           "…\"', or comes from @FILE or -");
         } else if (const auto json = Json::parse(value);
                    json && !from_file && (!declared || json->kind() == JsonKind::string)) {
             changes.push_back({name, json->to_text()});
@@ -435,9 +458,49 @@ Status run_list_executions(Context& context) {
                       columns_of("executions"));
 }
 
+namespace {
+
+/// The PRD whose specs are asked for, by any unique part of its id. One that is on another branch,
+/// or deleted, is known by the specs that name it.
+Result<std::string> prd_of_specs(Context& context, records::Plan& plan, const std::string& word) {
+    auto here = plan.resolve("prds", word);
+    if (here ? *here == word : here.error().code != Code::not_found) return here;
+    const auto named = [&](records::Op op) -> Result<std::set<std::string>> {
+        records::Query query{.collection = "task_specs"};
+        query.filter.parts.push_back(records::Filter::compare("prd_id", op, quoted(word)));
+        TASKSTORE_LET(const records::Page specs, plan.list(query));
+        std::set<std::string> prds;
+        for (const Record& spec : specs.records) {
+            TASKSTORE_LET(const Json json, Json::parse(spec.data));
+            prds.insert(text_of(json.get("prd_id")));
+        }
+        return prds;
+    };
+    TASKSTORE_LET(std::set<std::string> absent, named(records::Op::eq));
+    if (absent.empty() && here) return here;
+    if (absent.empty()) {
+        TASKSTORE_LET(absent, named(records::Op::contains));
+    }
+    if (absent.empty()) return here;
+    if (absent.size() > 1) {
+        std::string list;
+        for (const std::string& id : absent) list += "\n  " + id;
+        return fail(Code::conflict, "'" + word +
+                                        "' is part of more than one id of a PRD that is not here "
+                                        "but has task specs:" +
+                                        list)
+            .with_hint("give more of the id");
+    }
+    context.warn("the PRD '" + *absent.begin() +
+                 "' is not here; these task specs name it, and 'taskstore doctor' lists them");
+    return *absent.begin();
+}
+
+}  // namespace
+
 Status run_list_task_specs(Context& context) {
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(const std::string prd, plan->resolve("prds", context.call.arguments[0]));
+    TASKSTORE_LET(const std::string prd, prd_of_specs(context, *plan, context.call.arguments[0]));
     records::Query query{.collection = "task_specs"};
     query.filter.parts.push_back(records::Filter::compare("prd_id", records::Op::eq, quoted(prd)));
     return print_list(context, *plan, std::move(query), "task specs",
@@ -565,6 +628,8 @@ Status run_history(Context& context) {
                 .boolean(version.forced)
                 .key("changed")
                 .begin_array();
+            for (const std::string& name : version.changed_members) writer.string(name);
+            writer.end_array().key("changes").begin_array();
             for (const std::string& change : version.changed) writer.string(change);
             writer.end_array().key("record").raw(version.data).end_object();
         }
@@ -597,6 +662,8 @@ Status run_undo(Context& context) {
     }
     TASKSTORE_LET(const records::Written written, plan->undo(found.collection, found.id));
     if (written.records.size() > 1) {
+        context.wrote =
+            "took back the last batch: " + std::to_string(written.records.size()) + " records";
         for (const std::string& note : written.notes) context.warn(note);
         context.flush_notes();
         std::string data = "[";
@@ -605,8 +672,7 @@ Status run_undo(Context& context) {
         if (context.json)
             context.print_json("record_list", data + "]");
         else if (!context.quiet)
-            context.print("took back the last batch: " + std::to_string(written.records.size()) +
-                          " records\n");
+            context.print(context.wrote + "\n");
         return ok();
     }
     return print_written(context, written, "took back the last change of");

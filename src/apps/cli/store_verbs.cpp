@@ -18,6 +18,7 @@ Status run_init(Context& context) {
     TASKSTORE_TRY(context.settings());  // refuses another user's folder before it is changed
     TASKSTORE_TRY(store::make_store(context.files, place));
     TASKSTORE_TRY(context.plan());
+    context.wrote = "the store " + place.folder + " is there";
     std::string data;
     JsonWriter(data)
         .begin_object()
@@ -183,7 +184,9 @@ Status run_config_show(Context& context) {
                               : environment("TASKSTORE_DIR") != nullptr
                                   ? "environment (TASKSTORE_DIR)"
                                   : "found from the working folder";
-    settings.push_back({"(store)", place.folder, found});
+    settings.push_back(
+        {"(store)", place.exists ? place.folder : "",
+         place.exists ? found : "there is none yet; 'taskstore init' would make " + place.folder});
     settings.push_back(
         {"(device home)", device_home(),
          environment("TASKSTORE_HOME") != nullptr ? "environment (TASKSTORE_HOME)" : "default"});
@@ -299,8 +302,15 @@ Status run_sql(Context& context) {
     }
     TASKSTORE_LET(records::Plan* const plan, context.plan());
     SqlAnswer answer;
-    TASKSTORE_TRY(plan->query(
-        [&](sql::Connection& connection) { return answer_sql(connection, text, answer); }));
+    auto answered = plan->query(
+        [&](sql::Connection& connection) { return answer_sql(connection, text, answer); });
+    if (!answered && answered.error().code == Code::denied) {
+        Error error = std::move(answered).error();
+        error.hint =
+            "sql only reads; 'set' and 'rm' of a kind or of 'taskstore record' change records";
+        return fail(std::move(error));
+    }
+    TASKSTORE_TRY(answered);
     if (context.json) {
         std::string columns;
         JsonWriter names(columns);

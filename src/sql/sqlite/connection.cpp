@@ -283,8 +283,11 @@ Result<std::unique_ptr<sql::Statement>> EngineConnection::prepare(std::string_vi
                             rest.substr(rest.find_first_not_of(" \t\r\n;")).starts_with("--");
         if (compiled.handle == nullptr || !single) {
             sqlite3_finalize(compiled.handle);
-            return fail(Code::invalid, x_path + ": prepare() takes exactly one statement: \"" +
-                                           excerpt(sql) + "\"");
+            return fail(Code::invalid,
+                        x_path +
+                            (compiled.handle == nullptr ? ": there is no SQL statement in \""
+                                                        : ": more than one SQL statement in \"") +
+                            excerpt(sql) + "\"");
         }
         node.push_back(std::move(compiled));
     }

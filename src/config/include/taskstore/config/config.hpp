@@ -41,6 +41,10 @@ struct Layer {
         source;  ///< For people: "/home/ann/.local/share/taskstore/config.toml", "environment".
     bool plan = false;  ///< The plan's tracked file.
     std::map<std::string, std::string, std::less<>> values;
+    std::map<std::string, int, std::less<>> lines = {};  ///< Of a file: where each key stands.
+
+    /// The source, with the line of the key where it is known.
+    std::string place_of(std::string_view key) const;
 };
 
 /// invalid, with line and column, for what is not TOML or holds arrays, dates or tables deeper than
@@ -51,9 +55,9 @@ Result<Layer> parse_toml(std::string_view text, std::string source, bool plan);
 /// names no setting, a TASKSTORE_* or TASK_STORE_* that is not in the list.
 Result<Layer> from_environment(std::span<const std::string> entries);
 
-/// For people's eyes and logs: the passwords of URLs in it (user:password@host, and query members
-/// such as password or authToken) are written as ***.
-std::string without_passwords(std::string_view value);
+/// For people's eyes and logs: passwords in it are written as ***. Of URLs (user:password@host, and
+/// query members such as password or authToken) and of libpq's `password=… host=…`, quoted or not.
+std::string without_passwords(std::string_view text);
 
 class Config {
   public:

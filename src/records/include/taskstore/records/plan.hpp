@@ -103,7 +103,8 @@ struct Version {
     /// created, changed, deleted, imported (an unstamped line), lost (an edit beside a deletion:
     /// the record stays deleted).
     std::string action;
-    std::vector<std::string> changed;  ///< "status: draft → ready"
+    std::vector<std::string> changed;               ///< "status: draft → ready"
+    std::vector<std::string> changed_members = {};  ///< Their names, in the same order.
     bool forced = false;
     std::string data;   ///< The record as it was then; "{}" for a deleted one.
     std::string batch;  ///< The batch that it came in; empty: alone.
