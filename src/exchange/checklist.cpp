@@ -101,7 +101,7 @@ std::optional<std::string_view> opens_text(std::string_view line) {
 
 struct Heading {
     std::size_t level;
-    std::string_view text;
+    std::string text;  ///< Empty: nothing stands behind its #.
     std::optional<std::string> id;
 };
 
@@ -115,17 +115,87 @@ std::optional<std::string> take_id(std::string_view& line) {
 }
 
 std::optional<Heading> heading_of(std::string_view line) {
-    const std::size_t level = line.find_first_not_of('#');
-    if (level == 0 || level == std::string_view::npos || level > 6 || line[level] != ' ')
+    const std::size_t level = std::min(line.find_first_not_of('#'), line.size());
+    if (level == 0 || level > 6 ||
+        (level < line.size() && line[level] != ' ' && line[level] != '\t'))
         return std::nullopt;
     auto id = take_id(line);
-    std::string_view text = trimmed(line.substr(level));
+    std::string_view text = trimmed(line.substr(std::min(level, line.size())));
     // A closing run of #, as CommonMark allows.
     const std::size_t last = text.find_last_not_of('#');
-    if (last != std::string_view::npos && last + 1 < text.size() && text[last] == ' ')
+    if (last == std::string_view::npos)
+        text = {};
+    else if (last + 1 < text.size() && (text[last] == ' ' || text[last] == '\t'))
         text = trimmed(text.substr(0, last));
-    if (text.empty()) return std::nullopt;
-    return Heading{level, text, std::move(id)};
+    return Heading{level, std::string(text), std::move(id)};
+}
+
+std::size_t indent_of(std::string_view line) {
+    return std::min(line.find_first_not_of(' '), line.size());
+}
+
+/// The level of the heading that the line makes of a paragraph above it; 0: none.
+std::size_t underline_of(std::string_view line) {
+    const std::size_t indent = indent_of(line);
+    const std::string_view run = trimmed(line);
+    if (indent > 3 || run.empty() || (run[0] != '=' && run[0] != '-') ||
+        run.find_first_not_of(run[0]) != std::string_view::npos)
+        return 0;
+    return run[0] == '=' ? 1 : 2;
+}
+
+/// A line across the page: what comes below it begins anew.
+bool is_break(std::string_view line) {
+    std::string run;
+    for (const char c : line) {
+        if (c != ' ' && c != '\t') run += c;
+    }
+    return run.size() >= 3 && (run[0] == '-' || run[0] == '*' || run[0] == '_') &&
+           run.find_first_not_of(run[0]) == std::string::npos;
+}
+
+/// Text of no list, quote, code or HTML: with a line of = or - below it, it is a heading.
+bool is_prose(std::string_view line) {
+    const std::size_t indent = indent_of(line);
+    const std::string_view text = line.substr(indent);
+    if (indent > 3 || text.empty() || text[0] == '\t' || text[0] == '>' || text[0] == '<' ||
+        is_break(line))
+        return false;
+    if (text[0] == '[' && text.find("]:") != std::string_view::npos) return false;
+    std::size_t marker = text.find_first_not_of("0123456789");
+    if (marker == 0)
+        marker = std::string_view("-*+").find(text[0]) == std::string_view::npos ? 0 : 1;
+    else if (marker != std::string_view::npos && (text[marker] == '.' || text[marker] == ')'))
+        ++marker;
+    else
+        marker = 0;
+    return marker == 0 || (marker < text.size() && text[marker] != ' ' && text[marker] != '\t');
+}
+
+/// Where the settings end that some tools keep above the text (front matter); 0: there are none.
+std::size_t front_matter_end(std::string_view text) {
+    const auto line_at = [&](std::size_t at) {
+        std::string_view line = text.substr(at, text.find('\n', at) - at);
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        return line;
+    };
+    if (line_at(0) != "---") return 0;
+    std::size_t at = text.find('\n');
+    if (at == std::string_view::npos) return 0;
+    const std::string_view first = line_at(at + 1);
+    const std::size_t colon = first.find(':');
+    if (colon == 0 || colon == std::string_view::npos ||
+        !std::ranges::all_of(first.substr(0, colon),
+                             [](char c) { return is_plain(c) || c == '-'; }))
+        return 0;
+    while (at != std::string_view::npos) {
+        const std::string_view line = line_at(at + 1);
+        const std::size_t next = text.find('\n', at + 1);
+        if (line == "---" || line == "...")
+            return next == std::string_view::npos ? text.size() : next + 1;
+        at = next;
+    }
+    return 0;
 }
 
 struct Item {
@@ -208,14 +278,30 @@ Result<std::vector<ChecklistSection>> read_checklist(std::string_view text,
     };
     std::vector<ChecklistSection> sections;
     std::set<std::string, std::less<>> exact;  // ids whose content stood between marks
-    std::set<std::string, std::less<>> named;  // ids that stood beside their heading
+    bool implied = false;                      // the first section has no heading of its own
     const auto open_section = [&](std::string_view title, int line,
                                   const std::optional<std::string>& id = {}) {
         std::string key;
         for (const std::string& part : path) key += part + "\n";
         sections.push_back({id_of("prd-", key, id), std::string(title), {}, {}, line});
-        if (id && sections.back().id == *id) named.insert(*id);
     };
+    const auto open_heading = [&](const Heading& heading, int line) {
+        const std::string title = heading.text.empty() ? "(untitled)" : heading.text;
+        path[heading.level] = title;
+        for (std::size_t level = heading.level + 1; level < path.size(); ++level)
+            path[level].clear();
+        open_section(title, line, heading.id);
+    };
+    /// Text that the next line may make a heading.
+    struct Paragraph {
+        std::string text;
+        std::size_t at = 0;  ///< In the content that it is part of so far.
+        bool was_exact = false;
+        int line = 0;
+    };
+    std::optional<Paragraph> paragraph;
+    bool fresh = true;  // no list, quote or paragraph goes on from the line above
+    const std::size_t front_end = front_matter_end(text);
     bool fenced = false;
     std::string verbatim;        // the line that ends a text block
     std::size_t first_line = 0;  // of a text block, in its content
@@ -239,6 +325,7 @@ Result<std::vector<ChecklistSection>> read_checklist(std::string_view text,
         if (!verbatim.empty()) {
             if (line == verbatim) {
                 verbatim.clear();
+                fresh = true;
             } else {
                 if (first_line++ > 0) content() += '\n';
                 content() += whole;
@@ -256,24 +343,41 @@ Result<std::vector<ChecklistSection>> read_checklist(std::string_view text,
                  text.substr(behind, 2) == "\r\n")) {
                 content().clear();
                 verbatim = std::move(close);
+                paragraph.reset();
                 first_line = 0;
                 exact.insert(owner());
                 continue;
             }
             ++open_ends;
         }
-        const bool fence = is_fence(line);
+        const bool front = at <= front_end;
+        const bool fence = !front && is_fence(line);
         if (fence) fenced = !fenced;
-        if (!fenced && !fence) {
+        const bool plain = !fenced && !fence && !front;
+        if (plain) {
+            if (const std::size_t level = paragraph ? underline_of(line) : 0; level > 0) {
+                std::string_view title = paragraph->text;
+                auto id = take_id(title);
+                content().resize(paragraph->at);
+                if (paragraph->was_exact) exact.insert(owner());
+                open_heading({level, std::string(trimmed(title)), std::move(id)}, paragraph->line);
+                paragraph.reset();
+                fresh = true;
+                continue;
+            }
             if (const auto heading = heading_of(line)) {
-                path[heading->level] = heading->text;
-                for (std::size_t level = heading->level + 1; level < path.size(); ++level)
-                    path[level].clear();
-                open_section(heading->text, number, heading->id);
+                open_heading(*heading, number);
+                paragraph.reset();
+                fresh = true;
                 continue;
             }
             if (const auto item = item_of(line)) {
-                if (sections.empty()) open_section(stem, number);
+                paragraph.reset();
+                fresh = false;
+                if (sections.empty()) {
+                    open_section(stem, number);
+                    implied = true;
+                }
                 ChecklistSection& section = sections.back();
                 section.items.push_back(
                     {id_of("ts-", section.id + "\n" + std::string(item->text), item->id),
@@ -287,7 +391,20 @@ Result<std::vector<ChecklistSection>> read_checklist(std::string_view text,
         if (sections.empty()) {
             if (trimmed(line).empty()) continue;
             open_section(stem, number);
+            implied = true;
         }
+        const bool prose = plain && is_prose(line) &&
+                           (paragraph || sections.back().items.empty() || indent_of(line) == 0);
+        if (!prose) {
+            paragraph.reset();
+        } else if (paragraph) {
+            paragraph->text += " " + std::string(trimmed(line));
+        } else if (fresh) {
+            paragraph = Paragraph{std::string(trimmed(line)), content().size(),
+                                  exact.contains(owner()), number};
+        }
+        fresh = trimmed(line).empty() || (fence && !fenced) || (plain && is_break(line)) ||
+                at == front_end;
         // What follows a text block is not part of it, but for blank lines it would be lost.
         if (exact.contains(owner())) {
             if (trimmed(line).empty()) continue;
@@ -296,10 +413,8 @@ Result<std::vector<ChecklistSection>> read_checklist(std::string_view text,
         }
         add_line(content(), line);
     }
-    std::erase_if(sections, [&](const ChecklistSection& section) {
-        return section.items.empty() && trimmed(section.content).empty() &&
-               !named.contains(section.id);
-    });
+    if (implied && sections.front().items.empty() && trimmed(sections.front().content).empty())
+        sections.erase(sections.begin());
     for (ChecklistSection& section : sections) {
         if (!exact.contains(section.id)) trim_end(section.content);
         for (ChecklistItem& item : section.items) {

@@ -73,12 +73,17 @@ std::optional<Kind> kind_of_header(std::string_view line) {
 }
 
 bool looks_like_markdown(std::string_view text) {
+    bool below_text = false;
     while (!text.empty()) {
         std::string_view line = text.substr(0, text.find('\n'));
         text.remove_prefix(std::min(line.size() + 1, text.size()));
         const std::size_t hashes = line.find_first_not_of('#');
         if (hashes != std::string_view::npos && hashes > 0 && hashes < 7 && line[hashes] == ' ')
             return true;
+        if (line.starts_with("===") && line.find_last_not_of("= \t\r") == std::string_view::npos &&
+            below_text)
+            return true;
+        below_text = line.find_first_not_of(" \t\r") != std::string_view::npos;
         line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
         for (const std::string_view box : {" [ ] ", " [x] ", " [X] "}) {
             const std::size_t at = line.find(box);

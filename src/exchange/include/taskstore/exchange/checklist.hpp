@@ -1,15 +1,17 @@
 #pragma once
 // Markdown checklists as plans (floor 2): headings become PRDs, items task specs, checked ones
-// complete. Grammar (CommonMark's ATX headings and GitHub's task list items,
+// complete. Grammar (CommonMark's headings and GitHub's task list items,
 // https://github.github.com/gfm/):
-//   heading  #{1,6} TEXT [ID]   item  [indent](-|*|+|N.|N)) [ |x|X] TEXT [ID]   fenced code is text
+//   heading  #{1,6} [TEXT] [ID], or a paragraph TEXT [ID] above a line of === (level 1) or --- (2)
+//   item     [indent](-|*|+|N.|N)) [ |x|X] TEXT [ID]
+//   text     fenced code, front matter (--- NAME: … ---), and all else
 //   ID       <!-- taskstore:ID -->, bytes other than letters, digits, . _ : / and single hyphens as
 //            %XX: whose record it is. What export writes.
 //   text     <!-- taskstore:text N --> … <!-- taskstore:end N -->: the lines between are content,
 //            whatever they look like.
-// Text below a heading is its PRD's content, text below an item its spec's. Items before any
-// heading belong to a PRD named after the file. A heading with neither items nor text makes no
-// record.
+// Text below a heading is its PRD's content, text below an item its spec's. Items and text before
+// any heading belong to a PRD named after the file. Every heading makes a PRD, also one with
+// nothing below it; one without a text is "(untitled)".
 
 #include <taskstore/base/result.hpp>
 
