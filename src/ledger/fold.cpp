@@ -61,45 +61,60 @@ bool smaller(const Write& a, const Write& b) {
     return std::tie(a.stamp, a.raw_value) < std::tie(b.stamp, b.raw_value);
 }
 
-/// Rule 4 for one member.
+/// Rules 4 and 5 for one member.
 class LostFinder {
   public:
-    LostFinder(const std::vector<Placed>& placed, std::uint32_t life, bool deleted)
-        : x_placed(placed), x_life(life), x_deleted(deleted) {}
+    LostFinder(const Shape& shape, const std::vector<Placed>& placed, const State& state)
+        : x_shape(shape), x_placed(placed), x_life(state.life), x_deleted(state.deleted) {}
 
     void find(const std::string& name, const std::vector<Write>& writes, const Write* standing,
-              std::vector<LostValue>& lost) const {
+              State& state) const {
         std::set<std::pair<Stamp, std::string_view>> seen;
         for (const Write& write : writes) {
-            if (standing != nullptr && write.raw_value == standing->raw_value) continue;
             if (!seen.emplace(write.stamp, write.raw_value).second) continue;
+            const bool stands = standing != nullptr && write.stamp == standing->stamp &&
+                                write.raw_value == standing->raw_value;
+            if (stands) continue;
             const bool clash =
                 standing != nullptr && write.stamp == standing->stamp && write.life == x_life;
             if (!clash && replaced(name, write)) continue;
-            lost.push_back({name, std::string(write.raw_value), write.stamp,
-                            write.carried ? std::string() : write.line->by,
-                            standing == nullptr && (x_deleted || write.life < x_life)
-                                ? LostTo::deletion
-                                : LostTo::edit,
-                            clash});
+            if (standing != nullptr && agree(name, write.raw_value, standing->raw_value)) {
+                if (!clash) state.agreed.push_back({name, write.stamp});
+                continue;
+            }
+            state.lost.push_back({name, std::string(write.raw_value), write.stamp,
+                                  write.carried ? std::string() : write.line->by,
+                                  standing == nullptr && (x_deleted || write.life < x_life)
+                                      ? LostTo::deletion
+                                      : LostTo::edit,
+                                  clash});
         }
     }
 
   private:
+    bool agree(const std::string& name, std::string_view one, std::string_view other) const {
+        if (one == other) return true;
+        return !one.empty() && !other.empty() && kind_of_raw(one) == kind_of_raw(other) &&
+               std::ranges::find(x_shape.own_members, name) != x_shape.own_members.end();
+    }
+
     bool replaced(const std::string& name, const Write& write) const {
         const bool unstamped = write.stamp.replica.empty() && write.stamp.counter == 0;
         for (const Placed& other : x_placed) {
             const Line& line = *other.line;
-            if (line.at <= write.stamp) continue;
-            if (!line.stamped || unstamped) return true;
+            if (line.at == write.stamp) continue;
+            const bool later = line.at > write.stamp;
+            if (later && (!line.stamped || unstamped)) return true;
             if (other.life < write.life) continue;
             const auto member = std::ranges::find(line.members, name, &Member::name);
             const bool named = member != line.members.end();
             if (named && !line.tombstone && member->stamp != line.at)
                 continue;  // carried on, not written
             if (named && !member->over.empty()) {
+                // Who names a stamp has seen it, whatever the clocks said: what lost in an earlier
+                // life may be stamped later than what settles it.
                 if (std::ranges::find(member->over, write.stamp) != member->over.end()) return true;
-            } else if ((named || line.tombstone) && other.life == write.life &&
+            } else if (later && (named || line.tombstone) && other.life == write.life &&
                        line.from == write.stamp) {
                 return true;
             }
@@ -107,6 +122,7 @@ class LostFinder {
         return false;
     }
 
+    const Shape& x_shape;
     const std::vector<Placed>& x_placed;
     std::uint32_t x_life;
     bool x_deleted;
@@ -147,7 +163,7 @@ State fold(const Shape& shape, std::span<const Line> lines) {
     }
     if (state.deleted) latest = nullptr;
 
-    const LostFinder finder(placed, state.life, state.deleted);
+    const LostFinder finder(shape, placed, state);
     std::map<std::string, const Write*, std::less<>> standing;
     for (auto& [name, candidates] : writes) {
         // What a line wrote comes before what others carried on from it, so that the writer is
@@ -164,8 +180,15 @@ State fold(const Shape& shape, std::span<const Line> lines) {
         }
         if (best != nullptr) standing[name] = best;
         if (!is_frame_member(shape, name) && name != "id")
-            finder.find(name, candidates, best, state.lost);
+            finder.find(name, candidates, best, state);
     }
+    const auto by_stamp = [](const AgreedValue& a, const AgreedValue& b) {
+        return std::tie(a.name, a.stamp) < std::tie(b.name, b.stamp);
+    };
+    std::ranges::sort(state.agreed, by_stamp);
+    // Two own values of one stamp are replaced by naming it once.
+    const auto same = std::ranges::unique(state.agreed);
+    state.agreed.erase(same.begin(), same.end());
     std::ranges::sort(state.lost, [](const LostValue& a, const LostValue& b) {
         return std::tie(a.name, a.stamp, a.raw_value) < std::tie(b.name, b.stamp, b.raw_value);
     });

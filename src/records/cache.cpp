@@ -125,16 +125,24 @@ Result<StoredState> Cache::load(std::string_view collection, std::string_view id
     return out;
 }
 
-Result<std::vector<std::pair<std::string, Stamp>>> Cache::lost_of(std::int64_t rid) {
-    std::vector<std::pair<std::string, Stamp>> lost;
-    TASKSTORE_LET(auto rows, x_db.prepare("SELECT member,stamp FROM taskstore_lost WHERE rid=?1"));
+Result<MemberStamps> Cache::stamps_in(std::string_view select, std::int64_t rid) {
+    MemberStamps out;
+    TASKSTORE_LET(auto rows, x_db.prepare(select));
     TASKSTORE_TRY(rows->bind(1, rid));
     while (true) {
         TASKSTORE_LET(const bool row, rows->step());
-        if (!row) return lost;
+        if (!row) return out;
         TASKSTORE_LET(auto stamp, parse_stamp(rows->column_text(1)));
-        lost.emplace_back(rows->column_text(0), std::move(stamp));
+        out.emplace_back(rows->column_text(0), std::move(stamp));
     }
+}
+
+Result<MemberStamps> Cache::lost_of(std::int64_t rid) {
+    return stamps_in("SELECT member,stamp FROM taskstore_lost WHERE rid=?1", rid);
+}
+
+Result<MemberStamps> Cache::agreed_of(std::int64_t rid) {
+    return stamps_in("SELECT member,stamp FROM taskstore_agreed WHERE rid=?1", rid);
 }
 
 const std::string& Cache::insert_sql(const Kind* kind) {
@@ -220,9 +228,10 @@ Status Cache::put_line(std::string_view collection, std::int64_t rid, const ledg
 }
 
 Status Cache::erase(std::string_view collection, std::int64_t rid) {
-    const std::array<std::string, 3> statements{
+    const std::array<std::string, 4> statements{
         "DELETE FROM " + table_of(x_catalogue->find_collection(collection)) + " WHERE rid=?1",
-        "DELETE FROM taskstore_dead WHERE rid=?1", "DELETE FROM taskstore_lost WHERE rid=?1"};
+        "DELETE FROM taskstore_dead WHERE rid=?1", "DELETE FROM taskstore_lost WHERE rid=?1",
+        "DELETE FROM taskstore_agreed WHERE rid=?1"};
     for (const std::string& sql : statements) {
         TASKSTORE_LET(auto statement, x_db.prepare(sql));
         TASKSTORE_TRY(statement->bind(1, rid));
@@ -273,6 +282,14 @@ Status Cache::put(std::string_view collection, std::int64_t rid, const ledger::S
         TASKSTORE_TRY(insert->bind(9, std::int64_t{value.clash ? 1 : 0}));
         TASKSTORE_TRY(insert->run());
     }
+    for (const ledger::AgreedValue& value : state.agreed) {
+        TASKSTORE_LET(auto insert, x_db.prepare("INSERT INTO taskstore_agreed VALUES (?1,?2,?3)"));
+        const std::string stamp = to_text(value.stamp);
+        TASKSTORE_TRY(insert->bind(1, rid));
+        TASKSTORE_TRY(insert->bind(2, std::string_view(value.name)));
+        TASKSTORE_TRY(insert->bind(3, std::string_view(stamp)));
+        TASKSTORE_TRY(insert->run());
+    }
     if (state.deleted) {
         TASKSTORE_LET(auto insert,
                       x_db.prepare("INSERT INTO taskstore_dead VALUES (?1,?2,?3,?4,?5)"));
@@ -295,11 +312,13 @@ Status Cache::put_own(std::string_view collection, std::int64_t rid, std::string
                       bool known) {
     if (text.ends_with('\n')) text.remove_suffix(1);
     if (known) {
-        TASKSTORE_LET(auto lost, x_db.prepare("SELECT 1 FROM taskstore_lost WHERE rid=?1"));
-        TASKSTORE_TRY(lost->bind(1, rid));
-        TASKSTORE_LET(const bool row, lost->step());
+        // Its lines tell what of that this one settled.
+        TASKSTORE_LET(auto beside, x_db.prepare("SELECT 1 FROM taskstore_lost WHERE rid=?1 UNION "
+                                                "ALL SELECT 1 FROM taskstore_agreed WHERE rid=?1"));
+        TASKSTORE_TRY(beside->bind(1, rid));
+        TASKSTORE_LET(const bool row, beside->step());
         if (row) {
-            lost.reset();
+            beside.reset();
             x_open.clear();
             return refold(collection, rid);
         }

@@ -10,6 +10,7 @@
 //   taskstore_files(file, collection, identity…, live, hashed)    what sync saw of each file
 //   taskstore_chunks(file, chunks)   the hashes of its parts, which appends leave alone
 //   taskstore_batches(batch, name, n, complete)   taskstore_damaged(…)   taskstore_lost(…)
+//   taskstore_agreed(rid, member, stamp)   what an edit of the member must name in `over` too
 // Everything in it follows from the files; whoever writes it holds the ledger's lock.
 
 #include "query_sql.hpp"
@@ -45,6 +46,9 @@ struct StoredState {
     ledger::State state;
 };
 
+/// Stamps of written values by their members.
+using MemberStamps = std::vector<std::pair<std::string, Stamp>>;
+
 /// Reads and writes the rows. One connection; not thread-safe.
 class Cache {
   public:
@@ -73,8 +77,10 @@ class Cache {
         const std::function<void(std::string_view, std::int64_t, std::int64_t)>& progress);
 
     Result<StoredState> load(std::string_view collection, std::string_view id);
-    /// The members and stamps of the values of a record that lost and are not settled.
-    Result<std::vector<std::pair<std::string, Stamp>>> lost_of(std::int64_t rid);
+    /// The values of a record that lost and are not settled.
+    Result<MemberStamps> lost_of(std::int64_t rid);
+    /// The values that say the same as what stands, beside it.
+    Result<MemberStamps> agreed_of(std::int64_t rid);
     Result<std::vector<std::string>> lines_of(std::string_view collection, std::int64_t rid);
 
     // --- what a writer of ours puts in after its append
@@ -120,6 +126,7 @@ class Cache {
     Status refold_all();
     Status refold(std::string_view collection, std::int64_t rid);
     Status put_waiting(std::string_view collection, std::int64_t rid, std::string_view id);
+    Result<MemberStamps> stamps_in(std::string_view select, std::int64_t rid);
     Result<std::string> id_of(std::string_view collection, std::int64_t rid);
     Status put_line(std::string_view collection, std::int64_t rid, const ledger::Line& line,
                     std::string_view data, std::string_view stamps);

@@ -28,6 +28,8 @@ CREATE TABLE taskstore_damaged(collection TEXT NOT NULL, line INTEGER NOT NULL, 
 CREATE TABLE taskstore_lost(rid INTEGER NOT NULL, collection TEXT NOT NULL, id TEXT NOT NULL, member TEXT NOT NULL, value TEXT NOT NULL,
   stamp TEXT NOT NULL, actor TEXT NOT NULL, lost_to INTEGER NOT NULL, clash INTEGER NOT NULL) STRICT;
 CREATE INDEX taskstore_lost_rid ON taskstore_lost(rid);
+CREATE TABLE taskstore_agreed(rid INTEGER NOT NULL, member TEXT NOT NULL, stamp TEXT NOT NULL,
+  PRIMARY KEY(rid, member, stamp)) STRICT, WITHOUT ROWID;
 CREATE TABLE records(rid INTEGER PRIMARY KEY, collection TEXT NOT NULL, id TEXT NOT NULL, updated_at INTEGER NOT NULL,
   revision TEXT NOT NULL, data TEXT NOT NULL, stamps TEXT NOT NULL, UNIQUE(collection, id)) STRICT;
 )";

@@ -123,8 +123,13 @@ const Field* Kind::field(std::string_view name) const {
 }
 
 ledger::Shape Kind::shape() const {
-    return {std::string(id_member),
-            std::vector<std::string>(time_members.begin(), time_members.end())};
+    ledger::Shape shape{std::string(id_member),
+                        std::vector<std::string>(time_members.begin(), time_members.end()),
+                        {}};
+    for (const Field& field : fields) {
+        if (field.setter != FieldSetter::user) shape.own_members.emplace_back(field.name);
+    }
+    return shape;
 }
 
 std::span<const Kind> kinds() {

@@ -125,6 +125,16 @@ Failure not_allowed(const Kind& kind, const std::string& id, const std::string& 
                    "; --force overrides and is recorded");
 }
 
+/// Whether a change says what a member shall be: by name, or as a time that goes with the status.
+bool decides(const Write& write, const Kind* kind, std::string_view member) {
+    const auto names = [&](std::string_view name) {
+        return std::ranges::find(write.changes, name, &ledger::Change::name) != write.changes.end();
+    };
+    const Field* field = kind != nullptr ? kind->field(member) : nullptr;
+    return names(member) ||
+           (field != nullptr && field->setter == FieldSetter::entered && names("status"));
+}
+
 std::string text_of_raw(std::string_view raw) {
     return kind_of_raw(raw) == JsonKind::string ? unescape_json(raw).value_or(std::string(raw))
                                                 : std::string(raw);
@@ -382,8 +392,11 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
     TASKSTORE_LET(const StoredState stored, load(group, write.collection, write.id));
     const ledger::State& state = stored.state;
     // Deleting again what lost a concurrent edit to its deletion confirms the deletion.
-    const bool confirms = write.kind == WriteKind::remove && state.deleted && !state.live() &&
-                          !x_cache->lost_of(stored.rid).value_or({}).empty();
+    bool confirms = false;
+    if (write.kind == WriteKind::remove && state.deleted) {
+        TASKSTORE_LET(const MemberStamps lost, x_cache->lost_of(stored.rid));
+        confirms = !lost.empty();
+    }
     if (!state.live() && !confirms)
         return fail(Code::not_found, "there is no " + noun + " '" + write.id + "'");
     if (!write.expected_revision.empty() && write.expected_revision != to_text(state.at))
@@ -391,14 +404,13 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
     TASKSTORE_LET(const Stamp at, stamp_for(state));
     // Who writes a member has seen what stands and what lost, and decides: the lost value is
     // settled, also where the decision is what stands.
-    if (stored.rid != 0) {
-        TASKSTORE_LET(options.settles, x_cache->lost_of(stored.rid));
-        if (write.kind != WriteKind::remove) {
-            std::erase_if(options.settles, [&](const auto& lost) {
-                return std::ranges::find(write.changes, lost.first, &ledger::Change::name) ==
-                       write.changes.end();
-            });
-        }
+    TASKSTORE_LET(options.settles, x_cache->lost_of(stored.rid));
+    TASKSTORE_LET(const MemberStamps agreed, x_cache->agreed_of(stored.rid));
+    if (write.kind == WriteKind::remove) {
+        options.settles.insert(options.settles.end(), agreed.begin(), agreed.end());
+    } else {
+        std::erase_if(options.settles,
+                      [&](const auto& lost) { return !decides(write, kind, lost.first); });
     }
     const auto settled = [&](const std::string& name) {
         return std::ranges::any_of(options.settles,
@@ -433,6 +445,8 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
                 const bool was = before != nullptr && is_mark(before->raw_value);
                 if (is_mark(change.raw_value) != was)
                     changes.push_back({change.name, was ? "null" : std::to_string(at.ms)});
+                else if (before != nullptr && settled(change.name))
+                    changes.push_back({change.name, before->raw_value});
                 continue;
             }
             if (field->setter != FieldSetter::user)
@@ -465,6 +479,13 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
             unchanged.record = {write.collection, write.id, ledger::to_record_text(state),
                                 to_text(state.at), state.updated_at};
             return unchanged;
+        }
+        for (const auto& [name, stamp] : agreed) {
+            const auto change = std::ranges::find(changes, name, &ledger::Change::name);
+            const ledger::MemberState* before = state.find(name);
+            if (change != changes.end() &&
+                (before == nullptr || change->raw_value != before->raw_value || settled(name)))
+                options.settles.emplace_back(name, stamp);
         }
         text = ledger::encode_edit(shape, state, changes, at, options);
     }

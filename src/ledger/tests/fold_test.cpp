@@ -134,6 +134,47 @@ TEST(Fold, AnEditThatNamesALostValueSettlesIt) {
         << "nothing is settled by accident";
 }
 
+TEST(Fold, AValueThatBothSetAlikeDoesNotComeUpAsLostAfterTheNextEdit) {
+    const auto ours = edit({kCreate}, {{"title", "\"same\""}}, {110, 0, "p"});
+    const auto theirs = edit({kCreate}, {{"title", "\"same\""}}, {105, 0, "q"});
+    const State state = fold_texts({kCreate, ours, theirs});
+    EXPECT_TRUE(state.lost.empty());
+    ASSERT_EQ(state.agreed, (std::vector<AgreedValue>{{"title", {105, 0, "q"}}}));
+    const auto next = encode_edit({}, state, {{"title", "\"next\""}}, {130, 0, "p"},
+                                  {.settles = {{"title", state.agreed[0].stamp}}});
+    const State after = fold_texts({kCreate, ours, theirs, next});
+    EXPECT_TRUE(after.lost.empty());
+    EXPECT_TRUE(after.agreed.empty());
+    // Who changed it beside them, knowing one of the two, has not seen the other.
+    const auto beside = edit({kCreate, ours}, {{"title", "\"beside\""}}, {140, 0, "r"});
+    EXPECT_EQ(fold_texts({kCreate, ours, theirs, beside}).lost.size(), 1U);
+}
+
+TEST(Fold, OfTimesThatTheStoreSetNoneIsLostToAnother) {
+    Shape shape;
+    shape.own_members = {"created_at"};
+    LineDecoder decoder_a(shape);
+    LineDecoder decoder_b(shape);
+    LineDecoder decoder_c(shape);
+    const std::string one =
+        encode_edit(shape, {}, {{"id", "\"a\""}, {"created_at", "5"}}, {100, 0, "p"}, {});
+    const std::string two =
+        encode_edit(shape, {}, {{"id", "\"a\""}, {"created_at", "7"}}, {101, 0, "q"}, {});
+    const std::string none =
+        encode_edit(shape, {}, {{"id", "\"a\""}, {"created_at", "null"}}, {102, 0, "r"}, {});
+    const auto decode = [](LineDecoder& decoder, const std::string& text) {
+        return *decoder.decode(std::string_view(text).substr(0, text.size() - 1));
+    };
+    std::vector<Line> lines{decode(decoder_a, one), decode(decoder_b, two)};
+    const State state = fold(shape, lines);
+    EXPECT_EQ(value_of(state, "created_at"), "7");
+    EXPECT_TRUE(state.lost.empty());
+    EXPECT_EQ(state.agreed.size(), 1U);
+    // Whether there is a time at all is another matter.
+    lines.push_back(decode(decoder_c, none));
+    EXPECT_EQ(fold(shape, lines).lost.size(), 2U);
+}
+
 // --- the model
 // -------------------------------------------------------------------------------------------------
 // Replicas hold sets of lines, act on what they see, and exchange lines. The model keeps for each
@@ -171,25 +212,43 @@ class Model {
         const std::size_t line = x_lines.size();
         if (kind == 2) {
             if (!state.live()) return;
-            x_lines.push_back(encode_tombstone({}, state, at, {.by = at.replica}));
-            x_dead.push_back({at, state.life, standing(mine)});
+            EditOptions options{.by = at.replica};
+            for (const AgreedValue& agreed : state.agreed)
+                options.settles.emplace_back(agreed.name, agreed.stamp);
+            x_lines.push_back(encode_tombstone({}, state, at, options));
+            Dead dead{line, at, state.life, standing(mine)};
+            dead.replaces.merge(beside(mine, dead.replaces));
+            x_dead.push_back(dead);
         } else {
             std::vector<Change> changes;
             const std::uint32_t life = state.life == 0 ? 1
                                        : state.deleted ? state.life + 1
                                                        : state.life;
-            const std::string value = kind == 4 ? "" : std::to_string(x_lines.size());
             const std::string name = kNames[kind == 1 ? 1 : 0];
+            // Values of x come again, as replicas that agree write them; those of y never do.
+            const std::string value = kind == 4   ? ""
+                                      : kind == 1 ? std::to_string(x_lines.size())
+                                                  : std::to_string(replica % 2);
             if (value.empty() && state.find(name) == nullptr) return;
+            const MemberState* before = state.find(name);
+            const bool writes = before == nullptr || before->raw_value != value;
             changes.push_back({name, value});
             if (!state.live()) changes.push_back({"id", "\"a\""});
-            x_lines.push_back(encode_edit({}, state, changes, at, {.by = at.replica}));
+            EditOptions options{.by = at.replica};
+            for (const AgreedValue& agreed : state.agreed) {
+                if (writes && agreed.name == name) options.settles.emplace_back(name, agreed.stamp);
+            }
+            x_lines.push_back(encode_edit({}, state, changes, at, options));
             ModelWrite write{line, name, value, at, life, {}};
-            for (const std::size_t seen : standing(mine)) {
+            const auto stand = standing(mine);
+            for (const std::size_t seen : stand) {
                 if (x_writes[seen].name == name && x_writes[seen].life == life)
                     write.replaces.insert(seen);
             }
-            x_writes.push_back(write);
+            for (const std::size_t seen : beside(mine, stand)) {
+                if (x_writes[seen].name == name && state.live()) write.replaces.insert(seen);
+            }
+            if (writes) x_writes.push_back(write);
         }
         mine.insert(line);
     }
@@ -205,11 +264,9 @@ class Model {
             std::ranges::any_of(x_dead, [&](const Dead& dead) { return dead.life == life; });
         ASSERT_EQ(state.life, life);
         ASSERT_EQ(state.deleted, deleted);
-        std::set<std::pair<std::string, std::string>> lost;
-        std::set<std::size_t> replaced;
-        for (const ModelWrite& write : x_writes)
-            replaced.insert(write.replaces.begin(), write.replaces.end());
-        for (const Dead& dead : x_dead) replaced.insert(dead.replaces.begin(), dead.replaces.end());
+        std::set<std::pair<std::string, Stamp>> lost;
+        std::set<std::pair<std::string, Stamp>> agreed;
+        const std::set<std::size_t> replaced = replaced_in(all);
         for (const char* name : kNames) {
             const ModelWrite* best = nullptr;
             for (const ModelWrite& write : x_writes) {
@@ -221,13 +278,16 @@ class Model {
             for (std::size_t i = 0; i < x_writes.size(); ++i) {
                 const ModelWrite& write = x_writes[i];
                 if (write.name != name || &write == best || replaced.contains(i)) continue;
-                if (best != nullptr && best->value == write.value) continue;
-                lost.emplace(name, write.value);
+                const bool alike = best != nullptr && best->value == write.value;
+                (alike ? agreed : lost).emplace(name, write.at);
             }
         }
-        std::set<std::pair<std::string, std::string>> listed;
-        for (const LostValue& value : state.lost) listed.emplace(value.name, value.raw_value);
+        std::set<std::pair<std::string, Stamp>> listed;
+        for (const LostValue& value : state.lost) listed.emplace(value.name, value.stamp);
         ASSERT_EQ(listed, lost) << dump();
+        listed.clear();
+        for (const AgreedValue& value : state.agreed) listed.emplace(value.name, value.stamp);
+        ASSERT_EQ(listed, agreed) << dump();
         // Order and repeats do not matter; folding a part's lines again with the rest changes
         // nothing.
         std::vector<std::string> texts;
@@ -245,6 +305,7 @@ class Model {
 
   private:
     struct Dead {
+        std::size_t line;
         Stamp at;
         std::uint32_t life;
         std::set<std::size_t> replaces;
@@ -271,6 +332,36 @@ class Model {
         }
         std::set<std::size_t> out;
         for (const auto& [name, index] : best) out.insert(index);
+        return out;
+    }
+
+    /// What was replaced knowingly, as far as `lines` tell.
+    std::set<std::size_t> replaced_in(const std::set<std::size_t>& lines) const {
+        std::set<std::size_t> replaced;
+        for (const ModelWrite& write : x_writes) {
+            if (lines.contains(write.line))
+                replaced.insert(write.replaces.begin(), write.replaces.end());
+        }
+        for (const Dead& dead : x_dead) {
+            if (lines.contains(dead.line))
+                replaced.insert(dead.replaces.begin(), dead.replaces.end());
+        }
+        return replaced;
+    }
+
+    /// The writes that say the same as those that stand, for a replica which sees `lines`.
+    std::set<std::size_t> beside(const std::set<std::size_t>& lines,
+                                 const std::set<std::size_t>& stand) const {
+        const std::set<std::size_t> replaced = replaced_in(lines);
+        std::set<std::size_t> out;
+        for (const std::size_t best : stand) {
+            for (std::size_t i = 0; i < x_writes.size(); ++i) {
+                if (i != best && lines.contains(x_writes[i].line) && !replaced.contains(i) &&
+                    x_writes[i].name == x_writes[best].name &&
+                    x_writes[i].value == x_writes[best].value)
+                    out.insert(i);
+            }
+        }
         return out;
     }
 

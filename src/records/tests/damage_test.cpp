@@ -126,7 +126,11 @@ TEST_P(DamagedStoreDb, AtRestChangesNoAnswer) {
         ASSERT_TRUE(p->sync(true));
         ASSERT_EQ(answers(*p), after);
     }
-    EXPECT_GT(said, 0);
+    // With all of it in the log nothing reads the file beneath, and the log is cut where it is
+    // damaged.
+    if (GetParam() > 0) {
+        EXPECT_GT(said, 0);
+    }
 }
 
 TEST_P(DamagedStoreDb, UnderAnOpenPlanChangesNoAnswer) {

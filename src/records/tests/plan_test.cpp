@@ -552,43 +552,6 @@ TEST(Plan, AnIncompleteBatchDoesNotCountUntilItIsWhole) {
     EXPECT_TRUE(p->get("prds", "a"));
 }
 
-TEST(Plan, WhoWritesAMemberSettlesWhatLostThere) {
-    const std::vector<std::function<void(Plan&, const std::string&)>> decisions{
-        [](Plan& plan, const std::string& stands) {
-            ASSERT_TRUE(plan.update("prds", "a", {{"title", stands}}));
-        },
-        [](Plan& plan, const std::string&) {
-            ASSERT_TRUE(plan.update("prds", "a", {{"title", "\"third\""}}));
-        },
-        [](Plan& plan, const std::string&) { ASSERT_TRUE(plan.remove("prds", "a")); },
-    };
-    for (const auto& decide : decisions) {
-        auto here = new_disk();
-        auto there = new_disk();
-        Process p(*here);
-        ASSERT_TRUE(p->create("prds", prd("first"), "a"));
-        const std::string common = *here->get_file("/p/prds.jsonl");
-        there->put_file("/p/prds.jsonl", common);
-        Process q(*there, 2);
-        ASSERT_TRUE(p->update("prds", "a", {{"title", "\"mine\""}}));
-        ASSERT_TRUE(q->update("prds", "a", {{"title", "\"theirs\""}}));
-        here->put_file("/p/prds.jsonl",
-                       *here->get_file("/p/prds.jsonl") +
-                           there->get_file("/p/prds.jsonl")->substr(common.size()));
-        ASSERT_TRUE(p->sync());
-        ASSERT_EQ(p->lost()->size(), 1U);
-        const auto record = Json::parse(p->get("prds", "a")->data);
-        ASSERT_TRUE(p->update("prds", "a", {{"description", "\"other\""}}));
-        EXPECT_EQ(p->lost()->size(), 1U) << "an edit of another member settled it";
-        decide(*p, "\"" + *record->get("title").as_string() + "\"");
-        EXPECT_EQ(p->lost()->size(), 0U);
-        auto clone = new_disk();
-        clone->put_file("/p/prds.jsonl", *here->get_file("/p/prds.jsonl"));
-        Process fresh(*clone, 3);
-        EXPECT_EQ(fresh->lost()->size(), 0U);
-    }
-}
-
 TEST(Plan, ADamagedLineHidesNothingOfItsBatchButItself) {
     auto disk = new_disk();
     {

@@ -16,7 +16,8 @@ struct EditOptions {
     std::string by;
     bool forced = false;
     std::optional<Batch> batch;
-    /// Lost values that this edit settles: their stamps, by member.
+    /// Of members that this edit writes: the stamps of lost values that it settles and of agreed
+    /// ones that it replaces. A member named here is written, also where its value stays.
     std::vector<std::pair<std::string, Stamp>> settles;
 };
 

@@ -11,8 +11,11 @@
 //    than any.
 // 4. Lost values. A value that was written, is not the one that stands, and was replaced by no
 //    line that names it in `over` (or, for lines without stamps: by no later line) lost to a
-//    concurrent edit or delete. It stays in `lost` until an edit names it. A value equal to the
-//    one that stands has lost nothing.
+//    concurrent edit or delete. It stays in `lost` until an edit names it.
+// 5. Agreed values. Such a value that says the same as the one that stands has lost nothing: equal
+//    bytes, or, of a member that the store sets itself, a value of the same JSON type. Whoever
+//    changes the member has seen what it says and names it in `over` as well, lest it seem lost
+//    from then on.
 //
 // The result depends on the set of lines alone: not on their order, nor on how often one stands in
 // a file, nor on any clock. So folding is commutative, associative and idempotent, and every clone
@@ -50,6 +53,13 @@ struct LostValue {
     friend bool operator==(const LostValue&, const LostValue&) = default;
 };
 
+/// A concurrent value that says the same as the one that stands (rule 5).
+struct AgreedValue {
+    std::string name;
+    Stamp stamp;
+    friend bool operator==(const AgreedValue&, const AgreedValue&) = default;
+};
+
 struct State {
     std::string id;
     std::uint32_t life = 0;  ///< 0: no line, no record.
@@ -62,6 +72,7 @@ struct State {
         members;  ///< Order: as in the latest line, then the others by (stamp, name).
     std::vector<RemovedMember> removed;
     std::vector<LostValue> lost;
+    std::vector<AgreedValue> agreed;
     friend bool operator==(const State&, const State&) = default;
 
     bool live() const { return life != 0 && !deleted; }

@@ -37,6 +37,8 @@ struct Shape {
     /// The first one present gives an unstamped line's time: integer ms or RFC 3339 text, anything
     /// else counts as 0.
     std::vector<std::string> time_members = {"updated_at"};
+    /// Members that the store sets itself, such as created_at: nobody chose their value.
+    std::vector<std::string> own_members = {};
     friend bool operator==(const Shape&, const Shape&) = default;
 };
 
