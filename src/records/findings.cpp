@@ -148,6 +148,20 @@ Result<std::vector<Finding>> PlanImpl::findings() {
         read([&](sql::Connection& db, const Catalogue& catalogue) -> Result<std::vector<Finding>> {
             std::vector<Finding> found;
             {
+                TASKSTORE_LET(const auto kept, look_at_markers(db, nullptr));
+                const auto mend_marker = [&](std::string_view collection, std::int64_t line) {
+                    for (const KeptBlock& block : kept) {
+                        if (block.collection != collection || line < block.first_line ||
+                            line > block.last_line)
+                            continue;
+                        return block.whole
+                                   ? "set the members that clash (below) to the values that you "
+                                     "want, then run 'taskstore sync'"
+                                   : "its block lacks a marker, so perhaps a side: put the lines "
+                                     "right in an editor and take the markers away";
+                    }
+                    return "run 'taskstore sync': both sides' lines stay, the markers go";
+                };
                 TASKSTORE_LET(auto rows, db.prepare("SELECT collection,line,col,what,reason,raw "
                                                     "FROM taskstore_damaged ORDER BY 1,2"));
                 while (true) {
@@ -165,7 +179,7 @@ Result<std::vector<Finding>> PlanImpl::findings() {
                         what == "torn_tail"
                             ? "nothing to do: the next write saves it to run/torn and cuts it"
                         : what == "merge_marker"
-                            ? "settle the clashing values, then run 'taskstore sync'"
+                            ? mend_marker(rows->column_text(0), rows->column_int64(1))
                             : "mend the line in an editor, or take the file's last good version "
                               "from git";
                     found.push_back(std::move(finding));
@@ -201,7 +215,8 @@ Result<std::vector<Finding>> PlanImpl::findings() {
                          std::string(rows->column_text(0)) + " " +
                              std::string(rows->column_text(1)) + ", " +
                              std::string(rows->column_text(2)),
-                         std::string(clash ? "two values have the same stamp; not shown: "
+                         std::string(clash ? "two values have the same time, the larger by "
+                                             "bytes stands; not shown: "
                                      : rows->column_int64(5) != 0 ? "edited beside a deletion: "
                                                                   : "lost to a concurrent edit: ") +
                              shown(rows->column_text(3)),

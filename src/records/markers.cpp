@@ -6,15 +6,19 @@
 
 #include <map>
 #include <set>
+#include <tuple>
 
 namespace taskstore::records {
 namespace {
 
+/// Members with values of equal stamps, by (id, member, stamp).
+using Clashes = std::set<std::tuple<std::string, std::string, std::string>>;
+
 /// A file with leftover merge markers: each block is settled or kept as it stands.
 class MarkedFile {
   public:
-    MarkedFile(std::string_view text, ledger::Shape shape, const std::set<std::string>& clashing)
-        : x_text(text), x_decoder(std::move(shape)), x_clashing(clashing) {}
+    MarkedFile(std::string_view text, ledger::Shape shape, const Clashes& clashes)
+        : x_text(text), x_decoder(std::move(shape)), x_clashes(clashes) {}
 
     void take(const ledger::ScannedLine& line) {
         using enum ledger::LineKind;
@@ -35,12 +39,14 @@ class MarkedFile {
             return;
         }
         x_block += bytes;
+        if (x_kept.empty() || x_kept.back().last_line != 0)
+            x_kept.push_back({.first_line = line.number});
+        x_last_line = line.number;
         if (line.kind == record && x_seen.insert(std::string(line.text)).second) {
             // A line that both sides hold is wanted once.
             x_lines += bytes;
             if (x_lines.back() != '\n') x_lines += '\n';
-            const auto decoded = x_decoder.decode(line.text);
-            if (decoded && x_clashing.contains(decoded->id)) x_clashes = true;
+            if (const auto decoded = x_decoder.decode(line.text)) look_for_clashes(*decoded);
         } else if (line.kind == torn) {
             x_lines += bytes;
         }
@@ -57,18 +63,35 @@ class MarkedFile {
         return std::move(x_clean);
     }
     int settled() const { return x_settled; }
+    std::vector<KeptBlock> kept() && { return std::move(x_kept); }
 
   private:
+    /// What the line itself wrote, not what it carried on: a clash of old, with none of its values
+    /// from this block, is none between the block's sides.
+    void look_for_clashes(const ledger::Line& line) {
+        for (const ledger::Member& member : line.members) {
+            if (member.stamp != line.at) continue;
+            std::tuple key{line.id, member.name, to_text(member.stamp)};
+            if (x_clashes.contains(key))
+                x_kept.back().clashes.emplace(std::get<0>(key), std::get<1>(key));
+        }
+    }
+
     void close() {
         if (!x_inside) return;
         // Of a block without its middle or its end a side may be missing: that is for a person.
-        const bool settles = x_whole && !x_clashes;
+        KeptBlock& block = x_kept.back();
+        block.last_line = x_last_line;
+        block.whole = x_whole;
+        const bool settles = x_whole && block.clashes.empty();
         x_clean += settles ? x_lines : x_block;
-        if (settles) ++x_settled;
+        if (settles) {
+            ++x_settled;
+            x_kept.pop_back();
+        }
         x_block.clear();
         x_lines.clear();
         x_seen.clear();
-        x_clashes = false;
         x_two_sides = false;
         x_whole = false;
         x_inside = false;
@@ -76,7 +99,9 @@ class MarkedFile {
 
     std::string_view x_text;
     ledger::LineDecoder x_decoder;
-    const std::set<std::string>& x_clashing;
+    const Clashes& x_clashes;
+    std::vector<KeptBlock> x_kept;
+    std::int64_t x_last_line = 0;
     std::string x_clean;
     std::string x_block;  ///< As it stands.
     std::string x_lines;  ///< Without its markers.
@@ -84,47 +109,54 @@ class MarkedFile {
     std::size_t x_done = 0;
     int x_settled = 0;
     bool x_inside = false;
-    bool x_clashes = false;
     bool x_two_sides = false;
     bool x_whole = false;
 };
 
 }  // namespace
 
-Status PlanImpl::settle_markers_locked(bool* rewritten) {
-    std::map<std::string, std::set<std::string>> clashing;  // by collection that has markers
-    for (const char* sql : {"SELECT DISTINCT collection, NULL FROM taskstore_damaged WHERE "
-                            "what='merge_marker'",
-                            "SELECT DISTINCT collection, id FROM taskstore_lost WHERE clash=1"}) {
-        TASKSTORE_LET(auto rows, x_db->prepare(sql));
+Result<std::vector<KeptBlock>> PlanImpl::look_at_markers(sql::Connection& db, bool* rewritten) {
+    std::map<std::string, Clashes> marked;  // by collection that has markers
+    for (const char* sql :
+         {"SELECT DISTINCT collection,NULL,NULL,NULL FROM taskstore_damaged "
+          "WHERE what='merge_marker'",
+          "SELECT collection,id,member,stamp FROM taskstore_lost WHERE clash=1"}) {
+        TASKSTORE_LET(auto rows, db.prepare(sql));
         while (true) {
             TASKSTORE_LET(const bool row, rows->step());
             if (!row) break;
             const std::string collection(rows->column_text(0));
             if (rows->is_null(1))
-                clashing[collection];
-            else if (const auto found = clashing.find(collection); found != clashing.end())
-                found->second.emplace(rows->column_text(1));
+                marked[collection];
+            else if (const auto found = marked.find(collection); found != marked.end())
+                found->second.emplace(rows->column_text(1), rows->column_text(2),
+                                      rows->column_text(3));
         }
     }
-    for (const auto& [collection, ids] : clashing) {
+    std::vector<KeptBlock> kept;
+    for (const auto& [collection, clashes] : marked) {
         const std::string path = x_ledger.path_of(collection);
         TASKSTORE_LET(auto file, x_files.open(path, os::OpenMode::read));
         // Until the new file has its name: who appends to the old one then finds it gone.
-        TASKSTORE_TRY(file->lock_within(x_ledger.lock_wait()));
+        if (rewritten != nullptr) TASKSTORE_TRY(file->lock_within(x_ledger.lock_wait()));
         TASKSTORE_LET(const os::FileInfo info, file->info());
         std::string text(static_cast<std::size_t>(info.identity.size), '\0');
         TASKSTORE_LET(const std::size_t got, file->read_at(0, text.data(), text.size()));
         text.resize(got);
-        MarkedFile marked(text, shape_of(collection), ids);
+        MarkedFile file_lines(text, shape_of(collection), clashes);
         std::vector<ledger::Chunk> chunks;
         TASKSTORE_TRY(ledger::scan(*file, static_cast<std::int64_t>(got), {}, chunks,
                                    [&](const ledger::ScannedLine& line) {
-                                       marked.take(line);
+                                       file_lines.take(line);
                                        return ok();
                                    }));
-        const std::string clean = marked.finish();
-        if (marked.settled() == 0) continue;
+        const std::string clean = file_lines.finish();
+        const bool settles = file_lines.settled() > 0;
+        for (KeptBlock& block : std::move(file_lines).kept()) {
+            block.collection = collection;
+            kept.push_back(std::move(block));
+        }
+        if (!settles || rewritten == nullptr) continue;
         // Whoever changed it meanwhile is read first; the markers wait for the next sync.
         const auto now = x_files.link_info(path);
         if (!now || now->identity != info.identity) continue;
@@ -135,7 +167,7 @@ Status PlanImpl::settle_markers_locked(bool* rewritten) {
              path + "'");
         *rewritten = true;
     }
-    return ok();
+    return kept;
 }
 
 }  // namespace taskstore::records

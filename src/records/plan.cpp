@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 namespace taskstore::records {
@@ -185,6 +186,7 @@ Status PlanImpl::bring_up(Cached cached, Busy busy) {
         }
     }
     if (status) {
+        if (!opened) hide_cache_from_git();
         const auto guard = x_ledger.lock().acquire_within(0);
         if (guard) {
             status = bring_up_locked(cached == Cached::damaged ? cached : cached_state());
@@ -446,8 +448,15 @@ void PlanImpl::take_cache_away() {
         (void)x_files.unlink(x_cache_path + suffix).has_value();
 }
 
+void PlanImpl::hide_cache_from_git() {
+    if (x_files.link_info(x_cache_path)) return;
+    // Where nothing can be written there will be no cache to hide.
+    (void)ledger::complete_gitignore(x_files, x_options.folder).has_value();
+}
+
 Result<SyncReport> PlanImpl::sync(bool rebuild) {
     const std::lock_guard db(x_db_mutex);
+    hide_cache_from_git();
     {
         auto guard = x_ledger.lock().acquire(x_ledger.lock_wait());
         Status status = !guard    ? Status(fail(guard.error()))
@@ -456,9 +465,9 @@ Result<SyncReport> PlanImpl::sync(bool rebuild) {
         if (status) {
             const auto settle = [&]() -> Status {
                 bool rewritten = false;
-                TASKSTORE_TRY(settle_markers_locked(&rewritten));
+                TASKSTORE_LET(const auto kept, look_at_markers(*x_db, &rewritten));
                 if (rewritten) TASKSTORE_TRY(refresh_locked());
-                return count_up(x_taken_in);
+                return count_up(x_taken_in, kept);
             };
             auto settled = settle();
             if (!settled && settled.error().code == Code::corrupt) {
@@ -476,7 +485,10 @@ Result<SyncReport> PlanImpl::sync(bool rebuild) {
         } else {
             TASKSTORE_TRY(bring_up(cached_state(), Busy::fold));
         }
-        if (!status) TASKSTORE_TRY(count_up(x_taken_in));
+        if (!status) {
+            TASKSTORE_LET(const auto kept, look_at_markers(*x_db, nullptr));
+            TASKSTORE_TRY(count_up(x_taken_in, kept));
+        }
     }
     SyncReport report = std::exchange(x_taken_in, {});
     x_checked_boot_ns = x_clock.boot_ns();
@@ -484,14 +496,20 @@ Result<SyncReport> PlanImpl::sync(bool rebuild) {
     return report;
 }
 
-Status PlanImpl::count_up(SyncReport& report) {
+Status PlanImpl::count_up(SyncReport& report, const std::vector<KeptBlock>& kept) {
     TASKSTORE_LET(
         report.damaged_lines,
         x_cache->number("SELECT count(*) FROM taskstore_damaged WHERE what='damaged_line'"));
     TASKSTORE_LET(report.incomplete_batches,
                   x_cache->number("SELECT count(*) FROM taskstore_batches WHERE complete=0"));
-    TASKSTORE_LET(report.clashes,
-                  x_cache->number("SELECT count(*) FROM taskstore_lost WHERE clash=1"));
+    TASKSTORE_LET(report.lost_values, x_cache->number("SELECT count(*) FROM taskstore_lost"));
+    std::set<std::tuple<std::string, std::string, std::string>> clashes;
+    for (const KeptBlock& block : kept) {
+        if (!block.whole) ++report.broken_blocks;
+        for (const auto& [id, member] : block.clashes)
+            clashes.emplace(block.collection, id, member);
+    }
+    report.clashes = static_cast<std::int64_t>(clashes.size());
     TASKSTORE_LET(report.records, x_cache->number("SELECT sum(live) FROM taskstore_files"));
     return ok();
 }

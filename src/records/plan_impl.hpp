@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <deque>
 #include <map>
+#include <set>
 
 namespace taskstore::records {
 
@@ -18,6 +19,16 @@ namespace taskstore::records {
 /// writers' are seen at once).
 inline constexpr std::int64_t kNoticeNs = 10'000'000;
 inline constexpr std::size_t kGroupMax = 256;
+
+/// Between leftover merge markers of a ledger file: what no rule settles.
+struct KeptBlock {
+    std::string collection = {};
+    std::int64_t first_line = 0;
+    std::int64_t last_line = 0;
+    bool whole = false;  ///< It has its beginning, its middle and its end.
+    /// (id, member) of which its lines hold a value with another's stamp.
+    std::set<std::pair<std::string, std::string>> clashes = {};
+};
 
 class PlanImpl final : public Plan {
   public:
@@ -111,8 +122,13 @@ class PlanImpl final : public Plan {
     Error cannot_write(Error error) const;
     /// Nothing found: is it because the file of the collection is none?
     Status check_is_file(std::string_view collection);
-    Status settle_markers_locked(bool* rewritten);  // markers.cpp
-    Status count_up(SyncReport& report);
+    /// The blocks of leftover merge markers that a person must settle. `rewritten`: those that the
+    /// rule decides are written clean first, and whether any were is told; hold the ledger's lock.
+    /// Null: nothing is written. In markers.cpp.
+    Result<std::vector<KeptBlock>> look_at_markers(sql::Connection& db, bool* rewritten);
+    Status count_up(SyncReport& report, const std::vector<KeptBlock>& kept);
+    /// Before the folder gets a cache, git is told to leave it alone.
+    void hide_cache_from_git();
     Result<Found> last_own_change();
     Result<std::vector<Found>> records_of_batch(const std::string& batch);
     Status ensure_fresh();

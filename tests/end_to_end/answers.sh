@@ -3,7 +3,6 @@
 source_folder=$(realpath "$(dirname "$0")/../../src")
 . "$(dirname "$0")/begin.sh"
 export TASKSTORE_HOME="$scratch/home"
-lacks() { case "$1" in *"$2"*) bad "'$2' stands in: $1" ;; esac; }
 json() { python3 -c 'import json,sys; d=json.loads(sys.argv[1]); print(eval(sys.argv[2]))' "$1" "$2"; }
 # Every command that a text names in quotes, up to its first argument, is one.
 commands_in() {

@@ -20,6 +20,7 @@ expect() {
   [ "$got" = "$want" ] || bad "'$*' gave $got, expected $want: $out $err"
 }
 has() { case "$1" in *"$2"*) ;; *) bad "no '$2' in: $1" ;; esac; }
+lacks() { case "$1" in *"$2"*) bad "'$2' stands in: $1" ;; esac; }
 same() { [ "$1" = "$2" ] || bad "'$1' is not '$2'"; }
 finish() { [ "$failures" -eq 0 ] || { echo "$failures checks failed" >&2; exit 1; }; echo "all checks passed"; exit 0; }
 id_of() { sed 's/.*"data":{"id":"\([^"]*\)".*/\1/' <<<"$1"; }

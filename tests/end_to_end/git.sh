@@ -23,6 +23,40 @@ expect 0 taskstore sync
 expect 0 taskstore show prd p1; has "$out" "elsewhere"; has "$out" "ours"
 grep -q '^<<<<<<<' .taskstore/prds.jsonl && bad "markers were left"
 git add .taskstore && git commit -qm merged
+lacks "$err" "lost"
+
+# A value that lost is told at the sync after the merge, and only a person settles it.
+git checkout -qb theirs && expect 0 taskstore prd set p2 --title 'of theirs' && git commit -qam theirs
+git checkout -q main && expect 0 taskstore prd set p2 --title 'of ours' && git commit -qam ours
+git merge -q theirs >/dev/null 2>&1
+expect 0 taskstore doctor; has "$out" "merge_marker"; has "$out" "run 'taskstore sync'"; lacks "$out" "clash"
+for i in 1 2; do expect 0 taskstore sync; has "$err" "1 value has lost"; has "$err" "taskstore doctor"; done
+expect 0 taskstore sync --json; has "$out" '"lost_values":1,"clashes":0'
+expect 0 taskstore doctor; has "$out" "of theirs"
+expect 0 taskstore prd set p2 --title 'of both'; expect 0 taskstore sync; same "$err" ""
+git add .taskstore && git commit -qm settled
+
+# The earlier program's lines of one time: the larger value by bytes stands, and sync does not stop at it.
+line() { echo '{"id":"old","title":"'"$1"'","status":"draft","created_at":1,"updated_at":5}'; }
+{ line alpha; line beta; } >> .taskstore/prds.jsonl
+for i in 1 2; do expect 0 taskstore sync; has "$err" "1 value has lost"; done
+expect 0 taskstore show prd old; has "$out" beta
+expect 0 taskstore doctor; has "$out" "same time"; has "$out" "alpha"
+same "$(grep -c lost_value <<<"$out")" 1
+# Between merge markers the same is a clash: they stay, and so does the exit code, until somebody chooses.
+{ echo '<<<<<<< ours'; line gamma; echo =======; line delta; echo '>>>>>>> theirs'; } >> .taskstore/prds.jsonl
+for i in 1 2; do expect 4 taskstore sync; has "$err" "same time"; has "$err" "doctor"; done
+grep -q '^<<<<<<<' .taskstore/prds.jsonl || bad "the clash lost its markers"
+expect 0 taskstore doctor; has "$out" "set the members that clash"
+expect 0 taskstore prd set old --title gamma; expect 0 taskstore sync; has "$err" "git add"
+grep -q '^<<<<<<<' .taskstore/prds.jsonl && bad "the markers of a settled clash stayed"
+expect 0 taskstore sync; lacks "$err" "lost"
+# Half a block may lack a side.
+{ echo '<<<<<<< ours'; line epsilon; } >> .taskstore/prds.jsonl
+expect 4 taskstore sync; has "$err" "1 block of merge markers"; expect 0 taskstore doctor; has "$out" "editor"
+sed -i '/^<<<<<<</d' .taskstore/prds.jsonl; expect 0 taskstore sync
+expect 0 taskstore prd set old --title zeta
+git add .taskstore && git commit -qm old
 
 # Records of different branches, met by caches of different ages, never take each other's place.
 git checkout -qb left && expect 0 taskstore prd add --title 'only left' --id l1 && git add -A . && git commit -qm left

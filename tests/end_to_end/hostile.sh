@@ -142,9 +142,14 @@ same "$(cat "$scratch/w/.taskstore")" "not a folder"
 # --- a store of the earlier program ----------------------------------------------------------------
 rm -rf "$scratch/s"; mkdir "$scratch/s"; echo '1  # Current schema version' > "$scratch/s/.version"
 printf '{"id":"p1","title":"old","status":"draft","updated_at":5}\n' > "$scratch/s/prds.jsonl"; printf 'taskstore.db' > "$scratch/s/.gitignore"
-expect 0 taskstore --store "$scratch/s" list-prds; same "$(cat "$scratch/s/.gitignore")" taskstore.db
-expect 0 taskstore --store "$scratch/s" prd set p1 --title new
-for line in taskstore.db 'store.db*' lock run/; do grep -qxF "$line" "$scratch/s/.gitignore" || bad "no $line in .gitignore"; done
+cp -r "$scratch/s" "$scratch/old"
+for verb in list-prds sync "prd set p1 --title new"; do
+  rm -rf "$scratch/s"; cp -r "$scratch/old" "$scratch/s"; before=$(cat "$scratch/s/prds.jsonl")
+  expect 0 taskstore --store "$scratch/s" $verb
+  for line in taskstore.db 'store.db*' lock run/; do grep -qxF "$line" "$scratch/s/.gitignore" || bad "no $line in .gitignore after $verb"; done
+  case $verb in prd*) ;; *) same "$(cat "$scratch/s/prds.jsonl")" "$before" ;; esac
+done
+rm -rf "$scratch/old"
 
 # --- a writer that holds the lock ------------------------------------------------------------------
 fresh_store; expect 0 taskstore --store "$scratch/s" history p1

@@ -60,8 +60,12 @@ Status run_sync(Context& context) {
             .integer(report.damaged_lines)
             .key("incomplete_batches")
             .integer(report.incomplete_batches)
+            .key("lost_values")
+            .integer(report.lost_values)
             .key("clashes")
             .integer(report.clashes)
+            .key("broken_blocks")
+            .integer(report.broken_blocks)
             .key("rebuilt")
             .boolean(report.rebuilt)
             .end_object();
@@ -77,10 +81,29 @@ Status run_sync(Context& context) {
     if (report.incomplete_batches > 0)
         context.warn(std::to_string(report.incomplete_batches) +
                      " incomplete batches do not count: 'taskstore doctor' lists them");
+    if (report.lost_values > 0)
+        context.warn(std::to_string(report.lost_values) +
+                     (report.lost_values == 1 ? " value has" : " values have") +
+                     " lost to another edit or a deletion and wait to be settled: 'taskstore "
+                     "doctor' lists them");
+    if (report.broken_blocks > 0) {
+        return fail(Code::conflict,
+                    std::to_string(report.broken_blocks) +
+                        (report.broken_blocks == 1 ? " block of merge markers lacks"
+                                                   : " blocks of merge markers lack") +
+                        " a middle or an end")
+            .with_hint(
+                "'taskstore doctor' lists them; put the lines right in an editor and take "
+                "the markers away");
+    }
     if (report.clashes > 0) {
         return fail(Code::conflict,
-                    std::to_string(report.clashes) + " values have equal stamps and differ")
-            .with_hint("'taskstore doctor' lists them; set each to the value that you want");
+                    std::to_string(report.clashes) +
+                        (report.clashes == 1 ? " member has" : " members have") +
+                        " another value of the same time on each side of a merge; the markers stay")
+            .with_hint(
+                "'taskstore doctor' lists them; set each to the value that you want, then "
+                "sync again");
     }
     return ok();
 }

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <functional>
@@ -498,6 +499,79 @@ TEST(Plan, LeftoverMergeMarkersAreSettledOrKept) {
     report = p->sync();
     EXPECT_EQ(report->clashes, 1);
     EXPECT_NE(disk->get_file("/p/prds.jsonl")->find("<<<<"), std::string::npos);
+}
+
+TEST(Plan, UnlikeValuesOfOneTimeAreSettledByTheirBytesAndListedOnce) {
+    auto disk = new_disk();
+    const std::string two =
+        "{\"id\":\"a\",\"title\":\"B\",\"updated_at\":5}\n"
+        "{\"id\":\"a\",\"title\":\"A\",\"updated_at\":5}\n";
+    disk->put_file("/p/prds.jsonl", two);
+    Process p(*disk);
+    for (const bool rebuild : {false, false, true}) {
+        const auto report = p->sync(rebuild);
+        ASSERT_TRUE(report);
+        EXPECT_EQ(report->clashes, 0) << "no person is needed";
+        EXPECT_EQ(report->lost_values, 1);
+    }
+    EXPECT_NE(p->get("prds", "a")->data.find("\"B\""), std::string::npos);
+    const auto findings = *p->findings();
+    EXPECT_EQ(std::ranges::count(findings, "lost_value", &Finding::what), 1);
+    EXPECT_EQ(*disk->get_file("/p/prds.jsonl"), two);
+
+    // Nor does it hold up a merge of lines that only carry it on.
+    disk->put_file("/p/prds.jsonl",
+                   two +
+                       "<<<<<<< ours\n{\"id\":\"a\",\"title\":\"C\",\"updated_at\":6}\n=======\n{"
+                       "\"id\":\"a\",\"title\":\"D\",\"updated_at\":7}\n>>>>>>> theirs\n");
+    auto report = p->sync();
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->clashes, 0);
+    EXPECT_EQ(disk->get_file("/p/prds.jsonl")->find("<<<<"), std::string::npos);
+    ASSERT_TRUE(p->update("prds", "a", {{"title", "\"E\""}}));
+    EXPECT_EQ(p->sync()->lost_values, 0);
+}
+
+TEST(Plan, ABlockWithoutItsEndIsKeptAndCounted) {
+    auto disk = new_disk();
+    const std::string broken =
+        "<<<<<<< ours\n{\"id\":\"a\",\"title\":\"A\",\"updated_at\":5}\n=======\n{\"id\":\"a\","
+        "\"title\":\"B\",\"updated_at\":6}\n";
+    disk->put_file("/p/prds.jsonl", broken);
+    Process p(*disk);
+    const auto report = p->sync();
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->broken_blocks, 1);
+    EXPECT_EQ(report->clashes, 0);
+    EXPECT_EQ(*disk->get_file("/p/prds.jsonl"), broken);
+    const auto findings = *p->findings();
+    for (const Finding& finding : findings)
+        EXPECT_TRUE(finding.what != "merge_marker" ||
+                    finding.mend.find("editor") != std::string::npos)
+            << finding.mend;
+}
+
+TEST(Plan, GitIsToldToLeaveTheCacheAloneBeforeThereIsOne) {
+    for (const bool sync : {false, true}) {
+        auto disk = new_disk();
+        disk->put_file("/p/prds.jsonl", "{\"id\":\"a\",\"title\":\"A\",\"updated_at\":5}\n");
+        disk->put_file("/p/.gitignore", "taskstore.db");
+        int seen = 0;
+        disk->set_hook([&](const os::CallRecord&) {
+            if (!disk->get_file("/p/store.db") && !disk->get_file("/p/lock") &&
+                !disk->get_file("/p/.store.db.tmp"))
+                return;
+            ++seen;
+            EXPECT_NE(disk->get_file("/p/.gitignore")->find("\nstore.db*\n"), std::string::npos);
+        });
+        Process p(*disk);
+        if (sync) {
+            ASSERT_TRUE(p->sync());
+        }
+        EXPECT_TRUE(p->get("prds", "a"));
+        disk->set_hook({});
+        EXPECT_GT(seen, 0);
+    }
 }
 
 TEST(Plan, MergeMarkersAreSettledBlockByBlockAndOtherBytesStay) {

@@ -89,7 +89,12 @@ struct SyncReport {
     std::int64_t records = 0;  ///< Live ones, all collections.
     std::int64_t damaged_lines = 0;
     std::int64_t incomplete_batches = 0;
-    std::int64_t clashes = 0;  ///< Values with equal stamps: a person must choose.
+    /// Values that lost and are not settled yet, the clashes among them; findings() lists them.
+    std::int64_t lost_values = 0;
+    /// Members of which both sides of a merge have a value with the same stamp: their markers stay
+    /// until a person has chosen. Elsewhere the larger of such values by bytes stands.
+    std::int64_t clashes = 0;
+    std::int64_t broken_blocks = 0;  ///< Of merge markers, without their middle or end: they stay.
     bool rebuilt = false;
     std::vector<std::string> notes;
 };
