@@ -183,7 +183,8 @@ class Plan {
     virtual Result<SyncReport> sync(bool rebuild = false) = 0;
 
     /// An update that changes nothing writes nothing, and says so (Effect). The first write also
-    /// completes the folder's .gitignore and .version.
+    /// completes the folder's .version, and its .gitignore, which the first cache did where it
+    /// could.
     /// Durable (`flushed`) when it returns. exists, not_found, conflict, invalid: nothing was
     /// written. timed_out: a lock was not to be had (PlanOptions::lock_wait_ms_max), and nothing
     /// was written. denied, failed, corrupt (a folder where store.db or the lock belongs): the
