@@ -11,6 +11,7 @@ namespace taskstore {
 namespace {
 
 constexpr std::size_t kTextBytesMax = 1U << 30U;
+constexpr std::size_t kKeptBytesMax = 1U << 20U;  ///< Longer texts are rare: their buffers go.
 
 /// A parser with a padded buffer, both kept between calls.
 class Validator {
@@ -39,6 +40,7 @@ class Validator {
 
 /// One for each thread: its buffers cost more than most texts take to check.
 bool passes_fast_check(std::string_view text) {
+    if (text.size() > kKeptBytesMax) return Validator().valid(text);
     thread_local Validator validator;
     return validator.valid(text);
 }

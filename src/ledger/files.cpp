@@ -201,7 +201,8 @@ Result<bool> LedgerFolder::append_once(std::string_view collection, std::string_
             from = {before.identity.inode, size};
         // Once more at once, for the next writer may be another process: what it acknowledges must
         // not stand behind bytes that never reach the disk.
-        const std::int64_t end = size + static_cast<std::int64_t>(lines.size());
+        const std::int64_t end =
+            as_written ? as_written->identity.size : size + static_cast<std::int64_t>(lines.size());
         if (write_unflushed_again(file, collection, before.identity, end) && file.sync_data())
             x_unflushed.erase(std::string(collection));
         return fail(Code::outcome_unknown,

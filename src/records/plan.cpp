@@ -534,8 +534,12 @@ Status PlanImpl::ensure_fresh() {
     return bring_up(cached_state(), Busy::fold);
 }
 
-bool PlanImpl::changed_under_read() {
+bool PlanImpl::changed_under_read(std::int64_t age) {
     const std::lock_guard db(x_db_mutex);
+    {
+        const std::lock_guard lock(x_reader_mutex);
+        if (age != x_reader_age) return true;  // another thread has seen it, and opened it anew
+    }
     if (!x_cache_read_only || x_in_memory || cached_state() == Cached::open) return false;
     x_checked_boot_ns = 0;
     return true;

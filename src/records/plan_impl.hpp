@@ -132,7 +132,8 @@ class PlanImpl final : public Plan {
     Result<Found> last_own_change();
     Result<std::vector<Found>> records_of_batch(const std::string& batch);
     Status ensure_fresh();
-    bool changed_under_read();
+    /// Whether store.db, which can only be read here, was replaced under a reader of that age.
+    bool changed_under_read(std::int64_t age);
     /// A connection to the cache, of which age, with the catalogue whose tables it has.
     struct Reader {
         std::int64_t age = 0;
@@ -254,7 +255,7 @@ auto PlanImpl::read(Work&& work) {
         }
         auto connection = std::move(*by.connection);
         Answer answer = run(work, *connection, *by.catalogue);
-        if (answer && x_cache_read_only && changed_under_read()) {
+        if (answer && x_cache_read_only && changed_under_read(by.age)) {
             connection.reset();
             if (attempt > 0) {
                 auto healed = heal(by.age, {Code::unavailable, "store.db changes"}, 1);

@@ -176,6 +176,26 @@ TEST(LedgerFilesOnABadDisk, OurLinesStandOnTheirOwnBesideALineThatSomebodyHasHal
     }
 }
 
+TEST(LedgerFilesOnABadDisk, AFailedFlushIsTriedAgainForAllThatStandsBesideAHalfLineToo) {
+    os::FaultFileSystem disk;
+    disk.put_file("/s/c.jsonl", "{\"id\":\"a\"}\n");
+    FakeClock clock;
+    LedgerFolder ledger(disk, "/s", clock);
+    bool come = false;
+    disk.set_hook([&](const os::CallRecord& call) {
+        if (call.call != os::Call::write || std::exchange(come, true)) return;
+        auto file = disk.open("/s/c.jsonl", os::OpenMode::read_write);
+        std::size_t written = 0;
+        ASSERT_TRUE((*file)->append("{\"id\":\"torn", written));
+    });
+    disk.fail_at(1, {.only = os::Call::sync_data});
+    EXPECT_EQ(ledger.append("c", "{\"id\":\"mine\"}\n").error().code, Code::outcome_unknown);
+    EXPECT_TRUE(come);
+    // The second flush succeeded: what the next process sees is on the disk to its last byte.
+    EXPECT_EQ(*disk.after_power_cut(os::PowerCut::drop_all())->get_file("/s/c.jsonl"),
+              *disk.get_file("/s/c.jsonl"));
+}
+
 TEST(LedgerFilesOnABadDisk, AFailedWriteTakesBackItsOwnPartAlone) {
     os::FaultFileSystem disk;
     disk.put_file("/s/c.jsonl", "{\"id\":\"a\"}\n");
