@@ -65,6 +65,12 @@ expect 0 taskstore import list.md; has "$out" "1 PRDs, 2 task specs"
 expect 0 taskstore import list.md; has "$out" "nothing new"
 printf '# \xff\n' > bad.md; expect 2 taskstore import bad.md; has "$err" "UTF-8"
 expect 3 taskstore import missing.md
+printf 'Underlined\n==========\n\n##\n\n## Nothing below\n\nSecond\n------\n- [ ] one\n' > heads.md
+expect 0 taskstore import heads.md; has "$out" "4 PRDs, 1 task specs"; same "$err" ""
+expect 0 taskstore import heads.md; has "$out" "nothing new"
+expect 0 taskstore list-prds; for title in Underlined '(untitled)' 'Nothing below' Second; do has "$out" "$title"; done
+printf 'Only prose\n==========\nhere\n' > prose.md; expect 0 taskstore import prose.md; has "$out" "Markdown checklist"; has "$out" "1 PRDs"
+rm heads.md prose.md
 mkdir -p one two && cp list.md one/ && cp list.md two/
 expect 0 taskstore import one/list.md; has "$out" "1 PRDs, 2 task specs"
 expect 0 taskstore import two/list.md; has "$out" "1 PRDs, 2 task specs"

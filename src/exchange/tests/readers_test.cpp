@@ -151,6 +151,7 @@ TEST(Recognise, ByContentAlone) {
         {"id,colour\n1,red\n", {Syntax::csv, Kind::plain}},
         {"intro, with, commas\n\n# Plan\n", {Syntax::markdown, Kind::checklist}},
         {"- [ ] one\n", {Syntax::markdown, Kind::checklist}},
+        {"Plan, with commas\n====\ntext\n", {Syntax::markdown, Kind::checklist}},
         {"broken{\n", {}},
     };
     for (const auto& [text, format] : samples) {
