@@ -20,6 +20,19 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/taskstore)
 install(TARGETS ${targets} taskstore_all EXPORT taskstore COMPONENT library
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT taskstore NAMESPACE taskstore:: FILE taskstoreTargets.cmake DESTINATION ${package_dir} COMPONENT library)
+
+# What tests of others need: the CMake package's components `testing` and `contracts`, each with a file of targets.
+get_property(apart GLOBAL PROPERTY taskstore_apart)
+list(TRANSFORM apart PREPEND taskstore_)
+install(TARGETS ${apart} EXPORT taskstore_testing COMPONENT library
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT taskstore_testing NAMESPACE taskstore:: FILE taskstoreTesting.cmake DESTINATION ${package_dir} COMPONENT library)
+get_property(contracts GLOBAL PROPERTY taskstore_contracts)
+if(contracts)
+  install(TARGETS ${contracts} EXPORT taskstore_contracts COMPONENT library
+          OBJECTS DESTINATION ${CMAKE_INSTALL_LIBDIR}/taskstore FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(EXPORT taskstore_contracts NAMESPACE taskstore:: FILE taskstoreContracts.cmake DESTINATION ${package_dir} COMPONENT library)
+endif()
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/taskstoreConfig.cmake.in ${CMAKE_BINARY_DIR}/package/taskstoreConfig.cmake
                               INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/package/taskstoreConfigVersion.cmake COMPATIBILITY SameMinorVersion)

@@ -8,17 +8,40 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <set>
 
 namespace taskstore {
 namespace {
 
-TEST(Codes, EachHasAPage) {
+std::string text_of(const std::filesystem::path& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(Codes, EachHasAPageThatSaysWhatHappenedWhyAndWhatToDo) {
+    const std::filesystem::path folder = std::filesystem::path(TASKSTORE_DOCS_DIR) / "errors";
+    const std::string index = text_of(folder / "README.md");
+    std::size_t pages = 1;
     for (const CodeRow& row : code_rows()) {
-        const auto page =
-            std::filesystem::path(TASKSTORE_DOCS_DIR) / "errors" / (std::string(row.name) + ".md");
-        EXPECT_TRUE(std::filesystem::exists(page)) << page;
+        const std::string name(row.name);
+        const std::string page = text_of(folder / (name + ".md"));
+        EXPECT_TRUE(page.starts_with("# " + name + ": ")) << name;
+        for (const std::string& part :
+             {"\nExit code " + std::to_string(row.exit_code) +
+                  "; the same call may succeed later: " + (row.retryable ? "yes.\n" : "no.\n"),
+              std::string("\n## What happened\n"), std::string("\n## Why\n"),
+              std::string("\n## What to do\n")})
+            EXPECT_NE(page.find(part), std::string::npos) << name << " lacks: " << part;
+        EXPECT_NE(index.find("| [" + name + "](" + name + ".md) | " +
+                             std::to_string(row.exit_code) + " |"),
+                  std::string::npos)
+            << name;
+        ++pages;
     }
+    const std::filesystem::directory_iterator files(folder);
+    EXPECT_EQ(static_cast<std::size_t>(std::distance(begin(files), end(files))), pages);
 }
 
 TEST(Codes, ExitCodesAreTheDocumentedOnes) {

@@ -71,7 +71,7 @@ TEST(Config, TheNamesOfTheEnvironmentAreAClosedList) {
 }
 
 TEST(Config, TheDocsNameEverySettingAndVariable) {
-    std::ifstream file(std::filesystem::path(TASKSTORE_DOCS_DIR) / "settings.md");
+    std::ifstream file(std::filesystem::path(TASKSTORE_DOCS_DIR) / "operating" / "settings.md");
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     for (const Setting& setting : settings())
         EXPECT_NE(text.find("`" + std::string(setting.key) + "`"), std::string::npos)

@@ -2,6 +2,7 @@
 #include <taskstore/ledger/replica.hpp>
 #include <taskstore/ledger/scan.hpp>
 #include <taskstore/os/fault_file_system.hpp>
+#include <taskstore/testing/temporary_folder.hpp>
 
 #include <gtest/gtest.h>
 
@@ -17,11 +18,6 @@ namespace {
 
 class LedgerFiles : public testing::Test {
   protected:
-    static std::filesystem::path make_folder() {
-        std::string pattern = std::filesystem::temp_directory_path() / "taskstore-ledger-XXXXXX";
-        return mkdtemp(pattern.data());
-    }
-    ~LedgerFiles() override { std::filesystem::remove_all(x_folder); }
     void put(const std::string& text) {
         std::ofstream(x_folder / "c.jsonl", std::ios::binary) << text;
     }
@@ -41,7 +37,8 @@ class LedgerFiles : public testing::Test {
         }));
         return texts;
     }
-    std::filesystem::path x_folder = make_folder();
+    TemporaryFolder x_home;
+    std::filesystem::path x_folder = x_home.path();
     FakeClock x_clock;
     os::SystemFileSystem x_files;
     LedgerFolder x_ledger{x_files, x_folder.string(), x_clock};

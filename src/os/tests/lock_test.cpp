@@ -2,14 +2,13 @@
 
 #include <taskstore/os/fault_file_system.hpp>
 #include <taskstore/os/lock.hpp>
+#include <taskstore/testing/child.hpp>
+#include <taskstore/testing/temporary_folder.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "child.hpp"
-#include "folder.hpp"
 
 #include <atomic>
 #include <thread>
@@ -21,7 +20,7 @@ namespace {
 using testing::HasSubstr;
 
 TEST(FileLock, ExcludesThreadsOfOneLockAndOtherLocks) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     SystemFileSystem files;
     FileLock shared(files, folder / "lock");
     std::atomic<int> inside{0};
@@ -45,7 +44,7 @@ TEST(FileLock, ExcludesThreadsOfOneLockAndOtherLocks) {
 }
 
 TEST(FileLock, KeepsItsPlaceWhileItTellsThatItWaits) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     SystemFileSystem files;
     FileLock first(files, folder / "lock");
     FileLock second(files, folder / "lock");
@@ -70,7 +69,7 @@ TEST(FileLock, KeepsItsPlaceWhileItTellsThatItWaits) {
 }
 
 TEST(FileLock, AnAbandonedPlaceInTheQueueKeepsNobodyOut) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     SystemFileSystem files;
     FileLock first(files, folder / "lock");
     FileLock second(files, folder / "lock");
@@ -84,7 +83,7 @@ TEST(FileLock, AnAbandonedPlaceInTheQueueKeepsNobodyOut) {
 }
 
 TEST(FileLock, GivesUpAtTheDeadlineAndNamesTheHolder) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     SystemFileSystem files;
     FileLock first(files, folder / "lock");
     FileLock second(files, folder / "lock");
@@ -106,7 +105,7 @@ TEST(FileLock, GivesUpAtTheDeadlineAndNamesTheHolder) {
 }
 
 TEST(FileLock, ExcludesProcessesAndIsFreedWhenTheHolderIsKilled) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     SystemFileSystem files;
     const std::string path = folder / "lock";
     Child holder([&](Pipe& pipe) {
@@ -127,7 +126,7 @@ TEST(FileLock, ExcludesProcessesAndIsFreedWhenTheHolderIsKilled) {
 }
 
 TEST(FileLock, ContendingProcessesLoseNoIncrement) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     const std::string path = folder / "lock";
     const std::string counter = folder / "counter";
     SystemFileSystem files;

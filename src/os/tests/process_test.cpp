@@ -1,10 +1,9 @@
 // Which process is which, and whether it runs.
 
 #include <taskstore/os/process.hpp>
+#include <taskstore/testing/child.hpp>
 
 #include <gtest/gtest.h>
-
-#include "child.hpp"
 
 #include <thread>
 

@@ -2,11 +2,10 @@
 
 #include <taskstore/os/file_system.hpp>
 #include <taskstore/os/wake.hpp>
+#include <taskstore/testing/child.hpp>
+#include <taskstore/testing/temporary_folder.hpp>
 
 #include <gtest/gtest.h>
-
-#include "child.hpp"
-#include "folder.hpp"
 
 #include <chrono>
 #include <stop_token>
@@ -18,7 +17,7 @@ namespace {
 constexpr std::int64_t kLongMs = 60'000;
 
 TEST(WakeWord, WakesAnotherProcess) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     const std::string path = folder / "wake";
     auto word = WakeWord::open(path);
     ASSERT_TRUE(word) << word.error().message;
@@ -105,7 +104,7 @@ TEST(WakeWord, ACancelledWaitReturns) {
 }
 
 TEST(WakeWord, GoesOnWorkingAfterTheFileIsDeleted) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     const std::string path = folder / "wake";
     SystemFileSystem files;
     auto waker = WakeWord::open(path);
@@ -125,7 +124,7 @@ TEST(WakeWord, GoesOnWorkingAfterTheFileIsDeleted) {
 }
 
 TEST(WakeWord, AWaiterFollowsAReplacedFile) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     const std::string path = folder / "wake";
     SystemFileSystem files;
     const auto waiter = WakeWord::open(path);
@@ -140,7 +139,7 @@ TEST(WakeWord, AWaiterFollowsAReplacedFile) {
 }
 
 TEST(WakeWord, RefusesWhatIsNoFileOrCannotBeMade) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     EXPECT_FALSE(WakeWord::open(folder.path()));
     const auto missing = WakeWord::open(folder / "no/wake");
     ASSERT_FALSE(missing);

@@ -2,11 +2,10 @@
 
 #include <taskstore/os/fault_file_system.hpp>
 #include <taskstore/os/watch.hpp>
+#include <taskstore/testing/temporary_folder.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "folder.hpp"
 
 #include <thread>
 
@@ -27,7 +26,7 @@ class FolderWatchModes : public testing::TestWithParam<WatchMode> {
         EXPECT_TRUE(made) << made.error().message;
         return std::move(*made);
     }
-    TestFolder x_folder;
+    TemporaryFolder x_folder;
     SystemFileSystem x_files;
 };
 

@@ -5,7 +5,7 @@
 #include <taskstore/base/hash.hpp>
 
 #include <gtest/gtest.h>
-#include <damage.hpp>
+#include <taskstore/testing/damage.hpp>
 
 #include <algorithm>
 #include <random>
@@ -114,7 +114,7 @@ TEST_P(DamagedStoreDb, AtRestChangesNoAnswer) {
         const auto disk = good->after_power_cut(os::PowerCut::keep_all());
         const std::string name = random() % 2 == 0 ? kCache : kCache + "-wal";
         std::string bytes = *disk->get_file(name);
-        const std::string what = os::damage(bytes, random);
+        const std::string what = damage(bytes, random);
         SCOPED_TRACE("seed " + std::to_string(seed) + ": " + name + " " + what);
         disk->overwrite_file(name, bytes);
         Process p(*disk, 2);
@@ -150,7 +150,7 @@ TEST_P(DamagedStoreDb, UnderAnOpenPlanChangesNoAnswer) {
         }
         const std::string name = random() % 2 == 0 ? kCache : kCache + "-wal";
         std::string bytes = *disk->get_file(name);
-        const std::string what = os::damage(bytes, random);
+        const std::string what = damage(bytes, random);
         SCOPED_TRACE("seed " + std::to_string(seed) + ": " + name + " " + what);
         disk->overwrite_file(name, bytes);
         if (seed % 3 == 0) {

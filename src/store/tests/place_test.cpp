@@ -1,5 +1,6 @@
 #include <taskstore/os/fault_file_system.hpp>
 #include <taskstore/store/place.hpp>
+#include <taskstore/testing/temporary_folder.hpp>
 
 #include <gtest/gtest.h>
 
@@ -12,12 +13,8 @@ namespace {
 
 class Places : public testing::Test {
   protected:
-    static std::filesystem::path make_folder() {
-        std::string pattern = std::filesystem::temp_directory_path() / "taskstore-place-XXXXXX";
-        return mkdtemp(pattern.data());
-    }
-    ~Places() override { std::filesystem::remove_all(x_root); }
-    std::filesystem::path x_root = make_folder();
+    TemporaryFolder x_folder;
+    std::filesystem::path x_root = x_folder.path();
     os::SystemFileSystem x_files;
 };
 

@@ -4,7 +4,7 @@
 #include "sandbox.hpp"
 
 #include <gtest/gtest.h>
-#include <damage.hpp>
+#include <taskstore/testing/damage.hpp>
 
 #include <algorithm>
 #include <map>
@@ -134,7 +134,7 @@ TEST_P(Damage, AtRestGivesACommittedStateOrCorrupt) {
         disk.put_directory("/d");
         auto files = good.files;
         const std::string name = random() % 2 == 0 ? kPath : kPath + "-wal";
-        const std::string what = os::damage(files[name], random);
+        const std::string what = damage(files[name], random);
         SCOPED_TRACE("seed " + std::to_string(seed) + ": " + name + " " + what);
         for (const auto& [path, bytes] : files) disk.put_file(path, bytes);
         Driver driver(&disk);
@@ -173,7 +173,7 @@ TEST_P(Damage, UnderOpenConnectionsGivesACommittedStateOrCorrupt) {
         ASSERT_EQ(must(content(*writer)), good.states.back());
         const std::string name = random() % 2 == 0 ? kPath : kPath + "-wal";
         std::string bytes = *disk.get_file(name);
-        const std::string what = os::damage(bytes, random);
+        const std::string what = damage(bytes, random);
         SCOPED_TRACE("seed " + std::to_string(seed) + ": " + name + " " + what);
         disk.overwrite_file(name, bytes);
 
@@ -209,7 +209,7 @@ INSTANTIATE_TEST_SUITE_P(Wal, Damage,
 
 TEST(Checksums, WorkOverTheFilesOfTheSystem) {
     TemporaryFolder folder;
-    const std::string path = folder.path("a.db");
+    const std::string path = folder / "a.db";
     os::SystemFileSystem files;
     Driver driver;
     {

@@ -58,17 +58,17 @@ int as_nobody(const std::function<int()>& body) {
 
 TEST(SqliteDriver, MakesADatabaseForItsOwnerOnly) {
     const TemporaryFolder folder;
-    const auto connection = connect(folder.path("a.db"));
+    const auto connection = connect(folder / "a.db");
     must(connection->execute("CREATE TABLE t (id INTEGER)"));
-    EXPECT_EQ(mode_of(folder.path("a.db")), 0600U);
-    EXPECT_EQ(mode_of(folder.path("a.db-wal")), 0600U);
-    EXPECT_EQ(mode_of(folder.path("a.db-shm")), 0600U);
+    EXPECT_EQ(mode_of(folder / "a.db"), 0600U);
+    EXPECT_EQ(mode_of(folder / "a.db-wal"), 0600U);
+    EXPECT_EQ(mode_of(folder / "a.db-shm"), 0600U);
 }
 
 TEST(SqliteDriver, SetsWhatItPromises) {
     const TemporaryFolder folder;
     const auto connection =
-        connect(folder.path("a.db"), {.cache_bytes = 1 << 20, .mmap_bytes = 1 << 22});
+        connect(folder / "a.db", {.cache_bytes = 1 << 20, .mmap_bytes = 1 << 22});
     EXPECT_EQ(text(*connection, "PRAGMA journal_mode"), "wal");
     EXPECT_EQ(number(*connection, "PRAGMA synchronous"), 2);
     EXPECT_EQ(number(*connection, "PRAGMA foreign_keys"), 1);
@@ -78,7 +78,7 @@ TEST(SqliteDriver, SetsWhatItPromises) {
     EXPECT_EQ(number(*connection, "PRAGMA mmap_size"), 1 << 22);
     EXPECT_EQ(connection->execute("SELECT \"no such column\"").error().code, Code::invalid);
     EXPECT_EQ(connection->dialect(), "sqlite");
-    const auto cache = connect(folder.path("b.db"), {.durability = sql::Durability::cache});
+    const auto cache = connect(folder / "b.db", {.durability = sql::Durability::cache});
     EXPECT_EQ(number(*cache, "PRAGMA synchronous"), 1);
     EXPECT_EQ(text(*cache, "PRAGMA journal_mode"), "wal");
 }
@@ -86,8 +86,7 @@ TEST(SqliteDriver, SetsWhatItPromises) {
 TEST(SqliteDriver, ADatabaseBuiltWithoutFlushesCanUndoAndBecomesAWalDatabase) {
     const TemporaryFolder folder;
     {
-        const auto builder =
-            connect(folder.path("a.db"), {.durability = sql::Durability::building});
+        const auto builder = connect(folder / "a.db", {.durability = sql::Durability::building});
         EXPECT_EQ(number(*builder, "PRAGMA synchronous"), 0);
         must(builder->execute("CREATE TABLE t (id INTEGER); INSERT INTO t VALUES (1)"));
         {
@@ -95,25 +94,25 @@ TEST(SqliteDriver, ADatabaseBuiltWithoutFlushesCanUndoAndBecomesAWalDatabase) {
             must(builder->execute("DELETE FROM t"));
         }
         EXPECT_EQ(number(*builder, "SELECT COUNT(*) FROM t"), 1);
-        EXPECT_FALSE(std::filesystem::exists(folder.path("a.db-journal")));
+        EXPECT_FALSE(std::filesystem::exists(folder / "a.db-journal"));
     }
-    const auto connection = connect(folder.path("a.db"));
+    const auto connection = connect(folder / "a.db");
     EXPECT_EQ(text(*connection, "PRAGMA journal_mode"), "wal");
     EXPECT_EQ(number(*connection, "SELECT COUNT(*) FROM t"), 1);
 }
 
 TEST(SqliteDriver, WhatIsNotThereIsNotFound) {
     const TemporaryFolder folder;
-    EXPECT_EQ(connect_error(folder.path("a.db"), {.create = false}).code, Code::not_found);
-    EXPECT_EQ(connect_error(folder.path("a.db"), {.read_only = true}).code, Code::not_found);
-    EXPECT_EQ(connect_error(folder.path("no/such/a.db")).code, Code::not_found);
-    EXPECT_FALSE(std::filesystem::exists(folder.path("a.db")));
+    EXPECT_EQ(connect_error(folder / "a.db", {.create = false}).code, Code::not_found);
+    EXPECT_EQ(connect_error(folder / "a.db", {.read_only = true}).code, Code::not_found);
+    EXPECT_EQ(connect_error(folder / "no/such/a.db").code, Code::not_found);
+    EXPECT_FALSE(std::filesystem::exists(folder / "a.db"));
     EXPECT_EQ(connect_error(folder.path()).code, Code::invalid);
 }
 
 TEST(SqliteDriver, WhatIsNotADatabaseIsCorruptAndStaysAsItIs) {
     const TemporaryFolder folder;
-    const std::string path = folder.path("a.db");
+    const std::string path = folder / "a.db";
     const std::string content = "{\"id\":\"not a database\"}\n" + std::string(8'192, 'x');
     write_file(path, content);
     for (const bool read_only : {false, true}) {
@@ -127,7 +126,7 @@ TEST(SqliteDriver, WhatIsNotADatabaseIsCorruptAndStaysAsItIs) {
 
 TEST(SqliteDriver, ADamagedDatabaseIsCorruptNotWrong) {
     const TemporaryFolder folder;
-    const std::string path = folder.path("a.db");
+    const std::string path = folder / "a.db";
     {
         const auto connection = connect(path);
         must(connection->execute(
@@ -157,24 +156,23 @@ TEST(SqliteDriver, NamesThatLookLikeSomethingElseAreJustNames) {
     const TemporaryFolder folder;
     for (const char* name :
          {"a?mode=memory.db", "100%41.db", "a#b.db", "\xC3\xA9 \xF0\x9F\xA6\x8A.db"}) {
-        must(connect(folder.path(name))->execute("CREATE TABLE t (id INTEGER)"));
-        EXPECT_TRUE(std::filesystem::exists(folder.path(name))) << name;
-        EXPECT_EQ(
-            number(*connect(folder.path(name), {.read_only = true}), "SELECT COUNT(*) FROM t"), 0)
+        must(connect(folder / name)->execute("CREATE TABLE t (id INTEGER)"));
+        EXPECT_TRUE(std::filesystem::exists(folder / name)) << name;
+        EXPECT_EQ(number(*connect(folder / name, {.read_only = true}), "SELECT COUNT(*) FROM t"), 0)
             << name;
     }
 }
 
 TEST(SqliteDriver, ReadOnlyRefusesWhatOnlySqliteKnows) {
     const TemporaryFolder folder;
-    const std::string path = folder.path("a.db");
+    const std::string path = folder / "a.db";
     const auto writer = connect(path);
     must(
         writer->execute("CREATE TABLE t (id INTEGER); CREATE VIRTUAL TABLE f USING fts5(x);"
                         "INSERT INTO f VALUES ('needle in hay')"));
     const auto reader = connect(path, {.read_only = true});
-    const std::string attach = "ATTACH '" + folder.path("other.db") + "' AS other";
-    const std::string vacuum_into = "VACUUM INTO '" + folder.path("copy.db") + "'";
+    const std::string attach = "ATTACH '" + folder / "other.db" + "' AS other";
+    const std::string vacuum_into = "VACUUM INTO '" + folder / "copy.db" + "'";
     for (const std::string& sql :
          std::vector<std::string>{attach,
                                   vacuum_into,
@@ -206,8 +204,8 @@ TEST(SqliteDriver, ReadOnlyRefusesWhatOnlySqliteKnows) {
     }
     EXPECT_FALSE(reader->execute("SELECT load_extension('x.so')"));
     EXPECT_FALSE(reader->execute("UPDATE sqlite_schema SET sql = ''"));
-    EXPECT_FALSE(std::filesystem::exists(folder.path("other.db")));
-    EXPECT_FALSE(std::filesystem::exists(folder.path("copy.db")));
+    EXPECT_FALSE(std::filesystem::exists(folder / "other.db"));
+    EXPECT_FALSE(std::filesystem::exists(folder / "copy.db"));
     EXPECT_EQ(number(*reader, "SELECT COUNT(*) FROM f WHERE f MATCH 'needle'"), 1);
     EXPECT_EQ(text(*reader, "PRAGMA integrity_check"), "ok");
     EXPECT_EQ(text(*reader, "SELECT name FROM pragma_table_info('t')"), "id");
@@ -216,7 +214,7 @@ TEST(SqliteDriver, ReadOnlyRefusesWhatOnlySqliteKnows) {
 
 TEST(SqliteDriver, AFolderThatCannotBeWrittenIsReadAsItStands) {
     const TemporaryFolder folder;
-    const std::string path = folder.path("a.db");
+    const std::string path = folder / "a.db";
     must(connect(path)->execute("CREATE TABLE t (id INTEGER); INSERT INTO t VALUES (42)"));
     ASSERT_FALSE(std::filesystem::exists(path + "-wal"))
         << "the last connection takes the WAL with it";
@@ -242,8 +240,8 @@ TEST(SqliteDriver, AFolderThatCannotBeWrittenIsReadAsItStands) {
 
 TEST(SqliteDriver, AWalThatCannotBeJoinedIsDeniedNotSkipped) {
     const TemporaryFolder folder;
-    const std::string path = folder.path("a.db");
-    const std::string left = folder.path("left.db");
+    const std::string path = folder / "a.db";
+    const std::string left = folder / "left.db";
     {
         const auto connection = connect(path);
         must(connection->execute("CREATE TABLE t (id INTEGER); INSERT INTO t VALUES (42)"));
@@ -266,8 +264,8 @@ TEST(SqliteDriver, AWalThatCannotBeJoinedIsDeniedNotSkipped) {
 
 TEST(SqliteDriver, ASecondWriterIsToldToTryAgain) {
     const TemporaryFolder folder;
-    const auto one = connect(folder.path("a.db"));
-    const auto two = connect(folder.path("a.db"), {.busy_timeout_ms = 0});
+    const auto one = connect(folder / "a.db");
+    const auto two = connect(folder / "a.db", {.busy_timeout_ms = 0});
     const auto held = must(sql::Transaction::begin_write(*one));
     const auto status = two->begin_write();
     ASSERT_FALSE(status);
@@ -276,9 +274,9 @@ TEST(SqliteDriver, ASecondWriterIsToldToTryAgain) {
 
 TEST(SqliteDriver, AReadThatBecameAWriteAfterAnothersCommitIsToldToTryAgain) {
     const TemporaryFolder folder;
-    const auto one = connect(folder.path("a.db"));
+    const auto one = connect(folder / "a.db");
     must(one->execute("CREATE TABLE t (id INTEGER)"));
-    const auto two = connect(folder.path("a.db"));
+    const auto two = connect(folder / "a.db");
     const auto reading = must(sql::Transaction::begin_read(*two));
     EXPECT_EQ(number(*two, "SELECT COUNT(*) FROM t"), 0);
     must(one->execute("INSERT INTO t VALUES (1)"));
@@ -287,7 +285,7 @@ TEST(SqliteDriver, AReadThatBecameAWriteAfterAnothersCommitIsToldToTryAgain) {
 
 TEST(SqliteDriver, AnInterruptEndsTheStatementAndTheTransactionItChanged) {
     const TemporaryFolder folder;
-    const auto connection = connect(folder.path("a.db"));
+    const auto connection = connect(folder / "a.db");
     must(connection->execute("CREATE TABLE t (id INTEGER); INSERT INTO t VALUES (1)"));
     const auto transaction = must(sql::Transaction::begin_write(*connection));
     const auto inserting = must(connection->prepare("INSERT INTO t VALUES (2)"));
@@ -309,7 +307,7 @@ TEST(SqliteDriver, AConnectionInMemoryNeedsNoFile) {
 
 TEST(SqliteDriver, ManyProcessesMayMakeTheSameDatabaseAtOnce) {
     const TemporaryFolder folder;
-    const std::string path = folder.path("a.db");
+    const std::string path = folder / "a.db";
     std::array<pid_t, 4> children{};
     for (pid_t& child : children) {
         child = fork();

@@ -1,6 +1,7 @@
 // The port's contract on this driver: over the system's files, and over a disk in memory.
 
-#include "port_contract.hpp"
+#include <taskstore/testing/database_contract.hpp>
+
 #include "sandbox.hpp"
 
 namespace taskstore::sql {
@@ -9,7 +10,7 @@ namespace {
 class OnDisk final : public Sandbox {
   public:
     Driver& driver() override { return x_driver; }
-    std::string location() override { return x_folder.path("test.db"); }
+    std::string location() override { return x_folder / "test.db"; }
     std::string blob_type() const override { return "BLOB"; }
     Result<std::unique_ptr<Database>> open_database(const Clock& clock,
                                                     std::function<void()> queued) override {
@@ -19,7 +20,7 @@ class OnDisk final : public Sandbox {
     }
 
   private:
-    sqlite::TemporaryFolder x_folder;
+    TemporaryFolder x_folder;
     sqlite::Driver x_driver;
 };
 

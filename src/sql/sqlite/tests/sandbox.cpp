@@ -5,18 +5,6 @@
 
 namespace taskstore::sqlite {
 
-TemporaryFolder::TemporaryFolder() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "taskstore-sqlite-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) std::abort();
-    x_path = pattern;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(x_path, ignored);
-}
-
 void die(const Error& error) {
     std::fprintf(stderr, "unexpected: %s\n", error.message.c_str());
     std::abort();

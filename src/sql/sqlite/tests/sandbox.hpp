@@ -1,29 +1,16 @@
 #pragma once
-// Temporary places for databases: a real folder, or a disk in memory.
+// What the tests of this driver share.
 
 #include <taskstore/os/fault_file_system.hpp>
 #include <taskstore/sqlite/database.hpp>
 #include <taskstore/sqlite/driver.hpp>
+#include <taskstore/testing/temporary_folder.hpp>
 
 #include <filesystem>
 #include <memory>
 #include <string>
 
 namespace taskstore::sqlite {
-
-/// A folder of its own under the system's temporary one; removed at the end.
-class TemporaryFolder {
-  public:
-    TemporaryFolder();
-    ~TemporaryFolder();
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-    std::string path(const std::string& name) const { return x_path + "/" + name; }
-    const std::string& path() const { return x_path; }
-
-  private:
-    std::string x_path;
-};
 
 /// Aborts the test program with the message where there is no value.
 template <typename T>

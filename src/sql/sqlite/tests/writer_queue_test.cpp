@@ -1,7 +1,7 @@
 // What the contract of group commit cannot say in every engine's words: interrupts,
 // RAISE(ROLLBACK), the lock between processes, failing disks.
 
-#include "port_contract.hpp"
+#include <taskstore/testing/database_contract.hpp>
 #include "sandbox.hpp"
 
 #include <gmock/gmock.h>
@@ -209,8 +209,8 @@ TEST_P(SqliteGroup, AFullDiskFailsTheWriteAndKeepsTheRest) {
 }
 
 TEST(SqliteWriterQueue, ProcessesQueueOnTheLockFileRatherThanFail) {
-    const sqlite::TemporaryFolder folder;
-    const std::string path = folder.path("a.db");
+    const TemporaryFolder folder;
+    const std::string path = folder / "a.db";
     const SystemClock clock;
     constexpr int kProcesses = 4;
     constexpr int kWrites = 25;
@@ -250,9 +250,9 @@ TEST(SqliteWriterQueue, ProcessesQueueOnTheLockFileRatherThanFail) {
 }
 
 TEST(SqliteWriterQueue, AReadOnlyDatabaseReadsAndRefusesToWrite) {
-    const sqlite::TemporaryFolder folder;
+    const TemporaryFolder folder;
     const SystemClock clock;
-    const std::string path = folder.path("a.db");
+    const std::string path = folder / "a.db";
     {
         const auto database = sqlite::must(sqlite::open_database(path, {}, {.clock = &clock}));
         sqlite::must(database->write([](Connection& connection) {

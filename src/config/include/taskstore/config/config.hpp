@@ -3,7 +3,7 @@
 // (https://toml.io/en/v1.0.0). Environment: TASKSTORE_CONFIG_SECTION__KEY for the setting
 // section.key, and the plain names of plain_names(). Any other TASKSTORE_* or TASK_STORE_* is an
 // error; TASKSTORE_TASK_* is reserved for commands that taskstore starts and never a setting.
-// docs/settings.md has the lists.
+// docs/operating/settings.md has the lists.
 
 #include <taskstore/base/result.hpp>
 

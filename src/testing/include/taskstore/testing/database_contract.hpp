@@ -1,6 +1,7 @@
 #pragma once
-// The contract of the Database port as tests that run on every backend. A driver's test program
-// links taskstore_sql_contract, includes this header and instantiates the suites with its backends:
+// The contract of the Database port (floor 3) as tests that run on every backend. A driver's test
+// program links taskstore::database_contract, includes this header and instantiates the suites with
+// its backends:
 //
 //   INSTANTIATE_TEST_SUITE_P(Sqlite, PortContract, testing::Values(backend), backend_name);
 

@@ -1,11 +1,12 @@
 #pragma once
-// What a bad disk makes of a file, for the tests of whoever must notice it.
+// What a bad disk makes of a file (floor 2), for the tests of whoever must notice it. Disks that
+// fail calls and lose power are in taskstore/os/fault_file_system.hpp.
 
 #include <algorithm>
 #include <random>
 #include <string>
 
-namespace taskstore::os {
+namespace taskstore {
 
 /// Cuts the bytes at a random place, zeroes a page of 4096, or (mostly) flips a bit. Says which.
 inline std::string damage(std::string& bytes, std::mt19937_64& random) {
@@ -29,4 +30,4 @@ inline std::string damage(std::string& bytes, std::mt19937_64& random) {
     return "bit flipped at " + std::to_string(at);
 }
 
-}  // namespace taskstore::os
+}  // namespace taskstore

@@ -1,4 +1,4 @@
-#include "port_contract.hpp"
+#include <taskstore/testing/database_contract.hpp>
 
 #include <gmock/gmock.h>
 

@@ -1,8 +1,8 @@
 #pragma once
-// A forked child of one test, with a pipe in each direction for taking turns. Made while the test
-// has no other threads. Killed and reaped at the latest when it goes out of scope.
+// A forked child of one test (floor 2), for what only another process can show: locks, crashes.
 
-#include <gtest/gtest.h>
+#include <taskstore/base/check.hpp>
+
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,8 +10,9 @@
 #include <array>
 #include <csignal>
 
-namespace taskstore::os {
+namespace taskstore {
 
+/// One end of a pipe with two directions, for taking turns.
 class Pipe {
   public:
     explicit Pipe(int fd) : x_fd(fd) {}
@@ -30,6 +31,8 @@ class Pipe {
     bool x_open = true;
 };
 
+/// Made while the test has no other threads. Killed and reaped at the latest when it goes out of
+/// scope.
 class Child {
   public:
     /// `body(pipe)` returns the exit status. It must not use the test's threads, locks or
@@ -58,7 +61,7 @@ class Child {
     /// The exit status; -1 when a signal ended it.
     int wait() {
         int status = 0;
-        EXPECT_EQ(::waitpid(x_pid, &status, 0), x_pid);
+        TASKSTORE_CHECK(::waitpid(x_pid, &status, 0) == x_pid);
         x_pid = 0;
         return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     }
@@ -70,7 +73,7 @@ class Child {
   private:
     static std::array<int, 2> make_ends() {
         std::array<int, 2> ends{-1, -1};
-        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+        TASKSTORE_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
         return ends;
     }
     std::array<int, 2> x_ends;
@@ -78,4 +81,4 @@ class Child {
     pid_t x_pid = 0;
 };
 
-}  // namespace taskstore::os
+}  // namespace taskstore
