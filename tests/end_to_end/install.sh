@@ -17,7 +17,28 @@ cp -r "$source/examples/embed" embed
 expect 0 cmake -S embed -B built -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release
 expect 0 cmake --build built
 expect 0 built/embed repo; has "$out" "active: Example PRD"
+expect 0 ctest --test-dir built; has "$out" "100% tests passed"
 expect 0 alone/taskstore -C repo list-prds; has "$out" "Example PRD"
+
+# The contracts come with the component that needs GoogleTest: here for a file system of a stranger's.
+mkdir contract
+cat >contract/CMakeLists.txt <<'TEXT'
+cmake_minimum_required(VERSION 3.25)
+project(contract LANGUAGES CXX)
+find_package(taskstore REQUIRED COMPONENTS contracts)
+add_executable(contract contract.cpp)
+target_link_libraries(contract PRIVATE taskstore::file_system_contract GTest::gtest_main)
+TEXT
+cat >contract/contract.cpp <<'TEXT'
+#include <taskstore/testing/file_system_contract.hpp>
+namespace taskstore::os {
+FileSystemSubject mine() { return {.files = std::make_unique<SystemFileSystem>()}; }
+INSTANTIATE_TEST_SUITE_P(Mine, FileSystemContract, testing::Values(mine));
+}
+TEXT
+expect 0 cmake -S contract -B contract/built -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release
+expect 0 cmake --build contract/built
+expect 0 contract/built/contract; has "$out" "ReadsAreShortOnlyAtTheEnd"; has "$out" "PASSED"
 
 flags=$(PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name taskstore.pc)") pkg-config --cflags --libs taskstore)
 # shellcheck disable=SC2086

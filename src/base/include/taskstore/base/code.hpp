@@ -28,7 +28,7 @@ enum class Code : std::uint8_t {
 
 struct CodeRow {
     Code code;
-    std::string_view name;  ///< As in JSON, logs and docs/errors/<name>.md.
+    std::string_view name;  ///< As in JSON, logs and docs/errors/NAME.md.
     int exit_code;   ///< 0 success 1 other 2 usage 3 not found 4 conflict 5 unavailable 6 corrupt 7
                      ///< denied 8 unknown
     bool retryable;  ///< Whether the same call may succeed later without a change by the caller.

@@ -47,10 +47,11 @@ class UuidSource {
 bool is_uuid(std::string_view text);
 
 }  // namespace taskstore
-
+/// @cond
 template <typename Tag>
 struct std::hash<taskstore::Id<Tag>> {
     std::size_t operator()(const taskstore::Id<Tag>& id) const noexcept {
         return std::hash<std::string>{}(id.text());
     }
 };
+/// @endcond

@@ -55,8 +55,9 @@ Result<Layer> parse_toml(std::string_view text, std::string source, bool plan);
 /// names no setting, a TASKSTORE_* or TASK_STORE_* that is not in the list.
 Result<Layer> from_environment(std::span<const std::string> entries);
 
-/// For people's eyes and logs: passwords in it are written as ***. Of URLs (user:password@host, and
-/// query members such as password or authToken) and of libpq's `password=… host=…`, quoted or not.
+/// For people's eyes and logs: passwords in it are written as ***. Of URLs (`user:password@host`,
+/// and query members such as password or authToken) and of libpq's `password=… host=…`, quoted or
+/// not.
 std::string without_passwords(std::string_view text);
 
 class Config {

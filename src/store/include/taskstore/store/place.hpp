@@ -26,9 +26,10 @@ Result<Place> find_place(os::FileSystem& files, const std::string& from);
 /// a kind's JSONL file.
 Result<Place> place_at(os::FileSystem& files, const std::string& folder);
 
-/// By what name a plan knows the file at `path` (absolute, without `.` and `..`): its path from the
-/// root of the work tree that holds the store, so that it is the same in every clone; outside git,
-/// from the folder that holds the store's folder; the absolute path for a file outside of these.
+/// By what name a plan knows the file at `path` (absolute, no dot or dot-dot in it): its path from
+/// the root of the work tree that holds the store, so that it is the same in every clone; outside
+/// git, from the folder that holds the store's folder; the absolute path for a file outside of
+/// these.
 std::string name_in_plan(os::FileSystem& files, const Place& place, const std::string& path);
 
 /// Whose rights count when a store is opened.
