@@ -258,7 +258,7 @@ Result<std::uint16_t> free_port() {
     return ntohs(address.sin_port);
 }
 
-Result<std::unique_ptr<Server>> Server::start(ServerCommand command) {
+Result<std::unique_ptr<Server>> Server::start(const ServerCommand& command) {
     TASKSTORE_CHECK(!command.words.empty());
     for (int round = 1;; ++round) {
         TASKSTORE_LET(const std::uint16_t port, free_port());
@@ -295,7 +295,7 @@ Result<std::unique_ptr<Server>> start_postgres() {
     };
     command.stop_signal = SIGINT;  // Its fast shutdown: sessions are ended.
     command.user_instead_of_root = ::getpwnam("postgres") != nullptr ? "postgres" : "nobody";
-    return Server::start(std::move(command));
+    return Server::start(command);
 }
 
 std::string postgres_location(const Server& server) {

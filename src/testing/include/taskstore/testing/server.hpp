@@ -42,7 +42,7 @@ class Server {
     /// Waits until it is ready. not_found: no such program; failed: it ended before, and its output
     /// is in the message; timed_out: it was not ready in time. Nothing is left running then. A port
     /// that another program took in between is replaced by another one, thrice.
-    static Result<std::unique_ptr<Server>> start(ServerCommand command);
+    static Result<std::unique_ptr<Server>> start(const ServerCommand& command);
     /// Stops it and removes its folder.
     virtual ~Server() = default;
 
