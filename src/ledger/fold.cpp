@@ -104,7 +104,7 @@ class LostFinder {
             const Line& line = *other.line;
             if (line.at == write.stamp) continue;
             const bool later = line.at > write.stamp;
-            if (later && (!line.stamped || unstamped)) return true;
+            if (later && (!line.stamped || (unstamped && write.stamp <= line.from))) return true;
             if (other.life < write.life) continue;
             const auto member = std::ranges::find(line.members, name, &Member::name);
             const bool named = member != line.members.end();

@@ -1,0 +1,57 @@
+#pragma once
+// Three-way merge of ledger files, as git asks for it (floor 3).
+//
+// States are merged, not texts. Of each record the three versions are folded (fold.hpp), and:
+//   - lines that one side dropped from the base are dropped, all others stay, ours first;
+//   - a member that one side alone changed takes that side's value, even with an older stamp;
+//   - changed on both sides: arrays, objects and text of several lines are merged part by part
+//     where that is clean; else the rule decides (the larger stamp; of lines without stamps the
+//     later time), and what lost stays listed;
+//   - where the lines that stay do not say so by themselves a correcting line is added, stamped
+//     later than all of them, its replica a hash of the inputs: every merger writes the same one;
+//   - a record live in the base of which one side has no line was deleted there, and a tombstone
+//     is written; one that was deleted in the base already was compacted there;
+//   - a record of one unstamped line on each side (a tracker that rewrites its lines) keeps one
+//     line;
+//   - only unlike values of equal time, where nothing tells which is later, are a clash: the lines
+//     of that record that the sides do not share stand between markers.
+// For files to which both sides only appended, and no values merged in parts, the result is the
+// union of their lines, and so its fold is the fold of all lines.
+//
+// Lines that are no records (damage, leftover markers) are merged by their text and never dropped
+// unless one side did. Markers in the base, which git makes of criss-cross merges, are skipped, and
+// the records between them count as having no base. A line may end in LF or CRLF; those that stay
+// keep their bytes.
+
+#include <taskstore/ledger/line.hpp>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace taskstore::ledger {
+
+struct MergeInput {
+    std::string_view base;
+    std::string_view ours;
+    std::string_view theirs;
+};
+
+struct MergeOptions {
+    Shape shape;
+    std::size_t marker_bytes = 7;
+    std::string ours_label = "ours";
+    std::string theirs_label = "theirs";
+};
+
+struct Merged {
+    std::string text;
+    std::vector<std::string> clashes;    ///< Ids of the records between markers.
+    std::vector<std::string> corrected;  ///< Ids of those that got a line of the merge.
+};
+
+/// Costs: one look at every line, and a fold of each record that both sides changed. Reads nothing
+/// but its input; never fails: what is no record is merged as text.
+Merged merge_files(const MergeInput& input, const MergeOptions& options);
+
+}  // namespace taskstore::ledger

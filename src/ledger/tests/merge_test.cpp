@@ -1,0 +1,255 @@
+// Three-way merges of ledger files: by example, and by law over random histories.
+#include <taskstore/ledger/edit.hpp>
+#include <taskstore/ledger/merge.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <sstream>
+
+namespace taskstore::ledger {
+namespace {
+
+std::vector<std::string> lines_of(std::string_view text) {
+    std::vector<std::string> lines;
+    std::istringstream stream{std::string(text)};
+    for (std::string line; std::getline(stream, line);) {
+        if (!line.empty()) lines.push_back(line);
+    }
+    return lines;
+}
+
+State fold_file(std::string_view text, std::string_view id = "a") {
+    std::vector<std::string> texts = lines_of(text);
+    std::deque<LineDecoder> decoders;
+    std::vector<Line> lines;
+    for (const std::string& line : texts) {
+        auto decoded = decoders.emplace_back().decode(line);
+        EXPECT_TRUE(decoded) << line;
+        if (decoded && decoded->id == id) lines.push_back(std::move(*decoded));
+    }
+    State state = fold({}, lines);
+    return state;
+}
+
+std::string value_of(const State& state, std::string_view name) {
+    const MemberState* member = state.find(name);
+    return member == nullptr ? "" : member->raw_value;
+}
+
+std::string edited(const std::string& file, const std::vector<Change>& changes, std::int64_t ms,
+                   const std::string& replica) {
+    const State state = fold_file(file);
+    std::vector<Change> all = changes;
+    if (!state.live()) all.push_back({"id", "\"a\""});
+    return file + encode_edit({}, state, all, {ms, 0, replica}, {.by = replica});
+}
+
+std::string removed(const std::string& file, std::int64_t ms, const std::string& replica) {
+    return file + encode_tombstone({}, fold_file(file), {ms, 0, replica}, {.by = replica});
+}
+
+Merged merged(const std::string& base, const std::string& ours, const std::string& theirs) {
+    const Merged there = merge_files({base, theirs, ours}, {});
+    Merged here = merge_files({base, ours, theirs}, {});
+    // Whoever merges gets the same lines, whatever their order.
+    auto one = lines_of(here.text);
+    auto other = lines_of(there.text);
+    if (here.clashes.empty()) {
+        std::ranges::sort(one);
+        std::ranges::sort(other);
+        EXPECT_EQ(one, other);
+    }
+    return here;
+}
+
+const std::string kBase = edited("",
+                                 {{"title", "\"t\""},
+                                  {"status", "\"draft\""},
+                                  {"tags", "[\"x\",\"y\"]"},
+                                  {"text", "\"one\\ntwo\\nthree\\nfour\\n\""}},
+                                 100, "p");
+
+TEST(Merge, AppendedLinesAreJoinedOursFirst) {
+    const std::string ours = edited(kBase, {{"title", "\"ours\""}}, 110, "p");
+    const std::string theirs = edited(kBase, {{"status", "\"ready\""}}, 120, "q");
+    const Merged result = merged(kBase, ours, theirs);
+    EXPECT_EQ(result.text, ours + theirs.substr(kBase.size()));
+    EXPECT_TRUE(result.clashes.empty());
+    EXPECT_TRUE(result.corrected.empty());
+}
+
+TEST(Merge, AMemberThatBothChangedGoesByTheRuleAndTheLoserStaysListed) {
+    const std::string ours = edited(kBase, {{"title", "\"ours\""}}, 110, "p");
+    const std::string theirs = edited(kBase, {{"title", "\"theirs\""}}, 120, "q");
+    const State state = fold_file(merged(kBase, ours, theirs).text);
+    EXPECT_EQ(value_of(state, "title"), "\"theirs\"");
+    ASSERT_EQ(state.lost.size(), 1U);
+    EXPECT_EQ(state.lost[0].raw_value, "\"ours\"");
+}
+
+TEST(Merge, ArraysTextAndObjectsMergeInPartsAndNothingOfThemIsLost) {
+    const std::string ours = edited(
+        kBase, {{"tags", "[\"x\",\"y\",\"o\"]"}, {"text", "\"ONE\\ntwo\\nthree\\nfour\\n\""}}, 110,
+        "p");
+    const std::string theirs = edited(
+        kBase, {{"tags", "[\"y\",\"t\"]"}, {"text", "\"one\\ntwo\\nthree\\nFOUR\\n\""}}, 120, "q");
+    const Merged result = merged(kBase, ours, theirs);
+    const State state = fold_file(result.text);
+    EXPECT_EQ(value_of(state, "tags"), "[\"y\",\"o\",\"t\"]");
+    EXPECT_EQ(value_of(state, "text"), "\"ONE\\ntwo\\nthree\\nFOUR\\n\"");
+    EXPECT_TRUE(state.lost.empty());
+    EXPECT_EQ(result.corrected.size(), 1U);
+}
+
+TEST(Merge, ARevertOfALineBesideAnEditOfAnotherMemberHoldsBoth) {
+    const std::string head = edited(kBase, {{"title", "\"mistake\""}}, 110, "p");
+    const std::string ours = edited(head, {{"status", "\"ready\""}}, 120, "p");
+    // git revert of the commit that brought "mistake": base is head, theirs is what was before.
+    const State state = fold_file(merged(head, ours, kBase).text);
+    EXPECT_EQ(value_of(state, "title"), "\"t\"");
+    EXPECT_EQ(value_of(state, "status"), "\"ready\"");
+    EXPECT_TRUE(state.lost.empty());
+}
+
+TEST(Merge, ACherryPickOfALaterCommitWithoutTheEarlierTakesItsChangeAlone) {
+    const std::string earlier = edited(kBase, {{"title", "\"earlier\""}}, 110, "q");
+    const std::string later = edited(earlier, {{"status", "\"ready\""}}, 120, "q");
+    const State state = fold_file(merged(earlier, kBase, later).text);
+    EXPECT_EQ(value_of(state, "title"), "\"t\"");
+    EXPECT_EQ(value_of(state, "status"), "\"ready\"");
+}
+
+TEST(Merge, ADeletionBesideAnEditWinsAndTheEditStaysListed) {
+    const std::string ours = removed(kBase, 110, "p");
+    const std::string theirs = edited(kBase, {{"title", "\"late\""}}, 150, "q");
+    const State state = fold_file(merged(kBase, ours, theirs).text);
+    EXPECT_TRUE(state.deleted);
+    ASSERT_EQ(state.lost.size(), 1U);
+    EXPECT_EQ(state.lost[0].lost_to, LostTo::deletion);
+}
+
+TEST(Merge, ARecordOfWhichOneSideHasNoLineWasDeletedThere) {
+    const std::string other = "{\"id\":\"b\",\"updated_at\":1}\n";
+    const std::string theirs = edited(kBase, {{"title", "\"late\""}}, 150, "q");
+    for (const std::string& text : {theirs, kBase}) {
+        const Merged result = merged(kBase + other, other, text + other);
+        const State state = fold_file(result.text);
+        EXPECT_TRUE(state.deleted);
+        EXPECT_EQ(state.lost.size(), text == theirs ? 1U : 0U);
+        EXPECT_TRUE(fold_file(result.text, "b").live());
+    }
+}
+
+TEST(Merge, ADeletedRecordOfWhichOneSideHasNoLineWasCompactedThere) {
+    const std::string dead = removed(kBase, 110, "p");
+    EXPECT_EQ(merged(dead, "", dead).text, "");
+    const std::string again = edited(dead, {{"title", "\"again\""}}, 120, "q");
+    const State state = fold_file(merged(dead, "", again).text);
+    EXPECT_TRUE(state.live());
+    EXPECT_EQ(value_of(state, "title"), "\"again\"");
+}
+
+TEST(Merge, ACompactionBesideAnEditKeepsBoth) {
+    const std::string base = edited(kBase, {{"title", "\"second\""}}, 110, "p");
+    const std::string compacted = base.substr(kBase.size());
+    const std::string theirs = edited(base, {{"status", "\"ready\""}}, 120, "q");
+    const Merged result = merged(base, compacted, theirs);
+    EXPECT_EQ(result.text, theirs.substr(kBase.size()));
+}
+
+std::string plain(const std::string& members, const std::string& time) {
+    return "{\"id\":\"a\"," + members + ",\"updated_at\":" + time + "}\n";
+}
+
+TEST(Merge, ATrackerThatRewritesItsLinesKeepsOneLine) {
+    const std::string base = plain(R"("title":"t","n":1)", "\"2025-01-01T00:00:00Z\"");
+    const std::string ours = plain(R"("title":"ours","n":1)", "\"2025-01-02T00:00:00Z\"");
+    const std::string theirs = plain(R"("title":"t","n":2)", "\"2025-01-03T02:00:00+02:00\"");
+    const Merged result = merged(base, ours, theirs);
+    EXPECT_EQ(result.text, plain(R"("title":"ours","n":2)", "\"2025-01-03T02:00:00+02:00\""));
+    // Equal times matter only where both changed one member.
+    const std::string same_time = plain(R"("title":"t","n":2)", "\"2025-01-02T01:00:00+01:00\"");
+    EXPECT_TRUE(merged(base, ours, same_time).clashes.empty());
+}
+
+TEST(Merge, WithoutStampsTheLaterTimeWinsAndEqualOnesClash) {
+    const std::string base = plain(R"("title":"t")", "1");
+    const std::string ours = plain(R"("title":"ours")", "5");
+    EXPECT_EQ(merged(base, ours, plain(R"("title":"theirs")", "6")).text,
+              plain(R"("title":"theirs")", "6"));
+    const Merged clash = merged(base, ours, plain(R"("title":"theirs")", "5"));
+    EXPECT_EQ(clash.text, "<<<<<<< ours a\n" + ours + "=======\n" +
+                              plain(R"("title":"theirs")", "5") + ">>>>>>> theirs a\n");
+    EXPECT_EQ(clash.clashes, std::vector<std::string>{"a"});
+    const std::string fine = "\"2025-01-01T00:00:00.1234";
+    EXPECT_EQ(merged(base, plain(R"("title":"ours")", fine + "567Z\""),
+                     plain(R"("title":"theirs")", fine + "57Z\""))
+                  .text,
+              plain(R"("title":"theirs")", fine + "57Z\""));
+}
+
+TEST(Merge, LinesThatAreNoRecordsAreKept) {
+    const std::string base = "damage\n" + kBase;
+    const std::string result = merged(base, "damage\nours\n" + kBase, base + "theirs\n").text;
+    EXPECT_EQ(result, "damage\nours\n" + kBase + "theirs\n");
+    EXPECT_EQ(merged(base, kBase, base).text, kBase) << "dropped by one side";
+}
+
+TEST(Merge, LineEndsMayMixAndTheLastOneMayBeMissing) {
+    std::string crlf = kBase;
+    crlf.insert(crlf.size() - 1, "\r");
+    const std::string theirs = edited(kBase, {{"title", "\"x\""}}, 120, "q");
+    EXPECT_EQ(merge_files({kBase, crlf, theirs}, {}).text, crlf + theirs.substr(kBase.size()));
+    EXPECT_EQ(merge_files({"", kBase.substr(0, kBase.size() - 1), ""}, {}).text, kBase);
+}
+
+TEST(Merge, MarkersInTheBaseAreSkippedAndWhatStandsBetweenSaysNothing) {
+    const std::string one = plain(R"("title":"one")", "5");
+    const std::string two = plain(R"("title":"two")", "5");
+    const std::string base = "<<<<<<<<<<< Temporary merge branch 1\n" + one + "===========\n" +
+                             two + ">>>>>>>>>>> Temporary merge branch 2\n";
+    const std::string ours = plain(R"("title":"one")", "7");
+    EXPECT_EQ(merged(base, ours, two).text, ours);
+}
+
+/// Three clones that edit at random and merge pairwise over a common base, as git would have them.
+TEST(MergeLaws, AMergeOfAppendedHistoriesIsTheFoldOfAllLines) {
+    for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        SeededRandom random(seed);
+        std::string base = random.next_u64() % 4 == 0 ? "" : kBase;
+        std::array<std::string, 2> sides{base, base};
+        std::int64_t now = 200;
+        for (int i = 0; i < 8; ++i) {
+            std::string& side = sides[random.next_u64() % 2];
+            const std::string replica = &side == &sides[0] ? "p" : "q";
+            // Clocks disagree, but a stamp is later than what it was made from.
+            const std::int64_t ms = std::max(
+                now + static_cast<std::int64_t>(random.next_u64() % 50), fold_file(side).at.ms + 1);
+            now += 7;
+            const std::string value = std::to_string(random.next_u64() % 3);
+            switch (random.next_u64() % 4) {
+                case 0:
+                    if (fold_file(side).live()) side = removed(side, ms, replica);
+                    break;
+                case 1:
+                    side = edited(side, {{"status", value}}, ms, replica);
+                    break;
+                default:
+                    side = edited(side, {{"title", value}}, ms, replica);
+            }
+        }
+        const std::string all = sides[0] + sides[1].substr(base.size());
+        const Merged result = merged(base, sides[0], sides[1]);
+        ASSERT_EQ(fold_file(result.text), fold_file(all)) << base << "\n" << all;
+        // Merging again with what is merged already changes nothing.
+        ASSERT_EQ(merge_files({base, result.text, sides[1]}, {}).text, result.text);
+        ASSERT_EQ(merge_files({sides[0], result.text, sides[0]}, {}).text, result.text);
+    }
+}
+
+}  // namespace
+}  // namespace taskstore::ledger
