@@ -8,7 +8,9 @@ prefix=$scratch/prefix
 expect 0 cmake --install "$build" --prefix "$prefix"
 mkdir alone; cp "$prefix/bin/taskstore" alone/; git init -q repo
 expect 0 env -i HOME="$scratch" PATH=/usr/bin alone/taskstore -C repo sync
-for file in share/man/man1/taskstore.1 share/bash-completion/completions/taskstore share/zsh/vendor-completions/_taskstore \
+cp "$prefix/bin/taskstore-merge" alone/
+expect 2 env -i PATH=/usr/bin alone/taskstore-merge; has "$err" "usage: "
+for file in share/man/man1/taskstore.1 share/man/man1/taskstore-merge.1 share/bash-completion/completions/taskstore share/zsh/vendor-completions/_taskstore \
             share/fish/vendor_completions.d/taskstore.fish include/taskstore/taskstore.hpp; do
   [ -s "$prefix/$file" ] || bad "$file is not installed"
 done

@@ -1,0 +1,189 @@
+// taskstore-merge: the merge driver that git calls for ledger files.
+
+#include <taskstore/base/display.hpp>
+#include <taskstore/ledger/files.hpp>
+#include <taskstore/ledger/merge.hpp>
+#include <taskstore/os/file_system.hpp>
+#include <taskstore/records/kind.hpp>
+
+#include <charconv>
+#include <cstdio>
+#include <exception>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace taskstore {
+namespace {
+
+enum Exit : int { merged = 0, clashes = 1, failed = 2 };
+
+constexpr std::string_view kUsage =
+    "usage: taskstore-merge BASE OURS THEIRS [MARKER_BYTES] [PATH]\n";
+constexpr std::string_view kHelp =
+    R"(
+Merges three versions of a ledger file (JSONL) by the records they hold, and writes the result over OURS.
+Git calls it; in its configuration the operands are written %O %A %B %L %P:
+
+  git config merge.taskstore-merge.name "taskstore ledgers"
+  git config merge.taskstore-merge.driver "taskstore-merge %O %A %B %L %P"
+  echo '.taskstore/*.jsonl merge=taskstore-merge -text' >> .gitattributes
+
+  BASE          the common version; one that does not exist is empty
+  MARKER_BYTES  the size of conflict markers (7)
+  PATH          the file's name in the work tree, which tells the collection
+
+Exit status: 0 merged; 1 some records clash, and stand between markers; 2 wrong usage, or the merge failed and OURS holds
+what was there between markers.
+)";
+constexpr std::string_view kManual = R"(.TH TASKSTORE-MERGE 1
+.SH NAME
+taskstore-merge \- merge driver of git for the ledger files of taskstore
+.SH SYNOPSIS
+.B taskstore-merge
+.I BASE OURS THEIRS
+.RI [ MARKER_BYTES ]
+.RI [ PATH ]
+.SH DESCRIPTION
+Merges three versions of a ledger file (JSONL) by the records they hold, member by member, and writes the result over
+.IR OURS .
+What one side alone changed is taken; what both changed goes by the stamps in the lines, and the value that lost stays listed by
+.BR "taskstore doctor" .
+.PP
+Git calls it with
+.B "taskstore-merge %O %A %B %L %P"
+as the command of a merge driver.
+.SH EXIT STATUS
+.TP
+.B 0
+merged
+.TP
+.B 1
+some records clash: their lines stand between conflict markers of
+.I MARKER_BYTES
+characters (7)
+.TP
+.B 2
+wrong usage, or the merge failed and
+.I OURS
+holds what was there between markers
+.SH SEE ALSO
+.BR taskstore (1),
+.BR gitattributes (5)
+)";
+
+void say(const std::string& text) {
+    std::fprintf(stderr, "taskstore-merge: %s\n", printable_text(text).c_str());
+}
+
+int wrong_usage(const std::string& what) {
+    say(what);
+    std::fprintf(stderr, "%s", kUsage.data());
+    return failed;
+}
+
+/// How lines of the file name their record and their time.
+ledger::Shape shape_of(std::string_view path) {
+    std::string name = os::name_of_path(path);
+    if (name.ends_with(".jsonl")) name.resize(name.size() - 6);
+    const records::Kind* kind = records::find_collection(name);
+    return kind != nullptr ? kind->shape() : ledger::Shape{};
+}
+
+struct Operands {
+    std::string base;
+    std::string ours;
+    std::string theirs;
+    std::string path;
+    ledger::MergeOptions options;
+};
+
+/// Both sides whole, between markers: git counts the file as clashing, and nothing is lost.
+int give_up(os::FileSystem& files, const Operands& with, const std::string& why) {
+    say(with.path + ": " + why);
+    const auto ours = os::read_file(files, with.ours);
+    auto theirs = os::read_file(files, with.theirs);
+    if (!ours) return failed;
+    const auto line = [&](char sign, const std::string& label) {
+        return std::string(with.options.marker_bytes, sign) + label + "\n";
+    };
+    const auto closed = [](std::string text) {
+        if (!text.empty() && text.back() != '\n') text += '\n';
+        return text;
+    };
+    const std::string text = line('<', " " + with.options.ours_label) + closed(*ours) +
+                             line('=', "") + closed(theirs ? *theirs : std::string()) +
+                             line('>', " " + with.options.theirs_label);
+    if (const auto written = os::replace_file(files, with.ours, text); !written)
+        say("and its markers could not be written: " + written.error().message);
+    return failed;
+}
+
+int merge(const Operands& with) {
+    os::SystemFileSystem files;
+    auto base = os::read_file(files, with.base);
+    if (!base && base.error().code == Code::not_found) base = std::string();
+    if (!base) return give_up(files, with, base.error().message);
+    const auto ours = os::read_file(files, with.ours);
+    if (!ours) return give_up(files, with, ours.error().message);
+    const auto theirs = os::read_file(files, with.theirs);
+    if (!theirs) return give_up(files, with, theirs.error().message);
+    const ledger::Merged result = ledger::merge_files({*base, *ours, *theirs}, with.options);
+    if (const auto written = os::replace_file(files, with.ours, result.text); !written)
+        return give_up(files, with, written.error().message);
+    if (result.clashes.empty()) return merged;
+    std::string ids;
+    for (const std::string& id : result.clashes) ids += (ids.empty() ? "" : ", ") + id;
+    say(with.path + ": " + std::to_string(result.clashes.size()) +
+        (result.clashes.size() == 1 ? " record clashes" : " records clash") +
+        " (unlike values of one member, of equal time): " + ids);
+    say("keep one line of each block and take its markers out, then 'git add'");
+    return clashes;
+}
+
+int run(const std::vector<std::string>& words) {
+    if (words.size() == 1 && (words[0] == "--help" || words[0] == "-h")) {
+        std::printf("%s%s", kUsage.data(), kHelp.data());
+        return merged;
+    }
+    if (words.size() == 1 && words[0] == "manual") {
+        std::printf("%s", kManual.data());
+        return merged;
+    }
+    if (words.size() == 1 && words[0] == "--version") {
+        std::printf("taskstore-merge %s\n", TASKSTORE_VERSION);
+        return merged;
+    }
+    if (words.size() < 3 || words.size() > 5)
+        return wrong_usage("it takes three files to merge, not " + std::to_string(words.size()));
+    Operands with{words[0], words[1], words[2], words[1], {}};
+    for (const std::string& word : std::span(words).subspan(3)) {
+        std::size_t bytes = 0;
+        const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), bytes);
+        const bool number = error == std::errc{} && end == word.data() + word.size();
+        if (&word == &words[3] && number) {
+            if (bytes < 1 || bytes > 1000)
+                return wrong_usage("markers of " + word + " characters: from 1 to 1000 go");
+            with.options.marker_bytes = bytes;
+        } else if (&word == &words.back()) {
+            with.path = word;
+        } else {
+            return wrong_usage("'" + word + "' is no size of markers");
+        }
+    }
+    with.options.shape = shape_of(with.path);
+    return merge(with);
+}
+
+}  // namespace
+}  // namespace taskstore
+
+int main(int count, char** words) {
+    try {
+        return taskstore::run({words + 1, words + count});
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "taskstore-merge: %s\n", error.what());
+        return taskstore::failed;
+    }
+}

@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# merge.sh PROGRAM DRIVER: real git with the merge driver: merges, a rebase, a cherry-pick, a revert; and its exit codes.
+. "$(dirname "$0")/begin.sh"
+driver=$(realpath "$2")
+export GIT_CONFIG_GLOBAL=$scratch/gitconfig
+git config --global user.name tester
+git config --global user.email tester@localhost
+git config --global merge.taskstore-merge.driver "'$driver' %O %A %B %L %P"
+git config --global init.defaultBranch main
+
+begin() {
+  cd "$scratch" && rm -rf repo && git init -q repo && cd repo || exit 1
+  taskstore sync >/dev/null 2>&1
+  echo '.taskstore/*.jsonl merge=taskstore-merge -text' >.gitattributes
+  taskstore prd add --title first --id p1 >/dev/null
+  git add -A && git commit -qm base
+}
+commit() { git add -A && git commit -qm "$1"; }
+title() { taskstore show prd p1 --json | sed 's/.*"title":"\([^"]*\)".*/\1/'; }
+status() { taskstore show prd p1 --json | sed 's/.*"status":"\([^"]*\)".*/\1/'; }
+
+# Two members on two branches: both stand.
+begin
+git checkout -qb other
+taskstore prd set p1 --status ready >/dev/null && commit ready
+git checkout -q main
+taskstore prd set p1 --title renamed >/dev/null && commit renamed
+expect 0 git merge -q -m merge other
+same "$(title) $(status)" "renamed ready"
+expect 0 taskstore doctor; lacks "$out" lost
+
+# One member on two branches: the later one stands, the other is listed.
+begin
+git checkout -qb other
+taskstore prd set p1 --title theirs >/dev/null && commit theirs
+git checkout -q main
+taskstore prd set p1 --title ours >/dev/null && commit ours
+expect 0 git merge -q -m merge other
+same "$(title)" ours
+taskstore doctor >doctor.txt; has "$(cat doctor.txt)" theirs
+
+# A rebase and a merge the other way round agree.
+begin
+git checkout -qb other
+taskstore prd set p1 --status ready >/dev/null && commit ready
+git checkout -q main
+taskstore prd set p1 --title renamed >/dev/null && commit renamed
+git branch merged other
+git checkout -q other
+expect 0 git rebase -q main
+rebased=$(taskstore state --hash)
+git checkout -q merged
+expect 0 git merge -q -m merge main
+same "$(taskstore state --hash)" "$rebased"
+
+# A later commit without the earlier one; and an earlier one taken back under a later one.
+begin
+git checkout -qb other
+taskstore prd set p1 --title earlier >/dev/null && commit earlier
+taskstore prd set p1 --status ready >/dev/null && commit later
+git checkout -q main
+expect 0 git cherry-pick other
+same "$(title) $(status)" "first ready"
+git checkout -q other
+expect 0 git revert --no-edit HEAD~1
+same "$(title) $(status)" "first ready"
+expect 0 taskstore doctor; lacks "$out" lost
+
+# Deleted on one branch, edited on the other: deleted, and the edit is listed.
+begin
+git checkout -qb other
+taskstore prd set p1 --title late >/dev/null && commit late
+git checkout -q main
+taskstore prd rm p1 >/dev/null && commit gone
+expect 0 git merge -q -m merge other
+expect 3 taskstore show prd p1
+taskstore doctor >doctor.txt; has "$(cat doctor.txt)" late
+
+# Lines without stamps of equal time: git is told, and what clashes stands between markers alone.
+cd "$scratch" && rm -rf repo && git init -q repo && cd repo || exit 1
+taskstore sync >/dev/null 2>&1
+echo '.taskstore/*.jsonl merge=taskstore-merge -text' >.gitattributes
+plain() { echo "{\"id\":\"p1\",\"title\":\"$1\",\"updated_at\":5}"; echo '{"id":"p2","title":"same","updated_at":5}'; }
+plain first >.taskstore/prds.jsonl && commit base
+git checkout -qb other
+plain theirs >.taskstore/prds.jsonl && commit theirs
+git checkout -q main
+plain ours >.taskstore/prds.jsonl && commit ours
+expect 1 git merge -q -m merge other
+same "$(grep -c '^<<<<<<<' .taskstore/prds.jsonl) $(grep -c p2 .taskstore/prds.jsonl)" "1 1"
+expect 4 taskstore sync
+git merge --abort
+
+# Criss-cross: the base is itself a merge.
+begin
+git checkout -qb left
+taskstore prd set p1 --title left >/dev/null && commit left
+git checkout -qb right main
+taskstore prd set p1 --status ready >/dev/null && commit right
+git checkout -q left && git merge -q -m one right
+git checkout -q right && git merge -q -m two left~1
+taskstore prd set p1 --title 'right again' >/dev/null && commit right
+git checkout -q left
+taskstore prd set p1 --description 'left again' >/dev/null && commit left
+expect 0 git merge -q -m three right
+same "$(title) $(status)" "right again ready"
+
+# Exit codes.
+cd "$scratch" || exit 1
+expect 2 "$driver"; has "$err" usage
+expect 2 "$driver" a b
+expect 2 "$driver" a b c d e f
+expect 0 "$driver" --help; has "$out" "Exit status"
+expect 0 "$driver" --version; has "$out" taskstore-merge
+plain ours >ours; plain theirs >theirs; : >base
+expect 1 "$driver" base ours theirs 12 .taskstore/prds.jsonl; has "$err" "prds.jsonl: 1 record clashes"
+has "$(cat ours)" "<<<<<<<<<<<< ours p1"
+plain ours >ours
+expect 2 "$driver" base ours absent; has "$err" absent
+has "$(cat ours)" "<<<<<<< ours"; has "$(cat ours)" '"title":"ours"'
+plain ours >ours
+expect 0 "$driver" no-base ours ours
+same "$(cat ours)" "$(plain ours)"
+finish
