@@ -54,7 +54,7 @@ Status PlanImpl::each(const EachRequest& request) {
     };
     const auto visit_all = [&](sql::Connection& db, const Kind* kind, const std::string& collection,
                                int pass) -> Status {
-        // As they lie, or along records_updated, which is nearly so: other orders jump from page to
+        // As they lie, or along records:updated, which is nearly so: other orders jump from page to
         // page, which costs three times as much.
         TASKSTORE_LET(
             auto rows,

@@ -157,7 +157,7 @@ const std::string& Cache::insert_sql(const Kind* kind) {
     } else {
         for (const Field& field : kind->fields) {
             if (field.document) continue;
-            sql += "," + std::string(field.name);
+            sql += "," + column_of(kind, field.name);
             values += ",?" + std::to_string(++index);
         }
     }
@@ -187,8 +187,12 @@ Status Cache::put_row(std::string_view collection, std::int64_t rid, const std::
     TASKSTORE_TRY(insert->bind(4, std::string_view(revision)));
     TASKSTORE_TRY(insert->bind(5, data));
     TASKSTORE_TRY(insert->bind(6, stamps));
-    std::vector<std::string> texts;
-    texts.reserve(kind != nullptr ? kind->fields.size() : 0);  // they are bound where they stand
+    std::vector<std::string> texts;  // what is bound is bound where it stands
+    std::vector<sql::Value> values;
+    if (kind != nullptr && kind->declared)
+        values.reserve(kind->fields.size());
+    else if (kind != nullptr)
+        texts.reserve(kind->fields.size());
     if (kind == nullptr) {
         TASKSTORE_TRY(insert->bind(7, collection));
     } else {
@@ -197,6 +201,16 @@ Status Cache::put_row(std::string_view collection, std::int64_t rid, const std::
             if (field.document) continue;
             ++index;
             const std::string_view raw = raw_of(field.name);
+            if (kind->declared) {
+                // As json_extract() would have it: what does not fit is found all the same.
+                sql::Value value = raw.empty() ? sql::Value() : value_of_raw(raw);
+                const auto* const text = std::get_if<std::string>(&value);
+                if (text == nullptr || text->find('\0') == std::string::npos) {
+                    values.push_back(std::move(value));
+                    TASKSTORE_TRY(insert->bind_value(index, values.back()));
+                }
+                continue;
+            }
             const bool number =
                 field.type == FieldType::integer || field.type == FieldType::time_ms;
             // A value of another type than declared stays in `data`, is found by no index, and is

@@ -107,6 +107,11 @@ class Cache {
                    bool known);
     /// The same numbers, of files whose rows stay as they are. Before commit.
     Status save_counts();
+    /// Another catalogue with the same tables.
+    void use(std::shared_ptr<const Catalogue> catalogue) {
+        x_catalogue = std::move(catalogue);
+        x_insert_sql.clear();
+    }
     void forget_counts() { x_live.clear(); }  ///< After a rollback.
     Result<std::int64_t> add_batch(const std::string& name, std::int64_t count, bool complete);
 

@@ -27,20 +27,20 @@ CREATE TABLE taskstore_damaged(collection TEXT NOT NULL, line INTEGER NOT NULL, 
   what TEXT NOT NULL, reason TEXT NOT NULL, raw TEXT NOT NULL, batch INTEGER, k INTEGER) STRICT;
 CREATE TABLE taskstore_lost(rid INTEGER NOT NULL, collection TEXT NOT NULL, id TEXT NOT NULL, member TEXT NOT NULL, value TEXT NOT NULL,
   stamp TEXT NOT NULL, actor TEXT NOT NULL, lost_to INTEGER NOT NULL, clash INTEGER NOT NULL) STRICT;
-CREATE INDEX taskstore_lost_rid ON taskstore_lost(rid);
+CREATE INDEX "taskstore_lost:rid" ON taskstore_lost(rid);
 CREATE TABLE taskstore_agreed(rid INTEGER NOT NULL, member TEXT NOT NULL, stamp TEXT NOT NULL,
   PRIMARY KEY(rid, member, stamp)) STRICT, WITHOUT ROWID;
 CREATE TABLE records(rid INTEGER PRIMARY KEY, collection TEXT NOT NULL, id TEXT NOT NULL, updated_at INTEGER NOT NULL,
   revision TEXT NOT NULL, data TEXT NOT NULL, stamps TEXT NOT NULL, UNIQUE(collection, id)) STRICT;
 )";
     for (const Kind& kind : catalogue.kinds()) {
-        const std::string table(kind.collection);
-        ddl += "CREATE TABLE " + table +
+        ddl += "CREATE TABLE " + table_of(&kind) +
                "(rid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, updated_at INTEGER NOT NULL, "
                "revision TEXT NOT NULL";
         for (const Field& field : kind.fields) {
             if (!field.document)
-                ddl += ", " + std::string(field.name) + " " + std::string(type_of(field));
+                ddl += ", " + column_of(&kind, field.name) + " " +
+                       std::string(kind.declared ? "ANY" : type_of(field));
         }
         ddl += ", data TEXT NOT NULL, stamps TEXT NOT NULL";
         ddl += ") STRICT;\n";
@@ -50,35 +50,46 @@ CREATE TABLE records(rid INTEGER PRIMARY KEY, collection TEXT NOT NULL, id TEXT 
 
 std::string schema_indexes(const Catalogue& catalogue) {
     std::string ddl =
-        "CREATE INDEX taskstore_lines_rid ON taskstore_lines(rid);\n"
-        "CREATE INDEX taskstore_lines_batch ON taskstore_lines(batch) WHERE batch IS NOT NULL;\n"
-        "CREATE INDEX taskstore_damaged_batch ON taskstore_damaged(batch) WHERE batch IS NOT "
+        "CREATE INDEX \"taskstore_lines:rid\" ON taskstore_lines(rid);\n"
+        "CREATE INDEX \"taskstore_lines:batch\" ON taskstore_lines(batch) WHERE batch IS NOT "
         "NULL;\n"
-        "CREATE INDEX records_updated ON records(collection, updated_at, id);\n"
-        "CREATE INDEX records_ending ON records(collection, substr(id,-8));\n";
+        "CREATE INDEX \"taskstore_damaged:batch\" ON taskstore_damaged(batch) WHERE batch IS NOT "
+        "NULL;\n"
+        "CREATE INDEX \"records:updated\" ON records(collection, updated_at, id);\n"
+        "CREATE INDEX \"records:ending\" ON records(collection, substr(id,-8));\n";
     for (const Kind& kind : catalogue.kinds()) {
-        const std::string table(kind.collection);
+        // A collection's name has no '.' or ':' in it, so no table is called like an index.
+        const auto index = [&](const std::string& name, const std::string& columns) {
+            ddl += "CREATE INDEX " + quoted(std::string(kind.collection) + name) + " ON " +
+                   table_of(&kind) + "(" + columns + ");\n";
+        };
         // What lists print for an id, and people type.
-        ddl += "CREATE INDEX " + table + "_ending ON " + table + "(substr(id,-8));\n";
+        index(":ending", "substr(id,-8)");
+        if (kind.declared) index(":updated", "updated_at,id");
         for (const Field& field : kind.fields) {
             if (!field.indexed) continue;
-            const std::string name(field.name);
-            const bool order = name == kind.order_field;
+            const std::string column = column_of(&kind, field.name);
             // A filter on one field lists in the kind's order without sorting.
-            const std::string tail = order || kind.order_field == "updated_at"
+            const std::string tail = field.name == kind.order_field ||
+                                             (kind.order_field == "updated_at" && !kind.declared)
                                          ? ""
                                          : "," + std::string(kind.order_field);
-            ddl += "CREATE INDEX " + table + "_" + name + " ON " + table + "(" + name + tail +
-                   ",id);\n";
+            index("." + std::string(field.column.empty() ? field.name : field.column),
+                  column + tail + ",id");
         }
     }
     return ddl;
 }
 
 std::string schema_version(const Catalogue& catalogue) {
-    return sha256_hex(schema_tables(catalogue) + schema_indexes(catalogue) +
-                      std::to_string(ledger::kChunkBytes))
-        .substr(0, 16);
+    const auto hash = [](const Catalogue& of) {
+        return sha256_hex(schema_tables(of) + schema_indexes(of) +
+                          std::to_string(ledger::kChunkBytes))
+            .substr(0, 16);
+    };
+    static const std::string kFounding = hash(*Catalogue::founding());
+    return catalogue.kinds().size() == kinds().size() ? kFounding
+                                                      : kFounding + " " + hash(catalogue);
 }
 
 }  // namespace taskstore::records

@@ -244,6 +244,16 @@ Result<std::string> field_value(const Kind* kind, std::string_view field, std::s
                                        std::string(cut_utf8(text, 60)) + "'")
             .with_hint(time ? "write ms since 1970, or RFC 3339: 2026-11-21T08:15:30Z" : "");
     }
+    if (known != nullptr &&
+        (known->type == FieldType::number || known->type == FieldType::boolean)) {
+        const bool boolean = known->type == FieldType::boolean;
+        if (check_json(text) &&
+            kind_of_raw(text) == (boolean ? JsonKind::boolean : JsonKind::number))
+            return std::string(text);
+        return fail(Code::invalid, "'" + std::string(field) + "' is " +
+                                       (boolean ? "true or false" : "a number") + ", not '" +
+                                       std::string(cut_utf8(text, 60)) + "'");
+    }
     const bool id = field == (kind != nullptr ? kind->id_member : "id");
     if (known != nullptr || id) return raw_text(text);
     const JsonKind json = check_json(text) ? kind_of_raw(text) : JsonKind::string;

@@ -11,26 +11,44 @@ namespace taskstore::records {
 namespace {
 
 constexpr std::size_t kListedMax = 100;
+constexpr std::size_t kListedOfSchema = 20;
+constexpr std::size_t kReasonsMax = 5;
 
 /// Findings of one sort: the first hundred are listed, how many more there are is said.
 class Listing {
   public:
-    explicit Listing(std::vector<Finding>& out) : x_out(out) {}
+    explicit Listing(std::vector<Finding>& out, std::size_t listed_max = kListedMax)
+        : x_out(out), x_listed_max(listed_max) {}
     void add(Finding finding) {
-        if (++x_count <= kListedMax) {
+        if (++x_count <= x_listed_max) {
             x_out.push_back(std::move(finding));
             return;
         }
-        if (x_count == kListedMax + 1) x_out.push_back({"more", finding.what, {}, {}});
-        x_out.back().why = std::to_string(x_count - kListedMax) + " more like the " +
-                           std::to_string(kListedMax) + " above are not listed";
+        if (x_count == x_listed_max + 1) x_out.push_back({"more", finding.what, {}, {}});
+        x_out.back().why = std::to_string(x_count - x_listed_max) + " more like the " +
+                           std::to_string(x_listed_max) + " above are not listed";
         x_out.back().mend = "settle those above, then look again";
     }
 
   private:
     std::vector<Finding>& x_out;
+    std::size_t x_listed_max;
     std::size_t x_count = 0;
 };
+
+/// What of the record does not fit the schema of its collection.
+Status check_declared(const CollectionSchema& schema, std::string_view id, std::string_view data,
+                      Listing& listing) {
+    TASKSTORE_LET(const auto why, reasons_of(schema, data, kReasonsMax));
+    if (why.empty()) return ok();
+    std::string all;
+    for (const std::string& reason : why) all += (all.empty() ? "" : "; ") + reason;
+    const std::string collection(schema.kind().collection);
+    listing.add({"misfit", collection + " " + std::string(id), std::move(all),
+                 "set what does not fit, or let the schema take it: 'taskstore collection set " +
+                     collection + " --schema FILE'"});
+    return ok();
+}
 
 /// What of the record does not fit its kind: the checks of a write, on what stands.
 void check_record(const Kind& kind, std::string_view id, const std::vector<JsonMember>& members,
@@ -227,6 +245,17 @@ Result<std::vector<Finding>> PlanImpl::findings() {
                                "it is settled"});
                 }
             }
+            for (const SchemaProblem& problem : catalogue.problems()) {
+                const std::string name = problem.file.substr(0, problem.file.rfind('.'));
+                std::string mend = problem.why.hint.empty() ? "" : problem.why.hint + ", or ";
+                mend += check_declarable(name)
+                            ? "mend the file, take its last good version from git, or give a new "
+                              "one: 'taskstore collection set " +
+                                  name + " --schema FILE'; until then the collection is untyped"
+                            : "rename or remove the file: it declares nothing";
+                found.push_back({"schema", os::join_path("schemas", problem.file),
+                                 problem.why.message, std::move(mend)});
+            }
             Listing orphans(found);
             for (const Kind& kind : catalogue.kinds()) {
                 for (const Field& field : kind.fields) {
@@ -264,12 +293,19 @@ Result<std::vector<Finding>> PlanImpl::findings() {
             TASKSTORE_TRY(totals->step());
             const std::int64_t total = totals->column_int64(0);
             for (const Kind& kind : catalogue.kinds()) {
+                const CollectionSchema* const schema = catalogue.schema_of(kind.collection);
+                Listing declared(found, kListedOfSchema);
                 TASKSTORE_LET(auto rows, db.prepare("SELECT id,data FROM " + table_of(&kind)));
                 while (true) {
                     TASKSTORE_LET(const bool row, rows->step());
                     if (!row) break;
                     if (++checked % 4096 == 0 && x_options.progress)
                         x_options.progress("doctor", checked, total);
+                    if (schema != nullptr) {
+                        TASKSTORE_TRY(check_declared(*schema, rows->column_text(0),
+                                                     rows->column_text(1), declared));
+                        continue;
+                    }
                     TASKSTORE_LET(const auto* const members, slicer.slice(rows->column_text(1)));
                     check_record(kind, rows->column_text(0), *members, misfits);
                 }

@@ -102,6 +102,7 @@ constexpr bool transitions_name_states() {
     }
     return true;
 }
+static_assert(std::ranges::equal(kKinds, kFoundingNames, {}, &Kind::collection));
 static_assert(transitions_name_states(), "every transition goes between two states of its kind");
 
 // One table of words that mean the same (docs/internals/glossary.md).
@@ -149,10 +150,17 @@ Result<std::string_view> parse_choice(const Field& field, std::string_view text)
     std::ranges::transform(lower, lower.begin(), [](char c) {
         return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     });
+    const auto same = [](char one, char other) {
+        return one == other || (one >= 'A' && one <= 'Z' && one + ('a' - 'A') == other);
+    };
     const auto find = [&](std::string_view word) -> const std::string_view* {
-        const auto found = std::ranges::find(field.choices, word);
+        const auto found = std::ranges::find_if(field.choices, [&](std::string_view choice) {
+            return std::ranges::equal(choice, word, same);
+        });
         return found == field.choices.end() ? nullptr : &*found;
     };
+    const auto exact = std::ranges::find(field.choices, text);
+    if (exact != field.choices.end()) return *exact;
     if (const auto* choice = find(lower)) return *choice;
     for (const Word& word : kWords) {
         if (word.input == lower && find(word.meaning) != nullptr) return *find(word.meaning);

@@ -171,7 +171,7 @@ PlanImpl::Cached PlanImpl::cached_state() {
             return Cached::damaged;
         }
     }
-    return Cached::open;
+    return schemas_fit() ? Cached::open : Cached::absent;
 }
 
 Status PlanImpl::bring_up(Cached cached, Busy busy) {
@@ -215,11 +215,12 @@ Status PlanImpl::bring_up_locked(Cached cached) {
 
 /// I9: where nothing can be written the ledger is folded in memory, and the answers are the same.
 Status PlanImpl::fold_in_memory(const Error& why) {
-    if (x_in_memory) {
+    if (x_in_memory && schemas_fit()) {
         const auto fresh = x_cache->is_fresh();
         if (fresh && *fresh) return ok();
     }
     drop_cache();
+    schemas_fit();
     x_broken.clear();
     x_taken_in = {};
     sql::OpenOptions memory;
@@ -250,6 +251,7 @@ void PlanImpl::drop_cache() {
     x_in_memory = false;
     x_cache_read_only = false;
     x_of_this_boot = false;
+    x_other_tables = false;
     const std::lock_guard lock(x_reader_mutex);
     x_readers.clear();
     x_reader_cache = {};
@@ -266,6 +268,7 @@ Error PlanImpl::cannot_write(Error error) const {
 Status PlanImpl::open_cache(bool* opened) {
     *opened = false;
     drop_cache();
+    schemas_fit();
     // A link may lead to anybody's database, and opening that would already change it.
     const auto info = x_files.link_info(x_cache_path);
     if (!info || info->kind != os::FileKind::regular) return ok();
@@ -279,12 +282,19 @@ Status PlanImpl::open_cache(bool* opened) {
         connected = x_driver.connect(x_cache_path, options);
         if (!connected) return ok();
     }
+    bool other_schemas = false;
     const auto usable = [&]() -> Result<bool> {
         if (!connected) return fail(connected.error());
         TASKSTORE_LET(auto rows,
                       (*connected)->prepare("SELECT value FROM taskstore_meta WHERE key='schema'"));
         TASKSTORE_LET(const bool row, rows->step());
-        return row && rows->column_text(0) == schema_version(*x_catalogue);
+        if (!row) return false;
+        const std::string_view found = rows->column_text(0);
+        const std::string wanted = schema_version(*x_catalogue);
+        // Other schemas than when it was built: nothing that anybody would have to be told.
+        other_schemas = found != wanted &&
+                        found.substr(0, found.find(' ')) == schema_version(*Catalogue::founding());
+        return found == wanted;
     }();
     if (!usable) {
         const Error& error = usable.error();
@@ -295,7 +305,7 @@ Status PlanImpl::open_cache(bool* opened) {
         return ok();
     }
     if (!*usable) {
-        x_broken = "was made by another version";
+        if (!other_schemas) x_broken = "was made by another version";
         return ok();
     }
     x_db = std::move(*connected);
@@ -342,6 +352,8 @@ Status PlanImpl::build(const std::string& path) {
 
 Status PlanImpl::rebuild_locked() {
     drop_cache();
+    // Whoever built it with other schemas may have seen later ones than we did.
+    schemas_fit();
     x_checked_boot_ns = 0;
     x_taken_in = {};
     x_taken_in.rebuilt = true;
@@ -524,7 +536,7 @@ Status PlanImpl::ensure_fresh() {
     // does not wait for it.
     const std::unique_lock db(x_db_mutex, std::try_to_lock);
     if (!db.owns_lock() || recent()) return ok();
-    if (x_in_memory) {
+    if (x_in_memory && schemas_fit()) {
         const auto fresh = x_cache->is_fresh();
         if (fresh && *fresh) {
             x_checked_boot_ns = now;
@@ -575,46 +587,29 @@ std::shared_ptr<const Catalogue> PlanImpl::known_kinds() {
 }
 
 PlanImpl::Reader PlanImpl::reader() {
-    constexpr int kLooksMax = 4;
     Reader out;
-    for (int look = 0;; ++look) {
-        os::FileIdentity ours;
-        {
-            const std::lock_guard lock(x_reader_mutex);
-            out.age = x_reader_age;
-            out.catalogue = x_catalogue;
-            ours = x_reader_cache;
-            if (!x_readers.empty()) {
-                out.connection = std::move(x_readers.back());
-                x_readers.pop_back();
-                return out;
-            }
-        }
-        sql::OpenOptions options;
-        options.durability = sql::Durability::cache;
-        options.checksums = true;
-        options.read_only = true;
-        options.create = false;
-        out.connection = x_driver.connect(x_cache_path, options);
-        if (!out.connection) return out;
-        const auto info = x_files.info(x_cache_path);
-        if (info && is_same_file(info->identity, ours)) return out;
-        // Another process has built it again, maybe with other tables: whoever keeps ours up to
-        // date is waited for, and then the schemas are looked at again.
-        if (look == kLooksMax) {
-            out.connection = fail(Code::not_found, "store.db is built again and again");
-            return out;
-        }
-        out.connection = fail(Code::unavailable, "");
-        {
-            const std::lock_guard db(x_db_mutex);
-            x_checked_boot_ns = 0;
-        }
-        if (auto fresh = ensure_fresh(); !fresh) {
-            out.connection = fail(std::move(fresh).error());
+    os::FileIdentity ours;
+    {
+        const std::lock_guard lock(x_reader_mutex);
+        out.age = x_reader_age;
+        out.catalogue = x_catalogue;
+        ours = x_reader_cache;
+        if (!x_readers.empty()) {
+            out.connection = std::move(x_readers.back());
+            x_readers.pop_back();
             return out;
         }
     }
+    sql::OpenOptions options;
+    options.durability = sql::Durability::cache;
+    options.checksums = true;
+    options.read_only = true;
+    options.create = false;
+    out.connection = x_driver.connect(x_cache_path, options);
+    if (!out.connection) return out;
+    const auto info = x_files.info(x_cache_path);
+    out.foreign = !info || !is_same_file(info->identity, ours);
+    return out;
 }
 
 }  // namespace taskstore::records

@@ -56,6 +56,10 @@ class PlanImpl final : public Plan {
     Result<std::string> state_hash() override;
     Result<std::vector<LostEntry>> lost() override;
     Result<std::vector<Finding>> findings() override;
+    Result<std::shared_ptr<const Catalogue>> catalogue() override;
+    Result<Declaring> declare(const CollectionRequest& request, Declare which) override;
+    Result<Declaring> undeclare(std::string_view collection) override;
+    Result<Misfits> misfits(std::string_view collection, std::size_t listed_max) override;
     Status query(const std::function<Status(sql::Connection&)>& work) override;
     std::string cache_path() const override { return x_cache_path; }
     std::vector<std::string> take_notes() override;
@@ -134,11 +138,19 @@ class PlanImpl final : public Plan {
     Status ensure_fresh();
     /// Whether store.db, which can only be read here, was replaced under a reader of that age.
     bool changed_under_read(std::int64_t age);
+    // schemas.cpp
+    /// Reads the schemas again where their files changed. False: the cache's tables, if one is
+    /// open, are not the ones that are described now.
+    bool schemas_fit();
+    /// Brings the cache along after a file of the schemas was written.
+    void follow_schemas_locked(Declaring& done);
+    std::string schema_path(std::string_view collection) const;
     /// A connection to the cache, of which age, with the catalogue whose tables it has.
     struct Reader {
         std::int64_t age = 0;
         std::shared_ptr<const Catalogue> catalogue;
         Result<std::unique_ptr<sql::Connection>> connection = fail(Code::failed, "");
+        bool foreign = false;  ///< To another cache, maybe with other tables.
     };
     Reader reader();
     std::shared_ptr<const Catalogue> known_kinds();
@@ -164,6 +176,9 @@ class PlanImpl final : public Plan {
     Result<Prepared> prepare_change(Group& group, const Write& write,
                                     const ledger::EditOptions& options);
     Result<Stamp> stamp_for(const ledger::State& state);
+    Result<Prepared> finish_fitting(const Kind* kind, const Write& write, const StoredState& stored,
+                                    const std::vector<ledger::Change>& changes, const Stamp& at,
+                                    ledger::EditOptions& options);
     Result<StoredState> load(Group& group, std::string_view collection, std::string_view id);
     Status check_reference(Group& group, const Field& field, const std::string& raw);
     Status check_unique(Group& group, const Kind& kind, const Field& field, const std::string& raw,
@@ -189,8 +204,12 @@ class PlanImpl final : public Plan {
     std::array<os::FileIdentity, 3> x_cache_identity;  ///< Of store.db, its log, its log's index.
     /// store.db can only be read, and others may be changing it under us.
     std::atomic<bool> x_cache_read_only{false};
-    std::string x_broken;   ///< Why store.db is built again; said when that is done.
-    SyncReport x_taken_in;  ///< Since the last sync().
+    /// The files of the schemas as they were when x_catalogue was made of them.
+    std::vector<std::pair<std::string, os::FileIdentity>> x_schemas;
+    bool x_other_tables = false;  ///< Than those of the cache that is open.
+    bool x_schemas_racy = false;  ///< Seen so soon after a change that another might look the same.
+    std::string x_broken;         ///< Why store.db is built again; said when that is done.
+    SyncReport x_taken_in;        ///< Since the last sync().
     std::atomic<bool> x_in_memory{
         false};  ///< The folder cannot be written: the cache lives in this process.
     bool x_memory_told = false;
@@ -219,6 +238,10 @@ Status check_id(std::string_view id);
 /// The value as the field stores it; empty raw (remove) becomes null. invalid: it does not fit.
 Result<std::string> declared_value(const Kind& kind, const Field& field, std::string raw);
 
+/// Why the record does not fit, one line each; empty: it does.
+Result<std::vector<std::string>> reasons_of(const CollectionSchema& schema, std::string_view data,
+                                            std::size_t max);
+
 /// How the program lists a collection: what hints name. Kinds whose key is another than `id` have
 /// no commands of their own.
 std::string list_command(const Kind* kind, std::string_view collection);
@@ -239,6 +262,7 @@ auto PlanImpl::run(Work& work, sql::Connection& db, const Catalogue& catalogue) 
 template <typename Work>
 auto PlanImpl::read(Work&& work) {
     using Answer = decltype(run(work, std::declval<sql::Connection&>(), *x_catalogue));
+    int foreign = 0;
     for (int attempt = 0;; ++attempt) {
         if (auto fresh = ensure_fresh(); !fresh) return Answer(fail(std::move(fresh).error()));
         if (x_in_memory) {
@@ -246,6 +270,20 @@ auto PlanImpl::read(Work&& work) {
             if (x_in_memory) return run(work, *x_db, *x_catalogue);
         }
         Reader by = reader();
+        if (by.foreign) {
+            // Another process has built it again, or we are at it: the files and the schemas are
+            // looked at again once the connection is ours.
+            constexpr int kForeignMax = 8;
+            if (++foreign > kForeignMax) {
+                const Error why{Code::not_found, "store.db is built again and again"};
+                if (auto healed = heal(by.age, why, 1); !healed)
+                    return Answer(fail(std::move(healed).error()));
+            }
+            const std::lock_guard db(x_db_mutex);
+            if (!x_in_memory) x_checked_boot_ns = 0;
+            --attempt;
+            continue;
+        }
         if (!by.connection) {
             if (attempt > 1 || by.connection.error().code == Code::unavailable)
                 return Answer(fail(std::move(by.connection).error()));

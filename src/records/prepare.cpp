@@ -12,6 +12,7 @@ namespace taskstore::records {
 namespace {
 
 constexpr std::size_t kIdBytesMax = 256;
+constexpr std::size_t kReasonsMax = 20;
 
 }  // namespace
 
@@ -62,7 +63,8 @@ Result<std::string> declared_value(const Kind& kind, const Field& field, std::st
         case FieldType::integer:
         case FieldType::time_ms: {
             const auto value = raw_to_int64(raw);
-            if (!value || *value < 0) return wrong("a whole number from 0");
+            if (!value || *value < field.min)
+                return wrong("a whole number from " + std::to_string(field.min));
             if (*value > field.max) return wrong("at most " + std::to_string(field.max));
             if (field.type == FieldType::time_ms && *value > kStampMsMax)
                 return wrong("a time before the year 2200");
@@ -74,6 +76,10 @@ Result<std::string> declared_value(const Kind& kind, const Field& field, std::st
             TASKSTORE_LET(const std::string_view choice, parse_choice(field, text));
             return "\"" + std::string(choice) + "\"";
         }
+        // No founding kind has one; schemas are checked elsewhere.
+        case FieldType::number:
+        case FieldType::boolean:
+            return raw;
     }
     return raw;
 }
@@ -133,6 +139,19 @@ bool decides(const Write& write, const Kind* kind, std::string_view member) {
     const Field* field = kind != nullptr ? kind->field(member) : nullptr;
     return names(member) ||
            (field != nullptr && field->setter == FieldSetter::entered && names("status"));
+}
+
+/// A choice in the spelling of the schema, whose word the rest of it is.
+std::string spelled(const Field* field, const std::string& raw) {
+    if (field == nullptr || field->type != FieldType::choice || raw.empty() ||
+        kind_of_raw(raw) != JsonKind::string)
+        return raw;
+    const auto text = unescape_json(raw);
+    const auto choice = text ? parse_choice(*field, *text) : fail(Code::invalid, "");
+    if (!choice) return raw;
+    std::string out;
+    append_json_string(out, *choice);
+    return out;
 }
 
 std::string text_of_raw(std::string_view raw) {
@@ -236,6 +255,33 @@ Result<PlanImpl::Prepared> PlanImpl::finish(const std::string& collection,
     return prepared;
 }
 
+/// The line of a create or an edit whose record fits what its collection declares, or is forced.
+Result<PlanImpl::Prepared> PlanImpl::finish_fitting(const Kind* kind, const Write& write,
+                                                    const StoredState& stored,
+                                                    const std::vector<ledger::Change>& changes,
+                                                    const Stamp& at, ledger::EditOptions& options) {
+    const ledger::Shape shape = shape_of(write.collection);
+    std::string text = ledger::encode_edit(shape, stored.state, changes, at, options);
+    if (kind != nullptr && kind->declared && !write.verbatim) {
+        const std::string data = std::string(ledger::split_own_line(text).first) + "}";
+        TASKSTORE_LET(const auto why,
+                      reasons_of(*x_catalogue->schema_of(kind->collection), data, kReasonsMax));
+        if (!why.empty() && !write.force) {
+            std::string message =
+                "the record does not fit the schema of '" + write.collection + "':";
+            for (const std::string& reason : why) message += "\n  " + reason;
+            return fail(Code::invalid, std::move(message))
+                .with_hint("'taskstore collection show " + write.collection +
+                           "' prints the schema; --force overrides it and is recorded");
+        }
+        if (!why.empty() && !options.forced) {
+            options.forced = true;
+            text = ledger::encode_edit(shape, stored.state, changes, at, options);
+        }
+    }
+    return finish(write.collection, stored, std::move(text), false);
+}
+
 Status PlanImpl::check_reference(Group& group, const Field& field, const std::string& raw) {
     if (field.refers_to.empty() || raw == "null") return ok();
     const std::string name = text_of_raw(raw);
@@ -327,7 +373,12 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
         if (ledger::is_frame_member(shape, change.name))
             return fail(Code::invalid, "'" + change.name + "' is set by the store");
         const Field* field = kind != nullptr ? kind->field(change.name) : nullptr;
-        if (kind == nullptr || write.verbatim) {
+        if (kind == nullptr || kind->declared || write.verbatim) {
+            if (kind != nullptr && kind->declared && !write.verbatim) {
+                if (!change.raw_value.empty())
+                    changes.push_back({change.name, spelled(field, change.raw_value)});
+                continue;
+            }
             if (field != nullptr && field->unique)
                 TASKSTORE_TRY(check_unique(group, *kind, *field, change.raw_value, id));
             if (!change.raw_value.empty()) changes.push_back(change);
@@ -337,7 +388,11 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
         if (!people_set(*field))
             return fail(Code::invalid, "'" + change.name + "' is set by the store");
     }
-    if (kind != nullptr && !write.verbatim) {
+    if (kind != nullptr && kind->declared && !write.verbatim) {
+        for (const auto& [name, raw] : x_catalogue->schema_of(kind->collection)->defaults()) {
+            if (given(name) == nullptr) changes.push_back({name, raw});
+        }
+    } else if (kind != nullptr && !write.verbatim) {
         for (const Field& field : kind->fields) {
             const ledger::Change* change = given(field.name);
             std::string raw(field.initial.empty() ? "null" : field.initial);
@@ -371,9 +426,7 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
             changes.push_back({std::string(field.name), raw});
         }
     }
-    TASKSTORE_LET(Prepared prepared,
-                  finish(write.collection, stored,
-                         ledger::encode_edit(shape, stored.state, changes, at, options), false));
+    TASKSTORE_LET(Prepared prepared, finish_fitting(kind, write, stored, changes, at, options));
     prepared.members = std::move(changes);
     prepared.id = id;
     prepared.record.id = id;
@@ -416,10 +469,8 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
         return std::ranges::any_of(options.settles,
                                    [&](const auto& lost) { return lost.first == name; });
     };
-    std::string text;
-    if (write.kind == WriteKind::remove) {
-        text = ledger::encode_tombstone(shape, state, at, options);
-    } else {
+    std::vector<ledger::Change> edits;
+    if (write.kind != WriteKind::remove) {
         std::vector<ledger::Change> changes;
         for (const ledger::Change& change : write.changes) {
             if (ledger::is_frame_member(shape, change.name))
@@ -433,6 +484,22 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
                 if (field != nullptr && field->unique)
                     TASKSTORE_TRY(check_unique(group, *kind, *field, change.raw_value, write.id));
                 if (!stands) changes.push_back(change);
+                continue;
+            }
+            if (kind->declared) {
+                std::string raw = spelled(field, change.raw_value);
+                if ((before != nullptr ? before->raw_value : std::string()) == raw &&
+                    !settled(change.name))
+                    continue;
+                if (change.name == "status" && before != nullptr) {
+                    const std::string from = text_of_raw(before->raw_value);
+                    const std::string to = text_of_raw(raw);
+                    if (from != to && !allowed(*kind, from, to)) {
+                        if (!write.force) return not_allowed(*kind, write.id, from, to);
+                        options.forced = true;
+                    }
+                }
+                changes.push_back({change.name, std::move(raw)});
                 continue;
             }
             // A member that nobody declared but the record has may be changed as it is.
@@ -487,10 +554,13 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
                 (before == nullptr || change->raw_value != before->raw_value || settled(name)))
                 options.settles.emplace_back(name, stamp);
         }
-        text = ledger::encode_edit(shape, state, changes, at, options);
+        edits = std::move(changes);
     }
-    TASKSTORE_LET(Prepared prepared, finish(write.collection, stored, std::move(text),
-                                            write.kind == WriteKind::remove));
+    TASKSTORE_LET(Prepared prepared,
+                  write.kind == WriteKind::remove
+                      ? finish(write.collection, stored,
+                               ledger::encode_tombstone(shape, state, at, options), true)
+                      : finish_fitting(kind, write, stored, edits, at, options));
     prepared.id = write.id;
     prepared.record.id = write.id;
     prepared.record.data = prepared.removes

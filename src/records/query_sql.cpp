@@ -12,23 +12,6 @@
 namespace taskstore::records {
 namespace {
 
-sql::Value value_of_raw(std::string_view raw) {
-    switch (kind_of_raw(raw)) {
-        case JsonKind::boolean:
-            return std::int64_t{raw == "true" ? 1 : 0};
-        case JsonKind::number:
-            if (const auto integer = raw_to_int64(raw)) return *integer;
-            // Beyond a double: infinity or 0, as SQLite reads such a number of a record.
-            return std::strtod(std::string(raw).c_str(), nullptr);
-        case JsonKind::string:
-            return unescape_json(raw).value_or(std::string());
-        case JsonKind::null:
-            return std::monostate{};
-        default:
-            return std::string(raw);
-    }
-}
-
 std::string joined(const std::vector<std::string_view>& names) {
     std::string out;
     for (const std::string_view name : names) out += (out.empty() ? "" : ", ") + std::string(name);
@@ -54,8 +37,9 @@ class Builder {
                         "'" + field +
                             "': lists neither filter nor order by a member "
                             "whose name holds '\"', '\\' or bytes that are not UTF-8");
-        if (x_kind == nullptr || field == "updated_at" || field == x_kind->id_member ||
-            x_kind->field(field) != nullptr)
+        if (x_kind == nullptr || !x_kind->closed || field == "updated_at" ||
+            field == x_kind->id_member || x_kind->field(field) != nullptr ||
+            (x_kind->declared && field.starts_with('_')))
             return ok();
         std::vector<std::string_view> names{"updated_at", x_kind->id_member};
         for (const Field& known : x_kind->fields) names.push_back(known.name);
@@ -151,6 +135,23 @@ std::string fingerprint(const Query& query, const std::string& order_field, bool
 
 }  // namespace
 
+sql::Value value_of_raw(std::string_view raw) {
+    switch (kind_of_raw(raw)) {
+        case JsonKind::boolean:
+            return std::int64_t{raw == "true" ? 1 : 0};
+        case JsonKind::number:
+            if (const auto integer = raw_to_int64(raw)) return *integer;
+            // Beyond a double: infinity or 0, as SQLite reads such a number of a record.
+            return std::strtod(std::string(raw).c_str(), nullptr);
+        case JsonKind::string:
+            return unescape_json(raw).value_or(std::string());
+        case JsonKind::null:
+            return std::monostate{};
+        default:
+            return std::string(raw);
+    }
+}
+
 Filter Filter::compare(std::string field, Op op, std::string raw_value) {
     return {Kind::compare, std::move(field), op, {std::move(raw_value)}, {}};
 }
@@ -171,7 +172,8 @@ std::string quoted(std::string_view identifier) {
 }
 
 std::string table_of(const Kind* kind) {
-    return kind == nullptr ? "records" : std::string(kind->collection);
+    if (kind == nullptr) return "records";
+    return kind->declared ? quoted(kind->collection) : std::string(kind->collection);
 }
 
 std::string column_of(const Kind* kind, std::string_view field) {
@@ -179,7 +181,7 @@ std::string column_of(const Kind* kind, std::string_view field) {
     if (field == (kind != nullptr ? kind->id_member : "id")) return "id";
     if (const Field* known = kind != nullptr ? kind->field(field) : nullptr;
         known != nullptr && !known->document)
-        return quoted(field);
+        return quoted(known->column.empty() ? field : known->column);
     std::string path = "$." + quoted(field);
     std::string literal = "'";
     for (const char c : path) literal += c == '\'' ? std::string("''") : std::string(1, c);

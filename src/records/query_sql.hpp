@@ -24,6 +24,8 @@ Result<SelectSql> count_sql(const Catalogue& catalogue, const Query& query);
 std::string make_cursor(const Query& query, const SelectSql& sql, const sql::Value& order_key,
                         std::string_view id);
 
+/// The value that json_extract() gives for raw JSON.
+sql::Value value_of_raw(std::string_view raw);
 /// The SQL expression of a member in the cache's table of the collection.
 std::string column_of(const Kind* kind, std::string_view field);
 std::string quoted(std::string_view identifier);

@@ -110,7 +110,7 @@ Status PlanImpl::query(const std::function<Status(sql::Connection&)>& work) {
 }
 
 std::string list_command(const Kind* kind, std::string_view collection) {
-    return kind == nullptr || kind->id_member != "id"
+    return kind == nullptr || kind->declared || kind->id_member != "id"
                ? "taskstore record list " + std::string(collection)
                : "taskstore " + std::string(kind->noun) + " list";
 }

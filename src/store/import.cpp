@@ -80,6 +80,8 @@ class Importer {
 
     Result<ImportReport> run() {
         TASKSTORE_TRY(find_format());
+        TASKSTORE_LET(x_catalogue, x_plan.catalogue());
+        if (x_report.format.kind != Kind::own) x_schema = x_catalogue->schema_of(x_request.to);
         x_key = without_ending(x_request.name, {".xz", ".zst", ".gz"});
         TASKSTORE_TRY(read_all("reading", [&](const Incoming& record) -> Status {
             first_look(record);
@@ -239,7 +241,11 @@ class Importer {
                            id.empty() ? "it has no id" : "its id is too long or has controls");
         }
         if (!planned()) {
-            if (!x_ids.insert(key_of(x_request.to, id)).second) twice(record, id);
+            if (!x_ids.insert(key_of(x_request.to, id)).second) return twice(record, id);
+            const std::string misfit = misfit_of(plain(record, meaning, id));
+            if (misfit.empty()) return;
+            x_ids.erase(key_of(x_request.to, id));
+            damaged(record.line, record.column, misfit);
             return;
         }
         const bool gone = meaning.stage == exchange::Stage::deleted;
@@ -255,6 +261,63 @@ class Importer {
                 "the id '" + id + "' stands twice; the first record is taken");
     }
 
+    /// As it is, for the collection that was named.
+    Mapped plain(const Incoming& record, const Meaning& meaning, const std::string& id) const {
+        Meaning none;
+        none.id_from = meaning.id_from;
+        Mapped mapped = map_record(x_report.format.kind, record, none, x_request.to,
+                                   records::find_collection(x_request.to), id, {});
+        if (x_schema == nullptr) return mapped;
+        // A file that knows only text means what the schema says.
+        const records::Kind& kind = x_schema->kind();
+        const auto is_typed = [&](const records::Field* field, const std::string& raw) {
+            return field != nullptr && kind_of_raw(raw) == JsonKind::string &&
+                   field->type != records::FieldType::text &&
+                   field->type != records::FieldType::choice;
+        };
+        std::erase_if(mapped.members, [&](ledger::Change& member) {
+            const records::Field* const field = kind.field(member.name);
+            if (!is_typed(field, member.raw_value)) return false;
+            if (member.raw_value == "\"\"") return true;
+            auto raw =
+                records::field_value(&kind, member.name, exchange::text_of_raw(member.raw_value));
+            if (raw) member.raw_value = std::move(*raw);
+            return false;
+        });
+        return mapped;
+    }
+
+    /// Why the record does not fit the schema of its collection; empty: it does, or there is none.
+    std::string misfit_of(const Mapped& mapped) const {
+        if (x_schema == nullptr) return {};
+        std::string data = "{\"id\":";
+        append_json_string(data, mapped.id);
+        const auto put = [&](std::string_view name, std::string_view raw) {
+            data += ',';
+            append_json_string(data, name);
+            data.append(":").append(raw);
+        };
+        for (const ledger::Change& member : mapped.members) put(member.name, member.raw_value);
+        for (const auto& [name, raw] : defaults_for(mapped)) put(name, raw);
+        const auto violations =
+            x_schema->violations(data + ",\"updated_at\":" + std::to_string(x_now_ms) + "}", 5);
+        if (!violations) return violations.error().message;
+        std::string why;
+        for (const schema::Violation& violation : *violations)
+            why += (why.empty() ? "it does not fit the schema: " : "; ") +
+                   records::reason_of(violation);
+        return why;
+    }
+    std::vector<records::CollectionSchema::Default> defaults_for(const Mapped& mapped) const {
+        std::vector<records::CollectionSchema::Default> missing;
+        for (const auto& one : x_schema->defaults()) {
+            if (std::ranges::find(mapped.members, one.name, &ledger::Change::name) ==
+                mapped.members.end())
+                missing.push_back(one);
+        }
+        return missing;
+    }
+
     // --- pass two
     // --------------------------------------------------------------------------------
 
@@ -266,10 +329,7 @@ class Importer {
         if (!is_id(id)) return ok();
         if (!planned()) {
             if (x_ids.erase(key_of(x_request.to, id)) == 0) return ok();
-            Meaning none;
-            none.id_from = meaning.id_from;
-            return add(map_record(kind, record, none, x_request.to,
-                                  records::find_collection(x_request.to), id, {}));
+            return add(plain(record, meaning, id));
         }
         Node& node = x_nodes[id];
         if (std::exchange(node.taken, true)) return ok();
@@ -443,6 +503,10 @@ class Importer {
         const records::Kind* kind = records::find_collection(mapped.collection);
         const bool own = x_report.format.kind == Kind::own;
         ++x_created;
+        if (x_schema != nullptr) {
+            for (const auto& [name, raw] : defaults_for(mapped))
+                mapped.members.push_back({name, raw});
+        }
         for (std::size_t i = 0; kind != nullptr && !own && i < kind->fields.size(); ++i) {
             const records::Field& field = kind->fields[i];
             if (field.setter != records::FieldSetter::created ||
@@ -651,6 +715,8 @@ class Importer {
     bool x_second = false;
     std::int64_t x_seen = 0;
     std::int64_t x_created = 0;
+    std::shared_ptr<const records::Catalogue> x_catalogue;
+    const records::CollectionSchema* x_schema = nullptr;  ///< Of the collection that was named.
     std::int64_t x_misfits = 0;
     std::unordered_map<std::string, Node> x_nodes;
     std::unordered_set<std::uint64_t> x_ids;  ///< Hashes of what was seen and not taken yet.

@@ -98,6 +98,9 @@ std::optional<std::string> as_value(const Field& field, std::string_view raw) {
             const auto choice = records::parse_choice(field, exchange::text_of_raw(raw));
             return choice ? std::optional(quoted(*choice)) : std::nullopt;
         }
+        case FieldType::number:
+        case FieldType::boolean:
+            return std::string(raw);
     }
     return std::nullopt;
 }

@@ -19,6 +19,8 @@ cp -r "$source/examples/embed" embed
 expect 0 cmake -S embed -B built -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release
 expect 0 cmake --build built
 expect 0 built/embed repo; has "$out" "active: Example PRD"
+has "$out" "urgent: Crash at start"; has "$out" "cannot go from fixed to open"; has "$out" "left: 0"
+expect 0 alone/taskstore -C repo collection show bugs; has "$out" '"what went wrong"'
 expect 0 ctest --test-dir built; has "$out" "100% tests passed"
 expect 0 alone/taskstore -C repo list-prds; has "$out" "Example PRD"
 

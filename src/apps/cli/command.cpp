@@ -28,7 +28,7 @@ constexpr std::array kAdd{
     Option{"no-check", 0, "", "accept references to records that are not here"}};
 constexpr std::array kSet{
     Option{"if-revision", 0, "R", "only if the record is still at this revision"},
-    Option{"force", 'f', "", "override the status table (recorded)"},
+    Option{"force", 'f', "", "override the status table, or the collection's schema (recorded)"},
     Option{"no-check", 0, "", "accept references to records that are not here"}};
 constexpr std::array kRm{
     Option{"if-revision", 0, "R", "only if the record is still at this revision"}};
@@ -41,6 +41,21 @@ constexpr std::array kList{
     Option{"limit", 0, "N", "at most N records"},
     Option{"cursor", 0, "C", "go on where an earlier page ended"},
     Option{"count", 0, "", "only how many"}};
+constexpr std::array kRecordAdd{
+    Option{"id", 0, "ID", "its id (default: a new UUIDv7)"},
+    Option{"force", 'f', "", "override the collection's schema (recorded)"},
+    Option{"no-check", 0, "", "accept references to records that are not here"}};
+constexpr std::array kDeclareCollection{
+    Option{"schema", 0, "FILE", "its JSON Schema: draft 2020-12, or draft-07 if it says so"},
+    Option{"index", 0, "FIELD", "keep an index on FIELD, for filters and order", true},
+    Option{"status-table", 0, "FILE",
+           "JSON: {\"initial\": STATE, \"transitions\": {STATE: [STATE…]…}}"}};
+constexpr std::array kChangeCollection{
+    Option{"schema", 0, "FILE", "another JSON Schema instead of the one it has"},
+    Option{"index", 0, "FIELD", "the fields with an index, instead of those it has", true},
+    Option{"status-table", 0, "FILE", "another status table"},
+    Option{"no-index", 0, "", "no indexes any more"},
+    Option{"no-status-table", 0, "", "no status table any more"}};
 constexpr std::array kSync{Option{"rebuild", 0, "", "build store.db from nothing"}};
 constexpr std::array kState{Option{"hash", 0, "", "SHA-256 of all live records and deletions"}};
 constexpr std::array kFeatures{Option{"features", 0, "", "what was built in"}};
@@ -95,8 +110,9 @@ constexpr std::array kCommands{
     Command{"list-executions", "", "list executions, newest first", kStatus,
             "taskstore list-executions --status running", run_list_executions},
     Command{"show", "KIND ID",
-            "show one record; KIND: prd, ts, execution, dependency, workflow, repo", kNone,
-            "taskstore show prd 3f9a", run_show},
+            "show one record; KIND: prd, ts, execution, dependency, workflow, repo, or a declared "
+            "collection",
+            kNone, "taskstore show prd 3f9a", run_show},
     Command{"stats", "", "how many records, by kind and status", kNone, "taskstore stats --json",
             run_stats},
     TASKSTORE_KIND_COMMANDS("prd", "a", "3f9a --status ready",
@@ -109,8 +125,8 @@ constexpr std::array kCommands{
                             "--from-exec-id 1a --to-exec-id 2b --dependency-type notify"),
     TASKSTORE_KIND_COMMANDS("workflow", "a", "3f9a --description 'two reviews'",
                             "--name review --awl-code flow.awl"),
-    Command{"record add", "COLLECTION [FIELD=VALUE]…", "create a record in any collection", kAdd,
-            "taskstore record add notes text='call back' priority=2", run_record_add},
+    Command{"record add", "COLLECTION [FIELD=VALUE]…", "create a record in any collection",
+            kRecordAdd, "taskstore record add notes text='call back' priority=2", run_record_add},
     Command{"record get", "COLLECTION ID", "print one record as JSON", kNone,
             "taskstore record get notes 3f9a", run_record_get},
     Command{"record set", "COLLECTION ID FIELD=VALUE…", "change members; FIELD= removes one", kSet,
@@ -119,6 +135,26 @@ constexpr std::array kCommands{
             run_record_rm},
     Command{"record list", "COLLECTION", "list the records of any collection", kList,
             "taskstore record list notes -f 'priority>=2' --order -priority", run_record_list},
+    Command{"collection add", "NAME",
+            "declare a collection: its records must fit a schema, which travels with git",
+            kDeclareCollection,
+            "taskstore collection add bugs --schema bug.json --index severity --index owner\n"
+            "taskstore collection add bugs --schema bug.json --status-table states.json",
+            run_collection_add},
+    Command{"collection set", "NAME",
+            "change its schema, indexes or states; records that do not fit are listed, not refused",
+            kChangeCollection,
+            "taskstore collection set bugs --schema bug.json\n"
+            "taskstore collection set bugs --index severity",
+            run_collection_set},
+    Command{"collection rm", "NAME", "declare it no more; its records stay, untyped", kNone,
+            "taskstore collection rm bugs", run_collection_rm},
+    Command{"collection list", "",
+            "every collection: where it is from, its records, how many do not fit, its indexes",
+            kNone, "taskstore collection list", run_collection_list},
+    Command{"collection show", "NAME", "its schema, and the records that do not fit", kNone,
+            "taskstore collection show bugs\ntaskstore collection show bugs --json",
+            run_collection_show},
     Command{"import", "FILE",
             "take in tracker JSONL, CSV, Taskwarrior or GitHub JSON, a Markdown checklist or an "
             "export (xz, zst and gz too); twice changes nothing; makes the store in a git work "

@@ -77,7 +77,8 @@ Colour colour_of_status(std::string_view status);
 /// Local reading aid: "2026-11-21 08:15:30" UTC.
 std::string shown_time(std::int64_t ms);
 
-// The verbs, by file: store_verbs.cpp, exchange_verbs.cpp, plan_verbs.cpp and manual.cpp.
+// The verbs, by file: store_verbs.cpp, exchange_verbs.cpp, plan_verbs.cpp, collection_verbs.cpp and
+// manual.cpp.
 Status run_init(Context& context);
 Status run_sync(Context& context);
 Status run_stats(Context& context);
@@ -102,6 +103,11 @@ Status run_record_get(Context& context);
 Status run_record_set(Context& context);
 Status run_record_rm(Context& context);
 Status run_record_list(Context& context);
+Status run_collection_add(Context& context);
+Status run_collection_set(Context& context);
+Status run_collection_rm(Context& context);
+Status run_collection_list(Context& context);
+Status run_collection_show(Context& context);
 Status run_history(Context& context);
 Status run_undo(Context& context);
 Status run_completion(Context& context);

@@ -4,7 +4,6 @@
 
 #include <taskstore/base/display.hpp>
 #include <taskstore/base/text.hpp>
-#include <taskstore/records/catalogue.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -57,8 +56,29 @@ std::string noun_of(std::string_view collection) {
 
 using Columns = std::vector<std::pair<std::string, std::string>>;
 
+/// Of a declared collection: its fields in their order, indexed ones in any case.
+Columns columns_of_fields(const Kind& kind) {
+    constexpr std::size_t kColumnsMax = 5;
+    std::size_t free = kColumnsMax;
+    for (const Field& field : kind.fields) {
+        if (field.indexed && free > 0) --free;
+    }
+    Columns columns;
+    for (const Field& field : kind.fields) {
+        if (field.document || columns.size() == kColumnsMax || (!field.indexed && free == 0))
+            continue;
+        if (!field.indexed) --free;
+        std::string title = printable_line(field.name);
+        for (char& c : title)
+            c = c == '_' ? ' ' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+        columns.emplace_back(std::move(title), field.name);
+    }
+    return columns;
+}
+
 /// The columns of a kind's list: (title, field).
-Columns columns_of(std::string_view collection) {
+Columns columns_of(std::string_view collection, const Kind* kind = nullptr) {
+    if (kind != nullptr && kind->declared && !kind->fields.empty()) return columns_of_fields(*kind);
     if (collection == "prds")
         return {{"TITLE", "title"}, {"STATUS", "status"}, {"PASSES", "review_passes"}};
     if (collection == "task_specs")
@@ -93,10 +113,11 @@ Status shorten_references(records::Plan& plan, const Kind* kind, const Columns& 
 Status print_list(Context& context, records::Plan& plan, records::Query query,
                   std::string_view plural, const Columns& founding = {}) {
     TASKSTORE_LET(query.limit, limit_of(context));
+    TASKSTORE_LET(const auto catalogue, plan.catalogue());
+    const Kind* const kind = catalogue->find_collection(query.collection);
     query.cursor = context.call.value("cursor");
     if (context.call.has("status")) {
-        const Kind* kind = records::find_kind(query.collection);
-        if (kind != nullptr && kind->field("status") == nullptr)
+        if (kind != nullptr && kind->closed && kind->field("status") == nullptr)
             return fail(Code::invalid, records::with_article(kind->noun) + " has no status");
         query.filter.parts.push_back(records::Filter::compare(
             "status", records::Op::eq, quoted(context.call.value("status"))));
@@ -121,8 +142,7 @@ Status print_list(Context& context, records::Plan& plan, records::Query query,
     std::vector<std::string> ids;
     for (const Record& record : page.records) ids.push_back(record.id);
     TASKSTORE_LET(const auto short_ids, plan.short_ids(query.collection, ids));
-    const Columns columns = founding.empty() ? columns_of(query.collection) : founding;
-    const Kind* const kind = records::find_collection(query.collection);
+    const Columns columns = founding.empty() ? columns_of(query.collection, kind) : founding;
     if (!founding.empty() && !context.quiet) {
         std::string count = std::to_string(page.records.size());
         std::int64_t all = static_cast<std::int64_t>(page.records.size());
@@ -325,10 +345,11 @@ Result<std::vector<ledger::Change>> field_changes(Context& context, records::Pla
 
 /// FIELD=VALUE as people write it. The declared type decides how a value is read; where none is
 /// declared it is JSON if it reads as JSON, else text. Nothing after '=' removes.
-Result<std::vector<ledger::Change>> assigned(Context& context, const std::string& collection,
-                                             std::size_t first) {
+Result<std::vector<ledger::Change>> assigned(Context& context, records::Plan& plan,
+                                             const std::string& collection, std::size_t first) {
     const std::vector<std::string>& words = context.call.arguments;
-    const Kind* kind = records::find_collection(collection);
+    TASKSTORE_LET(const auto catalogue, plan.catalogue());
+    const Kind* kind = catalogue->find_collection(collection);
     std::vector<ledger::Change> changes;
     for (std::size_t i = first; i < words.size(); ++i) {
         const std::size_t equals = words[i].find('=');
@@ -363,8 +384,10 @@ Result<std::vector<ledger::Change>> assigned(Context& context, const std::string
                    json && !from_file && (!declared || json->kind() == JsonKind::string)) {
             changes.push_back({name, json->to_text()});
         } else {
-            TASKSTORE_LET(std::string raw, records::field_value(kind, name, value, from_file));
-            changes.push_back({name, std::move(raw)});
+            auto raw = records::field_value(kind, name, value, from_file);
+            if (!raw && (!declared || !kind->declared)) return fail(std::move(raw).error());
+            // The schema says what is wrong with it, and with the others.
+            changes.push_back({name, raw ? std::move(*raw) : quoted(value)});
         }
     }
     return changes;
@@ -381,12 +404,13 @@ Status write_one(Context& context, records::Plan& plan, records::Write write) {
 Status run_list(Context& context, std::string collection, std::string_view plural) {
     TASKSTORE_LET(records::Plan* const plan, context.plan());
     records::Query query{.collection = std::move(collection)};
+    TASKSTORE_LET(const auto catalogue, plan->catalogue());
     std::vector<records::Filter> filters;
     const auto given = context.call.options.find("filter");
     if (given != context.call.options.end()) {
         for (const std::string& text : given->second) {
-            TASKSTORE_LET(auto filter,
-                          records::parse_filter(text, records::find_collection(query.collection)));
+            TASKSTORE_LET(auto filter, records::parse_filter(
+                                           text, catalogue->find_collection(query.collection)));
             filters.push_back(std::move(filter));
         }
     }
@@ -508,8 +532,9 @@ Status run_list_task_specs(Context& context) {
 }
 
 Status run_show(Context& context) {
-    TASKSTORE_LET(const Kind* const kind,
-                  records::Catalogue::founding()->need_kind(context.call.arguments[0]));
+    TASKSTORE_LET(records::Plan* const plan, context.plan());
+    TASKSTORE_LET(const auto catalogue, plan->catalogue());
+    TASKSTORE_LET(const Kind* const kind, catalogue->need_kind(context.call.arguments[0]));
     return show(context, *kind, context.call.arguments[1]);
 }
 
@@ -561,7 +586,7 @@ Status run_kind_list(Context& context) {
 Status run_record_add(Context& context) {
     TASKSTORE_LET(const std::string collection, collection_of(context, context.call.arguments[0]));
     TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(auto changes, assigned(context, collection, 1));
+    TASKSTORE_LET(auto changes, assigned(context, *plan, collection, 1));
     return write_one(
         context, *plan,
         {.collection = collection, .id = context.call.value("id"), .changes = std::move(changes)});
@@ -583,7 +608,7 @@ Status run_record_set(Context& context) {
     TASKSTORE_LET(const std::string collection, collection_of(context, context.call.arguments[0]));
     TASKSTORE_LET(records::Plan* const plan, context.plan());
     TASKSTORE_LET(const std::string id, plan->resolve(collection, context.call.arguments[1]));
-    TASKSTORE_LET(auto changes, assigned(context, collection, 2));
+    TASKSTORE_LET(auto changes, assigned(context, *plan, collection, 2));
     return write_one(context, *plan,
                      {.kind = records::WriteKind::update,
                       .collection = collection,

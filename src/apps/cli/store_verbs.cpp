@@ -111,6 +111,7 @@ Status run_sync(Context& context) {
 Status run_stats(Context& context) {
     TASKSTORE_LET(records::Plan* const plan, context.plan());
     TASKSTORE_LET(const auto collections, plan->collections());
+    TASKSTORE_LET(const auto catalogue, plan->catalogue());
     std::string data;
     JsonWriter writer(data);
     writer.begin_object();
@@ -118,7 +119,7 @@ Status run_stats(Context& context) {
     for (const auto& [name, count] : collections) {
         writer.key(name).begin_object().key("total").integer(count);
         rows.push_back({{name}, {""}, {std::to_string(count)}});
-        const records::Kind* kind = records::find_kind(name);
+        const records::Kind* kind = catalogue->find_collection(name);
         if (kind != nullptr && kind->field("status") != nullptr) {
             TASKSTORE_LET(const auto tally, plan->tally(name, "status"));
             writer.key("by_status").begin_object();

@@ -33,7 +33,9 @@ class Store {
     /// The folder of the ledger, absolute.
     virtual const std::string& folder() const = 0;
 
-    template <records::Declared T>
+    /// Of a struct with a declaration (records/declare.hpp); others are told by the compiler what
+    /// they lack.
+    template <typename T>
     records::Collection<T> collection() {
         return records::Collection<T>(plan());
     }

@@ -11,7 +11,7 @@
 
 namespace taskstore::records {
 
-template <Declared T>
+template <typename T>
 struct PageOf {
     std::vector<T> records;
     std::vector<Error> misfits;  ///< Records that do not fit the struct, each named.
@@ -20,10 +20,25 @@ struct PageOf {
 
 /// Borrows the plan, which must outlive it. Thread-safe as the plan is; cheap to make. Errors and
 /// durability are those of Plan; besides, `invalid` where a record does not fit the struct.
-template <Declared T>
+template <typename T>
 class Collection {
+    static_assert(is_complete_record<T>());
+
   public:
     explicit Collection(Plan& plan) : x_plan(plan) {}
+
+    /// Makes the declaration known to the plan and to whoever clones it: indexes, checks at every
+    /// write, states (Plan::declare; the file is .taskstore/schemas/COLLECTION.json). Idempotent:
+    /// what is there already is not written. Needed once, and again when the struct has changed;
+    /// without it the collection works too, unchecked and unindexed. conflict: a founding kind,
+    /// which needs none.
+    Result<Declaring> declare() {
+        std::string_view help;
+        std::span<const Transition> transitions;
+        if constexpr (HasHelp<T>) help = Declaration<T>::help;
+        if constexpr (HasTransitions<T>) transitions = Declaration<T>::transitions;
+        return x_plan.declare(request_for(kName, help, kFields, transitions), Declare::either);
+    }
 
     /// An empty id: a new UUIDv7. Returns the record as it now is. Times that the store sets are
     /// ignored on the way in.
@@ -60,9 +75,16 @@ class Collection {
     Result<std::int64_t> count(Filter filter = {}) {
         return x_plan.count({.collection = std::string(kName), .filter = std::move(filter)});
     }
+    /// As people write them ("mood=calm AND author!=null", see parse_filter), with values read as
+    /// the struct has them. invalid, saying why.
+    static Result<Filter> filter(std::string_view text) {
+        const Kind kind{.collection = kName, .noun = kName, .fields = kFields};
+        return parse_filter(text, &kind);
+    }
 
   private:
     static constexpr std::string_view kName = Declaration<T>::collection;
+    static constexpr auto kFields = fields_of<T>();
     Result<T> typed(const Result<Record>& record) {
         if (!record) return fail(record.error());
         return record_as<T>(*record);

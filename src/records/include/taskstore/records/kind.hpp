@@ -1,5 +1,5 @@
 #pragma once
-// The kinds of records that a plan declares (floor 4). One declaration per kind, in
+// The founding kinds of records, and what a kind is (floor 4). One declaration per kind, in
 // planning.hpp, from which JSON, SQL columns, validation, command options and help texts follow;
 // the status tables stand in kind.cpp, and the diagrams in the docs follow from them.
 // Source of fields and spellings: the founding data model.
@@ -7,6 +7,7 @@
 #include <taskstore/base/result.hpp>
 #include <taskstore/ledger/line.hpp>
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -14,7 +15,7 @@
 
 namespace taskstore::records {
 
-enum class FieldType : std::uint8_t { text, integer, time_ms, choice };
+enum class FieldType : std::uint8_t { text, integer, time_ms, choice, number, boolean };
 
 /// Who sets a field.
 enum class FieldSetter : std::uint8_t {
@@ -34,10 +35,12 @@ struct Field {
     std::span<const std::string_view> choices = {};
     std::string_view refers_to = {};  ///< Collection whose id (or unique name) the value names.
     bool unique = false;
-    std::int64_t max = INT64_MAX;  ///< Of integers; they are never negative.
+    std::int64_t min = 0;  ///< Of integers.
+    std::int64_t max = INT64_MAX;
     bool document = false;  ///< Long text: no column of its own in store.db; options read it from a
                             ///< file or `-`.
     std::string_view help = {};
+    std::string_view column = {};  ///< In store.db, where it is not called as the field is.
 };
 
 /// Whether add and set take a value for it.
@@ -61,6 +64,10 @@ struct Kind {
     std::string_view order_field;
     bool order_descending = true;
     std::string_view help;
+    /// By a schema of the user's (collection_schema.hpp), which says what fits; its columns hold
+    /// any value.
+    bool declared = false;
+    bool closed = true;  ///< Nothing but its fields, the id and the time may be filtered by.
 
     const Field* field(std::string_view name) const;
     ledger::Shape shape() const;
@@ -77,6 +84,10 @@ const Kind* find_kind(std::string_view name);
 /// The value's spelling of this kind: input takes any case and the glossary's other words
 /// (complete, completed, done; running, in_progress; …). invalid, with the choices, for the rest.
 Result<std::string_view> parse_choice(const Field& field, std::string_view text);
+
+/// What the founding kinds are called: no collection of a program's own may be.
+inline constexpr std::array<std::string_view, 6> kFoundingNames{
+    "prds", "task_specs", "executions", "dependencies", "workflows", "repo_state"};
 
 /// "a prd", "an execution".
 std::string with_article(std::string_view noun);

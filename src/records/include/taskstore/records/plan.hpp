@@ -5,7 +5,7 @@
 #include <taskstore/base/clock.hpp>
 #include <taskstore/ledger/edit.hpp>
 #include <taskstore/ledger/files.hpp>
-#include <taskstore/records/kind.hpp>
+#include <taskstore/records/catalogue.hpp>
 #include <taskstore/records/query.hpp>
 #include <taskstore/sql/database.hpp>
 
@@ -58,7 +58,7 @@ struct Write {
     std::vector<ledger::Change>
         changes;  ///< Raw JSON values; empty value: remove the member (null where declared).
     std::string expected_revision;  ///< Empty: any. Another one there: conflict, both shown.
-    bool force = false;             ///< Overrides the status table; recorded in the line.
+    bool force = false;  ///< Overrides the status table and the schema; recorded in the line.
     bool check_references = true;
     /// Added to the time of creation, so that a list that comes in one batch keeps its order.
     std::int64_t created_offset_ms = 0;
@@ -125,10 +125,34 @@ struct LostEntry {
 
 struct Finding {
     std::string what;  ///< damaged_line, incomplete_batch, torn_tail, orphan, lost_value,
-                       ///< clock_ahead, stranger, misfit; more: not all of a sort are listed
+                       ///< clock_ahead, stranger, schema, misfit; more: not all of a sort are
+                       ///< listed
     std::string where;
     std::string why;
     std::string mend;
+};
+
+/// Which declarations declare() makes.
+enum class Declare : std::uint8_t {
+    add,     ///< Of a collection that none declares; else `exists`.
+    change,  ///< Of one that a file declares, damaged or not; else `not_found`.
+    either,
+};
+
+struct Declaring {
+    bool changed = false;  ///< False: the file was as asked for already.
+    std::vector<std::string> notes;
+};
+
+/// Records that do not fit the schema of their collection.
+struct Misfits {
+    struct One {
+        std::string id;
+        std::vector<std::string> why;  ///< At most five.
+    };
+    std::int64_t records = 0;  ///< Live ones, fitting or not.
+    std::int64_t count = 0;
+    std::vector<One> listed;
 };
 
 /// A record by its id, in whichever collection it is.
@@ -234,6 +258,18 @@ class Plan {
     virtual Result<std::string> state_hash() = 0;
     virtual Result<std::vector<LostEntry>> lost() = 0;
     virtual Result<std::vector<Finding>> findings() = 0;
+
+    /// What is known of collections as the files are now, and what of them cannot be read.
+    virtual Result<std::shared_ptr<const Catalogue>> catalogue() = 0;
+    /// Writes .taskstore/schemas/NAME.json, or makes it another. Records stay as they are, fitting
+    /// or not (misfits()). Durable when it returns. exists, not_found: see Declare. conflict: a
+    /// built-in kind. invalid, unsupported: the schema or a part of the request. Errors of the
+    /// folder as write().
+    virtual Result<Declaring> declare(const CollectionRequest& request, Declare which) = 0;
+    /// Takes the file away. The records stay, as an untyped collection. not_found: there is none.
+    virtual Result<Declaring> undeclare(std::string_view collection) = 0;
+    /// In the order of ids; the first `listed_max` with reasons. not_found: no file declares it.
+    virtual Result<Misfits> misfits(std::string_view collection, std::size_t listed_max) = 0;
 
     /// Runs `work` on a connection that reads the cache and changes nothing: for people's own SQL.
     /// It may run twice (the cache turned out to be damaged), so it must start afresh each time.
