@@ -74,8 +74,9 @@ class JsonReader final : public Reader {
         x_made.clear();
         for (const JsonMember& member : **members) {
             std::string_view raw = member.raw_value;
-            // The ledger's lines hold no line ends.
-            if (!x_lines && raw.find_first_of("\r\n") != std::string_view::npos)
+            // The ledger's lines hold no line ends; a line of JSONL may hold a CR.
+            if (raw.find('\r') != std::string_view::npos ||
+                (!x_lines && raw.find('\n') != std::string_view::npos))
                 raw = x_made.emplace_back(on_one_line(raw));
             out.members.push_back({member.name, raw});
         }

@@ -5,6 +5,7 @@
 #include <taskstore/base/hash.hpp>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 
@@ -25,7 +26,6 @@ struct Text {
     std::string_view text;  ///< Without CR and LF.
     std::uint32_t group = kNone;
     std::uint8_t sides = 0;
-    bool open = false;     ///< Between markers of the base.
     bool emitted = false;  ///< Already in the result.
 };
 
@@ -61,12 +61,12 @@ class Texts {
     std::vector<Text> x_texts;
 };
 
-/// The marker that a line is: '<', '|', '=' or '>', of any size from seven on; 0: none.
-char marker_of(std::string_view text) {
+/// The marker that a line is: '<', '|', '=' or '>', of `bytes_min` characters or more; 0: none.
+char marker_of(std::string_view text, std::size_t bytes_min) {
     const char sign = text.empty() ? '\0' : text[0];
     if (sign != '<' && sign != '|' && sign != '=' && sign != '>') return 0;
     const std::size_t end = std::min(text.find_first_not_of(sign), text.size());
-    return end >= kMarkerBytesMin && (end == text.size() || text[end] == ' ') ? sign : '\0';
+    return end >= bytes_min && (end == text.size() || text[end] == ' ') ? sign : '\0';
 }
 
 template <typename Each>
@@ -111,16 +111,25 @@ class FileMerger {
 
   private:
     void read_base() {
+        // What stands between markers was never agreed on: no side can have dropped it.
+        std::vector<std::string_view> between;
         bool open = false;
+        const std::size_t bytes_min = std::min(kMarkerBytesMin, x_options.marker_bytes);
+        const auto agreed = [&](std::string_view text) {
+            if (!text.empty()) x_texts[x_texts.add(text)].sides |= in_base;
+        };
         each_line(x_input.base, [&](std::string_view, std::string_view text) {
-            const char marker = marker_of(text);
+            const char marker = marker_of(text, bytes_min);
             if (marker == '<') open = true;
+            if (marker == '>') between.clear();
             if (marker == '>') open = false;
-            if (marker != 0 || text.empty()) return;
-            Text& entry = x_texts[x_texts.add(text)];
-            entry.sides |= in_base;
-            entry.open = entry.open || open;
+            if (marker != 0) return;
+            if (open)
+                between.push_back(text);
+            else
+                agreed(text);
         });
+        for (const std::string_view text : between) agreed(text);  // a block without an end is none
     }
 
     void read(std::string_view file, Side side, std::vector<Piece>& pieces) {
@@ -139,7 +148,10 @@ class FileMerger {
         for (std::uint32_t i = 0; i < x_texts.size(); ++i) {
             if (x_texts[i].sides == in_all) continue;
             const auto line = x_decoder.decode(x_texts[i].text);
-            if (!line) continue;
+            if (!line) {
+                if ((x_texts[i].sides & in_base) == 0) x_damaged |= x_texts[i].sides;
+                continue;
+            }
             const auto [found, is_new] =
                 x_group_of.emplace(line->id, static_cast<std::uint32_t>(x_groups.size()));
             if (is_new) x_groups.push_back({line->id, {}, {}, false});
@@ -151,9 +163,12 @@ class FileMerger {
     /// The lines of those records that are in all three. Only what may be one is decoded: where the
     /// name of the id's member is followed by the text of such an id, or anything is escaped.
     void group_shared() {
-        const std::string name = "\"" + x_options.shape.id_member + "\"";
+        const std::array names{"\"" + x_options.shape.id_member + "\"", std::string("\"id\"")};
         for (std::uint32_t i = 0; i < x_texts.size(); ++i) {
-            if (x_texts[i].sides != in_all || !may_be_grouped(x_texts[i].text, name)) continue;
+            const std::string_view text = x_texts[i].text;
+            if (x_texts[i].sides != in_all ||
+                (!may_be_grouped(text, names[0]) && !may_be_grouped(text, names[1])))
+                continue;
             const auto line = x_decoder.decode(x_texts[i].text);
             if (!line) continue;
             const auto found = x_group_of.find(line->id);
@@ -195,7 +210,7 @@ class FileMerger {
         if (!gone && (!differ(in_ours, in_theirs) || !differ(in_base, in_ours) ||
                       !differ(in_base, in_theirs)))
             return;
-        if (gone && absent(in_base)) return;
+        if (gone && (absent(in_base) || (absent(in_ours) && absent(in_theirs)))) return;
         std::deque<Line> lines;
         RecordVersions versions;
         for (const std::uint32_t i : group.texts) {
@@ -206,8 +221,9 @@ class FileMerger {
             if ((sides & in_base) != 0) versions.base.push_back(kept);
             if ((sides & in_ours) != 0) versions.ours.push_back(kept);
             if ((sides & in_theirs) != 0) versions.theirs.push_back(kept);
-            versions.base_is_open = versions.base_is_open || x_texts[i].open;
         }
+        versions.in_doubt = (versions.ours.empty() && (x_damaged & in_ours) != 0) ||
+                            (versions.theirs.empty() && (x_damaged & in_theirs) != 0);
         group.merge = merge_record(x_options.shape, versions);
     }
 
@@ -223,11 +239,15 @@ class FileMerger {
             if (piece.text != kNone) write_theirs(piece);
         }
         std::map<std::string_view, const Group*> added;
+        std::vector<const Group*> bad;
         for (const Group& group : x_groups) {
             if (!group.merge.added.empty()) x_out.corrected.push_back(group.id);
-            if (group.merge.outcome == RecordMerge::Outcome::lines && !group.merge.added.empty())
+            if (group.merge.outcome == RecordMerge::Outcome::clash && !group.shown)
+                bad.push_back(&group);
+            if (group.merge.outcome != RecordMerge::Outcome::replaced && !group.merge.added.empty())
                 added.emplace(group.id, &group);
         }
+        for (const Group* group : bad) write_clash(*group);
         for (const auto& [id, group] : added) put(group->merge.added);
         return std::move(x_out);
     }
@@ -244,14 +264,19 @@ class FileMerger {
             if (!std::exchange(group->shown, true)) write_clash(*group);
             return;
         }
-        if ((text.sides & in_base) != 0 && !shared) return;
+        if ((text.sides & in_base) != 0 && !shared && !keeps_all(group)) return;
         put(piece.raw);
+    }
+
+    static bool keeps_all(const Group* group) {
+        return group != nullptr && group->merge.outcome == RecordMerge::Outcome::all_lines;
     }
 
     void write_theirs(const Piece& piece) {
         Text& text = x_texts[piece.text];
-        if ((text.sides & (in_base | in_ours)) != 0 || std::exchange(text.emitted, true)) return;
         Group* const group = text.group == kNone ? nullptr : &x_groups[text.group];
+        const std::uint8_t elsewhere = keeps_all(group) ? in_ours : in_base | in_ours;
+        if ((text.sides & elsewhere) != 0 || std::exchange(text.emitted, true)) return;
         if (group != nullptr && group->merge.outcome == RecordMerge::Outcome::replaced) return;
         if (group != nullptr && group->merge.outcome == RecordMerge::Outcome::clash) {
             if (!std::exchange(group->shown, true)) write_clash(*group);
@@ -269,7 +294,7 @@ class FileMerger {
     void write_clash(const Group& group) {
         x_out.clashes.push_back(group.id);
         const auto marker = [&](char sign, const std::string& label) {
-            std::string line(x_options.marker_bytes, sign);
+            std::string line(std::max(kMarkerBytesMin, x_options.marker_bytes), sign);
             if (!label.empty()) line += " " + label + " " + group.id;
             put(line + "\n");
         };
@@ -300,6 +325,7 @@ class FileMerger {
     std::vector<Piece> x_theirs;
     std::deque<Group> x_groups;
     std::map<std::string, std::uint32_t, std::less<>> x_group_of;
+    std::uint8_t x_damaged = 0;  ///< The sides with new lines that cannot be read.
     Merged x_out;
 };
 

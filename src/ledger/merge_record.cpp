@@ -20,8 +20,10 @@ constexpr std::string_view kActor = "taskstore-merge";
 /// Of times as text the digits after the milliseconds.
 constexpr std::size_t kMillisecondDigits = 3;
 
-bool holds(const Lines& lines, const Line& line) {
-    return std::ranges::any_of(lines, [&](const Line* other) { return other->text == line.text; });
+using Set = std::set<const Line*>;
+
+Set set_of(const Lines& lines) {
+    return {lines.begin(), lines.end()};
 }
 
 State fold_of(const Shape& shape, const Lines& lines) {
@@ -33,15 +35,25 @@ State fold_of(const Shape& shape, const Lines& lines) {
 
 /// What stays: lines of both sides but those that one side dropped from the base.
 Lines survivors(const RecordVersions& versions) {
+    const Set base = set_of(versions.base);
+    const Set ours = set_of(versions.ours);
+    const Set theirs = set_of(versions.theirs);
     Lines out;
-    const auto take = [&](const Lines& side, const Lines& other) {
-        for (const Line* line : side) {
-            const bool dropped = holds(versions.base, *line) && !holds(other, *line);
-            if (!dropped && !holds(out, *line)) out.push_back(line);
-        }
-    };
-    take(versions.ours, versions.theirs);
-    take(versions.theirs, versions.ours);
+    for (const Line* line : versions.ours) {
+        if (!base.contains(line) || theirs.contains(line)) out.push_back(line);
+    }
+    for (const Line* line : versions.theirs) {
+        if (!base.contains(line) && !ours.contains(line)) out.push_back(line);
+    }
+    return out;
+}
+
+Lines union_of(const RecordVersions& versions) {
+    const Set ours = set_of(versions.ours);
+    Lines out = versions.ours;
+    for (const Line* line : versions.theirs) {
+        if (!ours.contains(line)) out.push_back(line);
+    }
     return out;
 }
 
@@ -111,32 +123,43 @@ bool unchanged(const Version& side, const Version& base) {
 struct Choice {
     std::string raw;
     bool clash = false;
-    /// Both versions are in it: it replaces them.
+    /// Both versions are in it: it replaces them, of which this is the older one.
     bool joins = false;
+    Stamp older = {};
 };
 
 class MemberMerge {
   public:
-    MemberMerge(const State& base, const State& ours, const State& theirs)
-        : x_base(base), x_ours(ours), x_theirs(theirs) {}
+    MemberMerge(const Shape& shape, const State& base, const State& ours, const State& theirs)
+        : x_shape(shape), x_base(base), x_ours(ours), x_theirs(theirs) {}
 
     /// `later`: of two versions without stamps, <0: ours is older, >0: theirs, 0: nobody knows.
     Choice choose(const std::string& name, int later) const {
         const Version base = version_of(x_base, name);
-        const Version ours = version_of(x_ours, name);
-        const Version theirs = version_of(x_theirs, name);
+        Version ours = version_of(x_ours, name);
+        Version theirs = version_of(x_theirs, name);
+        // Who knows no stamps removes a member without leaving one.
+        if (!ours.known && base.known) ours = {{}, x_ours.at, true};
+        if (!theirs.known && base.known) theirs = {{}, x_theirs.at, true};
         if (same_value(ours.raw, theirs.raw)) {
             // Of two spellings the larger, so that both mergers take the same one.
             return {std::string(std::max(ours.raw, theirs.raw))};
         }
         if (unchanged(ours, base)) return {std::string(theirs.raw)};
         if (unchanged(theirs, base)) return {std::string(ours.raw)};
+        const bool own = std::ranges::find(x_shape.own_members, name) != x_shape.own_members.end();
+        if (own && !ours.raw.empty() && !theirs.raw.empty() &&
+            kind_of_raw(ours.raw) == kind_of_raw(theirs.raw)) {
+            return {std::string(std::tie(ours.stamp, ours.raw) < std::tie(theirs.stamp, theirs.raw)
+                                    ? theirs.raw
+                                    : ours.raw)};
+        }
         const bool ours_first = std::tie(ours.stamp, ours.raw) < std::tie(theirs.stamp, theirs.raw);
         if (!ours.raw.empty() && !theirs.raw.empty()) {
             const std::string_view first = ours_first ? ours.raw : theirs.raw;
             const std::string_view second = ours_first ? theirs.raw : ours.raw;
             if (auto joined = merge_values(base.raw, first, second))
-                return {std::move(*joined), false, true};
+                return {std::move(*joined), false, true, ours_first ? ours.stamp : theirs.stamp};
         }
         const bool stamped = !ours.stamp.replica.empty() || !theirs.stamp.replica.empty();
         if (stamped && ours.stamp != theirs.stamp)
@@ -155,6 +178,7 @@ class MemberMerge {
     }
 
   private:
+    const Shape& x_shape;
     const State& x_base;
     const State& x_ours;
     const State& x_theirs;
@@ -201,22 +225,69 @@ class RecordMerger {
         : x_shape(shape), x_versions(versions) {}
 
     RecordMerge run() {
-        if (!x_versions.base_is_open) x_base = fold_of(x_shape, x_versions.base);
+        x_base = fold_of(x_shape, x_versions.base);
         x_ours = fold_of(x_shape, x_versions.ours);
         x_theirs = fold_of(x_shape, x_versions.theirs);
         x_stay = survivors(x_versions);
+        RecordMerge merge = decide();
+        // What would be read in another way than it is meant must not stand for the record.
+        if (!merge.added.empty()) {
+            LineDecoder decoder(x_shape);
+            const auto line =
+                decoder.decode(std::string_view(merge.added).substr(0, merge.added.size() - 1));
+            if (!line || line->id != id() || line->tombstone != x_buries)
+                return {RecordMerge::Outcome::clash, {}};
+        }
+        return merge;
+    }
+
+  private:
+    const std::string& id() const {
+        return (x_versions.ours.empty() ? x_versions.theirs : x_versions.ours).front()->id;
+    }
+
+    RecordMerge decide() {
         if (x_versions.ours.empty() || x_versions.theirs.empty()) return gone();
-        if (!x_ours.live() || !x_theirs.live() || x_ours.life != x_theirs.life) return {};
+        if (!x_ours.live() || !x_theirs.live() || x_ours.life != x_theirs.life) {
+            // Both sides dropped lines, and so many that less is left than either side has.
+            const State stands = fold_of(x_shape, x_stay);
+            const std::uint32_t life = std::max(x_ours.life, x_theirs.life);
+            return {
+                stands.life < life ? RecordMerge::Outcome::all_lines : RecordMerge::Outcome::lines,
+                {}};
+        }
         if (x_base.life != x_ours.life) x_base = {};
         return is_rewritten() ? rewrite() : correct();
     }
 
-  private:
     /// One side has no line of it.
-    RecordMerge gone() const {
+    RecordMerge gone() {
         const State& other = x_versions.ours.empty() ? x_theirs : x_ours;
+        if (x_versions.in_doubt) return {RecordMerge::Outcome::all_lines, {}};
         if (!x_base.live() || other.deleted || other.life > x_base.life) return {};
-        return {RecordMerge::Outcome::lines, encode_tombstone(x_shape, x_base, stamp(), options())};
+        const Stamp at = stamp();
+        if (at.ms <= x_base.at.ms) return {RecordMerge::Outcome::clash, {}};
+        // An edit by hand may be stamped no later than what was deleted: the tombstone names all
+        // that it has seen, and not that one, which stays listed.
+        State seen = x_base;
+        const auto unseen = [&](const MemberState& member) {
+            const MemberState* now = other.find(member.name);
+            return now != nullptr && now->stamp <= x_base.at &&
+                   !same_value(now->raw_value, member.raw_value);
+        };
+        if (std::erase_if(seen.members, unseen) != 0) seen.at = {};
+        x_buries = true;
+        return {RecordMerge::Outcome::lines, encode_tombstone(x_shape, seen, at, options())};
+    }
+
+    /// A line of a batch counts when the batch is whole, and its other lines may be in other files.
+    bool may_be_half() const {
+        const Set base = set_of(x_versions.base);
+        const auto half = [&](const Line* line) {
+            return line->batch && line->batch->count > 1 && !base.contains(line);
+        };
+        return std::ranges::any_of(x_versions.ours, half) ||
+               std::ranges::any_of(x_versions.theirs, half);
     }
 
     bool is_rewritten() const {
@@ -224,12 +295,8 @@ class RecordMerger {
             return std::ranges::none_of(lines, [](const Line* line) { return line->stamped; });
         };
         return x_versions.ours.size() == 1 && x_versions.theirs.size() == 1 &&
-               (x_versions.base.size() <= 1 || x_versions.base_is_open) && plain(x_versions.base) &&
-               plain(x_versions.ours) && plain(x_versions.theirs) &&
-               // Where the base's line is still there one side appended, and so does the merge.
-               std::ranges::none_of(x_stay, [&](const Line* line) {
-                   return x_stay.size() > 1 && holds(x_versions.base, *line);
-               });
+               x_versions.base.size() <= 1 && plain(x_versions.base) && plain(x_versions.ours) &&
+               plain(x_versions.theirs);
     }
 
     int later() const {
@@ -247,7 +314,7 @@ class RecordMerger {
         const Line& ours = *x_versions.ours.front();
         const Line& theirs = *x_versions.theirs.front();
         const int order = later();
-        const MemberMerge merge(x_base, x_ours, x_theirs);
+        const MemberMerge merge(x_shape, x_base, x_ours, x_theirs);
         std::map<std::string, std::string, std::less<>> values;
         for (const std::string& name : merge.names()) {
             if (is_frame_member(x_shape, name)) continue;
@@ -264,9 +331,15 @@ class RecordMerger {
     }
 
     RecordMerge correct() const {
-        const State stands = fold_of(x_shape, x_stay);
+        RecordMerge out;
+        State stands = fold_of(x_shape, x_stay);
+        if (!stands.live() || stands.life != x_ours.life) {
+            out.outcome = RecordMerge::Outcome::all_lines;
+            stands = fold_of(x_shape, union_of(x_versions));
+        }
+        if (may_be_half()) return out;
         const int order = later();
-        const MemberMerge merge(x_base, x_ours, x_theirs);
+        const MemberMerge merge(x_shape, x_base, x_ours, x_theirs);
         std::vector<Change> changes;
         EditOptions with = options();
         for (const std::string& name : merge.names()) {
@@ -275,18 +348,42 @@ class RecordMerger {
             if (choice.clash) return {RecordMerge::Outcome::clash, {}};
             const MemberState* now = stands.find(name);
             const std::string_view raw = now == nullptr ? std::string_view() : now->raw_value;
-            if (!choice.joins && same_value(raw, choice.raw)) continue;
-            if (choice.joins) {
-                for (const State* side : {&x_ours, &x_theirs}) {
-                    const Stamp& stamp = version_of(*side, name).stamp;
-                    if (now == nullptr || stamp != now->stamp)
-                        with.settles.emplace_back(name, stamp);
-                }
-            }
+            const auto lost = [&](const auto& is) {
+                return std::ranges::any_of(stands.lost, [&](const LostValue& value) {
+                    return value.name == name && is(value);
+                });
+            };
+            // Who wrote what stands may have seen the other and decided.
+            if (choice.joins && !choice.older.replica.empty() &&
+                !lost([&](const LostValue& value) { return value.stamp == choice.older; }))
+                continue;
+            // Written by hand under the stamp of another value.
+            const bool unclear = lost([](const LostValue& value) { return value.clash; });
+            if (same_value(raw, choice.raw) && !choice.joins && !unclear) continue;
+            if (choice.joins) replace_all(name, stands, with);
+            if (unclear && now != nullptr) with.settles.emplace_back(name, now->stamp);
             changes.push_back({name, std::move(choice.raw)});
         }
-        if (changes.empty()) return {};
-        return {RecordMerge::Outcome::lines, encode_edit(x_shape, stands, changes, stamp(), with)};
+        if (changes.empty()) return out;
+        const Stamp at = stamp();
+        if (at.ms <= stands.at.ms) return {RecordMerge::Outcome::clash, {}};
+        out.added = encode_edit(x_shape, stands, changes, at, with);
+        return out;
+    }
+
+    /// What the joined value holds: both versions, and whatever says the same as one of them.
+    void replace_all(const std::string& name, const State& stands, EditOptions& with) const {
+        std::set<Stamp> stamps;
+        for (const State* side : {&x_ours, &x_theirs, &stands}) {
+            if (side != &stands) stamps.insert(version_of(*side, name).stamp);
+            for (const AgreedValue& agreed : side->agreed) {
+                if (agreed.name == name) stamps.insert(agreed.stamp);
+            }
+        }
+        for (const Stamp& stamp : stamps) {
+            if (!stamp.none() && stamp != version_of(stands, name).stamp)
+                with.settles.emplace_back(name, stamp);
+        }
     }
 
     /// Later than every line of the three versions.
@@ -310,6 +407,7 @@ class RecordMerger {
     State x_ours;
     State x_theirs;
     Lines x_stay;
+    bool x_buries = false;
 };
 
 }  // namespace

@@ -8,20 +8,21 @@
 
 namespace taskstore::ledger {
 
-/// The distinct lines of one record on each side.
+/// The distinct lines of one record on each side; a line of several sides is one and the same.
 struct RecordVersions {
     std::vector<const Line*> base;
     std::vector<const Line*> ours;
     std::vector<const Line*> theirs;
-    /// The base itself was a merge that left a conflict: it says nothing of this record.
-    bool base_is_open = false;
+    /// That a side has no line may be because it cannot be read: it has new lines that are none.
+    bool in_doubt = false;
 };
 
 struct RecordMerge {
     enum class Outcome : std::uint8_t {
-        lines,     ///< What one side did not drop stays; `added` comes after it.
-        replaced,  ///< One line, `added`, stands for the record.
-        clash,     ///< What the sides do not share stands between markers.
+        lines,      ///< What one side did not drop stays; `added` comes after it.
+        all_lines,  ///< What either side has stays; `added` comes after it.
+        replaced,   ///< One line, `added`, stands for the record.
+        clash,      ///< What the sides do not share stands between markers.
     };
     Outcome outcome = Outcome::lines;
     std::string added;  ///< With LF; empty: nothing. Of `replaced` it may be one side's line.

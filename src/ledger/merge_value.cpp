@@ -15,8 +15,14 @@ namespace {
 
 /// Values longer than this in all are not compared line by line or element by element.
 constexpr std::size_t kCellsMax = 16U << 20U;
+/// Deeper values are compared and merged as a whole: each level is sliced anew.
+constexpr int kDepthMax = 16;
 
 using Members = std::vector<std::pair<std::string, std::string>>;
+
+bool same_value_at(std::string_view a, std::string_view b, int depth);
+std::optional<std::string> merge_at(std::string_view base, std::string_view first,
+                                    std::string_view second, int depth);
 
 std::optional<Members> members_of(std::string_view raw) {
     JsonSlicer slicer;
@@ -28,9 +34,16 @@ std::optional<Members> members_of(std::string_view raw) {
     return out;
 }
 
-const std::string* find(const Members& members, std::string_view name) {
-    const auto found = std::ranges::find(members, name, &Members::value_type::first);
-    return found == members.end() ? nullptr : &found->second;
+using Index = std::map<std::string_view, std::string_view>;
+
+Index index_of(const Members& members) {
+    return {members.begin(), members.end()};
+}
+
+/// Empty: absent.
+std::string_view find(const Index& members, std::string_view name) {
+    const auto found = members.find(name);
+    return found == members.end() ? std::string_view() : found->second;
 }
 
 /// The raw elements of an array that is valid JSON.
@@ -100,9 +113,10 @@ std::optional<std::string> key_of(std::string_view raw, KeyForm form) {
                                   : form == KeyForm::key  ? "key"
                                   : form == KeyForm::uuid ? "uuid"
                                                           : "name";
-    const std::string* value = find(*members, name);
-    if (value == nullptr || !is_scalar(*value) || *value == "null") return std::nullopt;
-    return *value;
+    const auto value = std::ranges::find(*members, name, &Members::value_type::first);
+    if (value == members->end() || !is_scalar(value->second) || value->second == "null")
+        return std::nullopt;
+    return value->second;
 }
 
 struct Item {
@@ -132,21 +146,73 @@ std::optional<Items> keyed(std::string_view raw, const KeyOf& key) {
     return items;
 }
 
-/// One element or member: what stays of it. Empty text: it is gone.
+/// One element or member: what stays of it. Empty text: it is gone. Gone on one side and changed
+/// on the other is not clean.
 std::optional<std::string> merge_one(std::string_view base, std::string_view first,
-                                     std::string_view second) {
-    if (same_value(first, second)) return std::string(first);
-    if (same_value(first, base)) return std::string(second);
-    if (same_value(second, base)) return std::string(first);
-    // Gone on one side, changed on the other: the change stays.
-    if (first.empty()) return std::string(second);
-    if (second.empty()) return std::string(first);
-    return merge_values(base, first, second);
+                                     std::string_view second, int depth) {
+    if (same_value_at(first, second, depth)) return std::string(first);
+    if (same_value_at(first, base, depth)) return std::string(second);
+    if (same_value_at(second, base, depth)) return std::string(first);
+    if (first.empty() || second.empty()) return std::nullopt;
+    return merge_at(base, first, second, depth + 1);
 }
 
-std::optional<std::string> join(const Items& base, const Items& first, const Items& second) {
+/// Whether two objects say the same but for when it was done and by whom.
+bool alike_but_for_marks(std::string_view a, std::string_view b) {
+    auto one = members_of(a);
+    auto other = members_of(b);
+    if (!one || !other) return false;
+    const auto is_mark = [](const auto& member) {
+        return member.first.ends_with("_at") || member.first.ends_with("_by");
+    };
+    std::erase_if(*one, is_mark);
+    std::erase_if(*other, is_mark);
+    std::ranges::sort(*one);
+    std::ranges::sort(*other);
+    return *one == *other;
+}
+
+/// The keys of `items` that `other` has too, in order.
+std::vector<std::string_view> shared_keys(const Items& items, const Items& other) {
+    std::vector<std::string_view> keys;
+    for (const Item& item : items) {
+        if (find(other, item.key) != nullptr) keys.push_back(item.key);
+    }
+    return keys;
+}
+
+bool same_order(const Items& a, const Items& b) {
+    return shared_keys(a, b) == shared_keys(b, a);
+}
+
+/// Both put another value in one and the same place.
+bool replaced_alike(const Items& base, const Items& first, const Items& second) {
+    if (base.size() != first.size() || base.size() != second.size()) return false;
+    for (std::size_t i = 0; i < base.size(); ++i) {
+        if (first[i].key != second[i].key && base[i].key != first[i].key &&
+            base[i].key != second[i].key)
+            return true;
+    }
+    return false;
+}
+
+std::optional<std::string> join(const Items& base, const Items& first, const Items& second,
+                                std::optional<KeyForm> form, int depth);
+
+/// The order is the one that a side alone changed.
+std::optional<std::string> join_ordered(const Items& base, const Items& first, const Items& second,
+                                        std::optional<KeyForm> form, int depth) {
     if (first.size() * second.size() + base.size() * (first.size() + second.size()) > kCellsMax)
         return std::nullopt;
+    if (!form && replaced_alike(base, first, second)) return std::nullopt;
+    if (same_order(first, second) || same_order(second, base))
+        return join(base, first, second, form, depth);
+    if (same_order(first, base)) return join(base, second, first, form, depth);
+    return std::nullopt;
+}
+
+std::optional<std::string> join(const Items& base, const Items& first, const Items& second,
+                                std::optional<KeyForm> form, int depth) {
     const auto raw_of = [](const Item* item) {
         return item == nullptr ? std::string_view() : item->raw;
     };
@@ -154,10 +220,28 @@ std::optional<std::string> join(const Items& base, const Items& first, const Ite
     JsonWriter writer(out);
     writer.begin_array();
     const auto put = [&](const Item& item) {
-        const auto kept = merge_one(raw_of(find(base, item.key)), raw_of(find(first, item.key)),
-                                    raw_of(find(second, item.key)));
-        if (kept && !kept->empty()) writer.raw(*kept);
-        return kept.has_value();
+        const std::string_view old = raw_of(find(base, item.key));
+        const std::string_view one = raw_of(find(first, item.key));
+        const std::string_view other = raw_of(find(second, item.key));
+        const auto kept = merge_one(old, one, other, depth);
+        if (kept) {
+            if (!kept->empty()) writer.raw(*kept);
+            return true;
+        }
+        // Taken away on one side, and on the other nothing of it changed but its marks.
+        if (!old.empty() && (one.empty() || other.empty()))
+            return alike_but_for_marks(old, one.empty() ? other : one);
+        if (!old.empty() || !form) return false;
+        if (*form == KeyForm::references) {
+            // One reference, drawn on both sides.
+            if (!alike_but_for_marks(one, other)) return false;
+            writer.raw(std::min(one, other));
+            return true;
+        }
+        // Two that were numbered alike: both stay.
+        if (*form == KeyForm::name) return false;
+        writer.raw(std::min(one, other)).raw(std::max(one, other));
+        return true;
     };
     for (const Item& item : first) {
         if (!put(item)) return std::nullopt;
@@ -170,39 +254,39 @@ std::optional<std::string> join(const Items& base, const Items& first, const Ite
 }
 
 std::optional<std::string> merge_arrays(std::string_view base, std::string_view first,
-                                        std::string_view second) {
-    const auto attempt = [&](const auto& key) -> std::optional<std::string> {
+                                        std::string_view second, int depth) {
+    const auto attempt = [&](const auto& key,
+                             std::optional<KeyForm> form) -> std::optional<std::string> {
         const auto b = keyed(base, key);
         const auto f = keyed(first, key);
         const auto s = keyed(second, key);
-        return b && f && s ? join(*b, *f, *s) : std::nullopt;
+        return b && f && s ? join_ordered(*b, *f, *s, form, depth) : std::nullopt;
     };
-    if (auto scalars = attempt([](std::string_view raw) -> std::optional<std::string> {
-            return is_scalar(raw) ? std::optional(std::string(raw)) : std::nullopt;
-        }))
-        return scalars;
+    const auto itself = [](std::string_view raw) {
+        return is_scalar(raw) ? std::optional(std::string(raw)) : std::nullopt;
+    };
+    if (auto scalars = attempt(itself, std::nullopt)) return scalars;
     for (const KeyForm form : kKeyForms) {
-        if (auto joined = attempt([&](std::string_view raw) { return key_of(raw, form); }))
+        if (auto joined = attempt([&](std::string_view raw) { return key_of(raw, form); }, form))
             return joined;
     }
     return std::nullopt;
 }
 
 std::optional<std::string> merge_objects(std::string_view base, std::string_view first,
-                                         std::string_view second) {
+                                         std::string_view second, int depth) {
     const auto b = base.empty() ? Members{} : members_of(base);
     const auto f = members_of(first);
     const auto s = members_of(second);
     if (!b || !f || !s) return std::nullopt;
-    const auto raw_of = [](const std::string* raw) {
-        return raw == nullptr ? std::string_view() : std::string_view(*raw);
-    };
+    const Index old = index_of(*b);
+    const Index one = index_of(*f);
+    const Index other = index_of(*s);
     std::string out;
     JsonWriter writer(out);
     writer.begin_object();
     const auto put = [&](const std::string& name) {
-        const auto kept =
-            merge_one(raw_of(find(*b, name)), raw_of(find(*f, name)), raw_of(find(*s, name)));
+        const auto kept = merge_one(find(old, name), find(one, name), find(other, name), depth);
         if (kept && !kept->empty()) writer.key(name).raw(*kept);
         return kept.has_value();
     };
@@ -210,7 +294,7 @@ std::optional<std::string> merge_objects(std::string_view base, std::string_view
         if (!put(name)) return std::nullopt;
     }
     for (const auto& [name, raw] : *s) {
-        if (find(*f, name) == nullptr && !put(name)) return std::nullopt;
+        if (!one.contains(name) && !put(name)) return std::nullopt;
     }
     writer.end_object();
     return out;
@@ -324,11 +408,10 @@ std::optional<std::string> merge_strings(std::string_view base, std::string_view
     return out;
 }
 
-}  // namespace
-
-bool same_value(std::string_view a, std::string_view b) {
+bool same_value_at(std::string_view a, std::string_view b, int depth) {
     if (a == b) return true;
-    if (a.empty() || b.empty() || kind_of_raw(a) != kind_of_raw(b)) return false;
+    if (a.empty() || b.empty() || depth > kDepthMax || kind_of_raw(a) != kind_of_raw(b))
+        return false;
     switch (kind_of_raw(a)) {
         case JsonKind::string: {
             const auto one = unescape_json(a);
@@ -338,32 +421,45 @@ bool same_value(std::string_view a, std::string_view b) {
         case JsonKind::array: {
             const auto one = elements_of(a);
             const auto other = elements_of(b);
-            return std::ranges::equal(one, other, same_value);
+            return std::ranges::equal(one, other, [&](std::string_view x, std::string_view y) {
+                return same_value_at(x, y, depth + 1);
+            });
         }
         case JsonKind::object: {
             const auto one = members_of(a);
             const auto other = members_of(b);
-            return one && other && one->size() == other->size() &&
-                   std::ranges::all_of(*one, [&](const auto& member) {
-                       const std::string* value = find(*other, member.first);
-                       return value != nullptr && same_value(member.second, *value);
-                   });
+            if (!one || !other || one->size() != other->size()) return false;
+            const Index values = index_of(*other);
+            return std::ranges::all_of(*one, [&](const auto& member) {
+                return same_value_at(member.second, find(values, member.first), depth + 1);
+            });
         }
         default:
             return false;
     }
 }
 
-std::optional<std::string> merge_values(std::string_view base, std::string_view first,
-                                        std::string_view second) {
+std::optional<std::string> merge_at(std::string_view base, std::string_view first,
+                                    std::string_view second, int depth) {
     const JsonKind kind = kind_of_raw(first);
-    if (kind != kind_of_raw(second)) return std::nullopt;
+    if (kind != kind_of_raw(second) || depth > kDepthMax) return std::nullopt;
     // A value of another kind was replaced as a whole by both.
     if (!base.empty() && kind_of_raw(base) != kind) base = {};
-    if (kind == JsonKind::array) return merge_arrays(base, first, second);
-    if (kind == JsonKind::object) return merge_objects(base, first, second);
+    if (kind == JsonKind::array) return merge_arrays(base, first, second, depth);
+    if (kind == JsonKind::object) return merge_objects(base, first, second, depth);
     if (kind == JsonKind::string) return merge_strings(base, first, second);
     return std::nullopt;
+}
+
+}  // namespace
+
+bool same_value(std::string_view a, std::string_view b) {
+    return same_value_at(a, b, 0);
+}
+
+std::optional<std::string> merge_values(std::string_view base, std::string_view first,
+                                        std::string_view second) {
+    return merge_at(base, first, second, 0);
 }
 
 }  // namespace taskstore::ledger

@@ -3,8 +3,10 @@
 //
 // Arrays merge element by element where their elements can be told apart: scalars by their text,
 // objects by an id-like key (`id`, `key` or `uuid`; else all members that end with `_id`, with
-// `type`; else `name`). Objects merge member by member. Text of several lines merges by lines, as
-// diff3 does (Khanna, Kunal, Pierce: "A Formal Investigation of Diff3", 2007).
+// `type`; else `name`). The order is the one that one side alone changed; two new elements that
+// were numbered alike both stay; gone on one side and changed on the other is not clean. Objects
+// merge member by member. Text of several lines merges by lines, as diff3 does (Khanna, Kunal,
+// Pierce: "A Formal Investigation of Diff3", 2007).
 
 #include <optional>
 #include <string>

@@ -112,16 +112,16 @@ int give_up(os::FileSystem& files, const Operands& with, const std::string& why)
         if (!text.empty() && text.back() != '\n') text += '\n';
         return text;
     };
-    const std::string text = line('<', " " + with.options.ours_label) + closed(*ours) +
-                             line('=', "") + closed(theirs ? *theirs : std::string()) +
-                             line('>', " " + with.options.theirs_label);
+    const std::string text =
+        line('<', " " + with.options.ours_label) + closed(*ours) + line('=', "") +
+        closed(theirs ? *theirs : std::string()) +
+        line('>', " " + with.options.theirs_label + (theirs ? "" : ", which could not be read"));
     if (const auto written = os::replace_file(files, with.ours, text); !written)
         say("and its markers could not be written: " + written.error().message);
     return failed;
 }
 
-int merge(const Operands& with) {
-    os::SystemFileSystem files;
+int merge_with(os::FileSystem& files, const Operands& with) {
     auto base = os::read_file(files, with.base);
     if (!base && base.error().code == Code::not_found) base = std::string();
     if (!base) return give_up(files, with, base.error().message);
@@ -140,6 +140,15 @@ int merge(const Operands& with) {
         " (unlike values of one member, of equal time): " + ids);
     say("keep one line of each block and take its markers out, then 'git add'");
     return clashes;
+}
+
+int merge(const Operands& with) {
+    os::SystemFileSystem files;
+    try {
+        return merge_with(files, with);
+    } catch (const std::exception& error) {
+        return give_up(files, with, error.what());
+    }
 }
 
 int run(const std::vector<std::string>& words) {

@@ -71,6 +71,11 @@ TEST(JsonReader, ALineIsARecordAndEveryMemberStaysAsItIsSpelled) {
     EXPECT_TRUE(seen.damages.empty());
 }
 
+TEST(JsonReader, WithinAValueNoLineEndStays) {
+    EXPECT_EQ(read_all("{\"x\":[1,\r\r 2,\"\\r\"]}\n", kJson).records,
+              (Lines{"1:1 x=[1,2,\"\\r\"]"}));
+}
+
 TEST(JsonReader, ADamagedLineIsToldWithItsPlaceAndSpoilsNoOther) {
     const Seen seen = read_all(
         "{\"a\":1}\n{\"a\":x}\n[1]\n{\"a\":1,\"a\":2}\n{\"b\":\"\xff\"}\n{\"a\":2}\n{\"a\":",

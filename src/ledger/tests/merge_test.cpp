@@ -65,6 +65,10 @@ Merged merged(const std::string& base, const std::string& ours, const std::strin
     return here;
 }
 
+std::string plain(const std::string& members, const std::string& time) {
+    return "{\"id\":\"a\"," + members + ",\"updated_at\":" + time + "}\n";
+}
+
 const std::string kBase = edited("",
                                  {{"title", "\"t\""},
                                   {"status", "\"draft\""},
@@ -160,10 +164,6 @@ TEST(Merge, ACompactionBesideAnEditKeepsBoth) {
     EXPECT_EQ(result.text, theirs.substr(kBase.size()));
 }
 
-std::string plain(const std::string& members, const std::string& time) {
-    return "{\"id\":\"a\"," + members + ",\"updated_at\":" + time + "}\n";
-}
-
 TEST(Merge, ATrackerThatRewritesItsLinesKeepsOneLine) {
     const std::string base = plain(R"("title":"t","n":1)", "\"2025-01-01T00:00:00Z\"");
     const std::string ours = plain(R"("title":"ours","n":1)", "\"2025-01-02T00:00:00Z\"");
@@ -215,7 +215,160 @@ TEST(Merge, MarkersInTheBaseAreSkippedAndWhatStandsBetweenSaysNothing) {
     EXPECT_EQ(merged(base, ours, two).text, ours);
 }
 
-/// Three clones that edit at random and merge pairwise over a common base, as git would have them.
+TEST(Merge, WhereEachSideDroppedWhatTheOtherKeptNothingIsLost) {
+    const std::string second =
+        encode_edit({}, fold_file(kBase), {{"title", "\"u\""}}, {110, 0, "p"}, {});
+    // A revert of the second line, and a compaction to it.
+    const Merged result = merged(kBase + second, kBase, second);
+    const State state = fold_file(result.text);
+    EXPECT_TRUE(state.live());
+    EXPECT_EQ(value_of(state, "status"), "\"draft\"");
+    EXPECT_TRUE(fold_file(merged(plain(R"("t":1)", "5") + plain(R"("t":2)", "6"),
+                                 plain(R"("t":1)", "5"), plain(R"("t":2)", "6"))
+                              .text)
+                    .live());
+}
+
+TEST(Merge, ALineThatCannotBeReadIsNoDeletion) {
+    for (const char* const line :
+         {R"({"id":"a","title":"t" oops,"updated_at":100})",
+          R"({"id":"a","updated_at":100,"_stamps":{"v":2,"at":"100@p"}})", "<<<<<<< ours"}) {
+        const Merged result = merged(kBase, std::string(line) + "\n", kBase);
+        EXPECT_NE(result.text.find(line), std::string::npos);
+        EXPECT_NE(result.text.find(kBase), std::string::npos);
+        EXPECT_EQ(result.text.find("deleted"), std::string::npos);
+    }
+}
+
+TEST(Merge, WhatTheBaseHoldsBetweenMarkersIsDroppedByNobody) {
+    const std::string a = edited(kBase, {{"title", "\"A\""}}, 110, "p");
+    const std::string b = edited(kBase, {{"title", "\"B\""}}, 120, "q");
+    const std::string open = kBase + "<<<<<<< one\n" + a.substr(kBase.size()) + "=======\n" +
+                             b.substr(kBase.size()) + ">>>>>>> two\n";
+    const State state = fold_file(merged(open, a, b).text);
+    EXPECT_EQ(value_of(state, "title"), "\"B\"");
+    EXPECT_EQ(state.lost.size(), 1U);
+    EXPECT_TRUE(
+        fold_file(merged("<<<<<<< x\n" + kBase + "=======\n>>>>>>> y\n", kBase, "").text).live());
+    // One marker without an end opens nothing.
+    EXPECT_EQ(merged("<<<<<<< x\n" + kBase, kBase, a).text, a);
+}
+
+TEST(Merge, AnEditThatTookNoTimeBesideADeletionIsNotLostUnseen) {
+    const std::string base = plain(R"("title":"t","n":1)", "5");
+    const Merged result = merged(base, "", plain(R"("title":"hand","n":1)", "5"));
+    EXPECT_TRUE(result.clashes.empty());
+    const State state = fold_file(result.text);
+    EXPECT_TRUE(state.deleted);
+    ASSERT_EQ(state.lost.size(), 1U);
+    EXPECT_EQ(state.lost[0].raw_value, "\"hand\"");
+}
+
+std::string joined(const std::string& base, const std::string& ours, const std::string& theirs) {
+    const std::string start = edited("", {{"v", base}}, 100, "p");
+    const Merged result = merged(start, edited(start, {{"v", ours}}, 120, "p"),
+                                 edited(start, {{"v", theirs}}, 110, "q"));
+    const State state = fold_file(result.text);
+    std::string text = value_of(state, "v");
+    for (const LostValue& lost : state.lost) text += " lost " + lost.raw_value;
+    // Merging once more with what is merged already changes nothing.
+    EXPECT_EQ(merge_files({start, result.text, edited(start, {{"v", theirs}}, 110, "q")}, {}).text,
+              result.text);
+    return text;
+}
+
+TEST(Merge, PartsAreJoinedOnlyWhereNothingIsLostByIt) {
+    EXPECT_EQ(joined("[1]", "[1,2]", "[1,3]"), "[1,3,2]");
+    EXPECT_EQ(joined(R"(["a","b"])", R"(["a"])", R"(["a","b","c"])"), R"(["a","c"])");
+    EXPECT_EQ(joined(R"(["a","b","c"])", R"(["c","b","a"])", R"(["a","b","c","d"])"),
+              R"(["c","b","a","d"])");
+    EXPECT_EQ(joined(R"(["a","b","c"])", R"(["c","b","a"])", R"(["b","a","c"])"),
+              R"(["c","b","a"] lost ["b","a","c"])");
+    EXPECT_EQ(joined("[1,2]", "[1,3]", "[1,4]"), "[1,3] lost [1,4]");
+    EXPECT_EQ(joined(R"({"k":1,"z":1})", R"({"k":1,"z":2})", R"({"k":3,"z":1})"),
+              R"({"k":3,"z":2})");
+    EXPECT_EQ(joined(R"({"k":1,"z":1})", R"({"z":1})", R"({"k":2,"z":1})"),
+              R"({"z":1} lost {"k":2,"z":1})");
+    EXPECT_EQ(
+        joined(R"([{"id":1}])", R"([{"id":1},{"id":2,"t":"a"}])", R"([{"id":1},{"id":2,"t":"b"}])"),
+        R"([{"id":1},{"id":2,"t":"a"},{"id":2,"t":"b"}])");
+    EXPECT_EQ(joined(R"([{"id":1,"made_at":5}])", R"([{"id":7,"made_at":6}])",
+                     R"([{"id":1,"made_at":4}])"),
+              R"([{"id":7,"made_at":6}])");
+    EXPECT_EQ(joined("[]", R"([{"to_id":"x","type":"t","created_at":2}])",
+                     R"([{"to_id":"x","type":"t","created_at":1}])"),
+              R"([{"to_id":"x","type":"t","created_at":1}])");
+    EXPECT_EQ(joined(R"("one\ntwo\n")", R"("ONE\ntwo\n")", R"("uno\ntwo\n")"),
+              R"("ONE\ntwo\n" lost "uno\ntwo\n")");
+}
+
+TEST(Merge, WhatWasTakenOutOfAJoinedListKnowinglyDoesNotComeBack) {
+    const std::string ours = edited(kBase, {{"tags", "[\"x\",\"y\",\"o\"]"}}, 110, "p");
+    const std::string theirs = edited(kBase, {{"tags", "[\"x\",\"y\",\"t\"]"}}, 120, "q");
+    const std::string once = merged(kBase, ours, theirs).text;
+    const std::string after = edited(once, {{"tags", "[\"x\",\"o\"]"}}, 500, "p");
+    const State state = fold_file(merged(kBase, after, theirs).text);
+    EXPECT_EQ(value_of(state, "tags"), "[\"x\",\"o\"]");
+    EXPECT_TRUE(state.lost.empty());
+}
+
+TEST(Merge, AJoinReplacesWhateverSaidTheSame) {
+    std::string ours = edited(kBase, {{"tags", "[\"x\",\"y\",\"o\"]"}}, 110, "p");
+    ours += edited(kBase, {{"tags", "[\"x\",\"y\",\"o\"]"}}, 105, "r").substr(kBase.size());
+    const std::string theirs = edited(kBase, {{"tags", "[\"x\",\"y\",\"t\"]"}}, 120, "q");
+    EXPECT_TRUE(fold_file(merged(kBase, ours, theirs).text).lost.empty());
+}
+
+TEST(Merge, HalfABatchGetsNoCorrection) {
+    const State state = fold_file(kBase);
+    const std::string half = kBase + encode_edit({}, state, {{"tags", "[\"x\",\"o\"]"}},
+                                                 {110, 0, "p"}, {.batch = Batch{"bb", 1, 2}});
+    const std::string theirs = edited(kBase, {{"tags", "[\"x\",\"y\",\"t\"]"}}, 120, "q");
+    EXPECT_TRUE(merged(kBase, half, theirs).corrected.empty());
+}
+
+TEST(Merge, TimesOfTheStoreAreNoConflict) {
+    MergeOptions options;
+    options.shape.own_members = {"created_at"};
+    const Merged result = merge_files(
+        {"", plain(R"("created_at":2)", "5"), plain(R"("created_at":3)", "5")}, options);
+    EXPECT_TRUE(result.clashes.empty());
+    EXPECT_EQ(result.text, plain(R"("created_at":3)", "5"));
+}
+
+TEST(Merge, WhatBothSidesDroppedIsGone) {
+    EXPECT_EQ(merged(kBase, "", "").text, "");
+}
+
+TEST(Merge, LinesNamedByIdAreGroupedWhereTheKindHasAnotherKey) {
+    MergeOptions options;
+    options.shape.id_member = "repo_path";
+    const std::string other = edited(kBase, {{"tags", "[\"y\"]"}}, 120, "q");
+    const Merged result = merge_files(
+        {kBase, edited(kBase, {{"tags", "[\"x\",\"y\",\"o\"]"}}, 110, "p"), other}, options);
+    EXPECT_EQ(value_of(fold_file(result.text), "tags"), "[\"y\",\"o\"]");
+}
+
+TEST(Merge, CostStaysBoundedForLargeValuesAndManyLines) {
+    std::string one = "{";
+    std::string other = "{";
+    for (int i = 0; i < 20'000; ++i) {
+        one += (i == 0 ? "\"k" : ",\"k") + std::to_string(i) + "\":1";
+        other += (i == 0 ? "\"k" : ",\"k") + std::to_string(19'999 - i) + "\":1";
+    }
+    EXPECT_EQ(merged(plain("\"v\":1", "1"), plain("\"v\":" + one + "}", "2"),
+                     plain("\"v\":" + other + "}", "3"))
+                  .clashes.size(),
+              0U);
+    const std::string deep = std::string(400, '[') + "%" + std::string(400, ']');
+    const auto at = [&](const std::string& value) {
+        std::string text = deep;
+        return plain("\"v\":" + text.replace(text.find('%'), 1, value), value);
+    };
+    EXPECT_EQ(merged(at("1"), at("2"), at("3")).text, at("3"));
+}
+
+/// Two clones that edit at random and merge over a common base, as git would have them.
 TEST(MergeLaws, AMergeOfAppendedHistoriesIsTheFoldOfAllLines) {
     for (std::uint64_t seed = 1; seed <= 300; ++seed) {
         SCOPED_TRACE("seed " + std::to_string(seed));
@@ -248,6 +401,44 @@ TEST(MergeLaws, AMergeOfAppendedHistoriesIsTheFoldOfAllLines) {
         // Merging again with what is merged already changes nothing.
         ASSERT_EQ(merge_files({base, result.text, sides[1]}, {}).text, result.text);
         ASSERT_EQ(merge_files({sides[0], result.text, sides[0]}, {}).text, result.text);
+    }
+}
+
+/// Lists, dropped lines and lines without stamps: no record that lives on both sides is gone, both
+/// mergers agree, and a merge repeated changes nothing.
+TEST(MergeLaws, NoRecordIsLostAndAMergeRepeatedChangesNothing) {
+    for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        SeededRandom random(seed);
+        const std::string base = edited(kBase, {{"title", "\"second\""}}, 150, "p");
+        std::array<std::string, 2> sides{base, base};
+        std::int64_t now = 200;
+        for (int i = 0; i < 6; ++i) {
+            std::string& side = sides[random.next_u64() % 2];
+            const std::string replica = &side == &sides[0] ? "p" : "q";
+            const std::int64_t ms = std::max(now, fold_file(side).at.ms + 1);
+            now += 11;
+            const std::string n = std::to_string(random.next_u64() % 4);
+            switch (random.next_u64() % 5) {
+                case 0:
+                    if (side.starts_with(base)) side = kBase + side.substr(base.size());
+                    break;
+                case 1:
+                    side += "{\"id\":\"a\",\"title\":" + n +
+                            ",\"updated_at\":" + std::to_string(ms) + "}\n";
+                    break;
+                case 2:
+                    side = edited(side, {{"title", n}}, ms, replica);
+                    break;
+                default:
+                    side = edited(side, {{"tags", "[\"x\",\"" + n + "\"]"}}, ms, replica);
+            }
+        }
+        const Merged result = merged(base, sides[0], sides[1]);
+        if (!result.clashes.empty()) continue;
+        ASSERT_TRUE(fold_file(result.text).live()) << result.text;
+        ASSERT_EQ(lines_of(merge_files({sides[1], result.text, sides[1]}, {}).text),
+                  lines_of(result.text));
     }
 }
 

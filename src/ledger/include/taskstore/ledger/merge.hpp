@@ -13,6 +13,8 @@
 //     is written; one that was deleted in the base already was compacted there;
 //   - a record of one unstamped line on each side (a tracker that rewrites its lines) keeps one
 //     line;
+//   - a side without a line of a record, but with new lines that cannot be read, deleted nothing;
+//   - lines of batches, which count when they are whole, get no correction: the rule decides;
 //   - only unlike values of equal time, where nothing tells which is later, are a clash: the lines
 //     of that record that the sides do not share stand between markers.
 // For files to which both sides only appended, and no values merged in parts, the result is the
@@ -39,7 +41,7 @@ struct MergeInput {
 
 struct MergeOptions {
     Shape shape;
-    std::size_t marker_bytes = 7;
+    std::size_t marker_bytes = 7;  ///< Fewer than 7 count as 7, or nobody would know them again.
     std::string ours_label = "ours";
     std::string theirs_label = "theirs";
 };
