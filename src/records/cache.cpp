@@ -323,16 +323,16 @@ Status Cache::put(std::string_view collection, std::int64_t rid, const ledger::S
 }
 
 Status Cache::put_own(std::string_view collection, std::int64_t rid, std::string_view text,
-                      bool known) {
+                      bool known, bool beside) {
     if (text.ends_with('\n')) text.remove_suffix(1);
     if (known) {
         // Its lines tell what of that this one settled.
-        TASKSTORE_LET(auto beside, x_db.prepare("SELECT 1 FROM taskstore_lost WHERE rid=?1 UNION "
+        TASKSTORE_LET(auto values, x_db.prepare("SELECT 1 FROM taskstore_lost WHERE rid=?1 UNION "
                                                 "ALL SELECT 1 FROM taskstore_agreed WHERE rid=?1"));
-        TASKSTORE_TRY(beside->bind(1, rid));
-        TASKSTORE_LET(const bool row, beside->step());
-        if (row) {
-            beside.reset();
+        TASKSTORE_TRY(values->bind(1, rid));
+        TASKSTORE_LET(const bool row, values->step());
+        if (row || beside) {
+            values.reset();
             x_open.clear();
             return refold(collection, rid);
         }

@@ -101,10 +101,10 @@ class Cache {
     /// A record that had no line before.
     Status put_new(std::string_view collection, std::int64_t rid, const Record& record,
                    std::string_view stamps, const std::vector<ledger::Change>& members);
-    /// Our own next line of a record: it holds the whole state. `known`: the record had lines
-    /// before.
-    Status put_own(std::string_view collection, std::int64_t rid, std::string_view text,
-                   bool known);
+    /// Our own next line of a record: it holds the whole state, but for what stands `beside` it.
+    /// `known`: the record had lines before.
+    Status put_own(std::string_view collection, std::int64_t rid, std::string_view text, bool known,
+                   bool beside = false);
     /// The same numbers, of files whose rows stay as they are. Before commit.
     Status save_counts();
     /// Another catalogue with the same tables.

@@ -222,8 +222,9 @@ Result<std::vector<Finding>> PlanImpl::findings() {
             }
             {
                 TASKSTORE_LET(auto rows,
-                              db.prepare("SELECT collection,id,member,value,clash,lost_to FROM "
-                                         "taskstore_lost ORDER BY 1,2,3"));
+                              db.prepare("SELECT collection,id,member,value,clash,lost_to,rid IN "
+                                         "(SELECT rid FROM taskstore_dead) FROM taskstore_lost "
+                                         "ORDER BY 1,2,3"));
                 while (true) {
                     TASKSTORE_LET(const bool row, rows->step());
                     if (!row) break;
@@ -238,7 +239,7 @@ Result<std::vector<Finding>> PlanImpl::findings() {
                                      : rows->column_int64(5) != 0 ? "edited beside a deletion: "
                                                                   : "lost to a concurrent edit: ") +
                              shown(rows->column_text(3)),
-                         rows->column_int64(5) != 0
+                         rows->column_int64(6) != 0
                              ? "delete the record again to confirm the deletion, or create it "
                                "again with its id"
                              : "set the member to the value that you want; it stays listed until "

@@ -82,6 +82,7 @@ class PlanImpl final : public Plan {
         std::int64_t rid = 0;
         bool known = false;  ///< The cache has had the record before.
         bool removes = false;
+        bool beside = false;  ///< Other lines of its batch are not in its state.
         Effect effect = Effect::changed;
         Record record;
         std::vector<ledger::Change> members;  ///< Of a create: what the line holds.
@@ -133,7 +134,20 @@ class PlanImpl final : public Plan {
     Status count_up(SyncReport& report, const std::vector<KeptBlock>& kept);
     /// Before the folder gets a cache, git is told to leave it alone.
     void hide_cache_from_git();
-    Result<Found> last_own_change();
+    /// A version, and what its line did that the version does not show.
+    struct Past {
+        Version version;
+        bool ours = false;                    ///< This replica wrote it.
+        std::vector<std::string> written;     ///< Members, also where their values stayed.
+        std::vector<ledger::LostValue> lost;  ///< That were listed then.
+    };
+    /// Oldest first.
+    Result<std::vector<Past>> past_of(std::string_view collection, std::string_view id);
+    Result<bool> is_replaced(Cache& cache, std::string_view collection);
+    /// The record that this replica changed last, and the stamp of that change.
+    Result<std::pair<Found, Stamp>> last_own_change();
+    static Status take_back(std::vector<Past> past, std::size_t first, std::size_t count,
+                            std::vector<Write>& writes);
     Result<std::vector<Found>> records_of_batch(const std::string& batch);
     Status ensure_fresh();
     /// Whether store.db, which can only be read here, was replaced under a reader of that age.
@@ -179,7 +193,9 @@ class PlanImpl final : public Plan {
     Result<Prepared> finish_fitting(const Kind* kind, const Write& write, const StoredState& stored,
                                     const std::vector<ledger::Change>& changes, const Stamp& at,
                                     ledger::EditOptions& options);
-    Result<StoredState> load(Group& group, std::string_view collection, std::string_view id);
+    /// `beside`: without what the same ticket has prepared.
+    Result<StoredState> load(Group& group, std::string_view collection, std::string_view id,
+                             bool beside = false);
     Status check_reference(Group& group, const Field& field, const std::string& raw);
     Status check_unique(Group& group, const Kind& kind, const Field& field, const std::string& raw,
                         std::string_view own_id);

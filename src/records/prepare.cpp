@@ -154,6 +154,14 @@ std::string spelled(const Field* field, const std::string& raw) {
     return out;
 }
 
+/// Of the values that lost, those that the write may settle.
+void keep_settled(const Write& write, MemberStamps& lost) {
+    if (!write.settles_only) return;
+    std::erase_if(lost, [&](const auto& value) {
+        return std::ranges::find(*write.settles_only, value.second) == write.settles_only->end();
+    });
+}
+
 std::string text_of_raw(std::string_view raw) {
     return kind_of_raw(raw) == JsonKind::string ? unescape_json(raw).value_or(std::string(raw))
                                                 : std::string(raw);
@@ -195,6 +203,7 @@ Status PlanImpl::prepare(Group& group, Ticket& ticket) {
         }
         prepared->batch_number = ticket.batch.empty() ? 0 : static_cast<std::int64_t>(i + 1);
         prepared->ticket = &ticket;
+        prepared->beside = write.beside;
         prepared->effect = creates             ? Effect::created
                            : prepared->removes ? Effect::deleted
                                                : Effect::changed;
@@ -212,9 +221,11 @@ Result<Stamp> PlanImpl::stamp_for(const ledger::State& state) {
     return at;
 }
 
-Result<StoredState> PlanImpl::load(Group& group, std::string_view collection, std::string_view id) {
+Result<StoredState> PlanImpl::load(Group& group, std::string_view collection, std::string_view id,
+                                   bool beside) {
     const Prepared* earlier = group.latest.empty() ? nullptr : group.find(collection, id);
-    if (earlier == nullptr) return x_cache->load(collection, id);
+    if (earlier == nullptr || (beside && earlier->ticket == group.current))
+        return x_cache->load(collection, id);
     if (earlier->ticket != group.current && !earlier->ticket->batch.empty()) {
         // Its batch may still fail in another file, and then this line must not stand on it.
         group.current->waits = true;
@@ -347,7 +358,7 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
     // Nobody else has the 74 random bits of an id that was minted just now.
     StoredState stored;
     if (!write.id.empty()) {
-        TASKSTORE_LET(stored, load(group, write.collection, id));
+        TASKSTORE_LET(stored, load(group, write.collection, id, write.beside));
     }
     if (!write.expected_revision.empty() && write.expected_revision != to_text(stored.state.at))
         return fail(Code::conflict, "'" + id + "' has changed since you read it")
@@ -360,6 +371,7 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_create(Group& group, const Write& w
     TASKSTORE_LET(const Stamp at, stamp_for(stored.state));
     if (stored.rid != 0) {
         TASKSTORE_LET(options.settles, x_cache->lost_of(stored.rid));
+        keep_settled(write, options.settles);
     }
     std::vector<ledger::Change> changes;
     std::string raw_id;
@@ -442,7 +454,7 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
     const ledger::Shape shape = shape_of(write.collection);
     const std::string noun = kind != nullptr ? std::string(kind->noun) : write.collection;
     ledger::EditOptions options = given_options;
-    TASKSTORE_LET(const StoredState stored, load(group, write.collection, write.id));
+    TASKSTORE_LET(const StoredState stored, load(group, write.collection, write.id, write.beside));
     const ledger::State& state = stored.state;
     // Deleting again what lost a concurrent edit to its deletion confirms the deletion.
     bool confirms = false;
@@ -458,12 +470,19 @@ Result<PlanImpl::Prepared> PlanImpl::prepare_change(Group& group, const Write& w
     // Who writes a member has seen what stands and what lost, and decides: the lost value is
     // settled, also where the decision is what stands.
     TASKSTORE_LET(options.settles, x_cache->lost_of(stored.rid));
+    keep_settled(write, options.settles);
     TASKSTORE_LET(const MemberStamps agreed, x_cache->agreed_of(stored.rid));
     if (write.kind == WriteKind::remove) {
         options.settles.insert(options.settles.end(), agreed.begin(), agreed.end());
     } else {
         std::erase_if(options.settles,
                       [&](const auto& lost) { return !decides(write, kind, lost.first); });
+    }
+    if (write.beside && write.kind != WriteKind::remove) {
+        for (const ledger::Change& change : write.changes) {
+            if (const ledger::MemberState* before = state.find(change.name))
+                options.settles.emplace_back(change.name, before->stamp);
+        }
     }
     const auto settled = [&](const std::string& name) {
         return std::ranges::any_of(options.settles,

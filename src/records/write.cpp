@@ -284,7 +284,8 @@ Status PlanImpl::apply(Group& group, std::map<std::string, ledger::Appended>& ap
             TASKSTORE_TRY(x_cache->put_new(line.collection, line.rid, line.record,
                                            ledger::split_own_line(line.text).second, line.members));
         } else {
-            TASKSTORE_TRY(x_cache->put_own(line.collection, line.rid, line.text, true));
+            TASKSTORE_TRY(
+                x_cache->put_own(line.collection, line.rid, line.text, true, line.beside));
         }
     }
     for (auto& [collection, row] : rows) {

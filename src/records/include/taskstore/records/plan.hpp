@@ -65,6 +65,13 @@ struct Write {
     /// The members are put back as they once stood: no defaults, times or transitions of the store,
     /// undeclared ones too. Only unique values are checked. What undo() writes.
     bool verbatim = false;
+    /// Where present: of the values that lost, it settles those with these stamps at most. It is
+    /// nobody's decision about the others: they stay listed.
+    std::optional<std::vector<Stamp>> settles_only = {};
+    /// Of several writes to one record in one batch: made on the record as it was before them all,
+    /// and its members are written where they stand already too. So the last one stands, and what
+    /// the others say is listed as lost.
+    bool beside = false;
 };
 
 /// What became of a write.
@@ -106,7 +113,7 @@ struct Version {
     std::string by;
     std::int64_t updated_at = 0;
     /// created, changed, deleted, imported (an unstamped line), lost (an edit beside a deletion:
-    /// the record stays deleted).
+    /// the record stays deleted, or as it was created after that).
     std::string action;
     std::vector<std::string> changed;               ///< "status: draft → ready"
     std::vector<std::string> changed_members = {};  ///< Their names, in the same order.
@@ -249,8 +256,10 @@ class Plan {
                                                  std::string_view id) = 0;
     /// Takes back the record's last change, whoever made it, by a new line: what it changed is as
     /// it was, times and undeclared members too. With an empty `id`: the last change of this
-    /// replica, a batch as a whole (conflict, and nothing is written: a record of the batch was
-    /// changed since). Taking back what undo() wrote does the change again. not_found: there is
+    /// replica, a batch as a whole; where others changed the record since, its own members alone,
+    /// if nobody else wrote those (conflict, and nothing is written: somebody did, or the change
+    /// created, deleted or lost). It settles no value that lost, and what the change had settled is
+    /// listed again. Taking back what undo() wrote does the change again. not_found: there is
     /// nothing to take back.
     virtual Result<Written> undo(std::string_view collection, std::string_view id) = 0;
     /// SHA-256 over all live records and tombstones, by collection, id and member: equal wherever
