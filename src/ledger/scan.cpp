@@ -8,13 +8,16 @@
 namespace taskstore::ledger {
 namespace {
 
-/// Git's default marker size is 7; a longer run (conflict-marker-size) is a marker too. No JSON
-/// line starts so.
-LineKind kind_of(std::string_view text) {
+/// Git's default marker size is 7; a longer run (conflict-marker-size, or the base of a diff3 block
+/// that is itself a merge) is a marker too. No JSON line starts so. 0: it is none.
+std::size_t marker_bytes_of(std::string_view text) {
     const char first = text.empty() ? '\0' : text[0];
-    if (first != '<' && first != '|' && first != '=' && first != '>') return LineKind::record;
+    if (first != '<' && first != '|' && first != '=' && first != '>') return 0;
     const std::size_t run = std::min(text.find_first_not_of(first), text.size());
-    if (run < 7 || (run < text.size() && text[run] != ' ')) return LineKind::record;
+    return run < 7 || (run < text.size() && text[run] != ' ') ? 0 : run;
+}
+
+LineKind kind_of_marker(char first) {
     switch (first) {
         case '<':
             return LineKind::ours_marker;
@@ -95,8 +98,11 @@ Status scan(os::File& file, std::int64_t size, ScanStart start, std::vector<Chun
             const std::string_view text =
                 trimmed(std::string_view(buffer).substr(line, end - line));
             if (!text.empty()) {
-                ScannedLine scanned{text, buffer_offset + static_cast<std::int64_t>(line), number,
-                                    kind_of(text)};
+                ScannedLine scanned{.text = text,
+                                    .offset = buffer_offset + static_cast<std::int64_t>(line),
+                                    .number = number,
+                                    .marker_bytes = marker_bytes_of(text)};
+                if (scanned.marker_bytes > 0) scanned.kind = kind_of_marker(text[0]);
                 if (last && scanned.kind == LineKind::record && !slicer.slice(text))
                     scanned.kind = LineKind::torn;
                 TASKSTORE_TRY(each(scanned));

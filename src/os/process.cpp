@@ -5,6 +5,7 @@
 #include "system_error.hpp"
 
 #include <poll.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -83,6 +84,24 @@ class Pidfd {
 
 Result<std::string> boot_id() {
     return read_line("/proc/sys/kernel/random/boot_id");
+}
+
+Result<std::string> name_of_user(std::uint32_t uid) {
+    std::string room(1024, '\0');
+    while (true) {
+        struct passwd entry{};
+        struct passwd* found = nullptr;
+        const int error = ::getpwuid_r(uid, &entry, room.data(), room.size(), &found);
+        if (error == EINTR) continue;
+        if (error == ERANGE && room.size() < kProcBytesMax) {
+            room.resize(room.size() * 2);
+            continue;
+        }
+        if (error != 0 || found == nullptr || *found->pw_name == '\0')
+            return fail(Code::not_found, "user " + std::to_string(uid) + " has no name")
+                .with_native(error);
+        return std::string(found->pw_name);
+    }
 }
 
 Result<std::string> machine_id() {

@@ -88,7 +88,7 @@ void check_record(const Kind& kind, std::string_view id, const std::vector<JsonM
 }  // namespace
 
 Result<std::string> PlanImpl::state_hash() {
-    return read([&](sql::Connection& db, const Catalogue& catalogue) -> Result<std::string> {
+    auto answer = read([&](sql::Connection& db, const Catalogue& catalogue) -> Result<std::string> {
         TASKSTORE_LET(auto transaction, sql::Transaction::begin_read(db));
         Sha256 hash;
         JsonSlicer slicer;
@@ -135,6 +135,8 @@ Result<std::string> PlanImpl::state_hash() {
         }
         return hash.finish_hex();
     });
+    if (answer) TASKSTORE_TRY(check_own_files());
+    return answer;
 }
 
 Result<std::vector<LostEntry>> PlanImpl::lost() {
@@ -168,17 +170,20 @@ Result<std::vector<Finding>> PlanImpl::findings() {
             {
                 TASKSTORE_LET(const auto kept, look_at_markers(db, nullptr));
                 const auto mend_marker = [&](std::string_view collection, std::int64_t line) {
+                    bool broken = false;
                     for (const KeptBlock& block : kept) {
-                        if (block.collection != collection || line < block.first_line ||
-                            line > block.last_line)
-                            continue;
+                        if (block.collection != collection) continue;
+                        broken = broken || !block.whole;
+                        if (line < block.first_line || line > block.last_line) continue;
                         return block.whole
                                    ? "set the members that clash (below) to the values that you "
                                      "want, then run 'taskstore sync'"
                                    : "its block lacks a marker, so perhaps a side: put the lines "
                                      "right in an editor and take the markers away";
                     }
-                    return "run 'taskstore sync': both sides' lines stay, the markers go";
+                    return broken ? "another block of the file lacks a marker: put that right "
+                                    "first, then 'taskstore sync' settles this one"
+                                  : "run 'taskstore sync': both sides' lines stay, the markers go";
                 };
                 TASKSTORE_LET(auto rows, db.prepare("SELECT collection,line,col,what,reason,raw "
                                                     "FROM taskstore_damaged ORDER BY 1,2"));

@@ -27,9 +27,12 @@ class MarkedFile {
         const std::size_t lf = x_text.find('\n', offset);
         x_done = lf == std::string_view::npos ? x_text.size() : lf + 1;
         const std::string_view bytes = x_text.substr(offset, x_done - offset);
-        if (line.kind == ours_marker) {
+        const bool nested = x_part == Part::base && line.marker_bytes > x_marker_bytes;
+        if (line.kind == ours_marker && !nested) {
             close();
             x_inside = true;
+            x_part = Part::ours;
+            x_marker_bytes = line.marker_bytes;
         }
         if (!x_inside) {
             if (line.kind == record || line.kind == torn)
@@ -50,11 +53,7 @@ class MarkedFile {
         } else if (line.kind == torn) {
             x_lines += bytes;
         }
-        if (line.kind == middle_marker) x_two_sides = true;
-        if (line.kind == theirs_marker) {
-            x_whole = x_two_sides;
-            close();
-        }
+        if (!nested) follow(line);
     }
     /// The whole text without the blocks that are settled.
     std::string finish() {
@@ -62,10 +61,32 @@ class MarkedFile {
         x_clean += x_text.substr(x_done);
         return std::move(x_clean);
     }
+    /// Blocks, and markers without one, that are not in the text that finish() made.
     int settled() const { return x_settled; }
+    /// A block lacks a marker: where it begins and ends is a guess, so the file stays as it is.
+    bool broken() const { return x_broken; }
     std::vector<KeptBlock> kept() && { return std::move(x_kept); }
 
   private:
+    enum class Part : std::uint8_t { ours, base, theirs };
+
+    /// Of a marker that is not its block's next, or of another length, another marker is missing.
+    void follow(const ledger::ScannedLine& line) {
+        using enum ledger::LineKind;
+        if (line.marker_bytes == 0 || line.kind == ours_marker) return;
+        const bool own = line.marker_bytes == x_marker_bytes;
+        const bool last = own && line.kind == theirs_marker;
+        const bool next = line.kind == base_marker     ? x_part == Part::ours
+                          : line.kind == middle_marker ? x_part != Part::theirs
+                                                       : x_part == Part::theirs;
+        if (!own || !next) x_ordered = false;
+        if (line.kind == base_marker) x_part = Part::base;
+        if (line.kind == middle_marker) x_part = Part::theirs;
+        if (!last) return;
+        x_whole = x_ordered;
+        close();
+    }
+
     /// What the line itself wrote, not what it carried on: a clash of old, with none of its values
     /// from this block, is none between the block's sides.
     void look_for_clashes(const ledger::Line& line) {
@@ -84,6 +105,7 @@ class MarkedFile {
         block.last_line = x_last_line;
         block.whole = x_whole;
         const bool settles = x_whole && block.clashes.empty();
+        if (!x_whole) x_broken = true;
         x_clean += settles ? x_lines : x_block;
         if (settles) {
             ++x_settled;
@@ -92,7 +114,8 @@ class MarkedFile {
         x_block.clear();
         x_lines.clear();
         x_seen.clear();
-        x_two_sides = false;
+        x_part = Part::ours;
+        x_ordered = true;
         x_whole = false;
         x_inside = false;
     }
@@ -108,9 +131,13 @@ class MarkedFile {
     std::set<std::string> x_seen;
     std::size_t x_done = 0;
     int x_settled = 0;
+    std::size_t x_marker_bytes =
+        0;  ///< Of the block's markers; those of a merge in its base are longer.
+    Part x_part = Part::ours;
     bool x_inside = false;
-    bool x_two_sides = false;
+    bool x_ordered = true;
     bool x_whole = false;
+    bool x_broken = false;
 };
 
 }  // namespace
@@ -151,7 +178,8 @@ Result<std::vector<KeptBlock>> PlanImpl::look_at_markers(sql::Connection& db, bo
                                        return ok();
                                    }));
         const std::string clean = file_lines.finish();
-        const bool settles = file_lines.settled() > 0;
+        const bool settles = file_lines.settled() > 0 && !file_lines.broken();
+        const std::size_t before = kept.size();
         for (KeptBlock& block : std::move(file_lines).kept()) {
             block.collection = collection;
             kept.push_back(std::move(block));
@@ -161,10 +189,12 @@ Result<std::vector<KeptBlock>> PlanImpl::look_at_markers(sql::Connection& db, bo
         const auto now = x_files.link_info(path);
         if (!now || now->identity != info.identity) continue;
         TASKSTORE_TRY(os::replace_file(x_files, path, clean, info.mode));
-        note(collection +
-             ".jsonl held leftover merge markers: both sides' lines were kept, the rule decided, "
-             "the markers are gone; tell git that it is settled: 'git add " +
-             path + "'");
+        const std::string held = collection +
+                                 ".jsonl held leftover merge markers: both sides' lines were kept, "
+                                 "the rule decided, the markers ";
+        note(kept.size() > before
+                 ? held + "are gone except around what clashes"
+                 : held + "are gone; tell git that it is settled: 'git add " + path + "'");
         *rewritten = true;
     }
     return kept;

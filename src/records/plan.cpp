@@ -13,6 +13,10 @@
 #include <utility>
 
 namespace taskstore::records {
+namespace {
+constexpr int kBuildsMax = 4;  // of a cache that is taken away as often as it is built
+}  // namespace
+
 Result<std::unique_ptr<Plan>> Plan::open(os::FileSystem& files, sql::Driver& driver,
                                          const Clock& clock, Random& random, PlanOptions options) {
     auto plan = std::make_unique<PlanImpl>(files, driver, clock, random, std::move(options));
@@ -351,6 +355,22 @@ Status PlanImpl::build(const std::string& path) {
 }
 
 Status PlanImpl::rebuild_locked() {
+    // Who deletes store.db* may do so as soon as it has its name.
+    for (int tries = 0; tries < kBuildsMax; ++tries) {
+        TASKSTORE_LET(const bool stands, rebuild_once());
+        if (stands) return ok();
+    }
+    return taken_away();
+}
+
+Failure PlanImpl::taken_away() const {
+    return fail(Code::unavailable, "store.db is taken away again and again")
+        .with_hint("stop the program that removes or replaces '" + x_cache_path +
+                   "', then try again");
+}
+
+/// False: somebody took it away, or put something else in its place, before it could be opened.
+Result<bool> PlanImpl::rebuild_once() {
     drop_cache();
     // Whoever built it with other schemas may have seen later ones than we did.
     schemas_fit();
@@ -387,25 +407,26 @@ Status PlanImpl::rebuild_locked() {
     if (built) built = x_files.rename(fresh, x_cache_path);
     if (!built) {
         (void)remove_fresh().has_value();
-        return of_cache(std::move(built));
+        return fail(of_cache(std::move(built)).error());
     }
     TASKSTORE_TRY(x_files.sync_directory(x_options.folder));
-    const std::string why = std::exchange(x_broken, {});
+    std::string why = std::exchange(x_broken, {});
     bool opened = false;
     TASKSTORE_TRY(open_cache(&opened));
     if (!opened) {
-        return fail(x_files.info(x_cache_path) ? Code::failed : Code::not_found,
-                    "store.db was built but cannot be opened" +
-                        (x_broken.empty() ? "" : ": it " + x_broken));
+        if (!why.empty()) x_broken = std::move(why);
+        return false;
     }
-    {
+    const Status marked = [&]() -> Status {
         TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*x_db));
         TASKSTORE_TRY(mark_boot(*x_db));
-        TASKSTORE_TRY(transaction.commit());
-    }
+        return transaction.commit();
+    }();
+    if (!marked && cached_state() != Cached::open) return false;
+    TASKSTORE_TRY(marked);
     keep_clock();
     if (!why.empty()) note("store.db " + why + ": it was built again from the ledger");
-    return ok();
+    return true;
 }
 
 bool PlanImpl::is_of_this_boot() {
@@ -482,11 +503,14 @@ Result<SyncReport> PlanImpl::sync(bool rebuild) {
                 return count_up(x_taken_in, kept);
             };
             auto settled = settle();
-            if (!settled && settled.error().code == Code::corrupt) {
-                // Damage of a part that nothing had to be taken into.
-                x_broken = "was damaged (" + settled.error().message + ")";
+            if (!settled &&
+                (settled.error().code == Code::corrupt || cached_state() != Cached::open)) {
+                // Damage of a part that nothing had to be taken into, or it was taken away.
+                if (settled.error().code == Code::corrupt)
+                    x_broken = "was damaged (" + settled.error().message + ")";
                 TASKSTORE_TRY(rebuild_locked());
                 settled = settle();
+                if (!settled && cached_state() != Cached::open) return taken_away();
             }
             TASKSTORE_TRY(settled);
         } else if (rebuild || !may_fold_in_memory(status.error()) ||
@@ -504,6 +528,8 @@ Result<SyncReport> PlanImpl::sync(bool rebuild) {
     }
     SyncReport report = std::exchange(x_taken_in, {});
     x_checked_boot_ns = x_clock.boot_ns();
+    // Last, so that the other files are taken in all the same.
+    TASKSTORE_TRY(check_own_files());
     for (std::string& text : take_notes()) report.notes.push_back(std::move(text));
     return report;
 }
@@ -579,6 +605,12 @@ Status PlanImpl::check_is_file(std::string_view collection) {
     if (!info || info->kind == os::FileKind::regular) return ok();
     return fail(Code::denied, "'" + path + "' is not a regular file")
         .with_hint("put the file itself there, not a folder or a link");
+}
+
+Status PlanImpl::check_own_files() {
+    const auto known = known_kinds();
+    for (const Kind& kind : known->kinds()) TASKSTORE_TRY(check_is_file(kind.collection));
+    return ok();
 }
 
 std::shared_ptr<const Catalogue> PlanImpl::known_kinds() {

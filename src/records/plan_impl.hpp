@@ -111,6 +111,8 @@ class PlanImpl final : public Plan {
     void drop_cache();
     Status open_cache(bool* opened);
     Status rebuild_locked();
+    Result<bool> rebuild_once();
+    Failure taken_away() const;
     Status build(const std::string& path);
     Status refresh_locked();
     /// Whether all files were taken in since the machine started, with the log that is there: a
@@ -127,6 +129,8 @@ class PlanImpl final : public Plan {
     Error cannot_write(Error error) const;
     /// Nothing found: is it because the file of the collection is none?
     Status check_is_file(std::string_view collection);
+    /// The same of every collection that is known before its file is.
+    Status check_own_files();
     /// The blocks of leftover merge markers that a person must settle. `rewritten`: those that the
     /// rule decides are written clean first, and whether any were is told; hold the ledger's lock.
     /// Null: nothing is written. In markers.cpp.

@@ -294,8 +294,8 @@ Result<std::int64_t> PlanImpl::count(const Query& query) {
 }
 
 Result<std::vector<std::pair<std::string, std::int64_t>>> PlanImpl::collections() {
-    return read([&](sql::Connection& db, const Catalogue& catalogue)
-                    -> Result<std::vector<std::pair<std::string, std::int64_t>>> {
+    auto answer = read([&](sql::Connection& db, const Catalogue& catalogue)
+                           -> Result<std::vector<std::pair<std::string, std::int64_t>>> {
         std::vector<std::pair<std::string, std::int64_t>> out;
         for (const Kind& kind : catalogue.kinds()) out.emplace_back(kind.collection, 0);
         TASKSTORE_LET(auto rows, db.prepare("SELECT collection, live FROM taskstore_files "
@@ -312,6 +312,8 @@ Result<std::vector<std::pair<std::string, std::int64_t>>> PlanImpl::collections(
                 out.emplace_back(name, rows->column_int64(1));
         }
     });
+    if (answer) TASKSTORE_TRY(check_own_files());
+    return answer;
 }
 
 Result<std::vector<std::pair<std::string, std::int64_t>>> PlanImpl::tally(

@@ -61,7 +61,7 @@ expect 7 taskstore sql 'DELETE FROM prds'
 expect 0 taskstore sql 'SELECT count(*) AS n FROM prds' --json; has "$out" '"rows":[[1]]'
 
 printf '# A\n- [ ] one\n- [x] two\n' > list.md
-expect 0 taskstore import list.md; has "$out" "1 PRDs, 2 task specs"
+expect 0 taskstore import list.md; has "$out" "1 PRD, 2 task specs"
 expect 0 taskstore import list.md; has "$out" "nothing new"
 printf '# \xff\n' > bad.md; expect 2 taskstore import bad.md; has "$err" "UTF-8"
 expect 3 taskstore import missing.md
@@ -69,11 +69,11 @@ printf 'Underlined\n==========\n\n##\n\n## Nothing below\n\nSecond\n------\n- [ 
 expect 0 taskstore import heads.md; has "$out" "4 PRDs, 1 task specs"; same "$err" ""
 expect 0 taskstore import heads.md; has "$out" "nothing new"
 expect 0 taskstore list-prds; for title in Underlined '(untitled)' 'Nothing below' Second; do has "$out" "$title"; done
-printf 'Only prose\n==========\nhere\n' > prose.md; expect 0 taskstore import prose.md; has "$out" "Markdown checklist"; has "$out" "1 PRDs"
+printf 'Only prose\n==========\nhere\n' > prose.md; expect 0 taskstore import prose.md; has "$out" "Markdown checklist"; has "$out" "1 PRD"; lacks "$out" "1 PRDs"
 rm heads.md prose.md
 mkdir -p one two && cp list.md one/ && cp list.md two/
-expect 0 taskstore import one/list.md; has "$out" "1 PRDs, 2 task specs"
-expect 0 taskstore import two/list.md; has "$out" "1 PRDs, 2 task specs"
+expect 0 taskstore import one/list.md; has "$out" "1 PRD, 2 task specs"
+expect 0 taskstore import two/list.md; has "$out" "1 PRD, 2 task specs"
 expect 0 taskstore import ./two/../one/list.md; has "$out" "nothing new"
 expect 0 taskstore -C one import list.md; has "$out" "nothing new"
 expect 0 taskstore import "$PWD/two/list.md" --store "$PWD/.taskstore"; has "$out" "nothing new"
@@ -239,6 +239,21 @@ expect 0 taskstore sql - <<< 'SELECT count(*) FROM prds'; has "$out" "3"
 expect 2 taskstore record add loose --id d a=1 a=2
 expect 2 taskstore record add loose --id d deleted=true; has "$err" "deletion"
 printf 'x' > .taskstore/.version; expect 6 taskstore list-prds; has "$err" ".version"; echo 1 > .taskstore/.version
+cd "$scratch"
+
+# Without a variable that names the user, the system's list of users does.
+expect 0 env -u USER -u LOGNAME -u TASKSTORE_ACTOR "$TASKSTORE" config show; has "$out" "$(id -un)"; lacks "$out" "uid-"
+# One is one.
+mkdir "$scratch/single"; expect 0 taskstore init --store "$scratch/single"
+expect 0 taskstore --store "$scratch/single" record add loose t=1
+printf 'damaged\n' >> "$scratch/single/loose.jsonl"
+expect 0 taskstore --store "$scratch/single" sync; has "$out" "1 record,"; has "$err" "1 damaged line was"
+# A working folder that is gone is named as what it is; a store that is named needs none.
+mkdir "$scratch/gone" && cd "$scratch/gone" && rmdir "$scratch/gone"
+expect 3 taskstore stats; has "$err" "the working folder is gone"
+expect 3 taskstore --store single stats; has "$err" "the working folder is gone"
+expect 0 taskstore --store "$scratch/single" stats
+expect 3 taskstore -C "$scratch/single" stats; has "$err" "no store here"
 cd "$scratch"
 
 finish

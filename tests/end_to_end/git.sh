@@ -75,4 +75,28 @@ git checkout -q main
 
 git worktree add -q ../three && cd ../three && expect 0 taskstore prd add --title third
 [ -n "$(find ../one/.git/worktrees -name 'replica-*')" ] || bad "the work tree has no identity of its own"
+
+# A criss-cross merge under diff3: git puts the merge of the bases, with longer markers, into the base of the block.
+for style in diff3 zdiff3; do
+  cd "$scratch" && rm -rf left right && git init -q -b main left && cd left
+  expect 0 taskstore sync; expect 0 taskstore prd add --id p --title start
+  git add .taskstore && git commit -qm start && git clone -q . ../right
+  for side in left right; do
+    cd "$scratch/$side" && git config merge.conflictStyle $style
+    expect 0 taskstore prd set p --title "of $side" && git commit -qam "$side"
+  done
+  tip_left=$(git -C "$scratch/left" rev-parse HEAD) tip_right=$(git -C "$scratch/right" rev-parse HEAD)
+  git -C "$scratch/left" fetch -q ../right main && git -C "$scratch/right" fetch -q ../left main
+  cd "$scratch/left" && git merge -q "$tip_right" >/dev/null 2>&1
+  expect 0 taskstore sync; git commit -qam crossed; expect 0 taskstore prd set p --description left; git commit -qam left2
+  cd "$scratch/right" && git merge -q "$tip_left" >/dev/null 2>&1
+  expect 0 taskstore sync; git commit -qam crossed; expect 0 taskstore prd set p --description right; git commit -qam right2
+  cd "$scratch/left" && git fetch -q ../right main && git merge -q FETCH_HEAD >/dev/null 2>&1
+  grep -q '^>>>>>>>>> ' .taskstore/prds.jsonl || bad "git nested no markers under $style: the test has lost its subject"
+  lines=$(grep '^{' .taskstore/prds.jsonl | sort -u)
+  expect 0 taskstore sync; has "$err" "git add"; lacks "$err" "lack"
+  grep -q '^[<|=>]' .taskstore/prds.jsonl && bad "markers stayed under $style"
+  same "$(grep '^{' .taskstore/prds.jsonl | sort -u)" "$lines"
+  expect 0 taskstore doctor; lacks "$out" "merge_marker"
+done
 finish

@@ -117,7 +117,7 @@ for name in store.db lock; do
   rmdir "$scratch/s/$name"; expect 0 taskstore --store "$scratch/s" prd add --title x
 done
 fresh_store; mv "$scratch/s/prds.jsonl" "$scratch/away"; mkdir "$scratch/s/prds.jsonl"
-for verb in "list-prds" "show prd p1" "history p1" "prd set p1 --title x" "prd add --title x"; do
+for verb in "list-prds" "show prd p1" "history p1" "prd set p1 --title x" "prd add --title x" sync "sync --rebuild" stats "state --hash"; do
   expect 7 taskstore --store "$scratch/s" $verb; has "$err" "prds.jsonl' is not a regular file"
 done
 # A link in the place of a file may lead to anybody's: it is neither read nor written.
@@ -131,6 +131,7 @@ same "$(sha256sum < "$scratch/theirs.db")" "$before"
 rm "$scratch/l/store.db" "$scratch/l/prds.jsonl"; echo '{"id":"a","title":"theirs","updated_at":1}' > "$scratch/theirs.jsonl"
 ln -s "$scratch/theirs.jsonl" "$scratch/l/prds.jsonl"
 expect 7 taskstore --store "$scratch/l" prd add --title x; has "$err" "not a regular file"
+for verb in sync stats "state --hash"; do expect 7 taskstore --store "$scratch/l" $verb; has "$err" "prds.jsonl' is not a regular file"; done
 expect 0 taskstore --store "$scratch/l" doctor; has "$out" "not a regular file"
 same "$(cat "$scratch/theirs.jsonl")" '{"id":"a","title":"theirs","updated_at":1}'
 rm -r "$scratch/l"

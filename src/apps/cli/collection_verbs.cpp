@@ -54,7 +54,7 @@ void put(JsonWriter& writer, const std::vector<std::string>& words) {
 }
 
 std::string records_text(std::int64_t count) {
-    return std::to_string(count) + (count == 1 ? " record" : " records");
+    return counted(count, "record", "records");
 }
 
 std::int64_t count_of(const std::vector<std::pair<std::string, std::int64_t>>& counts,

@@ -2,6 +2,7 @@
 
 #include <taskstore/base/display.hpp>
 #include <taskstore/base/text.hpp>
+#include <taskstore/os/process.hpp>
 
 #include <unistd.h>
 
@@ -84,11 +85,16 @@ Result<const config::Config*> Context::settings() {
     return &*x_settings;
 }
 
+std::string counted(std::int64_t count, std::string_view one, std::string_view many) {
+    return std::to_string(count) + " " + std::string(count == 1 ? one : many);
+}
+
 std::string user_name() {
     for (const char* name : {"USER", "LOGNAME"}) {
         if (const char* value = environment(name); value != nullptr && !first_invalid_utf8(value))
             return value;
     }
+    if (auto name = os::name_of_user(getuid()); name && !first_invalid_utf8(*name)) return *name;
     return "uid-" + std::to_string(getuid());
 }
 
@@ -98,11 +104,15 @@ Result<store::Place> Context::place() {
         here = current;
         std::free(current);
     }
-    const auto absolute = [&](const std::string& path) {
-        return path.starts_with('/') ? path : os::join_path(here, path);
+    const auto absolute = [&](const std::string& path) -> Result<std::string> {
+        if (path.starts_with('/')) return path;
+        if (here.empty())
+            return fail(Code::not_found, "the working folder is gone, or hidden from this user")
+                .with_hint("change to a folder that is there, or name one with -C");
+        return path.empty() ? here : os::join_path(here, path);
     };
     if (call.has("C")) {
-        here = absolute(call.value("C"));
+        TASKSTORE_LET(here, absolute(call.value("C")));
         const auto info = files.info(here);
         if (!info || info->kind != os::FileKind::directory)
             return fail(Code::not_found, "there is no folder '" + here + "'")
@@ -111,8 +121,9 @@ Result<store::Place> Context::place() {
     std::string folder = call.value("store");
     if (const char* named = environment("TASKSTORE_DIR"); folder.empty() && named != nullptr)
         folder = named;
-    if (!folder.empty()) return store::place_at(files, resolved(absolute(folder)));
-    return store::find_place(files, resolved(here));
+    TASKSTORE_LET(const std::string from, absolute(folder));
+    return folder.empty() ? store::find_place(files, resolved(from))
+                          : store::place_at(files, resolved(from));
 }
 
 Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {

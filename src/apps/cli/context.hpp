@@ -68,6 +68,8 @@ struct Context {
 
 /// A variable of the environment; null where it is unset or empty, which is the same (XDG).
 const char* environment(const char* name);
+/// "1 line", "2 lines".
+std::string counted(std::int64_t count, std::string_view one, std::string_view many);
 /// Whom lines name where no setting does.
 std::string user_name();
 /// $TASKSTORE_HOME, else $XDG_DATA_HOME/taskstore, else ~/.local/share/taskstore; empty where none

@@ -34,11 +34,12 @@ Result<std::string> read_pipe(const std::string& path) {
     return bytes;
 }
 
-std::string counted(std::int64_t count, const std::string& collection) {
-    const std::string name = collection == "prds"         ? "PRDs"
-                             : collection == "task_specs" ? "task specs"
-                                                          : collection;
-    return std::to_string(count) + " " + printable_line(name);
+std::string counted_of(std::int64_t count, const std::string& collection) {
+    if (collection == "prds") return counted(count, "PRD", "PRDs");
+    if (collection == "task_specs") return counted(count, "task spec", "task specs");
+    const records::Kind* const kind = records::find_collection(collection);
+    const std::string name = printable_line(collection);
+    return counted(count, kind != nullptr ? kind->noun : name, name);
 }
 
 /// "2 PRDs, 5 task specs"; empty where there are none.
@@ -46,7 +47,7 @@ std::string summed(const store::ImportReport& report, std::int64_t store::Import
     std::string out;
     for (const auto& [collection, counts] : report.collections) {
         if (counts.*count > 0)
-            out += (out.empty() ? "" : ", ") + counted(counts.*count, collection);
+            out += (out.empty() ? "" : ", ") + counted_of(counts.*count, collection);
     }
     return out;
 }
@@ -263,7 +264,7 @@ Status run_export(Context& context) {
     std::string what;
     for (const auto& [name, count] : report.collections) {
         writer.key(name).integer(count);
-        what += (what.empty() ? "" : ", ") + counted(count, name);
+        what += (what.empty() ? "" : ", ") + counted_of(count, name);
     }
     writer.end_object().end_object();
     if (context.json)

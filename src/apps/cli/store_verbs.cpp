@@ -71,16 +71,19 @@ Status run_sync(Context& context) {
             .end_object();
         context.print_json("sync_report", data);
     } else if (!context.quiet) {
-        context.print("✓ " + std::to_string(report.records) + " records" +
+        context.print("✓ " + counted(report.records, "record", "records") +
                       (report.rebuilt ? ", store.db built from " : ", read ") +
-                      std::to_string(report.lines_read) + " lines\n");
+                      counted(report.lines_read, "line", "lines") + "\n");
     }
     if (report.damaged_lines > 0)
-        context.warn(std::to_string(report.damaged_lines) +
-                     " damaged lines were set aside: 'taskstore doctor' lists them");
+        context.warn(counted(report.damaged_lines, "damaged line was", "damaged lines were") +
+                     " set aside: 'taskstore doctor' lists " +
+                     (report.damaged_lines == 1 ? "it" : "them"));
     if (report.incomplete_batches > 0)
-        context.warn(std::to_string(report.incomplete_batches) +
-                     " incomplete batches do not count: 'taskstore doctor' lists them");
+        context.warn(
+            counted(report.incomplete_batches, "incomplete batch does", "incomplete batches do") +
+            " not count: 'taskstore doctor' lists " +
+            (report.incomplete_batches == 1 ? "it" : "them"));
     if (report.lost_values > 0)
         context.warn(std::to_string(report.lost_values) +
                      (report.lost_values == 1 ? " value has" : " values have") +

@@ -1,10 +1,10 @@
 // Wires the system's files, clocks and SQLite to a plan.
 
+#include <taskstore/os/process.hpp>
 #include <taskstore/sqlite/driver.hpp>
 #include <taskstore/store/place.hpp>
 #include <taskstore/taskstore.hpp>
 
-#include <pwd.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -13,8 +13,7 @@ namespace taskstore {
 namespace {
 
 std::string user_name() {
-    const passwd* const user = getpwuid(geteuid());
-    return user != nullptr ? user->pw_name : std::to_string(geteuid());
+    return os::name_of_user(geteuid()).value_or(std::to_string(geteuid()));
 }
 
 class SystemStore final : public Store {

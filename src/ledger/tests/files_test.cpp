@@ -263,11 +263,13 @@ TEST_F(LedgerFiles, ScanTellsMarkersAndTornTailsFromRecords) {
     put("{\"id\":\"a\"}\r\n<<<<<<< ours\n\n{\"id\":\"b\"}\n=======\n>>>>>>>>> theirs\n{\"id\":");
     std::vector<LineKind> kinds;
     std::vector<std::int64_t> numbers;
+    std::vector<std::size_t> markers;
     auto file = x_files.open(x_folder / "c.jsonl", os::OpenMode::read);
     std::vector<Chunk> chunks;
     ASSERT_TRUE(
         scan(**file, (*file)->info()->identity.size, {}, chunks, [&](const ScannedLine& line) {
             kinds.push_back(line.kind);
+            markers.push_back(line.marker_bytes);
             numbers.push_back(line.number);
             return ok();
         }));
@@ -275,6 +277,7 @@ TEST_F(LedgerFiles, ScanTellsMarkersAndTornTailsFromRecords) {
               (std::vector{LineKind::record, LineKind::ours_marker, LineKind::record,
                            LineKind::middle_marker, LineKind::theirs_marker, LineKind::torn}));
     EXPECT_EQ(numbers, (std::vector<std::int64_t>{1, 2, 4, 5, 6, 7}));
+    EXPECT_EQ(markers, (std::vector<std::size_t>{0, 7, 0, 7, 9, 0}));
 }
 
 TEST_F(LedgerFiles, AChangeAnywhereIsFoundAndReadFromItsLineOn) {

@@ -70,6 +70,13 @@ TEST(Process, AZombieIsDeadAndItsEndIsAwaited) {
     EXPECT_EQ(child.wait(), 0);
 }
 
+TEST(Process, UsersHaveTheNamesOfTheUserDatabase) {
+    const auto root = name_of_user(0);
+    ASSERT_TRUE(root) << root.error().message;
+    EXPECT_EQ(*root, "root");
+    EXPECT_EQ(name_of_user(3'999'999'999U).error().code, Code::not_found);
+}
+
 TEST(Process, MachineIdIsThirtyTwoDigitsOrAbsent) {
     const auto id = machine_id();
     if (id) {

@@ -482,5 +482,36 @@ TEST(HostileCache, ACacheThatVanishesWhileInUseChangesNoAnswer) {
     }
 }
 
+TEST(HostileCache, ARebuildTriesAgainAndThenSaysThatTheCacheIsTakenAway) {
+    for (const int times : {1, 2, 1000}) {
+        for (const bool garbage : {false, true}) {
+            SCOPED_TRACE(std::to_string(times) + (garbage ? ", something else put there" : ""));
+            auto disk = new_disk();
+            disk->put_file("/p/prds.jsonl", kDraftA);
+            Process p(*disk);
+            int taken = 0;
+            disk->set_hook([&](const os::CallRecord&) {
+                if (taken == times || !disk->get_file("/p/store.db")) return;
+                if (disk->get_file("/p/store.db") == std::string(8192, 'x')) return;
+                ++taken;
+                for (const char* suffix : {"", "-wal", "-shm"})
+                    (void)disk->unlink(std::string("/p/store.db") + suffix).has_value();
+                if (garbage) disk->put_file("/p/store.db", std::string(8192, 'x'));
+            });
+            const auto synced = p->sync(true);
+            disk->set_hook({});
+            if (times < 1000) {
+                ASSERT_TRUE(synced) << synced.error().message << disk->log_text();
+            } else {
+                ASSERT_FALSE(synced);
+                EXPECT_EQ(synced.error().code, Code::unavailable) << synced.error().message;
+                EXPECT_NE(synced.error().hint.find("/p/store.db"), std::string::npos);
+                ASSERT_TRUE(p->sync(true));
+            }
+            EXPECT_EQ(p->get("prds", "a")->id, "a");
+        }
+    }
+}
+
 }  // namespace
 }  // namespace taskstore::records

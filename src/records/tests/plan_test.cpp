@@ -551,6 +551,96 @@ TEST(Plan, ABlockWithoutItsEndIsKeptAndCounted) {
             << finding.mend;
 }
 
+/// Of record "a", whose title is `title`.
+std::string titled(const std::string& title, int at) {
+    return "{\"id\":\"a\",\"title\":\"" + title + "\",\"updated_at\":" + std::to_string(at) + "}\n";
+}
+
+bool tells_git_add(const SyncReport& report) {
+    return std::ranges::any_of(report.notes, [](const std::string& note) {
+        return note.find("git add") != std::string::npos;
+    });
+}
+
+TEST(Plan, AMergeInTheBaseOfABlockBelongsToTheBase) {
+    // As git writes a criss-cross merge with merge.conflictStyle=diff3; where sides hold lines of
+    // the base, only a part of its merge stands there.
+    const std::string nested[] = {
+        "<<<<<<<<< Temporary merge branch 1\n" + titled("T1", 3) + "||||||||| 1a2b3c4\n" +
+            titled("T0", 1) + "=========\n" + titled("T2", 4) +
+            ">>>>>>>>> Temporary merge branch 2\n",
+        "<<<<<<<<< Temporary merge branch 1\n<<<<<<<<<<< deeper\n" + titled("T1", 3) +
+            "===========\n>>>>>>>>>>> deeper\n=========\n>>>>>>>>> Temporary merge branch 2\n",
+        "=========\n" + titled("T2", 4) + ">>>>>>>>> Temporary merge branch 2\n",
+        "<<<<<<<<< Temporary merge branch 1\n"};
+    for (const std::string& base : nested) {
+        SCOPED_TRACE(base);
+        auto disk = new_disk();
+        disk->put_file("/p/prds.jsonl", "<<<<<<< HEAD\n" + titled("A", 5) + "||||||| base\n" +
+                                            base + "=======\n" + titled("B", 6) +
+                                            ">>>>>>> FETCH_HEAD\n" + titled("after", 2));
+        Process p(*disk);
+        const auto report = p->sync();
+        ASSERT_TRUE(report) << report.error().message;
+        EXPECT_EQ(report->broken_blocks, 0);
+        EXPECT_TRUE(tells_git_add(*report));
+        const std::string text = *disk->get_file("/p/prds.jsonl");
+        EXPECT_EQ(text.find_first_of("<>|="), std::string::npos) << text;
+        for (const char* title : {"A", "B", "after"})
+            EXPECT_NE(text.find("\"" + std::string(title) + "\""), std::string::npos) << title;
+        EXPECT_NE(p->get("prds", "a")->data.find("\"B\""), std::string::npos);
+        for (const Finding& finding : *p->findings()) EXPECT_NE(finding.what, "merge_marker");
+    }
+}
+
+TEST(Plan, AFileWithABrokenBlockStaysAsItIs) {
+    const std::string whole =
+        "<<<<<<< ours\n" + titled("A", 5) + "=======\n" + titled("B", 6) + ">>>>>>> theirs\n";
+    const std::string broken[] = {
+        // Its end is another block's.
+        "<<<<<<< ours\n" + titled("A", 5) + "=======\n" + titled("B", 6) + ">>>>>>>>> other\n",
+        "<<<<<<< ours\n" + titled("A", 5) + ">>>>>>> theirs\n",
+        // Longer markers belong to a base, not to a side.
+        "<<<<<<< ours\n" + titled("A", 5) + "=========\n=======\n" + titled("B", 6) +
+            ">>>>>>> theirs\n",
+        "<<<<<<< ours\n" + titled("A", 5) + "=======\n||||||| base\n" + titled("B", 6) +
+            ">>>>>>> theirs\n"};
+    for (const std::string& block : broken) {
+        for (const std::string& text : {whole + block, block + whole}) {
+            SCOPED_TRACE(text);
+            auto disk = new_disk();
+            disk->put_file("/p/prds.jsonl", text);
+            Process p(*disk);
+            const auto report = p->sync();
+            ASSERT_TRUE(report) << report.error().message;
+            EXPECT_EQ(report->broken_blocks, 1);
+            EXPECT_FALSE(tells_git_add(*report));
+            EXPECT_EQ(*disk->get_file("/p/prds.jsonl"), text);
+            for (const Finding& finding : *p->findings()) {
+                EXPECT_FALSE(finding.mend.starts_with("run 'taskstore sync'")) << finding.mend;
+            }
+        }
+    }
+}
+
+TEST(Plan, GitIsToldOnlyWhereNoMarkerStays) {
+    auto disk = new_disk();
+    const auto block = [](int theirs_at) {
+        return "<<<<<<< ours\n" + titled("A", 5) + "=======\n" + titled("B", theirs_at) +
+               ">>>>>>> theirs\n";
+    };
+    disk->put_file("/p/prds.jsonl", block(5) + "<<<<<<< ours\n" + titled("C", 7) + "=======\n" +
+                                        titled("D", 8) + ">>>>>>> theirs\n");
+    Process p(*disk);
+    const auto report = p->sync();
+    ASSERT_TRUE(report) << report.error().message;
+    const std::string text = *disk->get_file("/p/prds.jsonl");
+    ASSERT_NE(text.find("<<<<<<<"), std::string::npos) << "the clash needs a person";
+    ASSERT_EQ(text.find("<<<<<<<"), text.rfind("<<<<<<<")) << "the other block is settled";
+    EXPECT_FALSE(report->notes.empty());
+    EXPECT_FALSE(tells_git_add(*report));
+}
+
 TEST(Plan, GitIsToldToLeaveTheCacheAloneBeforeThereIsOne) {
     for (const bool sync : {false, true}) {
         auto disk = new_disk();

@@ -35,6 +35,7 @@ struct ScannedLine {
     std::int64_t offset = 0;
     std::int64_t number = 0;  ///< From 1.
     LineKind kind = LineKind::record;
+    std::size_t marker_bytes = 0;  ///< Characters of the marker; 0: it is none.
 };
 
 /// Where to start: at a line's start.

@@ -45,6 +45,8 @@ Result<bool> wait_for_exit(const ProcessIdentity& process, std::optional<std::in
 
 /// /proc/sys/kernel/random/boot_id. Containers share it with their host.
 Result<std::string> boot_id();
+/// The user's name in the user database (getpwuid_r(3)). not_found: it has none.
+Result<std::string> name_of_user(std::uint32_t uid);
 /// machine-id(5): 32 hexadecimal digits, stable over boots; clones of one disk image share it.
 /// not_found: the system has none (some containers).
 Result<std::string> machine_id();
