@@ -17,7 +17,7 @@ expect 0 taskstore import issues.jsonl; has "$out" "nothing new"; same "$(taskst
 expect 0 taskstore spec show bd-2 --json; has "$out" '"prd_id":"bd-1"'; has "$out" '"labels":["db"]'; has "$out" '"author":"kay"'; has "$out" '"status":"complete"'
 expect 0 taskstore list-prds; has "$out" "issues"
 expect 0 taskstore spec set bd-3 --status failed
-sed -i 's/"Loose"/"Loose end"/' issues.jsonl; expect 0 taskstore import issues.jsonl; has "$out" "changed: 1 task specs"
+sed -i 's/"Loose"/"Loose end"/' issues.jsonl; expect 0 taskstore import issues.jsonl; has "$out" "changed: 1 task spec"
 expect 0 taskstore spec show bd-3 --json; has "$out" '"phase_name":"Loose end"'; has "$out" '"status":"failed"'
 
 # Packed files and pipes: by their bytes, whatever they are called.
@@ -32,7 +32,7 @@ expect 0 taskstore --store "$scratch/piped" import <(cat issues.jsonl); has "$ou
 # What is damaged is listed with its place; --strict takes nothing then.
 printf '{"id":"d-1","title":"Good","status":"open"}\n{"id":"d-2","title":}\n' > damaged.jsonl
 expect 1 taskstore import damaged.jsonl --strict; has "$err" "line 2 column 21"; expect 3 taskstore spec show d-1
-expect 0 taskstore import damaged.jsonl; has "$err" "damaged.jsonl:2:21: left out"; has "$out" "1 task specs"
+expect 0 taskstore import damaged.jsonl; has "$err" "damaged.jsonl:2:21: left out"; has "$out" "1 task spec"
 expect 0 taskstore import damaged.jsonl --json
 python3 -c 'import json,sys; d=json.loads(sys.argv[1])["data"]; assert d["damaged"]==[{"line":2,"column":21,"reason":d["damaged"][0]["reason"]}] and d["collections"]["task_specs"]["unchanged"]==1, d' "$out" || bad "import --json: $out"
 
@@ -72,7 +72,7 @@ done
 same "$(strip again.jsonl | wc -l)" "$(wc -l < all.jsonl)"
 expect 0 taskstore export --format markdown -o plan.md; has "$err" "'notes' is left out"
 hash=$(taskstore state --hash); expect 0 taskstore import plan.md; has "$out" "nothing new"; same "$(taskstore state --hash)" "$hash"
-sed -i 's/^- \[ \] Mow/- [x] Mow/' plan.md; expect 0 taskstore import plan.md; has "$out" "changed: 1 task specs"
+sed -i 's/^- \[ \] Mow/- [x] Mow/' plan.md; expect 0 taskstore import plan.md; has "$out" "changed: 1 task spec"
 expect 2 taskstore export notes --format markdown; expect 3 taskstore export nowhere; expect 2 taskstore export --format yaml
 expect 2 taskstore export --json; has "$err" "--output"; expect 0 taskstore export notes --json -o notes.jsonl; has "$out" '"collections":{"notes":1}'
 expect 0 taskstore export spec --stamps; has "$out" '"_stamps":{"v":1'
@@ -83,5 +83,5 @@ same "$(find . -name '.*.tmp')" ""
 
 # Deleted here stays deleted, unless asked for.
 expect 0 taskstore spec rm c-1; expect 0 taskstore import table.csv; has "$out" "deleted here"
-expect 0 taskstore import table.csv --revive; has "$out" "1 task specs"
+expect 0 taskstore import table.csv --revive; has "$out" "1 task spec"
 finish

@@ -629,8 +629,9 @@ TEST(Plan, GitIsToldOnlyWhereNoMarkerStays) {
         return "<<<<<<< ours\n" + titled("A", 5) + "=======\n" + titled("B", theirs_at) +
                ">>>>>>> theirs\n";
     };
-    disk->put_file("/p/prds.jsonl", block(5) + "<<<<<<< ours\n" + titled("C", 7) + "=======\n" +
-                                        titled("D", 8) + ">>>>>>> theirs\n");
+    const std::string other = "{\"id\":\"b\",\"title\":\"C\",\"updated_at\":7}\n";
+    disk->put_file("/p/prds.jsonl",
+                   block(5) + "<<<<<<< ours\n" + other + "=======\n>>>>>>> theirs\n");
     Process p(*disk);
     const auto report = p->sync();
     ASSERT_TRUE(report) << report.error().message;
