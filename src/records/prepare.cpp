@@ -162,6 +162,18 @@ void keep_settled(const Write& write, MemberStamps& lost) {
     });
 }
 
+/// Of two values for one member nobody can say which is meant.
+Status check_named_once(const std::vector<ledger::Change>& changes) {
+    std::vector<std::string_view> names;
+    names.reserve(changes.size());
+    for (const ledger::Change& change : changes) names.push_back(change.name);
+    std::ranges::sort(names);
+    const auto twice = std::ranges::adjacent_find(names);
+    if (twice == names.end()) return ok();
+    return fail(Code::invalid, "'" + std::string(*twice) + "' stands twice")
+        .with_hint("leave one of them away");
+}
+
 std::string text_of_raw(std::string_view raw) {
     return kind_of_raw(raw) == JsonKind::string ? unescape_json(raw).value_or(std::string(raw))
                                                 : std::string(raw);
@@ -185,6 +197,7 @@ Status PlanImpl::prepare(Group& group, Ticket& ticket) {
             return fail(Code::invalid, "'" + write.collection +
                                            "' is no collection's name: 1 to 64 of A-Z a-z 0-9 _ -");
         }
+        TASKSTORE_TRY(check_named_once(write.changes));
         if (!ticket.batch.empty()) {
             options.batch = ledger::Batch{ticket.batch, static_cast<std::uint32_t>(i + 1),
                                           static_cast<std::uint32_t>(ticket.writes.size())};

@@ -181,6 +181,7 @@ expect 0 taskstore -q record add notes t=1; expect 0 taskstore record get notes 
 expect 2 taskstore prd add --title x --id ' '; has "$err" "blank"
 expect 2 taskstore record list '../../x'; has "$err" "no collection's name"; expect 2 taskstore history 'a b' x; expect 2 taskstore record add 'é' t=1
 expect 2 taskstore record add notes id=n7; has "$err" "--id n7"; expect 2 taskstore record set notes n id=n7; lacks "$err" "--id"
+for verb in 'add notes' 'set notes n'; do expect 2 taskstore record $verb a=5 a=6; has "$err" "'a' stands twice"; done
 for bad_json in '{bad' '[1,' '{"a":1}}' '[x] done'; do expect 2 taskstore record set notes n "a=$bad_json"; has "$err" "JSON"; has "$err" "@FILE"; done
 expect 0 taskstore record set notes n 'a="[x] done"' 'b={"c":[1]}' --json; has "$out" '"a":"[x] done","b":{"c":[1]}'
 expect 0 taskstore prd set full --title '{bad'; expect 0 taskstore show prd full; has "$out" "{bad"

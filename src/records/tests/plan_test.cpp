@@ -42,6 +42,16 @@ TEST(Plan, CreatesChangesListsAndDeletes) {
     EXPECT_EQ(p->history("prds", "a")->size(), 4U);
 }
 
+TEST(Plan, AMemberThatIsNamedTwiceIsRefused) {
+    auto disk = new_disk();
+    Process p(*disk);
+    const std::vector<ledger::Change> twice{{"title", "\"a\""}, {"title", "\"b\""}};
+    EXPECT_EQ(p->create("prds", twice, "a").error().code, Code::invalid);
+    ASSERT_TRUE(p->create("prds", prd("one"), "a"));
+    EXPECT_EQ(p->update("prds", "a", twice).error().code, Code::invalid);
+    EXPECT_TRUE(p->take_notes().empty());
+}
+
 TEST(Plan, EveryShortFormOfAnIdFindsItAgain) {
     auto disk = new_disk();
     Process p(*disk);
