@@ -599,7 +599,8 @@ TEST(Plan, AMergeInTheBaseOfABlockBelongsToTheBase) {
         for (const char* title : {"A", "B", "after"})
             EXPECT_NE(text.find("\"" + std::string(title) + "\""), std::string::npos) << title;
         EXPECT_NE(p->get("prds", "a")->data.find("\"B\""), std::string::npos);
-        for (const Finding& finding : *p->findings()) EXPECT_NE(finding.what, "merge_marker");
+        const auto found = *p->findings();
+        for (const Finding& finding : found) EXPECT_NE(finding.what, "merge_marker");
     }
 }
 
@@ -626,7 +627,8 @@ TEST(Plan, AFileWithABrokenBlockStaysAsItIs) {
             EXPECT_EQ(report->broken_blocks, 1);
             EXPECT_FALSE(tells_git_add(*report));
             EXPECT_EQ(*disk->get_file("/p/prds.jsonl"), text);
-            for (const Finding& finding : *p->findings()) {
+            const auto found = *p->findings();
+            for (const Finding& finding : found) {
                 EXPECT_FALSE(finding.mend.starts_with("run 'taskstore sync'")) << finding.mend;
             }
         }

@@ -45,7 +45,8 @@ struct Clones {
     std::vector<std::string> lost() {
         const auto values = [](Plan& plan) {
             std::vector<std::string> out;
-            for (const LostEntry& entry : *plan.lost())
+            const auto entries = *plan.lost();
+            for (const LostEntry& entry : entries)
                 out.push_back(entry.id + "." + entry.value.name + "=" + entry.value.raw_value);
             return out;
         };
