@@ -194,6 +194,13 @@ Result<std::string> unescape_json(std::string_view raw) {
     return text;
 }
 
+std::vector<std::string_view> items_of_raw(std::string_view raw) {
+    std::vector<std::string_view> items;
+    if (kind_of_raw(raw) == JsonKind::array)
+        walk_array(raw, [&](std::string_view item) { items.push_back(item); });
+    return items;
+}
+
 std::optional<std::int64_t> raw_to_int64(std::string_view raw) {
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(raw.data(), raw.data() + raw.size(), value);

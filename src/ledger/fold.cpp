@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <tuple>
+#include <utility>
 
 namespace taskstore::ledger {
 namespace {
@@ -12,6 +13,24 @@ namespace {
 struct Placed {
     const Line* line;
     std::uint32_t life;
+};
+
+/// Tombstones by their time, and the largest life that one before a time ended.
+class Burials {
+  public:
+    /// In ascending order.
+    void add(const Placed& tombstone) {
+        const std::uint32_t before = x_lives.empty() ? 0 : x_lives.back().second;
+        x_lives.emplace_back(tombstone.line->at.ms, std::max(before, tombstone.life));
+    }
+    std::uint32_t life_before(std::int64_t ms) const {
+        const auto end = std::ranges::lower_bound(x_lives, ms, {},
+                                                  &std::pair<std::int64_t, std::uint32_t>::first);
+        return end == x_lives.begin() ? 0 : std::prev(end)->second;
+    }
+
+  private:
+    std::vector<std::pair<std::int64_t, std::uint32_t>> x_lives;
 };
 
 auto order_of(const Line& line) {
@@ -32,19 +51,25 @@ std::vector<Placed> place(std::span<const Line> lines) {
     placed.erase(same.begin(), same.end());
     // Unstamped tombstones first: an edit's life hangs on theirs, theirs on what was stamped before
     // them.
+    Burials stamped;
+    for (const Placed& item : placed) {
+        if (item.line->tombstone && item.life != 0) stamped.add(item);
+    }
+    Burials unstamped;
+    std::uint32_t earlier = 0;  // the largest life among the lines of smaller stamps
+    std::uint32_t same_stamp = 0;
     for (std::size_t i = 0; i < placed.size(); ++i) {
         Placed& item = placed[i];
-        if (item.life != 0) continue;
-        item.life = 1;
-        for (std::size_t k = 0; k < placed.size(); ++k) {
-            const Placed& other = placed[k];
-            if (item.line->tombstone) {
-                if (other.line->at < item.line->at) item.life = std::max(item.life, other.life);
-            } else if (other.line->tombstone && other.life != 0 &&
-                       item.line->born_at > other.line->at.ms) {
-                item.life = std::max(item.life, other.life + 1);
-            }
+        if (i > 0 && placed[i - 1].line->at < item.line->at)
+            earlier = std::max(earlier, std::exchange(same_stamp, 0));
+        if (item.life == 0 && item.line->tombstone) {
+            item.life = std::max(1U, earlier);
+            unstamped.add(item);
+        } else if (item.life == 0) {
+            const std::int64_t born_at = item.line->born_at;
+            item.life = 1 + std::max(stamped.life_before(born_at), unstamped.life_before(born_at));
         }
+        same_stamp = std::max(same_stamp, item.life);
     }
     return placed;
 }
@@ -68,7 +93,7 @@ class LostFinder {
         : x_shape(shape), x_placed(placed), x_life(state.life), x_deleted(state.deleted) {}
 
     void find(const std::string& name, const std::vector<Write>& writes, const Write* standing,
-              State& state) const {
+              State& state) {
         std::set<std::pair<Stamp, std::string_view>> seen;
         for (const Write& write : writes) {
             if (!seen.emplace(write.stamp, write.raw_value).second) continue;
@@ -78,7 +103,8 @@ class LostFinder {
             const bool clash =
                 standing != nullptr && write.stamp == standing->stamp && write.life == x_life;
             if (!clash && replaced(name, write)) continue;
-            if (standing != nullptr && agree(name, write.raw_value, standing->raw_value)) {
+            if (standing != nullptr &&
+                values_agree(x_shape, name, write.raw_value, standing->raw_value)) {
                 if (!clash) state.agreed.push_back({name, write.stamp});
                 continue;
             }
@@ -92,40 +118,77 @@ class LostFinder {
     }
 
   private:
-    bool agree(const std::string& name, std::string_view one, std::string_view other) const {
-        if (one == other) return true;
-        return !one.empty() && !other.empty() && kind_of_raw(one) == kind_of_raw(other) &&
-               std::ranges::find(x_shape.own_members, name) != x_shape.own_members.end();
+    bool replaced(const std::string& name, const Write& write) {
+        if (x_after.empty()) index();
+        const bool unstamped = write.stamp.replica.empty() && write.stamp.counter == 0;
+        const auto later = std::ranges::upper_bound(
+            x_placed, write.stamp, {}, [](const Placed& item) { return item.line->at; });
+        if (later != x_placed.end()) {
+            const auto& after = x_after[static_cast<std::size_t>(later - x_placed.begin())];
+            if (after.has_unstamped || (unstamped && write.stamp <= after.from)) return true;
+        }
+        const auto ended = x_ended.find(write.stamp);
+        const auto written = x_written.find(name);
+        const auto named = [&](const Line& line) {
+            return std::ranges::any_of(line.members,
+                                       [&](const Member& member) { return member.name == name; });
+        };
+        if (ended != x_ended.end() &&
+            std::ranges::any_of(ended->second, [&](const Placed* tombstone) {
+                return tombstone->life == write.life && !named(*tombstone->line);
+            }))
+            return true;
+        if (written == x_written.end()) return false;
+        // Who names a stamp has seen it, whatever the clocks said: what lost in an earlier life may
+        // be stamped later than what settles it.
+        const auto life = written->second.named.find(write.stamp);
+        return (life != written->second.named.end() && life->second >= write.life) ||
+               written->second.followed.contains({write.stamp, write.life});
     }
 
-    bool replaced(const std::string& name, const Write& write) const {
-        const bool unstamped = write.stamp.replica.empty() && write.stamp.counter == 0;
-        for (const Placed& other : x_placed) {
-            const Line& line = *other.line;
-            if (line.at == write.stamp) continue;
-            const bool later = line.at > write.stamp;
-            if (later && (!line.stamped || (unstamped && write.stamp <= line.from))) return true;
-            if (other.life < write.life) continue;
-            const auto member = std::ranges::find(line.members, name, &Member::name);
-            const bool named = member != line.members.end();
-            if (named && !line.tombstone && member->stamp != line.at)
-                continue;  // carried on, not written
-            if (named && !member->over.empty()) {
-                // Who names a stamp has seen it, whatever the clocks said: what lost in an earlier
-                // life may be stamped later than what settles it.
-                if (std::ranges::find(member->over, write.stamp) != member->over.end()) return true;
-            } else if (later && (named || line.tombstone) && other.life == write.life &&
-                       line.from == write.stamp) {
-                return true;
+    /// What the lines from one on say of any member before them.
+    struct After {
+        bool has_unstamped = false;
+        Stamp from;  ///< The largest.
+    };
+    /// What the lines that wrote a member say of what they replaced.
+    struct Written {
+        std::map<Stamp, std::uint32_t> named;  ///< In `over`, by the largest life of who did.
+        std::set<std::pair<Stamp, std::uint32_t>> followed;  ///< By `from`, within a life.
+    };
+
+    void index() {
+        x_after.resize(x_placed.size());
+        for (std::size_t i = x_placed.size(); i-- > 0;) {
+            const Line& line = *x_placed[i].line;
+            x_after[i] = i + 1 < x_placed.size() ? x_after[i + 1] : After{};
+            x_after[i].has_unstamped = x_after[i].has_unstamped || !line.stamped;
+            x_after[i].from = std::max(x_after[i].from, line.from);
+        }
+        for (const Placed& item : x_placed) {
+            const Line& line = *item.line;
+            const bool follows = line.at > line.from;
+            if (line.tombstone && follows) x_ended[line.from].push_back(&item);
+            for (const Member& member : line.members) {
+                if (!line.tombstone && member.stamp != line.at) continue;  // carried on
+                Written& written = x_written[member.name];
+                for (const Stamp& stamp : member.over) {
+                    if (stamp == line.at) continue;
+                    std::uint32_t& life = written.named[stamp];
+                    life = std::max(life, item.life);
+                }
+                if (member.over.empty() && follows) written.followed.emplace(line.from, item.life);
             }
         }
-        return false;
     }
 
     const Shape& x_shape;
     const std::vector<Placed>& x_placed;
     std::uint32_t x_life;
     bool x_deleted;
+    std::vector<After> x_after;  ///< One per placed line.
+    std::map<std::string, Written, std::less<>> x_written;
+    std::map<Stamp, std::vector<const Placed*>> x_ended;  ///< Tombstones, by `from`.
 };
 
 }  // namespace
@@ -163,7 +226,7 @@ State fold(const Shape& shape, std::span<const Line> lines) {
     }
     if (state.deleted) latest = nullptr;
 
-    const LostFinder finder(shape, placed, state);
+    LostFinder finder(shape, placed, state);
     std::map<std::string, const Write*, std::less<>> standing;
     for (auto& [name, candidates] : writes) {
         // What a line wrote comes before what others carried on from it, so that the writer is

@@ -183,4 +183,11 @@ Status LineDecoder::read_stamps(Line& line, std::string_view raw, std::size_t of
     return ok();
 }
 
+bool values_agree(const Shape& shape, std::string_view name, std::string_view one,
+                  std::string_view other) {
+    if (one == other) return true;
+    return !one.empty() && !other.empty() && kind_of_raw(one) == kind_of_raw(other) &&
+           std::ranges::find(shape.own_members, name) != shape.own_members.end();
+}
+
 }  // namespace taskstore::ledger

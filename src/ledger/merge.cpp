@@ -3,12 +3,12 @@
 #include "merge_record.hpp"
 
 #include <taskstore/base/hash.hpp>
+#include <taskstore/ledger/scan.hpp>
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
-
 #include <deque>
 #include <map>
 #include <utility>
@@ -16,7 +16,6 @@
 namespace taskstore::ledger {
 namespace {
 
-constexpr std::size_t kMarkerBytesMin = 7;
 constexpr std::uint32_t kNone = UINT32_MAX;
 
 enum Side : std::uint8_t { in_base = 1, in_ours = 2, in_theirs = 4, in_all = 7 };
@@ -60,14 +59,6 @@ class Texts {
     std::vector<std::uint32_t> x_slots;
     std::vector<Text> x_texts;
 };
-
-/// The marker that a line is: '<', '|', '=' or '>', of `bytes_min` characters or more; 0: none.
-char marker_of(std::string_view text, std::size_t bytes_min) {
-    const char sign = text.empty() ? '\0' : text[0];
-    if (sign != '<' && sign != '|' && sign != '=' && sign != '>') return 0;
-    const std::size_t end = std::min(text.find_first_not_of(sign), text.size());
-    return end >= bytes_min && (end == text.size() || text[end] == ' ') ? sign : '\0';
-}
 
 template <typename Each>
 void each_line(std::string_view file, const Each& each) {
@@ -119,11 +110,11 @@ class FileMerger {
             if (!text.empty()) x_texts[x_texts.add(text)].sides |= in_base;
         };
         each_line(x_input.base, [&](std::string_view, std::string_view text) {
-            const char marker = marker_of(text, bytes_min);
-            if (marker == '<') open = true;
-            if (marker == '>') between.clear();
-            if (marker == '>') open = false;
-            if (marker != 0) return;
+            const LineKind kind = marker_of(text, bytes_min).kind;
+            if (kind == LineKind::ours_marker) open = true;
+            if (kind == LineKind::theirs_marker) between.clear();
+            if (kind == LineKind::theirs_marker) open = false;
+            if (kind != LineKind::record) return;
             if (open)
                 between.push_back(text);
             else

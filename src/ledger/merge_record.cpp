@@ -147,14 +147,9 @@ class MemberMerge {
         }
         if (unchanged(ours, base)) return {std::string(theirs.raw)};
         if (unchanged(theirs, base)) return {std::string(ours.raw)};
-        const bool own = std::ranges::find(x_shape.own_members, name) != x_shape.own_members.end();
-        if (own && !ours.raw.empty() && !theirs.raw.empty() &&
-            kind_of_raw(ours.raw) == kind_of_raw(theirs.raw)) {
-            return {std::string(std::tie(ours.stamp, ours.raw) < std::tie(theirs.stamp, theirs.raw)
-                                    ? theirs.raw
-                                    : ours.raw)};
-        }
         const bool ours_first = std::tie(ours.stamp, ours.raw) < std::tie(theirs.stamp, theirs.raw);
+        if (values_agree(x_shape, name, ours.raw, theirs.raw))
+            return {std::string(ours_first ? theirs.raw : ours.raw)};
         if (!ours.raw.empty() && !theirs.raw.empty()) {
             const std::string_view first = ours_first ? ours.raw : theirs.raw;
             const std::string_view second = ours_first ? theirs.raw : ours.raw;

@@ -46,40 +46,6 @@ std::string_view find(const Index& members, std::string_view name) {
     return found == members.end() ? std::string_view() : found->second;
 }
 
-/// The raw elements of an array that is valid JSON.
-std::vector<std::string_view> elements_of(std::string_view raw) {
-    std::vector<std::string_view> out;
-    int depth = 0;
-    bool quoted = false;
-    std::size_t start = 1;
-    const auto end_at = [&](std::size_t end) {
-        constexpr std::string_view kSpace = " \t\r\n";
-        std::string_view item = raw.substr(start, end - start);
-        const std::size_t first = item.find_first_not_of(kSpace);
-        if (first == std::string_view::npos) return;
-        out.push_back(item.substr(first, item.find_last_not_of(kSpace) - first + 1));
-    };
-    for (std::size_t i = 0; i < raw.size(); ++i) {
-        const char c = raw[i];
-        if (quoted) {
-            if (c == '\\')
-                ++i;
-            else
-                quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '[' || c == '{') {
-            ++depth;
-        } else if (c == ']' || c == '}') {
-            if (--depth == 0) end_at(i);
-        } else if (c == ',' && depth == 1) {
-            end_at(i);
-            start = i + 1;
-        }
-    }
-    return out;
-}
-
 bool is_scalar(std::string_view raw) {
     const JsonKind kind = kind_of_raw(raw);
     return kind != JsonKind::array && kind != JsonKind::object;
@@ -134,7 +100,7 @@ template <typename KeyOf>
 std::optional<Items> keyed(std::string_view raw, const KeyOf& key) {
     Items items;
     if (raw.empty()) return items;
-    for (const std::string_view element : elements_of(raw)) {
+    for (const std::string_view element : items_of_raw(raw)) {
         auto own = key(element);
         if (!own) return std::nullopt;
         items.push_back({std::move(*own), element});
@@ -419,8 +385,8 @@ bool same_value_at(std::string_view a, std::string_view b, int depth) {
             return one && other && *one == *other;
         }
         case JsonKind::array: {
-            const auto one = elements_of(a);
-            const auto other = elements_of(b);
+            const auto one = items_of_raw(a);
+            const auto other = items_of_raw(b);
             return std::ranges::equal(one, other, [&](std::string_view x, std::string_view y) {
                 return same_value_at(x, y, depth + 1);
             });

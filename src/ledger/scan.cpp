@@ -3,32 +3,11 @@
 #include <taskstore/ledger/scan.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace taskstore::ledger {
 namespace {
-
-/// Git's default marker size is 7; a longer run (conflict-marker-size, or the base of a diff3 block
-/// that is itself a merge) is a marker too. No JSON line starts so. 0: it is none.
-std::size_t marker_bytes_of(std::string_view text) {
-    const char first = text.empty() ? '\0' : text[0];
-    if (first != '<' && first != '|' && first != '=' && first != '>') return 0;
-    const std::size_t run = std::min(text.find_first_not_of(first), text.size());
-    return run < 7 || (run < text.size() && text[run] != ' ') ? 0 : run;
-}
-
-LineKind kind_of_marker(char first) {
-    switch (first) {
-        case '<':
-            return LineKind::ours_marker;
-        case '|':
-            return LineKind::base_marker;
-        case '=':
-            return LineKind::middle_marker;
-        default:
-            return LineKind::theirs_marker;
-    }
-}
 
 std::string_view trimmed(std::string_view text) {
     while (!text.empty() && (text.back() == '\r' || text.back() == ' ' || text.back() == '\t'))
@@ -50,6 +29,17 @@ Status read_chunk(os::File& file, std::int64_t offset, std::size_t bytes, char* 
 }
 
 }  // namespace
+
+Marker marker_of(std::string_view line, std::size_t bytes_min) {
+    constexpr std::string_view kSigns = "<|=>";
+    constexpr std::array kKinds{LineKind::ours_marker, LineKind::base_marker,
+                                LineKind::middle_marker, LineKind::theirs_marker};
+    const std::size_t sign = line.empty() ? std::string_view::npos : kSigns.find(line[0]);
+    if (sign == std::string_view::npos) return {};
+    const std::size_t bytes = std::min(line.find_first_not_of(line[0]), line.size());
+    if (bytes < bytes_min || (bytes < line.size() && line[bytes] != ' ')) return {};
+    return {kKinds[sign], bytes};
+}
 
 Status scan(os::File& file, std::int64_t size, ScanStart start, std::vector<Chunk>& chunks,
             const std::function<Status(const ScannedLine&)>& each) {
@@ -98,11 +88,12 @@ Status scan(os::File& file, std::int64_t size, ScanStart start, std::vector<Chun
             const std::string_view text =
                 trimmed(std::string_view(buffer).substr(line, end - line));
             if (!text.empty()) {
+                const Marker marker = marker_of(text);
                 ScannedLine scanned{.text = text,
                                     .offset = buffer_offset + static_cast<std::int64_t>(line),
                                     .number = number,
-                                    .marker_bytes = marker_bytes_of(text)};
-                if (scanned.marker_bytes > 0) scanned.kind = kind_of_marker(text[0]);
+                                    .kind = marker.kind,
+                                    .marker_bytes = marker.bytes};
                 if (last && scanned.kind == LineKind::record && !slicer.slice(text))
                     scanned.kind = LineKind::torn;
                 TASKSTORE_TRY(each(scanned));

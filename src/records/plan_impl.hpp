@@ -30,6 +30,14 @@ struct KeptBlock {
     std::set<std::pair<std::string, std::string>> clashes = {};
 };
 
+/// A version, and what its line did that the version does not show.
+struct Past {
+    Version version;
+    bool ours = false;                    ///< This replica wrote it.
+    std::vector<std::string> written;     ///< Members, also where their values stayed.
+    std::vector<ledger::LostValue> lost;  ///< That were listed then.
+};
+
 class PlanImpl final : public Plan {
   public:
     PlanImpl(os::FileSystem& files, sql::Driver& driver, const Clock& clock, Random& random,
@@ -138,13 +146,6 @@ class PlanImpl final : public Plan {
     Status count_up(SyncReport& report, const std::vector<KeptBlock>& kept);
     /// Before the folder gets a cache, git is told to leave it alone.
     void hide_cache_from_git();
-    /// A version, and what its line did that the version does not show.
-    struct Past {
-        Version version;
-        bool ours = false;                    ///< This replica wrote it.
-        std::vector<std::string> written;     ///< Members, also where their values stayed.
-        std::vector<ledger::LostValue> lost;  ///< That were listed then.
-    };
     /// Oldest first.
     Result<std::vector<Past>> past_of(std::string_view collection, std::string_view id);
     Result<bool> is_replaced(Cache& cache, std::string_view collection);
@@ -265,6 +266,9 @@ Result<std::vector<std::string>> reasons_of(const CollectionSchema& schema, std:
 /// How the program lists a collection: what hints name. Kinds whose key is another than `id` have
 /// no commands of their own.
 std::string list_command(const Kind* kind, std::string_view collection);
+
+/// How often a read looks again because somebody replaced a file that it was reading.
+inline constexpr int kMovedMax = 4;
 
 /// A value in one line of at most 60 bytes, for people.
 std::string shown(std::string_view raw);

@@ -116,7 +116,7 @@ plain ours >ours; plain theirs >theirs; : >base
 expect 1 "$driver" base ours theirs 12 .taskstore/prds.jsonl; has "$err" "prds.jsonl: 1 record clashes"
 has "$(cat ours)" "<<<<<<<<<<<< ours p1"
 plain ours >ours
-expect 2 "$driver" base ours absent; has "$err" absent
+expect 2 "$driver" base ours absent 3; has "$err" absent
 has "$(cat ours)" "<<<<<<< ours"; has "$(cat ours)" '"title":"ours"'
 plain ours >ours
 expect 0 "$driver" no-base ours ours

@@ -1,11 +1,12 @@
 // taskstore-merge: the merge driver that git calls for ledger files.
 
 #include <taskstore/base/display.hpp>
-#include <taskstore/ledger/files.hpp>
 #include <taskstore/ledger/merge.hpp>
+#include <taskstore/ledger/scan.hpp>
 #include <taskstore/os/file_system.hpp>
 #include <taskstore/records/kind.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <exception>
@@ -106,7 +107,8 @@ int give_up(os::FileSystem& files, const Operands& with, const std::string& why)
     auto theirs = os::read_file(files, with.theirs);
     if (!ours) return failed;
     const auto line = [&](char sign, const std::string& label) {
-        return std::string(with.options.marker_bytes, sign) + label + "\n";
+        return std::string(std::max(ledger::kMarkerBytesMin, with.options.marker_bytes), sign) +
+               label + "\n";
     };
     const auto closed = [](std::string text) {
         if (!text.empty() && text.back() != '\n') text += '\n';

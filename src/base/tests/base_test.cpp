@@ -243,7 +243,12 @@ TEST(Slices, AgreeWithTheDynamicValueOnGeneratedDocuments) {
         const auto value = Json::parse(text);
         ASSERT_TRUE(value) << text;
         for (const JsonMember& member : **members) {
-            ASSERT_TRUE(*Json::parse(member.raw_value) == value->get(member.name)) << text;
+            const Json own = value->get(member.name);
+            ASSERT_TRUE(*Json::parse(member.raw_value) == own) << text;
+            const auto items = items_of_raw(member.raw_value);
+            ASSERT_EQ(items.size(), own.kind() == JsonKind::array ? own.size() : 0) << text;
+            for (std::size_t k = 0; k < items.size(); ++k)
+                ASSERT_TRUE(*Json::parse(items[k]) == own.at(k)) << text;
         }
         ASSERT_TRUE(*Json::parse(value->to_text()) == *value);
         ASSERT_TRUE(*Json::parse(value->to_pretty_text()) == *value);

@@ -61,6 +61,8 @@ Status check_json(std::string_view text);
 
 /// The kind of a valid raw value, from its first byte.
 JsonKind kind_of_raw(std::string_view raw);
+/// The items of a raw array that is valid, as written. Empty where `raw` is no array.
+std::vector<std::string_view> items_of_raw(std::string_view raw);
 /// A raw JSON string, unescaped. invalid: `raw` is not a string, or holds a lone surrogate.
 Result<std::string> unescape_json(std::string_view raw);
 /// A raw number as int64, if it is written as an integer (no '.', no exponent) and fits.

@@ -105,4 +105,9 @@ std::optional<Batch> batch_of_damaged(std::string_view text);
 /// Whether a member is the record's frame rather than its content: id, updated_at, _stamps.
 bool is_frame_member(const Shape& shape, std::string_view name);
 
+/// Rule 5 (fold.hpp): whether two raw values of a member say the same. Of a member that the store
+/// sets itself, values of one JSON type do; empty ones are absent.
+bool values_agree(const Shape& shape, std::string_view name, std::string_view one,
+                  std::string_view other);
+
 }  // namespace taskstore::ledger

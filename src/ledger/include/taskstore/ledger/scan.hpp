@@ -30,6 +30,19 @@ enum class LineKind : std::uint8_t {
     torn,  ///< The last line, without LF, and not whole JSON: a crash in the middle of an append.
 };
 
+/// Git's size of markers where nothing else was asked; of fewer characters they are not told from
+/// what people write.
+inline constexpr std::size_t kMarkerBytesMin = 7;
+
+/// The marker that a line is, and its characters. A longer run (conflict-marker-size, or the base
+/// of a diff3 block that is itself a merge) is a marker too; no line of JSON starts so. `record`
+/// and 0: it is none.
+struct Marker {
+    LineKind kind = LineKind::record;
+    std::size_t bytes = 0;
+};
+Marker marker_of(std::string_view line, std::size_t bytes_min = kMarkerBytesMin);
+
 struct ScannedLine {
     std::string_view text;  ///< Without LF and without CR before it; valid during the call.
     std::int64_t offset = 0;
