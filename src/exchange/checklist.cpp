@@ -264,21 +264,28 @@ Result<std::vector<ChecklistSection>> read_checklist(std::string_view text,
     std::array<std::string, 7> path;
     path[0] = name.substr(0, stem_end);
     std::map<std::string, int> repeats;
+    // A heading and an item may have one id: PRDs and specs are kinds of their own.
     std::set<std::string, std::less<>> taken;
+    const auto take = [&](std::string_view prefix, const std::string& id) {
+        return taken.insert(std::string(prefix) + "\n" + id).second;
+    };
     const auto id_of = [&](std::string_view prefix, const std::string& key,
                            const std::optional<std::string>& given) {
-        if (given && taken.insert(*given).second) return *given;
+        if (given && take(prefix, *given)) return *given;
         while (true) {
             const int repeat = repeats[std::string(prefix) + key]++;
             std::string id =
                 std::string(prefix) +
                 sha256_hex(key + (repeat == 0 ? "" : "\n#" + std::to_string(repeat))).substr(0, 12);
-            if (taken.insert(id).second) return id;
+            if (take(prefix, id)) return id;
         }
     };
     std::vector<ChecklistSection> sections;
-    std::set<std::string, std::less<>> exact;  // ids whose content stood between marks
-    bool implied = false;                      // the first section has no heading of its own
+    // Headings and items whose content stood between marks, by their keys.
+    std::set<std::string, std::less<>> exact;
+    const auto section_key = [](const ChecklistSection& section) { return "s" + section.id; };
+    const auto item_key = [](const ChecklistItem& item) { return "i" + item.id; };
+    bool implied = false;  // the first section has no heading of its own
     const auto open_section = [&](std::string_view title, int line,
                                   const std::optional<std::string>& id = {}) {
         std::string key;
@@ -309,9 +316,9 @@ Result<std::vector<ChecklistSection>> read_checklist(std::string_view text,
         ChecklistSection& section = sections.back();
         return section.items.empty() ? section.content : section.items.back().content;
     };
-    const auto owner = [&]() -> const std::string& {
+    const auto owner = [&] {
         const ChecklistSection& section = sections.back();
-        return section.items.empty() ? section.id : section.items.back().id;
+        return section.items.empty() ? section_key(section) : item_key(section.items.back());
     };
     int open_ends = 0;
     int number = 0;
@@ -416,9 +423,9 @@ Result<std::vector<ChecklistSection>> read_checklist(std::string_view text,
     if (implied && sections.front().items.empty() && trimmed(sections.front().content).empty())
         sections.erase(sections.begin());
     for (ChecklistSection& section : sections) {
-        if (!exact.contains(section.id)) trim_end(section.content);
+        if (!exact.contains(section_key(section))) trim_end(section.content);
         for (ChecklistItem& item : section.items) {
-            if (!exact.contains(item.id)) trim_end(item.content);
+            if (!exact.contains(item_key(item))) trim_end(item.content);
         }
     }
     return sections;

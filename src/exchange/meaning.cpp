@@ -221,8 +221,9 @@ Meaning of_github(const Incoming& record) {
         if (!title.empty()) {
             const auto text = json->get("description").as_string();
             const auto state = stage_of_word(json->get("state").as_string().value_or("open"));
-            out.group = NamedGroup{title, quoted(title), text ? quoted(*text) : "",
-                                   state.value_or(Stage::open)};
+            // Other repositories have milestones of the same name.
+            out.group = NamedGroup{out.id.substr(0, out.id.rfind('#') + 1) + title, quoted(title),
+                                   text ? quoted(*text) : "", state.value_or(Stage::open)};
         }
     }
     return out;

@@ -50,6 +50,14 @@ Status append_jsonl(std::string& out, JsonSlicer& slicer, std::string_view colle
     return ok();
 }
 
+void append_declaration(std::string& out, std::string_view collection, std::string_view schema) {
+    out.append("{\"").append(kDeclaresMember).append("\":");
+    append_json_string(out, collection);
+    out.append(",\"").append(kSchemaMember).append("\":");
+    append_json_string(out, schema);
+    out += "}\n";
+}
+
 Status CsvWriter::slice(std::string_view data) {
     TASKSTORE_LET(x_members, x_slicer.slice(data));
     return ok();

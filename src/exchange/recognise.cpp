@@ -1,6 +1,7 @@
 #include "input.hpp"
 
 #include <taskstore/base/text.hpp>
+#include <taskstore/exchange/outgoing.hpp>
 
 #include <algorithm>
 #include <array>
@@ -19,7 +20,7 @@ bool has(const Incoming& record, std::string_view name) {
 
 /// Most telling first: a tracker's names are the most common ones.
 Kind kind_of_record(const Incoming& record) {
-    if (has(record, "_collection")) return Kind::own;
+    if (has(record, kCollectionMember) || has(record, kDeclaresMember)) return Kind::own;
     if (has(record, "uuid") && has(record, "description") &&
         (has(record, "entry") || has(record, "status")))
         return Kind::taskwarrior;
@@ -103,6 +104,24 @@ Failure not_known() {
             "say it with --from (taskstore, tracker, taskwarrior, github, csv, markdown, jsonl)");
 }
 
+Result<std::optional<Format>> kind_of_json(std::string_view head, bool whole) {
+    std::optional<Damage> first;
+    ReaderOptions options;
+    options.on_damage = [&](const Damage& damage) {
+        if (!first) first = damage;
+    };
+    const auto reader = open_json(text_source(head), std::move(options));
+    Incoming record;
+    TASKSTORE_LET(const bool got, reader->next(record));
+    if (got) return std::optional(Format{Syntax::json, kind_of_record(record)});
+    if (!whole) return std::optional<Format>();
+    if (!first) return std::optional(Format{Syntax::json, Kind::plain, true});
+    return fail(Code::invalid, "there is no whole JSON object in it: line " +
+                                   std::to_string(first->line) + " column " +
+                                   std::to_string(first->column) + ": " + first->reason)
+        .with_hint("look whether the file was cut off, or is no JSON: --from says what it is");
+}
+
 }  // namespace
 
 std::span<const std::string_view> kind_words() {
@@ -120,6 +139,7 @@ Result<Kind> kind_of_word(std::string_view word) {
 }
 
 std::string describe(const Format& format) {
+    if (format.empty) return "nothing";
     const std::string syntax = format.syntax == Syntax::csv ? "CSV" : "JSON";
     switch (format.kind) {
         case Kind::own:
@@ -151,16 +171,14 @@ Result<std::optional<Format>> recognise(std::string_view head, bool whole,
     const std::size_t first = head.find_first_not_of(" \t\r\n");
     const char start = first == std::string_view::npos ? '\0' : head[first];
     if (start == '\0' && !whole) return std::optional<Format>();
+    if (start == '\0')
+        return std::optional(Format{Syntax::json, given.value_or(Kind::plain), true});
     const bool json = start == '{' || start == '[';
     const bool wants_json = given == Kind::tracker || given == Kind::taskwarrior ||
                             given == Kind::github || given == Kind::plain;
     if (json && given != Kind::table) {
         if (given) return std::optional(Format{Syntax::json, *given});
-        const auto reader = open_json(text_source(head), {});
-        Incoming record;
-        TASKSTORE_LET(const bool got, reader->next(record));
-        if (!got && !whole) return std::optional<Format>();
-        return std::optional(Format{Syntax::json, got ? kind_of_record(record) : Kind::plain});
+        return kind_of_json(head, whole);
     }
     if (wants_json && start != '\0' && given != Kind::plain)
         return std::optional(Format{Syntax::json, *given});
@@ -176,7 +194,6 @@ Result<std::optional<Format>> recognise(std::string_view head, bool whole,
     if (table == Kind::own) return std::optional(Format{Syntax::csv, Kind::own});
     if (looks_like_markdown(head)) return std::optional(Format{Syntax::markdown, Kind::checklist});
     if (table) return std::optional(Format{Syntax::csv, *table});
-    if (start == '\0') return std::optional(Format{Syntax::markdown, Kind::checklist});
     return not_known();
 }
 

@@ -55,13 +55,25 @@ struct Sliced {
     Json parts;
 };
 
-Result<Sliced> slice_schema(std::string_view text) {
+/// true and false are schemas too: what takes anything, and nothing, as an object that can hold
+/// x-taskstore.
+std::string_view object_of(std::string_view text) {
+    const std::size_t first = std::min(text.find_first_not_of(" \t\r\n"), text.size());
+    const std::string_view word = text.substr(first, text.find_last_not_of(" \t\r\n") + 1 - first);
+    return word == "true" ? "{}" : word == "false" ? R"({"not": {}})" : text;
+}
+
+Result<Sliced> slice_schema(std::string_view given) {
+    const std::string_view text = object_of(given);
     JsonSlicer slicer;
     const auto members = slicer.slice(text);
     if (!members) {
         const auto json = check_json(text);
-        return fail(Code::invalid, "the schema is " + (json ? "not a JSON object"
-                                                            : "no JSON: " + json.error().message));
+        const bool object = json && kind_of_raw(text) == JsonKind::object;
+        return fail(Code::invalid,
+                    "the schema is " + (object ? "damaged: " + slicer.damage().reason
+                                        : json ? "neither a JSON object nor true or false"
+                                               : "no JSON: " + json.error().message));
     }
     Sliced out{std::string(text), {}};
     for (std::size_t i = 0; i < (*members)->size(); ++i) {

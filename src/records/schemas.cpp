@@ -21,6 +21,28 @@ Failure not_a_folder(const std::string& path) {
         .with_hint("put a folder there, not a file or a link");
 }
 
+/// Indexes and states stay where they are not given, and may be what the new schema cannot have.
+Error with_the_part_at_fault(Error error, const CollectionRequest& request,
+                             const std::string& before) {
+    const auto fits_with = [&](const CollectionRequest& other) {
+        auto text = CollectionSchema::compose(other, before);
+        return text && CollectionSchema::parse(other.name, std::move(*text));
+    };
+    CollectionRequest other = request;
+    if (before.empty() || !request.schema) return error;
+    other.indexes.emplace();
+    if (!request.indexes && fits_with(other)) {
+        error.message += ", and it has had an index so far";
+        error.hint = "say which indexes it has now with --index FIELD, or --no-index";
+        return error;
+    }
+    other.indexes = request.indexes;
+    other.status_table = "";
+    if (!request.status_table && fits_with(other))
+        error.hint = "give it other states with --status-table FILE, or --no-status-table";
+    return error;
+}
+
 }  // namespace
 
 std::string PlanImpl::schema_path(std::string_view collection) const {
@@ -129,7 +151,8 @@ Result<Declaring> PlanImpl::declare(const CollectionRequest& request, Declare wh
     }
     TASKSTORE_LET(const std::string text,
                   CollectionSchema::compose(request, there ? *there : std::string()));
-    TASKSTORE_LET(const auto schema, CollectionSchema::parse(request.name, text));
+    if (const auto schema = CollectionSchema::parse(request.name, text); !schema)
+        return fail(with_the_part_at_fault(schema.error(), request, there ? *there : ""));
     Declaring done;
     if (there && *there == text) return done;
     if (absent && x_catalogue->kinds().size() - kinds().size() >= kDeclaredMax)

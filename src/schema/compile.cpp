@@ -372,6 +372,7 @@ class Compiler {
                 arrays.prefix = children(at);
                 const CellIndex rest = tape().member(node.cell, "additionalItems");
                 if (rest != kNoCell) arrays.rest = child(rest);
+                arrays.rest_is_additional = true;
             }
         } else if (name == "contains") {
             made(node.arrays).contains = child(at);

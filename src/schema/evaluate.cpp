@@ -439,8 +439,8 @@ class Evaluator {
                 if (index == kNoNode) break;
                 if (marks != nullptr) marks->seen[position] = true;
                 if (first ? !this->node(index, item, nullptr)
-                          : !extra(node, rules.prefix.empty() ? "items" : x_rest_keyword, index,
-                                   item)) {
+                          : !extra(node, rules.rest_is_additional ? "additionalItems" : "items",
+                                   index, item)) {
                     fits = false;
                     if (broken()) return false;
                 }
@@ -652,7 +652,6 @@ class Evaluator {
         }
     }
 
-    static constexpr std::string_view x_rest_keyword = "items";
     const Program& x_program;
     const Tape& x_tape;
     Effort x_effort;

@@ -121,6 +121,7 @@ struct ArrayRules {
     bool unique = false;
     std::vector<NodeIndex> prefix;
     NodeIndex rest = kNoNode;
+    bool rest_is_additional = false;  ///< Draft-07: `additionalItems` says it, not `items`.
     NodeIndex contains = kNoNode;
     std::uint64_t min_contains = 1;
     std::uint64_t max_contains = UINT64_MAX;

@@ -20,6 +20,7 @@ class Exporter {
         if (x_request.stamps && x_request.format != ExportFormat::jsonl)
             return fail(Code::invalid, "only JSONL carries stamps");
         TASKSTORE_TRY(choose());
+        TASKSTORE_TRY(find_declarations());
         Status status = x_request.format == ExportFormat::markdown ? checklist() : lines();
         TASKSTORE_TRY(status);
         TASKSTORE_TRY(pass_on());
@@ -48,6 +49,36 @@ class Exporter {
         return ok();
     }
 
+    /// Of the collections that go out, empty ones too.
+    Status find_declarations() {
+        TASKSTORE_LET(x_catalogue, x_plan.catalogue());
+        const auto goes_out = [&](std::string_view name) {
+            return x_request.collections.empty() ||
+                   std::ranges::find(x_request.collections, name) != x_request.collections.end();
+        };
+        for (const records::Kind& kind : x_catalogue->kinds()) {
+            if (!kind.declared || !goes_out(kind.collection)) continue;
+            const std::string name(kind.collection);
+            if (x_request.format == ExportFormat::jsonl) {
+                x_declarations.push_back(name);
+            } else if (x_request.format == ExportFormat::csv) {
+                x_report.notes.push_back("CSV does not carry declarations: '" + name +
+                                         "' comes in untyped where it is not declared; JSONL "
+                                         "carries it, or take schemas/" +
+                                         name + ".json along");
+            }
+        }
+        for (const records::SchemaProblem& problem : x_catalogue->problems()) {
+            if (!problem.file.ends_with(".json") ||
+                !goes_out(problem.file.substr(0, problem.file.size() - 5)))
+                continue;
+            x_report.notes.push_back("the declaration in schemas/" + problem.file +
+                                     " cannot be read and is left out: 'taskstore doctor' says "
+                                     "what is wrong with it");
+        }
+        return ok();
+    }
+
     /// The output is empty: at the first start it is, later it is to be made so.
     Status begin() {
         x_done = 0;
@@ -64,6 +95,8 @@ class Exporter {
             TASKSTORE_TRY(x_request.rewind());
         }
         x_report.bytes = 0;
+        for (const std::string& name : x_declarations)
+            exchange::append_declaration(x_text, name, x_catalogue->schema_of(name)->file_text());
         return ok();
     }
 
@@ -215,6 +248,8 @@ class Exporter {
     const ExportRequest& x_request;
     ExportReport x_report;
     std::vector<std::string> x_collections;
+    std::shared_ptr<const records::Catalogue> x_catalogue;
+    std::vector<std::string> x_declarations;  ///< What JSONL declares.
     std::int64_t x_total = 0;
     std::int64_t x_done = 0;
     std::string x_text;

@@ -1,3 +1,4 @@
+#include "import_declarations.hpp"
 #include "import_mapping.hpp"
 
 #include <taskstore/base/hash.hpp>
@@ -83,11 +84,22 @@ class Importer {
         TASKSTORE_LET(x_catalogue, x_plan.catalogue());
         if (x_report.format.kind != Kind::own) x_schema = x_catalogue->schema_of(x_request.to);
         x_key = without_ending(x_request.name, {".xz", ".zst", ".gz"});
+        x_path = without_ending(
+            x_key, {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".md", ".markdown", ".txt"});
         TASKSTORE_TRY(read_all("reading", [&](const Incoming& record) -> Status {
             first_look(record);
             return ok();
         }));
+        if (x_report.empty() && !x_request.strict) return std::move(x_report);
+        if (x_report.empty())
+            return fail(Code::failed, "there is nothing to import: the source holds no records")
+                .with_hint("look whether it is the right file, or leave --strict away");
+        if (x_nodes.empty() && x_ids.empty() && x_report.declarations == 0)
+            return fail(Code::invalid, "nothing of it can be taken in: " + what_is_damaged())
+                .with_hint("look whether the file is whole, and what --from says of it");
         if (x_request.strict && !x_report.complete()) return refusal();
+        TASKSTORE_TRY(
+            x_declarations.write(x_plan, x_request.dry_run, x_report.declared, x_report.notes));
         x_repeats.clear();
         x_second = true;
         TASKSTORE_TRY(read_all("importing", [&](const Incoming& record) { return take(record); }));
@@ -100,7 +112,6 @@ class Importer {
     /// What pass one knows of a record that others may belong to.
     struct Node {
         std::string parent;
-        std::string group;
         bool is_group = false;
         bool taken = false;
     };
@@ -144,7 +155,7 @@ class Importer {
             }
             wanted *= 4;
         }
-        if (x_report.format.kind == Kind::plain && x_request.to.empty()) {
+        if (x_report.format.kind == Kind::plain && x_request.to.empty() && !x_report.format.empty) {
             return fail(Code::invalid, "these records are none that the import knows (" +
                                            exchange::describe(x_report.format) + ")")
                 .with_hint(
@@ -170,7 +181,7 @@ class Importer {
                 x_request.progress(what, x_seen, x_second ? x_report.records : 0);
             TASKSTORE_TRY(each(record));
         }
-        if (!x_second) x_report.records = x_seen;
+        if (!x_second) x_report.records = x_seen - x_report.declarations;
         return ok();
     }
 
@@ -183,14 +194,17 @@ class Importer {
         ++x_report.skipped[why];
     }
 
+    /// Empty: nothing.
+    std::string what_is_damaged() const {
+        if (x_report.damaged_count == 0) return {};
+        const exchange::Damage& first = x_report.damaged.front();
+        const std::string where = "line " + std::to_string(first.line) + " column " +
+                                  std::to_string(first.column) + ": " + first.reason;
+        if (x_report.damaged_count == 1) return "a damaged record, at " + where;
+        return std::to_string(x_report.damaged_count) + " damaged records, the first at " + where;
+    }
     Failure refusal() const {
-        std::string what;
-        if (x_report.damaged_count > 0) {
-            const exchange::Damage& first = x_report.damaged.front();
-            what = std::to_string(x_report.damaged_count) + " damaged records, the first at line " +
-                   std::to_string(first.line) + " column " + std::to_string(first.column) + ": " +
-                   first.reason;
-        }
+        std::string what = what_is_damaged();
         for (const auto& [name, count] : x_report.no_place)
             what += (what.empty() ? "" : "; ") + name + ": " + std::to_string(count);
         return fail(Code::failed, "nothing was imported, for not all of it has a place: " + what)
@@ -224,14 +238,14 @@ class Importer {
 
     void first_look(const Incoming& record) {
         const Kind kind = x_report.format.kind;
+        if (kind == Kind::own && Declarations::is_one(record)) return look_at_declaration(record);
         if (kind == Kind::own) {
             const std::string collection(collection_of_own(record));
             const std::string id = id_of_own(record, collection);
             if (!ledger::is_collection_name(collection))
                 return damaged(record.line, record.column, "it names no collection");
             if (!is_id(id)) return damaged(record.line, record.column, "it has no id");
-            if (!x_ids.insert(key_of(collection, id)).second) return twice(record, id);
-            if (!record.raw_of("_stamps").empty()) ++x_report.no_place["_stamps"];
+            if (!x_ids.insert(key_of(collection, id)).second) twice(record, id);
             return;
         }
         const Meaning meaning = exchange::interpret(kind, record);
@@ -242,7 +256,8 @@ class Importer {
         }
         if (!planned()) {
             if (!x_ids.insert(key_of(x_request.to, id)).second) return twice(record, id);
-            const std::string misfit = misfit_of(plain(record, meaning, id));
+            const Mapped mapped = plain(record, meaning, id);
+            const std::string misfit = mapped.missing.empty() ? misfit_of(mapped) : misses(mapped);
             if (misfit.empty()) return;
             x_ids.erase(key_of(x_request.to, id));
             damaged(record.line, record.column, misfit);
@@ -250,11 +265,28 @@ class Importer {
         }
         const bool gone = meaning.stage == exchange::Stage::deleted;
         if (!x_nodes
-                 .try_emplace(id, Node{meaning.parent, meaning.group ? meaning.group->name : "",
-                                       meaning.is_group && !gone})
+                 .try_emplace(node_of(meaning, id), Node{meaning.parent, meaning.is_group && !gone})
                  .second)
             return twice(record, id);
         if (!meaning.stage_known) ++x_unknown_words[exchange::text_of_raw(meaning.status.raw)];
+    }
+    void look_at_declaration(const Incoming& record) {
+        ++x_report.declarations;
+        if (!x_request.to.empty()) {
+            ++x_report.no_place["a declaration of a collection, with --to"];
+            return;
+        }
+        const std::string why = x_declarations.look_at(record);
+        if (!why.empty()) damaged(record.line, record.column, why);
+    }
+    static std::string misses(const Mapped& mapped) {
+        return records::with_article(records::find_collection(mapped.collection)->noun) +
+               " needs " + mapped.missing;
+    }
+    /// Only in checklists a heading and an item may have one id: what we exported may.
+    std::string node_of(const Meaning& meaning, const std::string& id) const {
+        const bool item = x_report.format.kind == Kind::checklist && !meaning.is_group;
+        return item ? "\n" + id : id;
     }
     void twice(const Incoming& record, const std::string& id) {
         damaged(record.line, record.column,
@@ -331,46 +363,63 @@ class Importer {
             if (x_ids.erase(key_of(x_request.to, id)) == 0) return ok();
             return add(plain(record, meaning, id));
         }
-        Node& node = x_nodes[id];
+        Node& node = x_nodes[node_of(meaning, id)];
         if (std::exchange(node.taken, true)) return ok();
         if (meaning.is_group) {
             return add(map_record(kind, record, meaning, "prds", records::find_collection("prds"),
                                   id, {}));
         }
-        TASKSTORE_LET(const std::string prd, prd_of(meaning));
+        TASKSTORE_LET(const Parent parent, parent_of(meaning));
         return add(map_record(kind, record, meaning, "task_specs",
-                              records::find_collection("task_specs"), id, prd));
+                              records::find_collection("task_specs"), id, parent));
     }
 
-    Result<std::string> prd_of(const Meaning& meaning) {
+    Result<Parent> parent_of(const Meaning& meaning) {
         std::string at = meaning.parent;
         for (int i = 0; i < kAncestorsMax && !at.empty(); ++i) {
             const auto found = x_nodes.find(at);
             if (found == x_nodes.end()) {
                 TASKSTORE_LET(const bool is_prd, is_prd_here(at));
-                if (is_prd) return at;
+                if (is_prd) return Parent{at};
                 break;
             }
-            if (found->second.is_group) return at;
+            if (found->second.is_group) return Parent{at};
             at = found->second.parent;
         }
         const Kind kind = x_report.format.kind;
         if (meaning.group && meaning.stage != exchange::Stage::deleted) {
-            const std::string id = made_id("prd-", x_key + "\ngroup\n" + meaning.group->name);
+            const std::string word(exchange::kind_words()[static_cast<std::size_t>(kind)]);
+            const std::string id = made_id("prd-", word + "\ngroup\n" + meaning.group->name);
             if (x_groups.insert(id).second) TASKSTORE_TRY(add(map_group(kind, *meaning.group, id)));
-            return id;
+            return Parent{id};
         }
-        const std::string path = without_ending(
-            x_key, {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".md", ".markdown", ".txt"});
-        const std::string id = made_id("prd-", path + "\n");
-        // What is gone needs no place.
-        if (meaning.stage == exchange::Stage::deleted) return id;
-        if (x_groups.insert(id).second) {
-            std::string title;
-            append_json_string(title, os::name_of_path(path));
-            TASKSTORE_TRY(add(map_group(kind, {"", title, {}, exchange::Stage::open}, id)));
+        return Parent{catch_all(), true};
+    }
+
+    /// The PRD of the file.
+    std::string catch_all() const { return made_id("prd-", x_path + "\n"); }
+
+    /// It is made when the first record needs it: those that stand here have a place.
+    Status need_catch_all(std::vector<Work>& work) {
+        if (std::exchange(x_catch_all_made, true)) return ok();
+        std::string title;
+        append_json_string(title, os::name_of_path(x_path));
+        Mapped group =
+            map_group(x_report.format.kind, {"", title, {}, exchange::Stage::open}, catch_all());
+        TASKSTORE_LET(const auto standing, x_plan.look_up("prds", {group.id}));
+        return decide(group, standing[0], work);
+    }
+
+    Status keep_parent(Mapped& mapped, const records::Standing& standing, std::vector<Work>& work) {
+        const std::string raw(x_current.raw_of("prd_id"));
+        if (kind_of_raw(raw.empty() ? "null" : raw) != JsonKind::string || raw == "\"\"") {
+            std::erase(mapped.defaults, "prd_id");
+            TASKSTORE_TRY(need_catch_all(work));
+            return x_current.read(standing.record.data);
         }
-        return id;
+        const auto member = std::ranges::find(mapped.members, "prd_id", &ledger::Change::name);
+        if (member != mapped.members.end()) member->raw_value = raw;
+        return ok();
     }
 
     Result<bool> is_prd_here(const std::string& id) {
@@ -381,6 +430,7 @@ class Importer {
     }
 
     Status take_own(const Incoming& record) {
+        if (Declarations::is_one(record)) return ok();
         Mapped mapped;
         mapped.collection = collection_of_own(record);
         mapped.id = id_of_own(record, mapped.collection);
@@ -402,9 +452,7 @@ class Importer {
 
     Status add(Mapped mapped) {
         if (!mapped.missing.empty()) {
-            damaged(mapped.line, mapped.column,
-                    records::with_article(records::find_collection(mapped.collection)->noun) +
-                        " needs " + mapped.missing);
+            damaged(mapped.line, mapped.column, misses(mapped));
             return ok();
         }
         x_misfits += mapped.misfits;
@@ -490,11 +538,13 @@ class Importer {
                 skip(mapped.collection, "deleted here (--revive takes them in again)");
                 return ok();
             }
+            if (mapped.parent_implied) TASKSTORE_TRY(need_catch_all(work));
             ++counts.created;
             create(mapped, work);
             return ok();
         }
         TASKSTORE_TRY(x_current.read(standing.record.data));
+        if (mapped.parent_implied) TASKSTORE_TRY(keep_parent(mapped, standing, work));
         return x_report.format.kind == Kind::own ? decide_own(mapped, standing, counts, work)
                                                  : decide_again(mapped, counts, work);
     }
@@ -710,7 +760,10 @@ class Importer {
     const Clock& x_clock;
     const ImportRequest& x_request;
     ImportReport x_report;
-    std::string x_key;  ///< The file's name in made ids.
+    std::string x_key;   ///< The file's name in made ids.
+    std::string x_path;  ///< The same without what tells its kind.
+    bool x_catch_all_made = false;
+    Declarations x_declarations;
     std::int64_t x_now_ms = x_clock.wall_ms();
     bool x_second = false;
     std::int64_t x_seen = 0;

@@ -118,7 +118,9 @@ void finish(Mapped& out, exchange::Kind from, const std::vector<Member>& was) {
         hash.update(raw);
         hash.update("\n");
     };
-    for (const ledger::Change& member : out.members) add(member.name, member.raw_value);
+    for (const ledger::Change& member : out.members) {
+        if (!out.parent_implied || member.name != "prd_id") add(member.name, member.raw_value);
+    }
     for (const Member& member : was) add(member.name, member.raw);
     out.hash = hash.finish_hex().substr(0, 16);
     std::string raw;
@@ -212,8 +214,9 @@ class DeclaredMapping {
 
 Mapped map_record(exchange::Kind from, const Incoming& record, const Meaning& meaning,
                   std::string_view collection, const records::Kind* kind, std::string_view id,
-                  std::string_view prd_id) {
+                  const Parent& parent) {
     Mapped out;
+    out.parent_implied = parent.implied;
     out.collection = collection;
     out.id = id;
     out.gone = meaning.stage == Stage::deleted;
@@ -233,15 +236,16 @@ Mapped map_record(exchange::Kind from, const Incoming& record, const Meaning& me
         finish(out, from, was);
         return out;
     }
-    const bool planned = !prd_id.empty() || meaning.is_group;
+    const bool planned = !parent.id.empty() || meaning.is_group;
     DeclaredMapping mapping(record, *kind, out);
     // The id stands in the frame, under whatever name the source has it.
     if (!meaning.id_from.empty()) mapping.keep(meaning.id_from, raw_id);
     for (const Field& field : kind->fields) {
         const Part* const part = planned ? part_of(meaning, collection, field.name) : nullptr;
         if (planned && field.name == "prd_id") {
-            mapping.keep("prd_id", quoted(prd_id));
-            mapping.put("prd_id", quoted(prd_id));
+            mapping.keep("prd_id", quoted(parent.id));
+            mapping.put("prd_id", quoted(parent.id));
+            if (parent.implied) out.defaults.emplace_back("prd_id");
         } else if (planned && field.name == "status") {
             const std::string raw = quoted(collection == "prds" ? prd_status(meaning.stage)
                                                                 : spec_status(meaning.stage));

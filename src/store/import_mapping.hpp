@@ -21,14 +21,23 @@ struct Mapped {
     std::string missing;       ///< A required field that nothing fills; empty: none.
     std::int64_t misfits = 0;  ///< Values that their field cannot hold; they are in `was`.
     bool gone = false;         ///< The source says that it is deleted.
+    /// Of a task spec whose source names nothing that it belongs to: `prd_id` is the PRD of the
+    /// file, for want of another, and no part of the hash.
+    bool parent_implied = false;
     std::int64_t line = 0;
     std::int64_t column = 0;
 };
 
-/// `prd_id`: of a task spec. `kind` null: an untyped collection.
+/// The PRD of a task spec.
+struct Parent {
+    std::string id;
+    bool implied = false;  ///< As Mapped::parent_implied.
+};
+
+/// `parent`: of a task spec, else empty. `kind` null: an untyped collection.
 Mapped map_record(exchange::Kind from, const exchange::Incoming& record,
                   const exchange::Meaning& meaning, std::string_view collection,
-                  const records::Kind* kind, std::string_view id, std::string_view prd_id);
+                  const records::Kind* kind, std::string_view id, const Parent& parent);
 /// A PRD for a project, a milestone or the file.
 Mapped map_group(exchange::Kind from, const exchange::NamedGroup& group, std::string_view id);
 

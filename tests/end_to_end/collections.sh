@@ -29,6 +29,10 @@ echo '{"type": "strin"}' > ../bad.json
 expect 2 taskstore collection add bugs --schema ../bad.json; has "$err" "/type"
 expect 4 taskstore collection add prd --schema ../bug.json; has "$err" "built-in"
 expect 2 taskstore collection add 'a b' --schema ../bug.json
+expect 2 taskstore collection add bugs --schema /dev/zero; has "$err" "larger than 8 MiB"
+expect 2 taskstore collection add bugs --schema /tmp; has "$err" "is a folder"; lacks "$err" "move it"
+expect 2 taskstore collection add bugs --schema /dev/null; has "$err" "is empty"
+expect 2 taskstore collection add bugs --schema <(echo '{"a":1,"a":2}'); has "$err" "'a' stands twice"
 [ ! -e .taskstore ] || bad "a store was made for nothing"
 
 expect 0 taskstore collection add bugs --schema ../bug.json --index severity --index owner --status-table ../states.json
@@ -43,6 +47,8 @@ expect 0 taskstore record add bugs --id b1 title='Crash at start' area=parser op
 expect 0 taskstore record get bugs b1; has "$out" '"severity": 3'; has "$out" '"status": "open"'; has "$out" '"area": "Parser"'
 expect 2 taskstore record add bugs --id b2 title=x severity=9 area=none open=maybe
 for part in /title /severity /area /open "(schema: /properties/severity/maximum)" "--force"; do has "$err" "$part"; done
+expect 2 taskstore record add bugs --id b2 title=x severity=9 --json
+same "$(json "$err" '[r.split(":")[0] for r in d["error"]["reasons"]]')" "['/title', '/severity']"
 expect 3 taskstore record get bugs b2
 expect 0 taskstore record add bugs --id b2 title=x severity=5 --force; expect 0 taskstore history b2; has "$out" "(forced)"
 expect 4 taskstore record set bugs b1 status=done; has "$err" "from open it goes to doing"
@@ -77,8 +83,9 @@ expect 2 taskstore record add bugs title=x; has "$err" "/title"
 expect 0 taskstore record list bugs -f severity=4 --count; same "$out" 1
 expect 0 taskstore state --hash; same "$out" "$hash"
 mkdir ../three && git init -q ../three && cd ../three
-expect 0 taskstore import ../out.jsonl
-expect 0 taskstore collection add bugs --schema ../one/.taskstore/schemas/bugs.json
+expect 0 taskstore import ../out.jsonl --strict; has "$out" "declared: bugs"
+cmp ../one/.taskstore/schemas/bugs.json .taskstore/schemas/bugs.json || bad "the declaration came in as another"
+expect 0 taskstore export --format csv -o ../out.csv; has "$err" "'bugs' comes in untyped"
 expect 0 taskstore record list bugs -f severity=4 --count; same "$out" 1
 expect 0 taskstore doctor; has "$out" "bugs b2"
 

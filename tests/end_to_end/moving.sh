@@ -20,6 +20,17 @@ expect 0 taskstore spec set bd-3 --status failed
 sed -i 's/"Loose"/"Loose end"/' issues.jsonl; expect 0 taskstore import issues.jsonl; has "$out" "changed: 1 task spec"
 expect 0 taskstore spec show bd-3 --json; has "$out" '"phase_name":"Loose end"'; has "$out" '"status":"failed"'
 
+# Under another name it is the same: specs keep the PRD that they have.
+hash=$(taskstore state --hash); cp issues.jsonl copy.json
+expect 0 taskstore import copy.json; has "$out" "nothing new"; expect 0 taskstore import - < copy.json; has "$out" "nothing new"
+same "$(taskstore state --hash)" "$hash"
+
+# A dry run needs no store, and leaves none.
+git init -q "$scratch/fresh"
+expect 0 taskstore -C "$scratch/fresh" import "$scratch/issues.jsonl" --dry-run; has "$out" "would import"; has "$out" "2 task specs"
+[ -e "$scratch/fresh/.taskstore" ] && bad "a dry run made a store"
+expect 3 taskstore -C /proc import "$scratch/issues.jsonl" --dry-run
+
 # Packed files and pipes: by their bytes, whatever they are called.
 for pack in "gzip -c" "xz -c"; do
   $pack issues.jsonl > packed.bin; expect 0 taskstore --store "$scratch/by-${pack%% *}" init
@@ -35,6 +46,14 @@ expect 1 taskstore import damaged.jsonl --strict; has "$err" "line 2 column 21";
 expect 0 taskstore import damaged.jsonl; has "$err" "damaged.jsonl:2:21: left out"; has "$out" "1 task spec"
 expect 0 taskstore import damaged.jsonl --json
 python3 -c 'import json,sys; d=json.loads(sys.argv[1])["data"]; assert d["damaged"]==[{"line":2,"column":21,"reason":d["damaged"][0]["reason"]}] and d["collections"]["task_specs"]["unchanged"]==1, d' "$out" || bad "import --json: $out"
+
+# Nothing, and nothing whole.
+for text in '' '\n' '[]' '[ ]\n'; do
+  printf "$text" > empty; expect 0 taskstore import empty; has "$out" "nothing to import"; expect 1 taskstore import empty --strict; has "$err" "nothing to import"
+done
+expect 0 taskstore import - < /dev/null; has "$out" "nothing to import"; expect 0 taskstore import /dev/null
+printf '[{"number":1,' > cut.json; expect 2 taskstore import cut.json; has "$err" "line 1 column 2"; has "$err" "does not end"
+expect 2 taskstore import cut.json --from github; has "$err" "nothing of it can be taken in"
 
 # The other formats.
 printf '[\n{"id":1,"uuid":"6f9619ff-8b86-d011-b42d-00cf4fc964ff","description":"Mow","status":"pending","entry":"20240131T120000Z","project":"garden","tags":["out"]},\n{"id":0,"uuid":"7f9619ff-8b86-d011-b42d-00cf4fc964ff","description":"Sow","status":"completed","entry":"20240131T120000Z"}\n]\n' > tw.json
@@ -76,6 +95,7 @@ sed -i 's/^- \[ \] Mow/- [x] Mow/' plan.md; expect 0 taskstore import plan.md; h
 expect 2 taskstore export notes --format markdown; expect 3 taskstore export nowhere; expect 2 taskstore export --format yaml
 expect 2 taskstore export --json; has "$err" "--output"; expect 0 taskstore export notes --json -o notes.jsonl; has "$out" '"collections":{"notes":1}'
 expect 0 taskstore export spec --stamps; has "$out" '"_stamps":{"v":1'
+taskstore export --stamps > stamped.jsonl; expect 0 taskstore --store "$scratch/stamped" init; expect 0 taskstore --store "$scratch/stamped" import stamped.jsonl --strict
 "$TASKSTORE" export > /dev/full 2>"$scratch/err" && bad "a full disk went unseen"
 printf 'keep' > kept; chmod 500 . ; if [ "$(id -u)" != 0 ]; then expect 7 taskstore export -o kept; fi; chmod 700 .; same "$(cat kept)" "keep"
 mkdir -p folder; expect 2 taskstore export -o folder

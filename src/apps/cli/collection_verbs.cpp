@@ -13,6 +13,8 @@ using records::Field;
 using records::Kind;
 
 constexpr std::size_t kListedMax = 10;
+constexpr Context::TextBound kSchemaBound{8U << 20U, ", the most that a schema has",
+                                          "look whether it is the file that you mean"};
 /// Checking so many takes no time that anybody would notice.
 constexpr std::int64_t kCheckedInLists = 20'000;
 
@@ -148,10 +150,16 @@ std::string misfits_text(const records::Misfits& misfits) {
 Result<records::CollectionRequest> request_of(Context& context) {
     records::CollectionRequest request{.name = context.call.arguments[0]};
     if (context.call.has("schema")) {
-        TASKSTORE_LET(request.schema, context.read_text(context.call.value("schema")));
+        TASKSTORE_LET(request.schema,
+                      context.read_text(context.call.value("schema"), kSchemaBound));
+        if (request.schema->find_first_not_of(" \t\r\n") == std::string::npos)
+            return fail(Code::invalid,
+                        "'" + context.call.value("schema") + "' is empty; a schema is JSON")
+                .with_hint("a schema that takes anything is {}");
     }
     if (context.call.has("status-table")) {
-        TASKSTORE_LET(request.status_table, context.read_text(context.call.value("status-table")));
+        TASKSTORE_LET(request.status_table,
+                      context.read_text(context.call.value("status-table"), kSchemaBound));
         if (request.status_table->empty()) request.status_table = "null";
     } else if (context.call.has("no-status-table")) {
         request.status_table = "";

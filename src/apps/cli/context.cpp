@@ -18,6 +18,12 @@ namespace taskstore::cli {
 Context::Context(Invocation invocation)
     : call(std::move(invocation)), json(call.has("json")), quiet(call.has("quiet")) {}
 
+Context::~Context() {
+    x_plan.reset();
+    std::error_code error;
+    if (!x_scratch.empty()) std::filesystem::remove_all(x_scratch, error);
+}
+
 const char* environment(const char* name) {
     const char* const value = std::getenv(name);
     return value == nullptr || *value == '\0' ? nullptr : value;
@@ -128,7 +134,7 @@ Result<store::Place> Context::place() {
 
 Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {
     if (x_plan) return x_plan.get();
-    TASKSTORE_LET(const store::Place at, place());
+    TASKSTORE_LET(store::Place at, place());
     TASKSTORE_LET(const config::Config* const config, settings());
     if (!at.exists) {
         const bool named = call.has("store") || environment("TASKSTORE_DIR") != nullptr;
@@ -145,8 +151,11 @@ Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {
                                                              : " or above it in " + at.work_tree))
                 .with_hint("'taskstore init' makes one");
         }
+        if (make == Make::for_now) {
+            TASKSTORE_LET(at, scratch_place());
+        }
         TASKSTORE_TRY(store::make_store(files, at));
-        warn("made the store " + at.folder);
+        if (make != Make::for_now) warn("made the store " + at.folder);
     }
     if (const auto network = files.network_file_system(at.folder);
         network && !config->boolean("files.allow_network")) {
@@ -170,6 +179,20 @@ Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {
     TASKSTORE_LET(x_plan, records::Plan::open(files, driver, clock, random, std::move(options)));
     flush_notes();
     return x_plan.get();
+}
+
+Result<store::Place> Context::scratch_place() {
+    std::error_code error;
+    std::string folder =
+        (std::filesystem::temp_directory_path(error) / "taskstore-XXXXXX").string();
+    if (error || mkdtemp(folder.data()) == nullptr)
+        return fail(Code::failed, "a temporary folder cannot be made: '" + folder + "'")
+            .with_hint("name a folder that can be written with TMPDIR");
+    x_scratch = folder;
+    return store::Place{.folder = os::join_path(folder, ".taskstore"),
+                        .work_tree = {},
+                        .replica_path = os::join_path(folder, "replica"),
+                        .exists = false};
 }
 
 void Context::flush_notes() {
@@ -241,38 +264,59 @@ void Context::progress(std::string_view what, std::int64_t done, std::int64_t to
 
 namespace {
 
-constexpr std::size_t kTextBytesMax = 64U << 20U;  // a ledger line has no more
+Failure too_large(const std::string& what, const Context::TextBound& most) {
+    return fail(Code::invalid, what + " is larger than " + std::to_string(most.bytes_max >> 20U) +
+                                   " MiB" + std::string(most.why))
+        .with_hint(std::string(most.hint));
+}
 
-Failure too_large(const std::string& what) {
-    return fail(Code::invalid, what + " is larger than 64 MiB, the most that a field holds")
-        .with_hint("keep it in a file of its own, and its path in the record");
+Result<std::string> read_stream(std::FILE* stream, const std::string& what,
+                                const Context::TextBound& most) {
+    std::string text;
+    char buffer[65536];
+    while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, stream)) {
+        text.append(buffer, got);
+        if (text.size() > most.bytes_max) return too_large(what, most);
+    }
+    if (std::ferror(stream) != 0) return fail(Code::failed, "cannot read " + what);
+    return text;
+}
+
+Result<std::string> read_path(os::FileSystem& files, const std::string& path,
+                              const std::string& what, const Context::TextBound& most) {
+    const auto info = files.info(path);
+    if (info && info->kind == os::FileKind::directory) {
+        return fail(Code::invalid, what + " is a folder; a file is needed")
+            .with_hint("name a file in it");
+    }
+    if (info && info->kind != os::FileKind::regular) {
+        std::FILE* const stream = std::fopen(path.c_str(), "rb");
+        if (stream == nullptr) return fail(Code::denied, "cannot open " + what);
+        auto text = read_stream(stream, what, most);
+        std::fclose(stream);
+        return text;
+    }
+    if (info && static_cast<std::uint64_t>(info->identity.size) > most.bytes_max)
+        return too_large(what, most);
+    auto read = os::read_file(files, path, most.bytes_max);
+    if (!read && read.error().code == Code::not_found)
+        return fail(Code::not_found, read.error().message)
+            .with_hint("check the path; a relative one starts at the working folder, or at -C");
+    return read;
 }
 
 }  // namespace
 
-Result<std::string> Context::read_text(const std::string& path) {
+Result<std::string> Context::read_text(const std::string& path, const TextBound& most) {
     std::string text;
     if (path == "-") {
         if (std::exchange(x_stdin_read, true))
             return fail(Code::invalid, "'-' stands twice: standard input can be read once");
-        char buffer[65536];
-        while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, stdin)) {
-            text.append(buffer, got);
-            if (text.size() > kTextBytesMax) return too_large("standard input");
-        }
-        if (std::ferror(stdin) != 0) return fail(Code::failed, "cannot read standard input");
+        TASKSTORE_LET(text, read_stream(stdin, "standard input", most));
     } else {
         const std::string base =
             call.has("C") && !path.starts_with('/') ? os::join_path(call.value("C"), path) : path;
-        if (const auto info = files.info(base);
-            info && static_cast<std::uint64_t>(info->identity.size) > kTextBytesMax)
-            return too_large("'" + path + "'");
-        auto read = os::read_file(files, base, kTextBytesMax);
-        if (!read && read.error().code == Code::not_found)
-            return fail(Code::not_found, read.error().message)
-                .with_hint("check the path; a relative one starts at the working folder, or at -C");
-        if (!read) return fail(std::move(read).error());
-        text = std::move(*read);
+        TASKSTORE_LET(text, read_path(files, base, "'" + path + "'", most));
     }
     if (const auto bad = first_invalid_utf8(text))
         return fail(Code::invalid, "'" + path + "' is not UTF-8: byte " + std::to_string(*bad + 1));

@@ -20,6 +20,9 @@ inline constexpr std::int64_t kSchemaVersion = 1;
 
 struct Context {
     explicit Context(Invocation invocation);
+    ~Context();
+    Context(const Context&) = delete;
+    Context& operator=(const Context&) = delete;
 
     Invocation call;
     bool json;
@@ -35,9 +38,10 @@ struct Context {
     Result<store::Place> place();
     /// Defaults, the device's file, the plan's file, the environment.
     Result<const config::Config*> settings();
-    enum class Make : std::uint8_t { no, where_missing };
+    enum class Make : std::uint8_t { no, where_missing, for_now };
     enum class TakeIn : std::uint8_t { on_open, later };
     /// Opens the plan. where_missing: makes the store first where a git work tree has none.
+    /// for_now: works on an empty one in a temporary folder there, which goes with the context.
     Result<records::Plan*> plan(Make make = Make::no, TakeIn take_in = TakeIn::on_open);
     /// Warnings gathered so far go to stderr.
     void flush_notes();
@@ -55,15 +59,24 @@ struct Context {
     void progress(std::string_view what, std::int64_t done, std::int64_t total);
     /// Takes that line away, for other output.
     void end_progress() const;
-    /// The text of a file, or of standard input for `-` (once).
-    Result<std::string> read_text(const std::string& path);
+    /// The text of a file or pipe, or of standard input for `-` (once). invalid: it is larger than
+    /// `most`.
+    struct TextBound {
+        std::size_t bytes_max = 64U << 20U;  // a ledger line has no more
+        std::string_view why = ", the most that a field holds";
+        std::string_view hint = "keep it in a file of its own, and its path in the record";
+    };
+    Result<std::string> read_text(const std::string& path) { return read_text(path, TextBound()); }
+    Result<std::string> read_text(const std::string& path, const TextBound& most);
 
   private:
+    Result<store::Place> scratch_place();
     bool x_stdin_read = false;
     std::set<std::string, std::less<>> x_noted;
     std::unique_ptr<Progress> x_progress;
     std::optional<config::Config> x_settings;
     std::unique_ptr<records::Plan> x_plan;
+    std::string x_scratch;  ///< The temporary folder; empty: none.
 };
 
 /// A variable of the environment; null where it is unset or empty, which is the same (XDG).

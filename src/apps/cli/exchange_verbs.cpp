@@ -59,6 +59,9 @@ std::string import_json(const std::string& path, const store::ImportReport& repo
     writer.key("recognised").string(exchange::describe(report.format));
     writer.key("packed").string(exchange::name_of(report.packing));
     writer.key("dry_run").boolean(dry).key("records").integer(report.records);
+    writer.key("declared").begin_array();
+    for (const std::string& name : report.declared) writer.string(name);
+    writer.end_array();
     writer.key("collections").begin_object();
     for (const auto& [name, counts] : report.collections) {
         writer.key(name).begin_object().key("created").integer(counts.created);
@@ -93,9 +96,12 @@ void print_import(Context& context, const std::string& path, const store::Import
     if (report.packing != exchange::Packing::none)
         what += ", " + std::string(exchange::name_of(report.packing));
     const std::string name = printable_line(path) + " (" + what + ")";
-    const bool nothing = created.empty() && updated.empty() && deleted.empty();
+    const bool nothing =
+        created.empty() && updated.empty() && deleted.empty() && report.declared.empty();
     std::string out;
-    if (nothing)
+    if (report.empty())
+        out = "nothing to import: " + printable_line(path) + " holds no records\n";
+    else if (nothing)
         out = "nothing new in " + name + "\n";
     else if (context.call.has("dry-run"))
         out = "would import " + name + ": " + (created.empty() ? "no new records" : created) + "\n";
@@ -104,6 +110,9 @@ void print_import(Context& context, const std::string& path, const store::Import
     const auto line = [&](const char* title, const std::string& text) {
         if (!text.empty()) out += std::string("  ") + title + ": " + text + "\n";
     };
+    std::string declared;
+    for (const std::string& one : report.declared) declared += (declared.empty() ? "" : ", ") + one;
+    line("declared", declared);
     line("changed", updated);
     line("deleted", deleted);
     if (!nothing) line("unchanged", unchanged);
@@ -184,8 +193,9 @@ Status run_import(Context& context) {
             return exchange::file_source(std::move(file));
         };
     }
-    TASKSTORE_LET(records::Plan* const plan,
-                  context.plan(request.dry_run ? Context::Make::no : Context::Make::where_missing));
+    TASKSTORE_LET(
+        records::Plan* const plan,
+        context.plan(request.dry_run ? Context::Make::for_now : Context::Make::where_missing));
     auto imported = store::import_records(*plan, context.clock, request);
     if (!imported) {
         Error error = std::move(imported).error();

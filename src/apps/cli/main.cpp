@@ -37,6 +37,21 @@ std::string hint_of(const Error& error, const Command* command) {
     }
 }
 
+/// What a message lists below its first line, each indented by two.
+std::vector<std::string> reasons_in(const std::string& message) {
+    std::vector<std::string> reasons;
+    for (std::size_t at = message.find('\n'); at != std::string::npos;) {
+        const std::size_t end = message.find('\n', at + 1);
+        const std::string line = message.substr(at + 1, end - at - 1);
+        if (line.starts_with("  "))
+            reasons.push_back(line.substr(2));
+        else if (!reasons.empty())
+            reasons.back() += "\n" + line;
+        at = end;
+    }
+    return reasons;
+}
+
 int report(const Error& error, bool json, const Command* command) {
     const CodeRow& row = row_of(error.code);
     const std::string hint = hint_of(error, command);
@@ -50,7 +65,13 @@ int report(const Error& error, bool json, const Command* command) {
             .string(row.name)
             .key("message")
             .string(error.message);
-        writer.key("hint").string(hint).end_object().end_object();
+        writer.key("hint").string(hint);
+        if (const auto reasons = reasons_in(error.message); !reasons.empty()) {
+            writer.key("reasons").begin_array();
+            for (const std::string& reason : reasons) writer.string(reason);
+            writer.end_array();
+        }
+        writer.end_object().end_object();
         std::fprintf(stderr, "%s\n", printable_json(out).c_str());
     } else {
         std::fprintf(stderr, "taskstore: %s\n", printable_text(error.message).c_str());

@@ -291,7 +291,8 @@ std::string man_page() {
            "all\n"
            ".TP\n.B NO_COLOR\nno colours\n"
            ".SH FILES\n.TP\n.I .taskstore/*.jsonl\nthe records: tracked by git, the truth\n"
-           ".TP\n.I .taskstore/schemas/*.json\nwhat collections are declared to be: tracked by git\n"
+           ".TP\n.I .taskstore/schemas/*.json\nwhat collections are declared to be: tracked by "
+           "git\n"
            ".TP\n.I .taskstore/store.db\nthe cache; built again when it is not there\n";
 }
 

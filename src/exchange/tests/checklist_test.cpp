@@ -113,6 +113,25 @@ TEST(Checklist, IdsAreTheSameEachTimeAndApartForRepeats) {
     EXPECT_NE((*one)[0].id, (*read_checklist(text, "b.md"))[0].id);
 }
 
+TEST(Checklist, AHeadingAndAnItemMayHaveOneId) {
+    ChecklistSection plan{
+        "x", "A", " exact \n", {{"x", "one", "text", true}, {"y", "two", "", false}}};
+    std::string text;
+    append_section(text, plan);
+    for (const ChecklistItem& item : plan.items) append_item(text, item);
+    const auto sections = read_checklist(text, "a.md");
+    ASSERT_EQ(sections->size(), 1U);
+    EXPECT_EQ(sections->at(0).id, "x");
+    EXPECT_EQ(sections->at(0).content, " exact \n");
+    ASSERT_EQ(sections->at(0).items.size(), 2U);
+    EXPECT_EQ(sections->at(0).items[0].id, "x");
+    EXPECT_EQ(sections->at(0).items[0].content, "text");
+    // Two items of one id stay apart.
+    const auto twice =
+        read_checklist("- [ ] a <!-- taskstore:x -->\n- [ ] b <!-- taskstore:x -->\n", "a.md");
+    EXPECT_NE(twice->at(0).items[0].id, twice->at(0).items[1].id);
+}
+
 TEST(Checklist, FilesOfOneNameInTwoFoldersAreApart) {
     const std::string text = "# A\n- [ ] one\n";
     const auto top = read_checklist(text, "list.md");

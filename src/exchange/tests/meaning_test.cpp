@@ -59,7 +59,8 @@ TEST(Meaning, BothShapesOfGitHubsListsGiveOneId) {
     EXPECT_EQ(one.assignee.raw, "\"kay\"");
     EXPECT_EQ(two.assignee.raw, "\"lee\"");
     ASSERT_TRUE(one.group);
-    EXPECT_EQ(one.group->name, "v1");
+    EXPECT_EQ(one.group->name, "o/r#v1");
+    EXPECT_EQ(one.group->title_raw, "\"v1\"");
     EXPECT_EQ(one.group->description_raw, "\"first\"");
     EXPECT_EQ(interpret(Kind::github, Read(R"({"number":7,"title":"T"})").record).id, "gh-7");
 }

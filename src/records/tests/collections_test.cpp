@@ -97,6 +97,35 @@ TEST(CollectionSchemas, ASchemaGivesFieldsAndDefaults) {
         kBug);
 }
 
+TEST(CollectionSchemas, TrueTakesAnythingAndFalseNothing) {
+    const auto disk = new_disk();
+    Process p(*disk);
+    ASSERT_TRUE(p->declare({.name = "bugs", .schema = "true"}, Declare::add));
+    EXPECT_TRUE(add(p, "a", {{"n", "1"}}));
+    ASSERT_TRUE(p->declare({.name = "bugs", .schema = "false"}, Declare::change));
+    EXPECT_EQ(add(p, "b", {{"n", "1"}}).error().code, Code::invalid);
+}
+
+TEST(CollectionSchemas, AnIndexThatTheNewSchemaLacksIsSaidWithWhatToDo) {
+    const auto disk = new_disk();
+    Process p(*disk);
+    ASSERT_TRUE(p->declare(bugs(), Declare::add));
+    const std::string other = R"({"properties": {"size": {"type": "integer"}}})";
+    const auto lost = p->declare({.name = "bugs", .schema = other}, Declare::change);
+    ASSERT_FALSE(lost);
+    EXPECT_NE(lost.error().message.find("'severity'"), std::string::npos);
+    EXPECT_NE(lost.error().hint.find("--no-index"), std::string::npos) << lost.error().hint;
+    EXPECT_NE(lost.error().hint.find("--index"), std::string::npos);
+    EXPECT_TRUE(
+        p->declare({.name = "bugs", .schema = other, .indexes = {{"size"}}}, Declare::change));
+    const auto states = p->declare({.name = "bugs",
+                                    .schema = R"({"properties": {"status": {"enum": ["x"]}}})",
+                                    .indexes = {{}}},
+                                   Declare::change);
+    ASSERT_FALSE(states);
+    EXPECT_NE(states.error().hint.find("--no-status-table"), std::string::npos);
+}
+
 TEST(CollectionSchemas, WhatCannotBeIsSaidWithItsPlace) {
     const auto why = [](const std::string& schema, CollectionRequest request = {}) -> std::string {
         request.name = "x";
@@ -110,7 +139,10 @@ TEST(CollectionSchemas, WhatCannotBeIsSaidWithItsPlace) {
         EXPECT_NE(text.find(part), std::string::npos) << text;
     };
     has(why("nonsense"), "no JSON");
-    has(why("true"), "not a JSON object");
+    has(why("7"), "neither a JSON object nor true or false");
+    has(why(R"({"a":1,"a":2})"), "'a' stands twice");
+    EXPECT_EQ(why(" true\n"), "");
+    EXPECT_EQ(why("false"), "");
     has(why(R"({"type": "strin"})"), "/type");
     has(why(R"({"properties": {"updated_at": {"type": "string"}}})"), "whole ms since 1970");
     has(why(R"({"properties": {"id": {"type": "integer"}}})"), "ids are text");

@@ -90,6 +90,28 @@ TEST(Schema, BoundsViolationsAndShortensValues) {
     EXPECT_EQ(all->back().instance_path, "/500");
 }
 
+TEST(Schema, NamesTheKeywordsOfDraft07ByTheirOwnPlaces) {
+    const auto place = [](std::string_view schema, std::string_view json) {
+        CompileOptions options;
+        options.dialect = Dialect::draft_07;
+        const auto violations = compiled(schema, options).validate(json);
+        return violations && violations->size() == 1
+                   ? violations->front().instance_path + " | " + violations->front().schema_path
+                   : "";
+    };
+    EXPECT_EQ(place(R"({"items":[true],"additionalItems":false})", "[1,2]"),
+              "/1 | /additionalItems");
+    EXPECT_EQ(place(R"({"items":[true],"additionalItems":{"type":"null"}})", "[1,2]"),
+              "/1 | /additionalItems/type");
+    EXPECT_EQ(place(R"({"items":[true,{"type":"null"}]})", "[1,2]"), "/1 | /items/1/type");
+    EXPECT_EQ(place(R"({"items":false})", "[1]"), "/0 | /items");
+    EXPECT_EQ(place(R"({"dependencies":{"a":["b","c"]}})", R"({"a":1,"c":2})"),
+              " | /dependencies");
+    EXPECT_EQ(place(R"({"dependencies":{"a":{"required":["b"]}}})", R"({"a":1})"),
+              " | /dependencies/a/required");
+    EXPECT_EQ(place(R"({"dependencies":{"a":false}})", R"({"a":1})"), " | /dependencies/a");
+}
+
 TEST(Schema, SaysWhereAnInstanceIsNoJson) {
     const Schema schema = compiled("true");
     for (const auto& [json, message] :

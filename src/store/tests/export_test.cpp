@@ -179,6 +179,43 @@ TEST(Export, SaysWhatItDoesNotCarry) {
     EXPECT_NE(plan.give({.stamps = true}).find("\"_stamps\":{\"v\":1"), std::string::npos);
 }
 
+TEST(Export, ItsStampsAreNoReasonToRefuseIt) {
+    ScratchPlan plan;
+    ASSERT_TRUE(plan->create("notes", {{"text", "1"}}, "a"));
+    const std::string text = plan.give({.stamps = true});
+    ScratchPlan to;
+    const auto report = to.take(text, {.strict = true});
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_TRUE(report->complete());
+    EXPECT_EQ(to.get("notes", "a").get("text").to_text(), "1");
+}
+
+TEST(Export, CsvSaysWhichDeclarationsItLeavesOut) {
+    ScratchPlan plan;
+    ASSERT_TRUE(plan->declare({.name = "bugs", .schema = "{}"}, records::Declare::add));
+    ASSERT_TRUE(plan->create("bugs", {{"n", "3"}}, "b1"));
+    ExportRequest request;
+    request.write = [](std::string_view) { return ok(); };
+    EXPECT_TRUE(export_records(*plan.operator->(), request)->notes.empty());
+    request.format = ExportFormat::csv;
+    const auto report = export_records(*plan.operator->(), request);
+    ASSERT_EQ(report->notes.size(), 1U);
+    EXPECT_NE(report->notes[0].find("'bugs'"), std::string::npos);
+}
+
+TEST(Export, ADeclarationStandsBeforeItsRecords) {
+    ScratchPlan plan;
+    ASSERT_TRUE(plan->declare({.name = "bugs", .schema = "{}"}, records::Declare::add));
+    ASSERT_TRUE(plan->declare({.name = "other", .schema = "{}"}, records::Declare::add));
+    ASSERT_TRUE(plan->create("bugs", {{"n", "3"}}, "b1"));
+    const std::string text = plan.give({.collections = {"bugs"}});
+    EXPECT_TRUE(
+        text.starts_with("{\"_declares\":\"bugs\",\"schema\":\"{}\\n\"}\n"
+                         "{\"_collection\":\"bugs\""))
+        << text;
+    EXPECT_EQ(text.find("other"), std::string::npos);
+}
+
 TEST(Export, AWriteThatFailsEndsItWithItsError) {
     ScratchPlan plan;
     ASSERT_TRUE(plan->create("notes", {{"text", "1"}}, "a"));

@@ -68,7 +68,7 @@ TEST(Import, TwiceChangesNothing) {
     ASSERT_TRUE(plan.take(kTracker));
     const std::string hash = *plan->state_hash();
     const auto again = plan.take(kTracker);
-    EXPECT_EQ(again->collections.at("prds").unchanged, 2);
+    EXPECT_EQ(again->collections.at("prds").unchanged, 1);
     EXPECT_EQ(again->collections.at("task_specs").unchanged, 3);
     EXPECT_EQ(*plan->state_hash(), hash);
 }
@@ -234,6 +234,173 @@ TEST(Import, SourcesOfTwoKindsLeaveEachOtherAlone) {
     ASSERT_TRUE(plan.take(kTracker));
     loose = plan.get("task_specs", "x-5");
     EXPECT_EQ(loose.get("status").as_string(), "pending");
+}
+
+TEST(Import, UnderAnotherNameItChangesNothing) {
+    ScratchPlan plan;
+    ASSERT_TRUE(plan.take(kTracker));
+    const std::string hash = *plan->state_hash();
+    for (const char* name : {"stdin", "elsewhere/copy.json", "plans/source.jsonl.gz"}) {
+        const auto again = plan.take(kTracker, {.name = name});
+        ASSERT_TRUE(again);
+        EXPECT_EQ(again->collections.at("task_specs").unchanged, 3) << name;
+        EXPECT_EQ(again->collections.at("prds").created, 0) << name;
+        EXPECT_EQ(*plan->state_hash(), hash) << name;
+    }
+    const std::string changed = replaced(kTracker, "\"Loose\"", "\"Looser\"");
+    const std::string was = *plan.get("task_specs", "x-5").get("prd_id").as_string();
+    ASSERT_TRUE(plan.take(changed, {.name = "third.jsonl"}));
+    EXPECT_EQ(plan.get("task_specs", "x-5").get("phase_name").as_string(), "Looser");
+    EXPECT_EQ(plan.get("task_specs", "x-5").get("prd_id").as_string(), was);
+    EXPECT_EQ(*plan->count({.collection = "prds"}), 2);
+}
+
+TEST(Import, ASpecWithoutAParentStaysWherePeoplePutIt) {
+    ScratchPlan plan;
+    ASSERT_TRUE(plan.take(kTracker));
+    ASSERT_TRUE(plan->update("task_specs", "x-5", {{"prd_id", "\"x-1\""}}));
+    const std::string hash = *plan->state_hash();
+    ASSERT_TRUE(plan.take(kTracker, {.name = "other.jsonl"}));
+    EXPECT_EQ(*plan->state_hash(), hash);
+    // The source names a parent of its own now.
+    const std::string text = replaced(kTracker, R"("Loose",)", R"("Loose","parent":"x-0",)") +
+                             R"({"id":"x-0","title":"Other","issue_type":"epic","status":"open"})" +
+                             "\n";
+    ASSERT_TRUE(plan.take(text));
+    EXPECT_EQ(plan.get("task_specs", "x-5").get("prd_id").as_string(), "x-0");
+}
+
+TEST(Import, ASpecMadeHereKeepsItsParentAndNoEmptyPrdIsMade) {
+    ScratchPlan plan;
+    ASSERT_TRUE(plan->create("prds", {{"title", "\"Mine\""}}, "mine"));
+    ASSERT_TRUE(
+        plan->create("task_specs", {{"prd_id", "\"mine\""}, {"phase_name", "\"Old\""}}, "x-5"));
+    ASSERT_TRUE(plan.take(R"({"id":"x-5","title":"Loose","status":"open"})"
+                          "\n"));
+    EXPECT_EQ(plan.get("task_specs", "x-5").get("prd_id").as_string(), "mine");
+    EXPECT_EQ(plan.get("task_specs", "x-5").get("phase_name").as_string(), "Loose");
+    EXPECT_EQ(*plan->count({.collection = "prds"}), 1);
+}
+
+TEST(Import, AProjectIsOnePrdWhateverTheFileIsCalled) {
+    ScratchPlan plan;
+    const std::string tasks =
+        R"([{"uuid":"u1","description":"a","status":"pending","project":"Home"}])";
+    ASSERT_TRUE(plan.take(tasks, {.name = "one.json"}));
+    const std::string hash = *plan->state_hash();
+    ASSERT_TRUE(plan.take(tasks, {.name = "stdin"}));
+    EXPECT_EQ(*plan->state_hash(), hash);
+    // Milestones of two repositories are two.
+    const auto issue = [](const std::string& repository) {
+        return R"([{"number":1,"title":"T","state":"open","milestone":{"title":"v1"},)"
+               R"("html_url":"https://github.com/)" +
+               repository + R"(/issues/1"}])";
+    };
+    ASSERT_TRUE(plan.take(issue("a/b"), {.name = "1.json"}));
+    ASSERT_TRUE(plan.take(issue("a/c"), {.name = "2.json"}));
+    EXPECT_EQ(*plan->count({.collection = "prds"}), 3);
+}
+
+TEST(Import, APlanAndItsSpecMayShareAnId) {
+    ScratchPlan plan;
+    const std::string list =
+        "# One <!-- taskstore:x -->\n\n- [x] Step <!-- taskstore:x -->\n"
+        "- [ ] Next <!-- taskstore:y -->\n";
+    const auto report = plan.take(list, {.name = "a.md"});
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_TRUE(report->complete());
+    EXPECT_EQ(plan.get("task_specs", "x").get("prd_id").as_string(), "x");
+    EXPECT_EQ(plan.get("task_specs", "x").get("status").as_string(), "complete");
+    EXPECT_EQ(plan.get("task_specs", "y").get("prd_id").as_string(), "x");
+}
+
+TEST(Import, WhatIsEmptyIsToldAlike) {
+    for (const char* text : {"", " \n\n", "\xEF\xBB\xBF", "[]", "[ ]\n", "[[],[]]", "id,title\n"}) {
+        ScratchPlan plan;
+        const auto report = plan.take(text);
+        ASSERT_TRUE(report) << text << report.error().message;
+        EXPECT_TRUE(report->empty()) << text;
+        const auto strict = plan.take(text, {.strict = true});
+        ASSERT_FALSE(strict) << text;
+        EXPECT_EQ(strict.error().code, Code::failed) << text;
+        EXPECT_NE(strict.error().message.find("nothing to import"), std::string::npos);
+    }
+}
+
+TEST(Import, WhatHoldsNoWholeRecordIsAnErrorThatSaysWhere) {
+    ScratchPlan plan;
+    for (const char* text : {"[{\"number\":1,", "{\"id\":", "[1,2]"}) {
+        const auto cut = plan.take(text);
+        ASSERT_FALSE(cut) << text;
+        EXPECT_EQ(cut.error().code, Code::invalid) << text;
+        EXPECT_NE(cut.error().message.find("line 1"), std::string::npos) << cut.error().message;
+    }
+    const auto github = plan.take("[{\"number\":1,", {.from = exchange::Kind::github});
+    ASSERT_FALSE(github);
+    EXPECT_NE(github.error().message.find("does not end"), std::string::npos);
+    // Rows that are all none leave nothing either.
+    const auto rows = plan.take("number,title\n1,One\n", {.from = exchange::Kind::github});
+    ASSERT_FALSE(rows);
+    EXPECT_NE(rows.error().message.find("line 1"), std::string::npos) << rows.error().message;
+}
+
+TEST(Import, ADeclarationOfAnExportIsTakenInOnce) {
+    ScratchPlan from;
+    const std::string schema =
+        "{\n  \"type\": \"object\",\n  \"properties\": {\"n\": {\"type\": "
+        "\"integer\", \"maximum\": 5}}\n}\n";
+    ASSERT_TRUE(from->declare({.name = "bugs", .schema = schema, .indexes = {{"n"}}},
+                              records::Declare::add));
+    ASSERT_TRUE(from->declare({.name = "empty", .schema = "{}"}, records::Declare::add));
+    ASSERT_TRUE(from->create("bugs", {{"n", "3"}}, "b1"));
+    const std::string text = from.give();
+    const auto file_of = [](ScratchPlan& plan, std::string_view name) {
+        const auto catalogue = plan->catalogue();
+        const auto* const one = (*catalogue)->schema_of(name);
+        return one == nullptr ? std::string() : std::string(one->file_text());
+    };
+
+    ScratchPlan to;
+    const auto dry = to.take(text, {.dry_run = true});
+    ASSERT_TRUE(dry) << dry.error().message;
+    EXPECT_EQ(dry->declared, (std::vector<std::string>{"bugs", "empty"}));
+    EXPECT_EQ(file_of(to, "bugs"), "");
+    const auto first = to.take(text, {.strict = true});
+    ASSERT_TRUE(first) << first.error().message;
+    EXPECT_EQ(first->declared, (std::vector<std::string>{"bugs", "empty"}));
+    EXPECT_EQ(file_of(to, "bugs"), file_of(from, "bugs"));
+    EXPECT_EQ(file_of(to, "empty"), file_of(from, "empty"));
+    EXPECT_EQ(to.get("bugs", "b1").get("n").to_text(), "3");
+    EXPECT_EQ(to.give().size(), text.size());
+    const auto again = to.take(text);
+    EXPECT_TRUE(again->declared.empty());
+    EXPECT_TRUE(again->notes.empty());
+
+    // What is declared here stands.
+    ScratchPlan other;
+    ASSERT_TRUE(other->declare({.name = "bugs", .schema = "{}"}, records::Declare::add));
+    const auto unlike = other.take(text);
+    ASSERT_TRUE(unlike);
+    EXPECT_EQ(unlike->declared, std::vector<std::string>{"empty"});
+    ASSERT_EQ(unlike->notes.size(), 1U);
+    EXPECT_NE(unlike->notes[0].find("'bugs'"), std::string::npos);
+    EXPECT_NE(file_of(other, "bugs"), file_of(from, "bugs"));
+}
+
+TEST(Import, ADamagedDeclarationIsTold) {
+    ScratchPlan plan;
+    for (const char* line : {R"({"_declares":"bugs","schema":"{\"type\": 7}"})",
+                             R"({"_declares":"prds","schema":"{}"})",
+                             R"({"_declares":"../x","schema":"{}"})", R"({"_declares":"bugs"})"}) {
+        const std::string text =
+            std::string(line) + "\n" + R"({"_collection":"bugs","id":"b1"})" + "\n";
+        const auto report = plan.take(text);
+        ASSERT_TRUE(report) << line << report.error().message;
+        ASSERT_EQ(report->damaged.size(), 1U) << line;
+        EXPECT_EQ(report->damaged[0].line, 1);
+        EXPECT_FALSE(plan.take(text, {.strict = true})) << line;
+    }
+    EXPECT_TRUE(plan->get("bugs", "b1"));
 }
 
 TEST(Import, AnUnreadableSourceLeavesNothingBehind) {

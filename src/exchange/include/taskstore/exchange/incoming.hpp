@@ -34,6 +34,7 @@ enum class Kind : std::uint8_t {
 struct Format {
     Syntax syntax = Syntax::json;
     Kind kind = Kind::plain;
+    bool empty = false;  ///< Whole, and nothing in it: no record, nor anything that is none.
     friend bool operator==(const Format&, const Format&) = default;
 };
 
@@ -89,8 +90,8 @@ Result<std::unique_ptr<Reader>> open_reader(std::unique_ptr<ByteSource> source,
                                             ReaderOptions options);
 
 /// What the beginning of a source says. `given`: --from; the rest is still looked at. Nothing:
-/// `head` ends before the first record does, and more would help. invalid: text in UTF-16, or
-/// nothing that is known.
+/// `head` ends before the first record does, and more would help. invalid: text in UTF-16, JSON
+/// without a whole object in it (the message says where it breaks off), or nothing that is known.
 Result<std::optional<Format>> recognise(std::string_view head, bool whole,
                                         std::optional<Kind> given);
 

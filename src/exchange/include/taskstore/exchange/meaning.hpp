@@ -29,7 +29,7 @@ struct Part {
 
 /// A plan or project that a record belongs to by name (a project, a milestone).
 struct NamedGroup {
-    std::string name;
+    std::string name;  ///< Among all of its kind of source: with the repository in front.
     std::string title_raw;
     std::string description_raw;  ///< Empty: none.
     Stage stage = Stage::open;

@@ -6,6 +6,10 @@
 // that name gets a further underscore in front (`__collection`), as has every name that is it
 // behind underscores; own_name() takes it away.
 //
+// JSONL may have one line more for each declared collection, before all records, which is no
+// record:
+//   {"_declares":NAME,"schema":TEXT}   TEXT: the file in schemas/, as a string
+//
 // CSV (RFC 4180, LF, a header): an empty cell is an absent member; JSON other than a string stands
 // as it is spelled (1.10, true, null, [1], {"a":1}); a string stands as it is, but where it would
 // read as one of these, is empty, begins with a quote or holds control characters: then it is
@@ -21,6 +25,8 @@
 namespace taskstore::exchange {
 
 inline constexpr std::string_view kCollectionMember = "_collection";
+inline constexpr std::string_view kDeclaresMember = "_declares";
+inline constexpr std::string_view kSchemaMember = "schema";
 
 /// A record's member as it is named in an export, and back.
 std::string outgoing_name(std::string_view own);
@@ -30,6 +36,9 @@ std::string_view own_name(std::string_view outgoing);
 /// LF. `data` is a compact JSON object; `stamps` JSON, or empty.
 Status append_jsonl(std::string& out, JsonSlicer& slicer, std::string_view collection,
                     std::string_view data, std::string_view stamps = {});
+
+/// Appends the line that declares a collection.
+void append_declaration(std::string& out, std::string_view collection, std::string_view schema);
 
 /// Two passes: see() every record, then append() each of them below header().
 class CsvWriter {

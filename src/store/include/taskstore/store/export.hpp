@@ -3,8 +3,9 @@
 // import_records takes in again. Memory is bounded; all of it is one committed state.
 //
 // JSONL and CSV carry every member but `updated_at`'s role: it is written, but an import is a write
-// of its own time. Records stand in the order of the store, about that of their creation. Markdown
-// carries PRDs and task specs: title, content, id, and whether a spec is complete.
+// of its own time. JSONL carries declarations of collections too, also of empty ones. Records stand
+// in the order of the store, about that of their creation. Markdown carries PRDs and task specs:
+// title, content, id, and whether a spec is complete.
 
 #include <taskstore/records/plan.hpp>
 

@@ -3,8 +3,9 @@
 //
 // Where things go
 //   - Epics, projects, milestones and headings become PRDs, everything else task specs. A record
-//     belongs to the nearest epic above it, else to its project or milestone, else to one PRD made
-//     for the file.
+//     belongs to the nearest epic above it, else to its project or milestone (which are one PRD
+//     whatever the file is called), else to the PRD that it has here, else to one made for the
+//     file.
 //   - Title, description, content, assignee, created time and status go to the fields declared for
 //     them. Every other member of the source stays a member of the record, spelled as it was:
 //     priority, labels, comments, dependencies.
@@ -14,7 +15,9 @@
 //     status, a time with another precision, names that the store sets itself. `hash` is of
 //     all that the import wrote, so that an import which would write it again has nothing to do.
 //   - Into a collection (`to`) members go as they are; `_import` then says the same.
-//   - Records of our own exports come back as they were, without `_import`.
+//   - Records of our own exports come back as they were, without `_import`; `updated_at` and
+//     stamps are those of the import. Collections that an export declares are declared first; what
+//     is declared otherwise here stands, with a note.
 //
 // Importing again. Equal hash: unchanged, whatever people did to the record since. Otherwise each
 // member that the source changed since the last import is written, and no other: the version that
@@ -56,7 +59,9 @@ struct ImportCounts {
 struct ImportReport {
     exchange::Format format;
     exchange::Packing packing = exchange::Packing::none;
-    std::int64_t records = 0;  ///< Whole ones in the source.
+    std::int64_t records = 0;           ///< Whole ones in the source.
+    std::int64_t declarations = 0;      ///< Of collections, in the source; damaged ones too.
+    std::vector<std::string> declared;  ///< Collections that were not declared here before.
     std::map<std::string, ImportCounts> collections;
     std::map<std::string, std::int64_t> skipped;  ///< Why, and how many.
     /// What had no place to go, and how many.
@@ -70,12 +75,15 @@ struct ImportReport {
 
     static constexpr std::size_t kDamagedMax = 1000;
     bool complete() const { return damaged_count == 0 && no_place.empty(); }
+    /// The source holds nothing, neither whole nor damaged.
+    bool empty() const { return records == 0 && declarations == 0 && damaged_count == 0; }
 };
 
 /// Batches of at most 8192 records and about 16 MiB, each durable when the next begins; after an
 /// error (or a crash) those before it stand, and importing again does the rest. Two passes over the
 /// source with memory for one batch and, per record, its id: nothing is written before the whole
-/// source was read once. invalid: nothing is recognised, or `strict` and something has no place.
+/// source was read once. invalid: nothing is recognised, or nothing of it can be taken in. failed:
+/// `strict` and something has no place, or the source is empty.
 /// Times of records that bring none are the clock's, in the order of the source.
 Result<ImportReport> import_records(records::Plan& plan, const Clock& clock,
                                     const ImportRequest& request);
