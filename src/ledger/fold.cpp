@@ -33,6 +33,28 @@ class Burials {
     std::vector<std::pair<std::int64_t, std::uint32_t>> x_lives;
 };
 
+/// Of lines of a compaction: when the first of the lines began that they stand for.
+class Beginnings {
+  public:
+    explicit Beginnings(const std::vector<Placed>& placed) {
+        for (const Placed& item : placed) {
+            if (item.line->was != nullptr && !item.line->was->since.none())
+                x_lives.emplace_back(item.line->was->since, item.life);
+        }
+        std::ranges::sort(x_lives);
+        for (std::size_t i = 1; i < x_lives.size(); ++i)
+            x_lives[i].second = std::max(x_lives[i].second, x_lives[i - 1].second);
+    }
+    std::uint32_t life_before(const Stamp& stamp) const {
+        const auto end =
+            std::ranges::lower_bound(x_lives, stamp, {}, &std::pair<Stamp, std::uint32_t>::first);
+        return end == x_lives.begin() ? 0 : std::prev(end)->second;
+    }
+
+  private:
+    std::vector<std::pair<Stamp, std::uint32_t>> x_lives;
+};
+
 auto order_of(const Line& line) {
     return std::tie(line.at, line.text);
 }
@@ -56,6 +78,7 @@ std::vector<Placed> place(std::span<const Line> lines) {
         if (item.line->tombstone && item.life != 0) stamped.add(item);
     }
     Burials unstamped;
+    const Beginnings folded(placed);
     std::uint32_t earlier = 0;  // the largest life among the lines of smaller stamps
     std::uint32_t same_stamp = 0;
     for (std::size_t i = 0; i < placed.size(); ++i) {
@@ -63,7 +86,7 @@ std::vector<Placed> place(std::span<const Line> lines) {
         if (i > 0 && placed[i - 1].line->at < item.line->at)
             earlier = std::max(earlier, std::exchange(same_stamp, 0));
         if (item.life == 0 && item.line->tombstone) {
-            item.life = std::max(1U, earlier);
+            item.life = std::max({1U, earlier, folded.life_before(item.line->at)});
             unstamped.add(item);
         } else if (item.life == 0) {
             const std::int64_t born_at = item.line->born_at;
@@ -109,7 +132,7 @@ class LostFinder {
                 continue;
             }
             state.lost.push_back({name, std::string(write.raw_value), write.stamp,
-                                  write.carried ? std::string() : write.line->by,
+                                  std::string(writer_of(*write.line, write.stamp)),
                                   standing == nullptr && (x_deleted || write.life < x_life)
                                       ? LostTo::deletion
                                       : LostTo::edit,
@@ -164,11 +187,13 @@ class LostFinder {
             x_after[i] = i + 1 < x_placed.size() ? x_after[i + 1] : After{};
             x_after[i].has_unstamped = x_after[i].has_unstamped || !line.stamped;
             x_after[i].from = std::max(x_after[i].from, line.from);
+            if (line.was != nullptr) x_after[i].from = std::max(x_after[i].from, line.was->from);
         }
         for (const Placed& item : x_placed) {
             const Line& line = *item.line;
             const bool follows = line.at > line.from;
             if (line.tombstone && follows) x_ended[line.from].push_back(&item);
+            if (line.was != nullptr) add_replaced(*line.was, item.life);
             for (const Member& member : line.members) {
                 if (!line.tombstone && member.stamp != line.at) continue;  // carried on
                 Written& written = x_written[member.name];
@@ -177,7 +202,17 @@ class LostFinder {
                     std::uint32_t& life = written.named[stamp];
                     life = std::max(life, item.life);
                 }
-                if (member.over.empty() && follows) written.followed.emplace(line.from, item.life);
+                if (member.over.empty() && follows && line.was == nullptr)
+                    written.followed.emplace(line.from, item.life);
+            }
+        }
+    }
+
+    void add_replaced(const Folded& was, std::uint32_t by_life) {
+        for (const auto& [stamp, names] : was.over) {
+            for (const std::string& name : names) {
+                std::uint32_t& life = x_written[name].named[stamp];
+                life = std::max(life, by_life);
             }
         }
     }
@@ -220,8 +255,8 @@ State fold(const Shape& shape, std::span<const Line> lines) {
         }
         if (line.tombstone) continue;
         for (const Member& member : line.members) {
-            writes[member.name].push_back(
-                {member.raw_value, member.stamp, &line, item.life, member.stamp != line.at});
+            writes[member.name].push_back({member.raw_value, member.stamp, &line, item.life,
+                                           line.was == nullptr && member.stamp != line.at});
         }
     }
     if (state.deleted) latest = nullptr;

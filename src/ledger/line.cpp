@@ -179,6 +179,10 @@ Status LineDecoder::read_stamps(Line& line, std::string_view raw, std::size_t of
         line.batch = batch_of(batch);
         if (!line.batch) return bad("'b' is not [BATCH,K,N]");
     }
+    if (const Json was = stamps.get("was"); !was.is_null()) {
+        if (const Status status = read_folded(line, was); !status)
+            return bad("was: " + status.error().message);
+    }
     line.stamped = true;
     return ok();
 }
@@ -188,6 +192,49 @@ bool values_agree(const Shape& shape, std::string_view name, std::string_view on
     if (one == other) return true;
     return !one.empty() && !other.empty() && kind_of_raw(one) == kind_of_raw(other) &&
            std::ranges::find(shape.own_members, name) != shape.own_members.end();
+}
+
+Status LineDecoder::read_folded(Line& line, const Json& was) {
+    if (was.kind() != JsonKind::object) return fail(Code::corrupt, "not an object");
+    auto folded = std::make_shared<Folded>();
+    const auto stamp_in = [](const Json& value, Stamp& out) -> Status {
+        TASKSTORE_LET(out, parse_stamp(value.as_string().value_or("")));
+        return ok();
+    };
+    const Json over = was.get("over");
+    for (std::size_t i = 0; i < over.size(); ++i) {
+        const Json entry = over.at(i);
+        auto& [stamp, names] = folded->over.emplace_back();
+        TASKSTORE_TRY(stamp_in(entry.at(0), stamp));
+        for (std::size_t k = 1; k < entry.size(); ++k)
+            names.push_back(entry.at(k).as_string().value_or(""));
+    }
+    const Json by = was.get("by");
+    for (std::size_t i = 0; i < by.size(); ++i) {
+        auto& [stamp, actor] = folded->by.emplace_back();
+        TASKSTORE_TRY(stamp_in(by.at(i).at(0), stamp));
+        actor = by.at(i).at(1).as_string().value_or("");
+    }
+    if (was.has("from")) TASKSTORE_TRY(stamp_in(was.get("from"), folded->from));
+    if (was.has("since")) TASKSTORE_TRY(stamp_in(was.get("since"), folded->since));
+    const Json batches = was.get("b");
+    for (std::size_t i = 0; i < batches.size(); ++i) {
+        auto batch = batch_of(batches.at(i));
+        if (!batch) return fail(Code::corrupt, "'b' holds what is not [BATCH,K,N]");
+        folded->batches.push_back(std::move(*batch));
+    }
+    line.was = std::move(folded);
+    return ok();
+}
+
+std::string_view writer_of(const Line& line, const Stamp& stamp) {
+    if (line.was != nullptr) {
+        const auto found =
+            std::ranges::find(line.was->by, stamp, &std::pair<Stamp, std::string>::first);
+        if (found != line.was->by.end()) return found->second;
+        return line.by;
+    }
+    return stamp == line.at ? std::string_view(line.by) : std::string_view();
 }
 
 }  // namespace taskstore::ledger

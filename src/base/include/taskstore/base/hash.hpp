@@ -28,4 +28,12 @@ class Sha256 {
 std::string sha256_hex(std::string_view bytes);
 std::uint64_t xxh3_64(std::string_view bytes);
 
+/// XXH3-128 (xxHash 0.8): for sets of texts that are told apart by their hashes alone.
+struct Hash128 {
+    std::uint64_t low = 0;
+    std::uint64_t high = 0;
+    friend bool operator==(const Hash128&, const Hash128&) = default;
+};
+Hash128 xxh3_128(std::string_view bytes);
+
 }  // namespace taskstore

@@ -19,6 +19,9 @@
 //    changes the member has seen what it says and names it in `over` as well, lest it seem lost
 //    from then on.
 //
+// 6. Compaction. A line with `was` says what the lines said that it stands for: all its members are
+//    written, each at its stamp, and whatever those lines replaced is replaced.
+//
 // The result depends on the set of lines alone: not on their order, nor on how often one stands in
 // a file, nor on any clock. So folding is commutative, associative and idempotent, and every clone
 // with the same lines agrees.

@@ -7,7 +7,7 @@
 //              (these members and no others)
 //   STAMPS     {"v":1, "at":STAMP, "by":ACTOR, "from":STAMP, "life":N, "base":STAMP,
 //               "f":{MEMBER:STAMP,…}, "over":{MEMBER:STAMP or [STAMP,…],…},
-//               "b":[BATCH,K,N], "forced":true}
+//               "b":[BATCH,K,N], "forced":true, "was":WAS}
 // at     when this line was written; its ms equal updated_at.
 // from   the `at` of the version that was edited; absent when nothing was.
 // life   1 unless the record was created again after a tombstone.
@@ -18,12 +18,22 @@
 //        it deletes); absent: the one equal to `from`. It is what tells an edit made after
 //        another from one made beside it.
 // b      batch, number of the line from 1, lines in all: without all N lines none of them counts.
+// was    the line stands for lines of the record's life that a compaction dropped (compact.hpp):
+//   WAS  {"over":[[STAMP,MEMBER,…],…], "by":[[STAMP,ACTOR],…], "from":STAMP, "since":STAMP,
+//         "b":[[BATCH,K,N],…]}
+//        over   whose values of which stamps those lines replaced;
+//        by     who wrote the members of that stamp, where it is not the line's `by`;
+//        from   the largest `from` of those lines;
+//        since  their smallest `at`; only in a life after the first;
+//        b      the places in batches that those lines had. The line itself counts without them.
+//        Its members count as written at their stamps, as the lines did that wrote them.
 // A line without _stamps, or whose updated_at is not the ms of `at` (somebody edited it who does
 // not know stamps), is unstamped: every member counts as written at (updated_at, 0, "").
 
 #include <taskstore/base/json.hpp>
 #include <taskstore/base/stamp.hpp>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,6 +66,15 @@ struct Batch {
     std::uint32_t count = 0;
 };
 
+/// What a line of a compaction keeps of those that it stands for.
+struct Folded {
+    std::vector<std::pair<Stamp, std::vector<std::string>>> over;
+    std::vector<std::pair<Stamp, std::string>> by;
+    Stamp from;
+    Stamp since;  ///< none(): the line's own `at`.
+    std::vector<Batch> batches;
+};
+
 /// Views point into the text that was decoded.
 struct Line {
     std::string_view text;
@@ -72,7 +91,11 @@ struct Line {
         0;  ///< created_at or started_at, else 0: what tells a re-creation in unstamped lines.
     std::vector<Member> members;  ///< In written order, then removed ones; without _stamps.
     std::optional<Batch> batch;
+    std::shared_ptr<const Folded> was;  ///< Null: a line as it was written.
 };
+
+/// Who wrote the line's value of that stamp; empty: nobody knows.
+std::string_view writer_of(const Line& line, const Stamp& stamp);
 
 inline constexpr std::size_t kLineBytesMax = 64U << 20U;
 
@@ -92,6 +115,7 @@ class LineDecoder {
   private:
     Failure damaged(std::size_t offset, std::string reason);
     Status read_stamps(Line& line, std::string_view raw, std::size_t offset);
+    static Status read_folded(Line& line, const Json& was);
     Shape x_shape;
     bool x_own_stamps;
     JsonSlicer x_slicer;

@@ -1,0 +1,465 @@
+#include "compact_record.hpp"
+
+#include <taskstore/base/json.hpp>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <tuple>
+
+namespace taskstore::ledger {
+namespace {
+
+bool in_order(const RecordLine& a, const RecordLine& b) {
+    return std::tie(a.line.at, a.line.text) < std::tie(b.line.at, b.line.text);
+}
+
+bool is_content(const Shape& shape, std::string_view name) {
+    return !is_frame_member(shape, name) && name != "id";
+}
+
+using Lines = std::vector<RecordLine*>;
+
+/// What a folded line says, collected from the lines that it stands for.
+struct Folding {
+    struct Entry {
+        std::string_view name;
+        std::string_view raw_value;  ///< Empty: removed.
+        const Stamp* stamp = nullptr;
+    };
+    const Line* latest = nullptr;  ///< Of which it takes `at`, `by`, and the flag `forced`.
+    std::vector<Entry> entries;
+    std::map<Stamp, std::string_view> by;
+    std::map<Stamp, std::vector<std::string_view>> over;
+    Stamp from;
+    Stamp since;
+    std::vector<Batch> batches;
+};
+
+void say_over(Folding& folding, const Stamp& stamp, std::string_view name) {
+    std::vector<std::string_view>& names = folding.over[stamp];
+    const auto place = std::ranges::lower_bound(names, name);
+    if (place == names.end() || *place != name) names.insert(place, name);
+}
+
+/// What the lines replaced, where their batches were, and when they began.
+void collect(const Shape& shape, const Lines& lines, Folding& folding) {
+    const auto wrote_at = [&](const Stamp& at, const std::string& name) {
+        bool known = false;
+        auto place = std::ranges::lower_bound(lines, at, {},
+                                              [](const RecordLine* item) { return item->line.at; });
+        for (; place != lines.end() && (*place)->line.at == at; ++place) {
+            const RecordLine* const item = *place;
+            known = true;
+            const auto member = std::ranges::find(item->line.members, name, &Member::name);
+            if (member != item->line.members.end() && member->stamp == at) return true;
+        }
+        return !known;  // who knows
+    };
+    for (const RecordLine* item : lines) {
+        const Line& line = item->line;
+        const Stamp& first =
+            line.was == nullptr || line.was->since.none() ? line.at : line.was->since;
+        if (folding.since.none() || first < folding.since) folding.since = first;
+        folding.from = std::max(folding.from, line.from);
+        if (line.batch && line.batch->count > 1) folding.batches.push_back(*line.batch);
+        if (line.was != nullptr) {
+            folding.from = std::max(folding.from, line.was->from);
+            for (const auto& [stamp, names] : line.was->over) {
+                for (const std::string& name : names) say_over(folding, stamp, name);
+            }
+            for (const Batch& batch : line.was->batches) folding.batches.push_back(batch);
+        }
+        for (const Member& member : line.members) {
+            if (!is_content(shape, member.name)) continue;
+            if (!line.tombstone && member.stamp != line.at) continue;  // carried on
+            for (const Stamp& stamp : member.over) {
+                if (stamp != line.at) say_over(folding, stamp, member.name);
+            }
+            if (member.over.empty() && !line.tombstone && line.was == nullptr &&
+                !line.from.none() && line.from < line.at && wrote_at(line.from, member.name))
+                say_over(folding, line.from, member.name);
+        }
+    }
+    const auto place = [](const Batch& a) { return std::tie(a.id, a.number); };
+    std::ranges::sort(folding.batches,
+                      [&](const Batch& a, const Batch& b) { return place(a) < place(b); });
+    const auto same = std::ranges::unique(
+        folding.batches, [&](const Batch& a, const Batch& b) { return place(a) == place(b); });
+    folding.batches.erase(same.begin(), same.end());
+}
+
+/// Who wrote the standing value of that stamp, as the fold of the lines names them.
+std::string_view writer_in(const Lines& lines, std::string_view name, const Stamp& stamp) {
+    auto place = std::ranges::lower_bound(lines, stamp, {},
+                                          [](const RecordLine* item) { return item->line.at; });
+    for (; place != lines.end() && (*place)->line.at == stamp; ++place) {
+        if ((*place)->line.was == nullptr) return (*place)->line.by;
+    }
+    for (const RecordLine* item : lines) {
+        if (item->line.was == nullptr) continue;
+        const auto member = std::ranges::find(item->line.members, name, &Member::name);
+        if (member != item->line.members.end() && member->stamp == stamp)
+            return writer_of(item->line, stamp);
+    }
+    return {};
+}
+
+void name_writer(const Lines& lines, std::string_view name, const Stamp& stamp, Folding& folding) {
+    if (stamp == folding.latest->at || folding.by.contains(stamp)) return;
+    const std::string_view by = writer_in(lines, name, stamp);
+    if (by != folding.latest->by) folding.by.emplace(stamp, by);
+}
+
+/// The stamp that most members carry, if it saves room to name it once.
+const Stamp& common_stamp(const Folding& folding, const Shape& shape) {
+    std::vector<std::pair<const Stamp*, int>> counts{{&folding.latest->at, 1}};
+    for (const Folding::Entry& entry : folding.entries) {
+        if (is_frame_member(shape, entry.name)) continue;
+        const auto found = std::ranges::find_if(
+            counts, [&](const auto& count) { return *count.first == *entry.stamp; });
+        if (found == counts.end())
+            counts.emplace_back(entry.stamp, 1);
+        else
+            ++found->second;
+    }
+    const auto* best = &counts.front();
+    for (const auto& count : counts) {
+        if (count.second > best->second || (count.second == best->second &&
+                                            best != &counts.front() && *count.first < *best->first))
+            best = &count;
+    }
+    return *best->first;
+}
+
+void write_was(JsonWriter& writer, const Folding& folding, std::uint32_t life) {
+    writer.key("was").begin_object();
+    if (!folding.over.empty()) {
+        writer.key("over").begin_array();
+        for (const auto& [stamp, names] : folding.over) {
+            writer.begin_array().string(to_text(stamp));
+            for (const std::string_view name : names) writer.string(name);
+            writer.end_array();
+        }
+        writer.end_array();
+    }
+    if (!folding.by.empty()) {
+        writer.key("by").begin_array();
+        for (const auto& [stamp, by] : folding.by)
+            writer.begin_array().string(to_text(stamp)).string(by).end_array();
+        writer.end_array();
+    }
+    if (!folding.from.none()) writer.key("from").string(to_text(folding.from));
+    if (life > 1 && folding.since != folding.latest->at)
+        writer.key("since").string(to_text(folding.since));
+    if (!folding.batches.empty()) {
+        writer.key("b").begin_array();
+        for (const Batch& batch : folding.batches) {
+            writer.begin_array().string(batch.id).integer(batch.number).integer(batch.count);
+            writer.end_array();
+        }
+        writer.end_array();
+    }
+    writer.end_object();
+}
+
+void begin_stamps(JsonWriter& writer, const Line& line) {
+    writer.key("_stamps").begin_object().key("v").integer(1).key("at").string(to_text(line.at));
+    if (!line.by.empty()) writer.key("by").string(line.by);
+}
+
+std::string encode(const Shape& shape, const Folding& folding) {
+    const Line& line = *folding.latest;
+    std::string text;
+    text.reserve(line.text.size() + 64 * folding.over.size() + 128);
+    JsonWriter writer(text);
+    writer.begin_object();
+    for (const Folding::Entry& entry : folding.entries) {
+        if (!entry.raw_value.empty()) writer.key(entry.name).raw(entry.raw_value);
+    }
+    begin_stamps(writer, line);
+    if (line.life != 1) writer.key("life").integer(line.life);
+    const Stamp& base = common_stamp(folding, shape);
+    if (base != line.at) writer.key("base").string(to_text(base));
+    bool any = false;
+    for (const Folding::Entry& entry : folding.entries) {
+        if (is_frame_member(shape, entry.name)) continue;
+        if (*entry.stamp == base && !entry.raw_value.empty()) continue;
+        if (!any) writer.key("f").begin_object();
+        any = true;
+        writer.key(entry.name)
+            .string(*entry.stamp == line.at ? std::string() : to_text(*entry.stamp));
+    }
+    if (any) writer.end_object();
+    if (line.forced) writer.key("forced").boolean(true);
+    write_was(writer, folding, line.life);
+    writer.end_object().end_object();
+    return text += '\n';
+}
+
+/// It keeps its own `from` and `over`.
+std::string encode_folded_tombstone(const Folding& folding) {
+    const Line& line = *folding.latest;
+    std::string text;
+    JsonWriter writer(text);
+    writer.begin_object();
+    for (const Member& member : line.members) {
+        if (!member.raw_value.empty()) writer.key(member.name).raw(member.raw_value);
+    }
+    begin_stamps(writer, line);
+    if (!line.from.none()) writer.key("from").string(to_text(line.from));
+    if (line.life != 1) writer.key("life").integer(line.life);
+    bool any = false;
+    for (const Member& member : line.members) {
+        if (member.over.empty()) continue;
+        if (!any) writer.key("over").begin_object();
+        any = true;
+        writer.key(member.name).begin_array();
+        for (const Stamp& stamp : member.over) writer.string(to_text(stamp));
+        writer.end_array();
+    }
+    if (any) writer.end_object();
+    if (line.forced) writer.key("forced").boolean(true);
+    write_was(writer, folding, line.life);
+    writer.end_object().end_object();
+    return text += '\n';
+}
+
+/// Whether each line was made from the one before it and holds all of it: then the last one is the
+/// state, and nothing lost.
+bool follows(const Shape& shape, const Line& line, const Line& before) {
+    if (line.from != before.at || line.at == before.at || line.was != nullptr) return false;
+    std::ptrdiff_t carried = 0;
+    std::size_t hint = 0;
+    for (const Member& old : before.members) {
+        if (!is_content(shape, old.name)) continue;
+        while (hint < line.members.size() && !is_content(shape, line.members[hint].name)) ++hint;
+        if (hint >= line.members.size() || line.members[hint].name != old.name) {
+            hint = static_cast<std::size_t>(
+                std::ranges::find(line.members, old.name, &Member::name) - line.members.begin());
+            if (hint == line.members.size()) return false;
+        }
+        const Member& now = line.members[hint++];
+        if (now.stamp != line.at) {
+            if (now.stamp != old.stamp || now.raw_value != old.raw_value) return false;
+            ++carried;
+        } else if (now.over.empty() ? old.stamp != line.from
+                                    : std::ranges::find(now.over, old.stamp) == now.over.end()) {
+            return false;
+        }
+    }
+    return std::ranges::count_if(line.members, [&](const Member& now) {
+               return is_content(shape, now.name) && now.stamp != line.at;
+           }) == carried;
+}
+
+class RecordCompactor {
+  public:
+    RecordCompactor(const Shape& shape, std::vector<RecordLine>& lines, bool has_others,
+                    std::int64_t horizon_ms)
+        : x_shape(shape), x_lines(lines), x_has_others(has_others), x_horizon_ms(horizon_ms) {}
+
+    RecordCompaction run() {
+        std::ranges::sort(x_lines, in_order);
+        RecordCompaction out;
+        out.buried = is_buried();
+        if (x_lines.size() < 2) return out;
+        bool sure = true;
+        drop_unstamped(sure);
+        std::map<std::uint32_t, Lines> lives;
+        bool deleted = false;
+        for (RecordLine& item : x_lines) {
+            if (item.committed && item.line.stamped) lives[item.line.life].push_back(&item);
+            deleted = deleted || item.line.tombstone;
+        }
+        if (deleted || lives.size() > 1) sure = false;
+        for (const auto& [life, group] : lives) {
+            if (group.size() < 2) continue;
+            const bool ended = std::ranges::any_of(
+                group, [](const RecordLine* item) { return item->line.tombstone; });
+            out.added += ended ? fold_ended(group) : fold_live(group, sure);
+        }
+        if (!sure && !is_same(out.added)) {
+            for (RecordLine& item : x_lines) item.dropped = false;
+            out.added.clear();
+        }
+        return out;
+    }
+
+  private:
+    std::vector<Line> lines_of(const auto& wanted) const {
+        std::vector<Line> out;
+        for (const RecordLine& item : x_lines) {
+            if (wanted(item)) out.push_back(item.line);
+        }
+        return out;
+    }
+
+    State fold_committed() const {
+        return fold(x_shape, lines_of([](const RecordLine& item) { return item.committed; }));
+    }
+
+    bool is_buried() const {
+        if (x_has_others) return false;
+        bool deleted = false;
+        for (const RecordLine& item : x_lines) {
+            deleted = deleted || item.line.tombstone;
+            const std::int64_t ms = item.line.at.ms;
+            if (!item.committed || ms <= 0 || ms >= x_horizon_ms) return false;
+        }
+        if (!deleted) return false;
+        const State state = fold_committed();
+        return state.deleted && state.lost.empty();
+    }
+
+    /// Of edits without stamps each replaces whatever stood before it.
+    void drop_unstamped(bool& sure) {
+        const RecordLine* last = nullptr;
+        for (const RecordLine& item : x_lines) {
+            if (item.line.tombstone || item.line.life > 1) return;
+            if (!item.line.stamped && item.committed) last = &item;
+        }
+        if (last == nullptr) return;
+        for (RecordLine& item : x_lines) {
+            const Line& line = item.line;
+            if (line.stamped || !item.committed || !(line.at < last->line.at)) continue;
+            if (line.born_at != last->line.born_at) continue;
+            item.dropped = std::ranges::all_of(line.members, [&](const Member& member) {
+                return std::ranges::find(last->line.members, member.name, &Member::name) !=
+                       last->line.members.end();
+            });
+            sure = sure && !item.dropped;
+        }
+    }
+
+    /// A line of each value that is listed, or agrees with what stands. Which one must not hang on
+    /// what else there is: of two sides that each dropped another one a merge would drop both. So
+    /// it is the latest folded one, for where the value stands that is the one that stays.
+    static void keep_listed(const State& state, const Lines& group) {
+        const auto keep = [&](const std::string& name, const Stamp& stamp,
+                              const std::string* raw_value) {
+            RecordLine* best = nullptr;
+            const auto rank = [&](const RecordLine& item) {
+                return item.line.was != nullptr ? 2 : item.line.at == stamp ? 1 : 0;
+            };
+            for (RecordLine* item : group) {
+                if (item->line.tombstone) continue;
+                const auto member = std::ranges::find(item->line.members, name, &Member::name);
+                if (member == item->line.members.end() || member->stamp != stamp ||
+                    (raw_value != nullptr && member->raw_value != *raw_value))
+                    continue;
+                if (best == nullptr || rank(*item) >= rank(*best)) best = item;
+            }
+            if (best != nullptr) best->dropped = false;
+        };
+        for (const LostValue& lost : state.lost) keep(lost.name, lost.stamp, &lost.raw_value);
+        for (const AgreedValue& agreed : state.agreed) keep(agreed.name, agreed.stamp, nullptr);
+    }
+
+    /// What the folded line is good for: fewer lines and fewer bytes. Else nothing is dropped.
+    static std::string settle(const Lines& group, std::string text) {
+        std::size_t dropped = 0;
+        std::size_t bytes = 0;
+        for (const RecordLine* item : group) {
+            if (!item->dropped) continue;
+            ++dropped;
+            bytes += item->line.text.size() + 1;
+        }
+        if (dropped > 1 && bytes > text.size()) return text;
+        for (RecordLine* item : group) item->dropped = false;
+        return {};
+    }
+
+    std::string fold_live(const Lines& group, bool& sure) {
+        Folding folding;
+        folding.latest = &group.back()->line;
+        bool chain = true;
+        for (std::size_t i = 1; i < group.size() && chain; ++i)
+            chain = follows(x_shape, group[i]->line, group[i - 1]->line);
+        State state;
+        if (!chain) {
+            sure = false;
+            std::vector<Line> lines;
+            for (const RecordLine* item : group) lines.push_back(item->line);
+            state = fold(x_shape, lines);
+        }
+        for (RecordLine* item : group) item->dropped = true;
+        collect(x_shape, group, folding);
+        if (chain) {
+            for (const Member& member : folding.latest->members) {
+                if (is_content(x_shape, member.name))
+                    name_writer(group, member.name, member.stamp, folding);
+                folding.entries.push_back({member.name, member.raw_value, &member.stamp});
+            }
+        } else {
+            keep_listed(state, group);
+            for (const MemberState& member : state.members) {
+                if (is_content(x_shape, member.name))
+                    name_writer(group, member.name, member.stamp, folding);
+                folding.entries.push_back({member.name, member.raw_value, &member.stamp});
+            }
+            for (const RemovedMember& removed : state.removed) {
+                name_writer(group, removed.name, removed.stamp, folding);
+                folding.entries.push_back({removed.name, {}, &removed.stamp});
+            }
+        }
+        const auto removed = std::ranges::stable_partition(
+            folding.entries, [](const auto& entry) { return !entry.raw_value.empty(); });
+        std::ranges::sort(removed, {}, &Folding::Entry::name);
+        return settle(group, encode(x_shape, folding));
+    }
+
+    std::string fold_ended(const Lines& group) const {
+        Folding folding;
+        std::vector<Line> lines;
+        for (RecordLine* item : group) {
+            lines.push_back(item->line);
+            if (item->line.tombstone && folding.latest == nullptr) folding.latest = &item->line;
+            // The same one, folded and not, is one.
+            item->dropped = !item->line.tombstone || (item->line.at == folding.latest->at &&
+                                                      item->line.from == folding.latest->from);
+        }
+        collect(x_shape, group, folding);
+        for (const Member& member : folding.latest->members) {
+            for (const Stamp& stamp : member.over) {
+                const auto found = folding.over.find(stamp);
+                if (found == folding.over.end()) continue;
+                std::erase(found->second, std::string_view(member.name));
+                if (found->second.empty()) folding.over.erase(found);
+            }
+        }
+        if (folding.from == folding.latest->from) folding.from = {};
+        keep_listed(fold(x_shape, lines), group);
+        return settle(group, encode_folded_tombstone(folding));
+    }
+
+    /// Whether what stays, with `added`, says what all lines say.
+    bool is_same(const std::string& added) const {
+        std::vector<Line> stays = lines_of([](const RecordLine& item) { return !item.dropped; });
+        LineDecoder decoder(x_shape);
+        for (std::size_t at = 0; at < added.size();) {
+            const std::size_t end = added.find('\n', at);
+            auto line = decoder.decode(std::string_view(added).substr(at, end - at));
+            if (!line) return false;
+            stays.push_back(std::move(*line));
+            at = end + 1;
+        }
+        return fold(x_shape, stays) ==
+               fold(x_shape, lines_of([](const RecordLine&) { return true; }));
+    }
+
+    const Shape& x_shape;
+    std::vector<RecordLine>& x_lines;
+    bool x_has_others;
+    std::int64_t x_horizon_ms;
+};
+
+}  // namespace
+
+RecordCompaction compact_record(const Shape& shape, std::vector<RecordLine>& lines, bool has_others,
+                                std::int64_t horizon_ms) {
+    return RecordCompactor(shape, lines, has_others, horizon_ms).run();
+}
+
+}  // namespace taskstore::ledger
