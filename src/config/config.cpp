@@ -49,10 +49,11 @@ static_assert(std::ranges::is_sorted(kSettings, {}, &Setting::key));
 
 constexpr std::string_view kReserved =
     "the database of device tasks; kept free, no effect in this version";
-constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kPlainNames{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kPlainNames{{
     {"TASKSTORE_ACTOR", "user.actor"},
     {"TASKSTORE_DIR", "the store's own folder, as --store"},
     {"TASKSTORE_HOME", "the device's folder, with its config.toml"},
+    {"TASKSTORE_HOOK", "the git hook that runs the program; set by the hooks themselves"},
     {"TASK_STORE_BACKEND", kReserved},
     {"TASK_STORE_PATH", kReserved},
     {"TASK_STORE_URL", kReserved},

@@ -57,6 +57,8 @@ constexpr std::array kChangeCollection{
     Option{"no-index", 0, "", "no indexes any more"},
     Option{"no-status-table", 0, "", "no status table any more"}};
 constexpr std::array kSync{Option{"rebuild", 0, "", "build store.db from nothing"}};
+constexpr std::array kInstallHooks{
+    Option{"uninstall", 0, "", "put back what was there before, byte for byte"}};
 constexpr std::array kState{Option{"hash", 0, "", "SHA-256 of all live records and deletions"}};
 constexpr std::array kFeatures{Option{"features", 0, "", "what was built in"}};
 constexpr std::array kImport{
@@ -103,6 +105,11 @@ constexpr std::array kCommands{
     Command{"sync", "",
             "bring store.db up to date with the JSONL files; makes the store in a git work tree",
             kSync, "taskstore sync\ntaskstore sync --rebuild", run_sync},
+    Command{"install-hooks", "",
+            "tie the store to git: merge driver, textconv and attributes, and hooks that run "
+            "'taskstore sync --quiet'",
+            kInstallHooks, "taskstore install-hooks\ntaskstore install-hooks --uninstall",
+            run_install_hooks},
     Command{"list-prds", "", "list PRDs, newest first", kStatus,
             "taskstore list-prds --status active", run_list_prds},
     Command{"list-task-specs", "PRD_ID", "list the task specs of a PRD, oldest first", kPage,

@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -39,6 +40,8 @@ std::string device_home() {
 }
 
 namespace {
+
+constexpr std::int64_t kHookWaitMs = 1'000;
 
 store::Opener opener() {
     store::Opener opener{.uid = geteuid(), .sudo_uid = {}};
@@ -172,6 +175,9 @@ Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {
     options.take_in_on_open = take_in == TakeIn::on_open;
     options.ahead_ms_max = config->integer("ledger.ahead_ms_max");
     options.lock_wait_ms_max = config->integer("ledger.lock_wait_ms_max");
+    // Whoever runs git does not wait for whoever writes to the plan: the next command catches up.
+    if (environment("TASKSTORE_HOOK") != nullptr)
+        options.lock_wait_ms_max = std::min<std::int64_t>(options.lock_wait_ms_max, kHookWaitMs);
     options.waiting = [this](const std::string& what) { warn(what); };
     options.progress = [this](std::string_view what, std::int64_t done, std::int64_t total) {
         progress(what, done, total);

@@ -6,6 +6,7 @@
 #include "terminal.hpp"
 
 #include <taskstore/config/config.hpp>
+#include <taskstore/git/repository.hpp>
 #include <taskstore/records/plan.hpp>
 #include <taskstore/sqlite/driver.hpp>
 #include <taskstore/store/place.hpp>
@@ -36,6 +37,8 @@ struct Context {
     sqlite::Driver driver;
 
     Result<store::Place> place();
+    /// The one that the store lies in. Starts no process.
+    Result<git::Repository> repository();
     /// Defaults, the device's file, the plan's file, the environment.
     Result<const config::Config*> settings();
     enum class Make : std::uint8_t { no, where_missing, for_now };
@@ -92,13 +95,14 @@ Colour colour_of_status(std::string_view status);
 /// Local reading aid: "2026-11-21 08:15:30" UTC.
 std::string shown_time(std::int64_t ms);
 
-// The verbs, by file: store_verbs.cpp, exchange_verbs.cpp, plan_verbs.cpp, collection_verbs.cpp and
+// The verbs, by file: store_verbs.cpp, git_verbs.cpp, exchange_verbs.cpp, plan_verbs.cpp, collection_verbs.cpp and
 // manual.cpp.
 Status run_init(Context& context);
 Status run_sync(Context& context);
 Status run_stats(Context& context);
 Status run_state(Context& context);
 Status run_doctor(Context& context);
+Status run_install_hooks(Context& context);
 Status run_config_show(Context& context);
 Status run_version(Context& context);
 Status run_sql(Context& context);

@@ -37,6 +37,9 @@ Status run_init(Context& context) {
 
 Status run_sync(Context& context) {
     TASKSTORE_LET(const store::Place place, context.place());
+    const bool in_hook = environment("TASKSTORE_HOOK") != nullptr;
+    // On a branch without a store a hook makes none.
+    if (in_hook && !place.exists) return ok();
     TASKSTORE_LET(records::Plan* const plan,
                   context.plan(Context::Make::where_missing, Context::TakeIn::later));
     if (place.exists && context.files.info(os::join_path(place.folder, "lock"))) {

@@ -1,0 +1,218 @@
+#include <taskstore/git/config_text.hpp>
+
+#include <algorithm>
+
+namespace taskstore::git {
+namespace {
+
+bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+bool is_name_character(char c) {
+    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '-';
+}
+
+std::string quoted(std::string_view value) {
+    const bool plain = value.find_first_of("#;\"\\\n\t\b") == std::string_view::npos &&
+                       !value.starts_with(' ') && !value.ends_with(' ');
+    if (plain) return std::string(value);
+    std::string out = "\"";
+    for (const char c : value) {
+        if (c == '"' || c == '\\') out += '\\';
+        if (c == '\n')
+            out += "\\n";
+        else if (c == '\t')
+            out += "\\t";
+        else
+            out += c;
+    }
+    return out + '"';
+}
+
+}  // namespace
+
+ConfigText::ConfigText(std::string text) : x_text(std::move(text)) {
+    parse();
+}
+
+/// `at` stands behind '['. Returns where ']' ends, or npos where it is no header.
+std::size_t ConfigText::parse_header(std::size_t at, Item& item) const {
+    const auto next = [&] { return at < x_text.size() ? x_text[at] : '\n'; };
+    while (is_name_character(next()) || next() == '.') item.section += lower(x_text[at++]);
+    if (const std::size_t dot = item.section.find('.'); dot != std::string::npos) {
+        item.subsection = item.section.substr(dot + 1);
+        item.section.resize(dot);
+    }
+    if (next() == ' ' || next() == '\t') {
+        while (next() == ' ' || next() == '\t') ++at;
+        if (next() != '"') return std::string::npos;
+        for (++at; next() != '"'; ++at) {
+            if (next() == '\\') ++at;
+            if (next() == '\n') return std::string::npos;
+            item.subsection += next();
+        }
+        ++at;
+    }
+    return next() == ']' ? at + 1 : std::string::npos;
+}
+
+/// `at` stands behind '='. Returns the start of the line after the value.
+std::size_t ConfigText::parse_value(std::size_t at, std::string& value) const {
+    bool in_quotes = false;
+    bool comment = false;
+    std::size_t kept = 0;  // up to here blanks count
+    for (; at < x_text.size(); ++at) {
+        const char c = x_text[at];
+        if (c == '\n') return value.resize(kept), at + 1;
+        if (comment) continue;
+        if (c == '\\' && at + 1 < x_text.size()) {
+            const char escaped = x_text[++at];
+            if (escaped == '\r' && at + 1 < x_text.size() && x_text[at + 1] == '\n') ++at;
+            if (x_text[at] == '\n') continue;
+            value += escaped == 'n'   ? '\n'
+                     : escaped == 't' ? '\t'
+                     : escaped == 'b' ? '\b'
+                                      : escaped;
+            kept = value.size();
+        } else if (c == '"') {
+            in_quotes = !in_quotes;
+            kept = value.size();
+        } else if (!in_quotes && (c == '#' || c == ';')) {
+            comment = true;
+        } else if (in_quotes || !is_blank(c)) {
+            value += c;
+            kept = value.size();
+        } else if (!value.empty()) {
+            value += c;
+        }
+    }
+    value.resize(kept);
+    return at;
+}
+
+void ConfigText::parse() {
+    x_items.clear();
+    std::string section;
+    std::string subsection;
+    std::size_t at = x_text.starts_with("\xef\xbb\xbf") ? 3 : 0;
+    std::size_t begin = at;
+    const auto skip_line = [&] {
+        at = std::min(x_text.find('\n', at), x_text.size());
+        if (at < x_text.size()) ++at;
+        begin = at;
+    };
+    while (at < x_text.size()) {
+        const char c = x_text[at];
+        if (c == '\n' || is_blank(c)) {
+            ++at;
+            if (c == '\n') begin = at;
+        } else if (c == '[') {
+            Item item{.begin = begin, .header = true};
+            const std::size_t end = parse_header(at + 1, item);
+            if (end == std::string::npos) {
+                section.clear();
+                skip_line();
+                continue;
+            }
+            section = item.section;
+            subsection = item.subsection;
+            at = end;
+            // A header ends its line, or a key stands behind it.
+            std::size_t rest = at;
+            while (rest < x_text.size() && is_blank(x_text[rest])) ++rest;
+            if (rest < x_text.size() && x_text[rest] == '\n') at = rest + 1;
+            item.end = begin = at;
+            x_items.push_back(std::move(item));
+        } else if (is_name_character(c) && !section.empty()) {
+            Item item{.begin = begin, .section = section, .subsection = subsection};
+            while (at < x_text.size() && is_name_character(x_text[at]))
+                item.key += lower(x_text[at++]);
+            while (at < x_text.size() && is_blank(x_text[at])) ++at;
+            if (at < x_text.size() && x_text[at] == '=') {
+                at = parse_value(at + 1, item.value);
+                begin = at;
+            } else {
+                skip_line();
+            }
+            item.end = at;
+            x_items.push_back(std::move(item));
+        } else {
+            skip_line();
+        }
+    }
+}
+
+std::optional<std::string> ConfigText::get(const ConfigName& name) const {
+    std::optional<std::string> out;
+    for (const Item& item : x_items) {
+        if (!item.header && item.key == name.key && in_section(item, name)) out = item.value;
+    }
+    return out;
+}
+
+void ConfigText::set(const ConfigName& name, std::string_view value) {
+    const std::string line = name.key + " = " + quoted(value) + "\n";
+    const Item* same = nullptr;
+    const Item* last = nullptr;
+    for (const Item& item : x_items) {
+        if (!in_section(item, name)) continue;
+        last = &item;
+        if (!item.header && item.key == name.key) same = &item;
+    }
+    const auto put = [&](std::size_t at, std::size_t bytes) {
+        const bool at_line_start = at == 0 || x_text[at - 1] == '\n';
+        // Behind a header on its line, or behind a last line without an end.
+        const std::string start = at_line_start ? "\t" : bytes > 0 ? " " : "\n\t";
+        x_text.replace(at, bytes, start + line);
+    };
+    if (same != nullptr) {
+        put(same->begin, same->end - same->begin);
+    } else if (last != nullptr) {
+        put(last->end, 0);
+    } else {
+        if (!x_text.empty() && x_text.back() != '\n') x_text += '\n';
+        std::string header = "[" + name.section;
+        if (!name.subsection.empty()) {
+            header += " \"";
+            for (const char c : name.subsection) {
+                if (c == '"' || c == '\\') header += '\\';
+                header += c;
+            }
+            header += '"';
+        }
+        x_text += header + "]\n\t" + line;
+    }
+    parse();
+}
+
+void ConfigText::unset(const ConfigName& name, bool headers) {
+    std::vector<std::pair<std::size_t, std::size_t>> gone;
+    for (std::size_t i = 0; i < x_items.size(); ++i) {
+        const Item& item = x_items[i];
+        if (!in_section(item, name)) continue;
+        if (!item.header) {
+            if (item.key == name.key) gone.emplace_back(item.begin, item.end);
+            continue;
+        }
+        // Comments beneath a header keep it.
+        std::size_t end = item.end;
+        std::size_t next = i + 1;
+        for (; next < x_items.size() && !x_items[next].header; ++next) {
+            if (x_items[next].key != name.key || x_items[next].begin != end) break;
+            end = x_items[next].end;
+        }
+        const std::size_t following = next < x_items.size() ? x_items[next].begin : x_text.size();
+        const bool bare = (next == x_items.size() || x_items[next].header) && following == end;
+        if (headers && bare) gone.emplace_back(item.begin, item.end);
+    }
+    std::ranges::sort(gone, std::greater<>());
+    for (const auto& [begin, end] : gone) x_text.erase(begin, end - begin);
+    parse();
+}
+
+}  // namespace taskstore::git

@@ -1,0 +1,215 @@
+// Installing and taking away, with a stop after every call and whatever a power cut leaves.
+
+#include <taskstore/os/fault_file_system.hpp>
+#include <taskstore/store/hooks.hpp>
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace taskstore::store {
+namespace {
+
+constexpr std::string_view kUsersHook = "#!/usr/bin/env python3\nprint('mine')\n";
+constexpr std::string_view kEarlierHook = "#!/bin/sh\n# made by taskstore\ntaskstore sync\n";
+
+GitPlaces places() {
+    return {.store = ".taskstore",
+            .attributes = "/r/.gitattributes",
+            .info_attributes = "/r/.git/info/attributes",
+            .config = "/r/.git/config",
+            .hooks = "/r/.git/hooks",
+            .hooks_are_ours = true,
+            .record = "/r/.git/taskstore-hooks"};
+}
+
+using Files = std::map<std::string, std::string>;
+
+Files originals() {
+    return {{"/r/.git/config", "[core]\n\tbare = false"},
+            {"/r/.gitattributes", "*.png binary"},
+            {"/r/.git/hooks/pre-commit", std::string(kUsersHook)},
+            {"/r/.git/hooks/pre-push", std::string(kEarlierHook)}};
+}
+
+std::unique_ptr<os::FaultFileSystem> disk_with(const Files& files) {
+    auto disk = std::make_unique<os::FaultFileSystem>();
+    for (const auto& [path, text] : files) disk->put_file(path, text);
+    disk->put_directory("/r/.git/info");
+    return disk;
+}
+
+/// All files there are, but temporary ones that the next call takes away.
+Files files_on(os::FileSystem& disk, const std::string& folder = "/r") {
+    Files out;
+    const auto names = disk.list(folder);
+    EXPECT_TRUE(names);
+    for (const std::string& name : *names) {
+        const std::string path = os::join_path(folder, name);
+        const auto info = disk.info(path);
+        if (info->kind == os::FileKind::directory)
+            out.merge(files_on(disk, path));
+        else if (!(name.starts_with('.') && name.ends_with(".tmp")))
+            out[path] = *os::read_file(disk, path);
+    }
+    return out;
+}
+
+bool all_in_place(os::FileSystem& disk) {
+    const auto pieces = look_at_pieces(disk, places());
+    if (!pieces) return false;
+    for (const Piece& piece : *pieces) {
+        if (piece.state != Piece::State::in_place) return false;
+    }
+    return true;
+}
+
+/// Old or new, whole; and the users' hook where it is found again.
+void check_whole(os::FaultFileSystem& disk, const Files& after, const std::string& trace) {
+    const Files before = originals();
+    Files now = files_on(disk);
+    int kept = 0;
+    for (const auto& [path, text] : now) {
+        kept += text == kUsersHook ? 1 : 0;
+        const auto old = before.find(path);
+        const auto made = after.find(path);
+        const bool whole = (old != before.end() && old->second == text) ||
+                           (made != after.end() && made->second == text);
+        EXPECT_TRUE(whole) << trace << ": " << path << "\n" << text;
+    }
+    EXPECT_GE(kept, 1) << trace;
+}
+
+TEST(Hooks, TwiceChangesNothingAndBackIsAsItWas) {
+    const auto disk = disk_with(originals());
+    const auto first = install_hooks(*disk, places());
+    ASSERT_TRUE(first) << first.error().message;
+    EXPECT_TRUE(all_in_place(*disk));
+    const Files installed = files_on(*disk);
+    EXPECT_EQ(installed.at("/r/.git/hooks/pre-commit.before-taskstore"), kUsersHook);
+    EXPECT_EQ(installed.at("/r/.git/hooks/pre-push.earlier-taskstore"), kEarlierHook);
+    const auto calls = disk->calls();
+    const auto second = install_hooks(*disk, places());
+    ASSERT_TRUE(second);
+    EXPECT_TRUE(second->done.empty());
+    EXPECT_EQ(disk->calls(), calls);
+    ASSERT_TRUE(uninstall_hooks(*disk, places()));
+    EXPECT_EQ(files_on(*disk), originals());
+}
+
+TEST(Hooks, AnInstallationThatStopsAnywhereLosesNothingAndIsGoneOnWith) {
+    const auto whole = disk_with(originals());
+    ASSERT_TRUE(install_hooks(*whole, places()));
+    const Files after = files_on(*whole);
+    for (std::size_t n = 0;; ++n) {
+        const auto disk = disk_with(originals());
+        disk->power_off_after(n);
+        const auto status = install_hooks(*disk, places());
+        for (const os::PowerCut& cut : os::PowerCut::matrix(8)) {
+            const std::string trace = std::to_string(n) + " calls, " + cut.text();
+            const auto found = disk->after_power_cut(cut);
+            check_whole(*found, after, trace);
+            if (status) {
+                EXPECT_TRUE(all_in_place(*found)) << trace;
+            }
+            const auto again = install_hooks(*found, places());
+            ASSERT_TRUE(again) << trace << ": " << again.error().message;
+            EXPECT_TRUE(all_in_place(*found)) << trace;
+            ASSERT_TRUE(uninstall_hooks(*found, places())) << trace;
+            EXPECT_EQ(files_on(*found), originals()) << trace;
+            // Without the second installation, too.
+            const auto straight = disk->after_power_cut(cut);
+            ASSERT_TRUE(uninstall_hooks(*straight, places())) << trace;
+            EXPECT_EQ(files_on(*straight), originals()) << trace;
+        }
+        if (!disk->power_is_off()) break;
+    }
+}
+
+TEST(Hooks, TakingAwayThatStopsAnywhereIsGoneOnWith) {
+    const auto whole = disk_with(originals());
+    ASSERT_TRUE(install_hooks(*whole, places()));
+    const Files installed = files_on(*whole);
+    for (std::size_t n = 0;; ++n) {
+        const auto disk = disk_with(installed);
+        disk->power_off_after(n);
+        (void)uninstall_hooks(*disk, places()).has_value();
+        for (const os::PowerCut& cut : os::PowerCut::matrix(8)) {
+            const std::string trace = std::to_string(n) + " calls, " + cut.text();
+            const auto found = disk->after_power_cut(cut);
+            check_whole(*found, installed, trace);
+            ASSERT_TRUE(uninstall_hooks(*found, places())) << trace;
+            EXPECT_EQ(files_on(*found), originals()) << trace;
+        }
+        if (!disk->power_is_off()) break;
+    }
+}
+
+TEST(Hooks, AWriteThatFailsIsSaidAndRepeatedWithoutLoss) {
+    for (const auto kind : {os::FaultKind::error, os::FaultKind::short_write}) {
+        for (std::size_t n = 1;; ++n) {
+            const auto disk = disk_with(originals());
+            disk->fail_at(n, {.kind = kind});
+            const auto status = install_hooks(*disk, places());
+            const bool reached = disk->calls() >= n;
+            disk->clear_faults();
+            const auto again = install_hooks(*disk, places());
+            ASSERT_TRUE(again) << n << ": " << again.error().message;
+            EXPECT_TRUE(all_in_place(*disk)) << n;
+            ASSERT_TRUE(uninstall_hooks(*disk, places()));
+            EXPECT_EQ(files_on(*disk), originals()) << n << (status ? "" : status.error().message);
+            if (!reached) break;
+        }
+    }
+}
+
+TEST(Hooks, WhatOthersWroteMeanwhileStays) {
+    const auto disk = disk_with(originals());
+    ASSERT_TRUE(install_hooks(*disk, places()));
+    const auto append = [&](const std::string& path, std::string_view text) {
+        disk->put_file(path, *disk->get_file(path) + std::string(text));
+    };
+    append("/r/.git/config", "[remote \"o\"]\n\turl = x\n");
+    append("/r/.gitattributes", "*.jpg binary\n");
+    EXPECT_TRUE(install_hooks(*disk, places())->done.empty());
+    ASSERT_TRUE(uninstall_hooks(*disk, places()));
+    EXPECT_EQ(*disk->get_file("/r/.git/config"),
+              "[core]\n\tbare = false\n[remote \"o\"]\n\turl = x\n");
+    EXPECT_EQ(*disk->get_file("/r/.gitattributes"), "*.png binary\n*.jpg binary\n");
+}
+
+TEST(Hooks, AnEarlierDriverComesBack) {
+    const std::string earlier =
+        "[merge \"taskstore-merge\"]\n\tname = TaskStore JSONL merge driver\n"
+        "\tdriver = taskstore-merge %O %A %B %P\n[x]\n\ty = z\n";
+    Files files = originals();
+    files["/r/.git/config"] = earlier;
+    const auto disk = disk_with(files);
+    ASSERT_TRUE(install_hooks(*disk, places()));
+    EXPECT_TRUE(all_in_place(*disk));
+    disk->put_file("/r/.git/config", *disk->get_file("/r/.git/config") + "[b]\n\tc = d\n");
+    ASSERT_TRUE(uninstall_hooks(*disk, places()));
+    EXPECT_EQ(*disk->get_file("/r/.git/config"), earlier + "[b]\n\tc = d\n");
+}
+
+TEST(Hooks, ARuleNamesTheStoresFolderWhateverItIsCalled) {
+    EXPECT_EQ(attributes_rule(".taskstore"),
+              ".taskstore/*.jsonl merge=taskstore-merge diff=taskstore -text");
+    EXPECT_EQ(attributes_rule("a b/[x]").substr(0, 19), "\"a b/\\\\[x]/*.jsonl\"");
+    EXPECT_EQ(attributes_rule("ü/.taskstore").substr(0, 22), "ü/.taskstore/*.jsonl ");
+}
+
+TEST(Hooks, TheHookOfAnOldInstallationIsKeptWhenAnotherTakesItsPlace) {
+    const auto disk = disk_with(originals());
+    ASSERT_TRUE(install_hooks(*disk, places()));
+    disk->put_file("/r/.git/hooks/pre-commit", "#!/bin/sh\necho newer\n");
+    const auto again = install_hooks(*disk, places());
+    ASSERT_TRUE(again);
+    EXPECT_FALSE(again->notes.empty());
+    EXPECT_EQ(*disk->get_file("/r/.git/hooks/pre-commit.before-taskstore-1"), kUsersHook);
+    ASSERT_TRUE(uninstall_hooks(*disk, places()));
+    EXPECT_EQ(*disk->get_file("/r/.git/hooks/pre-commit"), "#!/bin/sh\necho newer\n");
+}
+
+}  // namespace
+}  // namespace taskstore::store
