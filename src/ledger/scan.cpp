@@ -109,6 +109,27 @@ Status scan(os::File& file, std::int64_t size, ScanStart start, std::vector<Chun
     return ok();
 }
 
+void scan_text(std::string_view text, std::int64_t first_number,
+               const std::function<bool(const ScannedLine&)>& each) {
+    std::int64_t number = first_number;
+    for (std::size_t at = 0; at < text.size(); ++number) {
+        const std::size_t lf = text.find('\n', at);
+        const std::size_t end = std::min(lf, text.size());
+        ScannedLine scanned{.text = trimmed(text.substr(at, end - at)),
+                            .offset = static_cast<std::int64_t>(at),
+                            .number = number};
+        at = end + 1;
+        if (scanned.text.empty()) continue;
+        const Marker marker = marker_of(scanned.text);
+        scanned.kind = marker.kind;
+        scanned.marker_bytes = marker.bytes;
+        const bool last = lf == std::string_view::npos;
+        if (last && scanned.kind == LineKind::record && !JsonSlicer().slice(scanned.text))
+            scanned.kind = LineKind::torn;
+        if (!each(scanned)) return;
+    }
+}
+
 Result<ScanStart> first_difference(os::File& file, std::int64_t size, std::int64_t seen_size,
                                    std::vector<Chunk>& chunks) {
     std::string buffer(static_cast<std::size_t>(kChunkBytes), '\0');

@@ -6,11 +6,6 @@
 
 namespace taskstore::records {
 
-ledger::Shape shape_of(std::string_view collection) {
-    const Kind* kind = find_collection(collection);
-    return kind != nullptr ? kind->shape() : ledger::Shape{};
-}
-
 namespace {
 
 /// `data` with its stamps put back: the line that a state is decoded from.

@@ -17,6 +17,7 @@
 
 #include <taskstore/ledger/scan.hpp>
 #include <taskstore/records/catalogue.hpp>
+#include <taskstore/records/changes.hpp>
 #include <taskstore/records/plan.hpp>
 
 #include <map>
@@ -163,7 +164,5 @@ class Cache {
 
 /// The `_stamps` text by which load() finds a folded state again.
 std::string stamps_of(const ledger::Shape& shape, const ledger::State& state);
-/// What declared collections are made of has no part in it: theirs is that of undeclared ones.
-ledger::Shape shape_of(std::string_view collection);
 
 }  // namespace taskstore::records

@@ -2,28 +2,9 @@
 
 #include "plan_impl.hpp"
 
-#include <taskstore/base/text.hpp>
-
 #include <algorithm>
 
 namespace taskstore::records {
-namespace {
-
-struct Lines {
-    std::vector<std::string> texts;
-    std::vector<ledger::Line> lines;  ///< By stamp, oldest first.
-};
-
-}  // namespace
-
-std::string shown(std::string_view raw) {
-    const std::string text = kind_of_raw(raw) == JsonKind::string
-                                 ? unescape_json(raw).value_or(std::string(raw))
-                                 : std::string(raw);
-    const std::string line = text.substr(0, text.find('\n'));
-    return line.size() < text.size() || line.size() > 60 ? std::string(cut_utf8(line, 60)) + "…"
-                                                         : line;
-}
 
 Result<std::vector<Version>> PlanImpl::history(std::string_view collection, std::string_view id) {
     TASKSTORE_LET(auto past, past_of(collection, id));
@@ -33,24 +14,22 @@ Result<std::vector<Version>> PlanImpl::history(std::string_view collection, std:
     return versions;
 }
 
-Result<std::vector<Past>> PlanImpl::past_of(std::string_view collection, std::string_view id) {
-    Lines own;
-    const ledger::Shape shape = shape_of(collection);
+Result<std::vector<std::string>> PlanImpl::lines(std::string_view collection, std::string_view id) {
+    std::vector<std::string> texts;
     const auto read_lines = [&](Cache& cache) -> Status {
-        own = {};
+        texts.clear();
         TASKSTORE_LET(const StoredState stored, cache.load(collection, id));
         if (stored.rid == 0)
             return fail(Code::not_found, "nothing is known of '" + std::string(id) + "'");
-        TASKSTORE_LET(own.texts, cache.lines_of(collection, stored.rid));
-        if (own.texts.empty())
+        TASKSTORE_LET(texts, cache.lines_of(collection, stored.rid));
+        if (texts.empty())
             return fail(Code::not_found,
                         "the lines of '" + std::string(id) + "' wait for the rest of their batch");
-        ledger::LineDecoder decoder(shape);
-        for (const std::string& text : own.texts) {
-            auto line = decoder.decode(text);
+        ledger::LineDecoder decoder(shape_of(collection));
+        for (const std::string& text : texts) {
+            const auto line = decoder.decode(text);
             if (!line || line->id != id)
                 return fail(Code::corrupt, "the cache does not know the ledger that is there");
-            own.lines.push_back(std::move(*line));
         }
         return ok();
     };
@@ -74,72 +53,25 @@ Result<std::vector<Past>> PlanImpl::past_of(std::string_view collection, std::st
         if (known.error().code == Code::not_found) TASKSTORE_TRY(check_is_file(collection));
         return fail(known.error());
     }
-    std::ranges::sort(own.lines, [](const ledger::Line& a, const ledger::Line& b) {
-        return std::tie(a.at, a.text) < std::tie(b.at, b.text);
-    });
-    const auto same = std::ranges::unique(
-        own.lines, [](const ledger::Line& a, const ledger::Line& b) { return a.text == b.text; });
-    own.lines.erase(same.begin(), same.end());
+    return texts;
+}
+
+Result<std::vector<Past>> PlanImpl::past_of(std::string_view collection, std::string_view id) {
+    TASKSTORE_LET(const std::vector<std::string> texts, lines(collection, id));
+    ledger::LineDecoder decoder(shape_of(collection));
+    std::vector<ledger::Line> own;
+    for (const std::string& text : texts) {
+        TASKSTORE_LET(auto line, decoder.decode(text));
+        own.push_back(std::move(line));
+    }
     std::vector<Past> past;
-    ledger::State before;
-    for (std::size_t i = 0; i < own.lines.size(); ++i) {
-        if (i % 64 == 63 && x_options.progress) {
-            x_options.progress("folding versions", static_cast<std::int64_t>(i),
-                               static_cast<std::int64_t>(own.lines.size()));
-        }
-        const ledger::Line& line = own.lines[i];
-        ledger::State after = ledger::fold(shape, std::span(own.lines).first(i + 1));
-        Version version{std::string(collection),
-                        std::string(id),
-                        to_text(line.at),
-                        line.by,
-                        line.updated_at,
-                        {},
-                        {},
-                        {},
-                        line.forced,
-                        {}};
-        version.action = line.tombstone                   ? "deleted"
-                         : !before.live() && after.live() ? "created"
-                                                          : "changed";
-        if (!line.stamped && !line.tombstone)
-            version.action = before.live() ? "changed" : "imported";
-        version.live = after.live();
-        version.revision = to_text(after.at);
-        for (const ledger::MemberState& member : after.members) {
-            if (!before.live() || ledger::is_frame_member(shape, member.name)) continue;
-            const ledger::MemberState* old = before.find(member.name);
-            if (old != nullptr && old->raw_value == member.raw_value) continue;
-            version.changed.push_back(member.name + ": " +
-                                      (old == nullptr ? "–" : shown(old->raw_value)) + " → " +
-                                      shown(member.raw_value));
-            version.changed_members.push_back(member.name);
-        }
-        for (const ledger::MemberState& member : before.members) {
-            if (!after.live() || after.find(member.name) != nullptr) continue;
-            version.changed.push_back(member.name + ": " + shown(member.raw_value) + " → –");
-            version.changed_members.push_back(member.name);
-        }
-        // After a deletion nothing of it stands, also where the record was created again since.
-        const bool too_late = !line.tombstone && before.life != 0 && line.life != 0 &&
-                              line.life < after.life && version.changed.empty();
-        if (too_late || (!version.live && !line.tombstone)) {
-            version.action = "lost";
-            for (const ledger::LostValue& lost : after.lost) {
-                if (lost.stamp != line.at) continue;
-                version.changed.push_back(lost.name + ": " + shown(lost.raw_value) +
-                                          " lost to the deletion");
-                version.changed_members.push_back(lost.name);
-            }
-        }
-        version.data = ledger::to_record_text(after);
-        if (line.batch) version.batch = line.batch->id;
-        Past one{std::move(version), line.at.replica == x_replica->id(), {}, after.lost};
-        for (const ledger::Member& member : line.members) {
-            if (member.stamp == line.at) one.written.push_back(member.name);
-        }
-        past.push_back(std::move(one));
-        before = std::move(after);
+    for (PastVersion& one : past_of_lines(collection, own, [&](std::size_t done) {
+             if (x_options.progress)
+                 x_options.progress("folding versions", static_cast<std::int64_t>(done),
+                                    static_cast<std::int64_t>(own.size()));
+         })) {
+        const bool ours = one.at.replica == x_replica->id();
+        past.push_back({std::move(one), ours});
     }
     return past;
 }

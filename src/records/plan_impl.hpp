@@ -5,6 +5,7 @@
 
 #include <taskstore/base/id.hpp>
 #include <taskstore/ledger/replica.hpp>
+#include <taskstore/records/changes.hpp>
 
 #include <array>
 #include <atomic>
@@ -30,12 +31,8 @@ struct KeptBlock {
     std::set<std::pair<std::string, std::string>> clashes = {};
 };
 
-/// A version, and what its line did that the version does not show.
-struct Past {
-    Version version;
-    bool ours = false;                    ///< This replica wrote it.
-    std::vector<std::string> written;     ///< Members, also where their values stayed.
-    std::vector<ledger::LostValue> lost;  ///< That were listed then.
+struct Past : PastVersion {
+    bool ours = false;  ///< This replica wrote it.
 };
 
 class PlanImpl final : public Plan {
@@ -60,6 +57,8 @@ class PlanImpl final : public Plan {
     Result<std::vector<std::pair<std::string, std::int64_t>>> tally(
         std::string_view collection, std::string_view field) override;
     Result<std::vector<Version>> history(std::string_view collection, std::string_view id) override;
+    Result<std::vector<std::string>> lines(std::string_view collection,
+                                           std::string_view id) override;
     Result<Written> undo(std::string_view collection, std::string_view id) override;
     Result<std::string> state_hash() override;
     Result<std::vector<LostEntry>> lost() override;
@@ -269,9 +268,6 @@ std::string list_command(const Kind* kind, std::string_view collection);
 
 /// How often a read looks again because somebody replaced a file that it was reading.
 inline constexpr int kMovedMax = 4;
-
-/// A value in one line of at most 60 bytes, for people.
-std::string shown(std::string_view raw);
 
 template <typename Work>
 auto PlanImpl::run(Work& work, sql::Connection& db, const Catalogue& catalogue) {

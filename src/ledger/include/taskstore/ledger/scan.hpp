@@ -67,6 +67,12 @@ struct ScanStart {
 Status scan(os::File& file, std::int64_t size, ScanStart start, std::vector<Chunk>& chunks,
             const std::function<Status(const ScannedLine&)>& each);
 
+/// The same of a text in memory that begins at a line's start, with offsets and numbers (from
+/// `first_number`) of its own; `text` in each line lives as long as the text. `each` returns false
+/// to stop.
+void scan_text(std::string_view text, std::int64_t first_number,
+               const std::function<bool(const ScannedLine&)>& each);
+
 /// Compares the file with what an earlier scan saw: `chunks`, and lines up to `seen_size`, which
 /// may be beyond the last chunk (our own appends). The start of the first line that may differ;
 /// `chunks` is cut to those that are unchanged and begin at or before that line. Nothing differs:

@@ -254,6 +254,9 @@ class Plan {
     /// Oldest first. not_found: no line of that id.
     virtual Result<std::vector<Version>> history(std::string_view collection,
                                                  std::string_view id) = 0;
+    /// The ledger's lines of a record, as they stand in its file. not_found as history().
+    virtual Result<std::vector<std::string>> lines(std::string_view collection,
+                                                   std::string_view id) = 0;
     /// Takes back the record's last change, whoever made it, by a new line: what it changed is as
     /// it was, times and undeclared members too. With an empty `id`: the last change of this
     /// replica, a batch as a whole; where others changed the record since, its own members alone,
