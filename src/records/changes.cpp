@@ -177,9 +177,8 @@ std::optional<RecordChange> compare(const ledger::Shape& shape,
         tells = true;
     }
     for (const ledger::LostValue& lost : after.lost) {
-        if (std::ranges::none_of(befores, [&](const ledger::State& before) {
-                return lists(before.lost, lost);
-            }))
+        if (std::ranges::none_of(
+                befores, [&](const ledger::State& before) { return lists(before.lost, lost); }))
             change.lost.push_back(lost);
     }
     for (const ledger::LostValue& lost : befores.front().lost) {

@@ -32,8 +32,8 @@ std::size_t shared_end(std::string_view a, std::string_view b) {
     const std::size_t both = std::min(a.size(), b.size());
     constexpr std::size_t kStep = 1 << 16;
     std::size_t same = 0;
-    while (same + kStep <= both && a.substr(a.size() - same - kStep, kStep) ==
-                                       b.substr(b.size() - same - kStep, kStep))
+    while (same + kStep <= both &&
+           a.substr(a.size() - same - kStep, kStep) == b.substr(b.size() - same - kStep, kStep))
         same += kStep;
     while (same < both && a[a.size() - same - 1] == b[b.size() - same - 1]) ++same;
     // Up to the first line that begins inside.

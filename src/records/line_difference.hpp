@@ -34,7 +34,8 @@ class LinePicker {
     explicit LinePicker(const ledger::Shape& shape);
     /// The id that the line begins with; empty: only decoding tells.
     std::string_view id_of(std::string_view line) const;
-    /// The name of the batch that the line may belong to; empty: of none; null: only decoding tells.
+    /// The name of the batch that the line may belong to; empty: of none; null: only decoding
+    /// tells.
     static std::optional<std::string_view> batch_of(std::string_view line);
 
   private:

@@ -108,11 +108,8 @@ std::vector<PastVersion> past_of_lines(std::string_view collection,
         if (i % 64 == 63 && progress) progress(i);
         const ledger::Line& line = sorted[i];
         ledger::State after = ledger::fold(shape, std::span(sorted).first(i + 1));
-        PastVersion one{.version = {},
-                        .line = order[i],
-                        .at = line.at,
-                        .written = {},
-                        .lost = after.lost};
+        PastVersion one{
+            .version = {}, .line = order[i], .at = line.at, .written = {}, .lost = after.lost};
         one.version.collection = collection;
         one.version.id = line.id;
         one.version.stamp = to_text(line.at);

@@ -18,11 +18,13 @@ constexpr std::array kGlobal{
     Option{"quiet", 'q', "", "no notes, no progress; an add prints the bare id"},
     Option{"help", 'h', "", "this help"},
 };
+constexpr Option kAt{"at", 0, "REV", "as the plan was in this commit, branch or tag of git"};
 constexpr std::array kStatus{Option{"status", 's', "S", "only records in this status"},
                              Option{"limit", 0, "N", "at most N records"},
-                             Option{"cursor", 0, "C", "go on where an earlier page ended"}};
+                             Option{"cursor", 0, "C", "go on where an earlier page ended"}, kAt};
 constexpr std::array kPage{Option{"limit", 0, "N", "at most N records"},
-                           Option{"cursor", 0, "C", "go on where an earlier page ended"}};
+                           Option{"cursor", 0, "C", "go on where an earlier page ended"}, kAt};
+constexpr std::array kPast{kAt};
 constexpr std::array kAdd{
     Option{"id", 0, "ID", "its id (default: a new UUIDv7)"},
     Option{"no-check", 0, "", "accept references to records that are not here"}};
@@ -40,7 +42,8 @@ constexpr std::array kList{
     Option{"order", 0, "FIELD", "order by FIELD; -FIELD descends"},
     Option{"limit", 0, "N", "at most N records"},
     Option{"cursor", 0, "C", "go on where an earlier page ended"},
-    Option{"count", 0, "", "only how many"}};
+    Option{"count", 0, "", "only how many"},
+    kAt};
 constexpr std::array kRecordAdd{
     Option{"id", 0, "ID", "its id (default: a new UUIDv7)"},
     Option{"force", 'f', "", "override the collection's schema (recorded)"},
@@ -59,7 +62,13 @@ constexpr std::array kChangeCollection{
 constexpr std::array kSync{Option{"rebuild", 0, "", "build store.db from nothing"}};
 constexpr std::array kInstallHooks{
     Option{"uninstall", 0, "", "put back what was there before, byte for byte"}};
-constexpr std::array kState{Option{"hash", 0, "", "SHA-256 of all live records and deletions"}};
+constexpr std::array kState{Option{"hash", 0, "", "SHA-256 of all live records and deletions"},
+                            kAt};
+constexpr std::array kLog{
+    Option{"since", 0, "REV", "only what REV does not have: a commit, a branch or a tag"},
+    Option{"limit", 0, "N", "at most N commits (default: the setting list.limit)"}};
+constexpr std::array kHistory{
+    Option{"git", 0, "", "also every version that git has, though it is in the file no more"}};
 constexpr std::array kFeatures{Option{"features", 0, "", "what was built in"}};
 constexpr std::array kImport{
     Option{"from", 0, "KIND",
@@ -71,7 +80,7 @@ constexpr std::array kImport{
 constexpr std::array kExport{
     Option{"format", 0, "F", "jsonl (default), csv or markdown (PRDs and specs)"},
     Option{"output", 'o', "FILE", "into FILE, which is replaced as a whole (default: stdout)"},
-    Option{"stamps", 0, "", "JSONL with each record's _stamps"}};
+    Option{"stamps", 0, "", "JSONL with each record's _stamps"}, kAt};
 constexpr std::array<Option, 0> kNone{};
 
 #define TASKSTORE_KIND_COMMANDS(noun, article, argument_example, add_example)                    \
@@ -94,7 +103,7 @@ constexpr std::array<Option, 0> kNone{};
         Command{noun " list", "", "list them", kList, "taskstore " noun " list --limit 20",      \
                 run_kind_list},                                                                  \
         Command {                                                                                \
-        noun " show", "ID", "show one", kNone, "taskstore " noun " show 3f9a", run_kind_show     \
+        noun " show", "ID", "show one", kPast, "taskstore " noun " show 3f9a", run_kind_show     \
     }
 
 constexpr std::array kCommands{
@@ -119,8 +128,8 @@ constexpr std::array kCommands{
     Command{"show", "KIND ID",
             "show one record; KIND: prd, ts, execution, dependency, workflow, repo, or a declared "
             "collection",
-            kNone, "taskstore show prd 3f9a", run_show},
-    Command{"stats", "", "how many records, by kind and status", kNone, "taskstore stats --json",
+            kPast, "taskstore show prd 3f9a\ntaskstore show prd 3f9a --at HEAD~1", run_show},
+    Command{"stats", "", "how many records, by kind and status", kPast, "taskstore stats --json",
             run_stats},
     TASKSTORE_KIND_COMMANDS("prd", "a", "3f9a --status ready",
                             "--title 'Search' --content plan.md"),
@@ -134,7 +143,7 @@ constexpr std::array kCommands{
                             "--name review --awl-code flow.awl"),
     Command{"record add", "COLLECTION [FIELD=VALUE]…", "create a record in any collection",
             kRecordAdd, "taskstore record add notes text='call back' priority=2", run_record_add},
-    Command{"record get", "COLLECTION ID", "print one record as JSON", kNone,
+    Command{"record get", "COLLECTION ID", "print one record as JSON", kPast,
             "taskstore record get notes 3f9a", run_record_get},
     Command{"record set", "COLLECTION ID FIELD=VALUE…", "change members; FIELD= removes one", kSet,
             "taskstore record set notes 3f9a priority=3", run_record_set},
@@ -181,14 +190,25 @@ constexpr std::array kCommands{
             "--output plan.md\ntaskstore export notes --format csv --output notes.csv",
             run_export},
     Command{"history", "[COLLECTION] ID",
-            "every version of a record, deleted ones too: what changed, when and by whom", kNone,
-            "taskstore history 3f9a\ntaskstore history notes n1", run_history},
+            "every version of a record, deleted ones too: what changed, when and by whom; goes on "
+            "in git where the file was compacted",
+            kHistory, "taskstore history 3f9a\ntaskstore history notes n1", run_history},
     Command{"undo", "[COLLECTION] [ID]",
             "take back the last change, of one record or of the plan, by a new line; the undo is a "
             "change too, so a second one brings it back",
             kNone, "taskstore undo 3f9a", run_undo},
     Command{"state", "", "a hash that is equal wherever the ledgers are equal", kState,
-            "taskstore state --hash", run_state},
+            "taskstore state --hash\ntaskstore state --hash --at HEAD", run_state},
+    Command{"log", "",
+            "what changed in the plan, commit by commit, newest first; what is not committed yet "
+            "comes before them",
+            kLog, "taskstore log\ntaskstore log --since HEAD~1", run_log},
+    Command{"diff", "[REV] [REV]",
+            "what changed in the plan from one revision (HEAD) to another (the work tree)", kNone,
+            "taskstore diff\ntaskstore diff HEAD~1\ntaskstore diff HEAD~1 HEAD", run_diff},
+    Command{"textconv", "FILE",
+            "print a ledger file by its records, as git asks for it (diff.taskstore.textconv)",
+            kNone, "taskstore textconv .taskstore/prds.jsonl", run_textconv},
     Command{"doctor", "", "list what is damaged, lost, orphaned or odd, and how to mend it", kNone,
             "taskstore doctor", run_doctor},
     Command{"config show", "", "every setting with its value and where it comes from", kNone,

@@ -87,7 +87,10 @@ Result<const config::Config*> Context::settings() {
         TASKSTORE_LET(const auto device, config::Config::from(own));
         TASKSTORE_TRY(
             store::check_owner(files, at, opener(), device.text("files.safe_directories")));
-        TASKSTORE_TRY(add_file(at.folder, true));
+    }
+    if (at.exists || call.has("at")) {
+        TASKSTORE_LET(const std::string folder, ledger_folder());
+        TASKSTORE_TRY(add_file(folder, true));
     }
     layers.push_back(std::move(environment));
     TASKSTORE_LET(x_settings, config::Config::from(layers));
@@ -135,11 +138,36 @@ Result<store::Place> Context::place() {
                           : store::place_at(files, resolved(from));
 }
 
+Result<store::Revisions*> Context::revisions() {
+    if (!x_revisions) {
+        TASKSTORE_LET(const store::Place at, place());
+        TASKSTORE_LET(auto found, store::Revisions::of(files, at, git::Environment::of_process()));
+        x_revisions = std::make_unique<store::Revisions>(std::move(found));
+    }
+    return x_revisions.get();
+}
+
+Result<std::string> Context::ledger_folder() {
+    if (!call.has("at")) {
+        TASKSTORE_LET(store::Place at, place());
+        return std::move(at.folder);
+    }
+    if (!x_at) {
+        TASKSTORE_LET(store::Revisions* const git, revisions());
+        TASKSTORE_LET(const std::string commit, git->commit(call.value("at")));
+        TASKSTORE_LET(auto folder, PrivateFolder::make());
+        TASKSTORE_TRY(git->put_out(commit, folder->path()));
+        x_at = std::move(folder);
+    }
+    return x_at->path();
+}
+
 Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {
     if (x_plan) return x_plan.get();
     TASKSTORE_LET(store::Place at, place());
     TASKSTORE_LET(const config::Config* const config, settings());
-    if (!at.exists) {
+    const bool past = call.has("at");
+    if (!at.exists && !past) {
         const bool named = call.has("store") || environment("TASKSTORE_DIR") != nullptr;
         if (make == Make::no && named) {
             return fail(Code::not_found, "there is no store at '" + at.folder + "'")
@@ -160,8 +188,9 @@ Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {
         TASKSTORE_TRY(store::make_store(files, at));
         if (make != Make::for_now) warn("made the store " + at.folder);
     }
-    if (const auto network = files.network_file_system(at.folder);
-        network && !config->boolean("files.allow_network")) {
+    TASKSTORE_LET(const std::string folder, ledger_folder());
+    if (const auto network = files.network_file_system(folder);
+        network && !past && !config->boolean("files.allow_network")) {
         return fail(Code::denied, "'" + at.folder + "' is on " + *network +
                                       ", where locks and mapped files cannot be trusted")
             .with_hint(
@@ -169,8 +198,8 @@ Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {
                 "config.toml");
     }
     records::PlanOptions options;
-    options.folder = at.folder;
-    options.replica_path = at.replica_path;
+    options.folder = folder;
+    options.replica_path = past ? os::join_path(folder, "replica.json") : at.replica_path;
     options.actor = config->text("user.actor").empty() ? user_name() : config->text("user.actor");
     options.take_in_on_open = take_in == TakeIn::on_open;
     options.ahead_ms_max = config->integer("ledger.ahead_ms_max");

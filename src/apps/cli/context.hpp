@@ -3,6 +3,7 @@
 // of answering.
 
 #include "command.hpp"
+#include "private_folder.hpp"
 #include "terminal.hpp"
 
 #include <taskstore/config/config.hpp>
@@ -10,6 +11,7 @@
 #include <taskstore/records/plan.hpp>
 #include <taskstore/sqlite/driver.hpp>
 #include <taskstore/store/place.hpp>
+#include <taskstore/store/revisions.hpp>
 
 #include <memory>
 #include <optional>
@@ -39,6 +41,11 @@ struct Context {
     Result<store::Place> place();
     /// The one that the store lies in. Starts no process.
     Result<git::Repository> repository();
+    /// The plan in git. not_found: the store is in no repository.
+    Result<store::Revisions*> revisions();
+    /// Where the plan that is asked for lies: the store's folder, or with --at the files of that
+    /// revision in a folder that goes away with this object.
+    Result<std::string> ledger_folder();
     /// Defaults, the device's file, the plan's file, the environment.
     Result<const config::Config*> settings();
     enum class Make : std::uint8_t { no, where_missing, for_now };
@@ -78,6 +85,8 @@ struct Context {
     std::set<std::string, std::less<>> x_noted;
     std::unique_ptr<Progress> x_progress;
     std::optional<config::Config> x_settings;
+    std::unique_ptr<store::Revisions> x_revisions;
+    std::unique_ptr<PrivateFolder> x_at;  ///< Outlives the plan that is opened in it.
     std::unique_ptr<records::Plan> x_plan;
     std::string x_scratch;  ///< The temporary folder; empty: none.
 };
@@ -95,8 +104,8 @@ Colour colour_of_status(std::string_view status);
 /// Local reading aid: "2026-11-21 08:15:30" UTC.
 std::string shown_time(std::int64_t ms);
 
-// The verbs, by file: store_verbs.cpp, git_verbs.cpp, exchange_verbs.cpp, plan_verbs.cpp, collection_verbs.cpp and
-// manual.cpp.
+// The verbs, by file: store_verbs.cpp, git_verbs.cpp, exchange_verbs.cpp, plan_verbs.cpp,
+// collection_verbs.cpp, log_verbs.cpp and manual.cpp.
 Status run_init(Context& context);
 Status run_sync(Context& context);
 Status run_stats(Context& context);
@@ -129,6 +138,9 @@ Status run_collection_list(Context& context);
 Status run_collection_show(Context& context);
 Status run_history(Context& context);
 Status run_undo(Context& context);
+Status run_log(Context& context);
+Status run_diff(Context& context);
+Status run_textconv(Context& context);
 Status run_completion(Context& context);
 Status run_manual(Context& context);
 

@@ -1,12 +1,12 @@
 // Verbs about records.
 
 #include "context.hpp"
+#include "naming.hpp"
 
 #include <taskstore/base/display.hpp>
 #include <taskstore/base/text.hpp>
 
 #include <algorithm>
-#include <charconv>
 
 namespace taskstore::cli {
 namespace {
@@ -33,25 +33,6 @@ std::string json_of(const Record& record, std::string_view effect = {}) {
                                      "\"_revision\":" + quoted(record.revision) +
                                      (effect.empty() ? "" : ",\"_effect\":" + quoted(effect)));
     return data;
-}
-
-Result<std::int64_t> limit_of(Context& context) {
-    if (!context.call.has("limit")) {
-        TASKSTORE_LET(const config::Config* const config, context.settings());
-        return config->integer("list.limit");
-    }
-    const std::string text = context.call.value("limit", "0");
-    std::int64_t limit = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), limit);
-    if (error != std::errc() || end != text.data() + text.size() || limit <= 0) {
-        return fail(Code::invalid, "--limit wants a number from 1, not '" + text + "'");
-    }
-    return limit;
-}
-
-std::string noun_of(std::string_view collection) {
-    const Kind* kind = records::find_kind(collection);
-    return kind != nullptr ? std::string(kind->noun) : std::string(collection);
 }
 
 using Columns = std::vector<std::pair<std::string, std::string>>;
@@ -266,19 +247,6 @@ Result<std::string> removable(records::Plan& plan, std::string_view collection,
     return listed ? word : found;
 }
 
-/// The collection that a word of the command line means: a file's exact name, else a kind's noun.
-Result<std::string> collection_of(Context& context, const std::string& word) {
-    if (!ledger::is_collection_name(word)) {
-        return fail(Code::invalid,
-                    "'" + word + "' is no collection's name: 1 to 64 of A-Z a-z 0-9 _ -");
-    }
-    const Kind* kind = records::find_kind(word);
-    if (kind == nullptr || kind->collection == word) return word;
-    TASKSTORE_LET(const store::Place place, context.place());
-    if (context.files.info(os::join_path(place.folder, word + ".jsonl"))) return word;
-    return std::string(kind->collection);
-}
-
 const Kind& kind_of_call(const Context& context) {
     return *records::find_kind(
         context.call.command->words.substr(0, context.call.command->words.find(' ')));
@@ -447,28 +415,6 @@ Status show(Context& context, const Kind& kind, const std::string& part) {
     return print_record(context, record);
 }
 
-/// The record that "[COLLECTION] ID" means: any part of its id, in whichever collection it is where
-/// none is named; deleted ones too, for they have a history.
-Result<records::Found> find_anywhere(Context& context, records::Plan& plan) {
-    const std::vector<std::string>& words = context.call.arguments;
-    const std::string& part = words.back();
-    std::string collection;
-    if (words.size() > 1) {
-        TASKSTORE_LET(collection, collection_of(context, words[0]));
-    }
-    TASKSTORE_LET(const auto found, plan.find(part, collection));
-    if (found.size() == 1) return found[0];
-    if (found.empty())
-        return fail(Code::not_found, "nothing has the id '" + part + "'")
-            .with_hint("'taskstore list-prds' and 'taskstore KIND list' show ids");
-    std::string list;
-    for (const records::Found& one : found)
-        list += "\n  " + noun_of(one.collection) + " " + printable_line(one.id) +
-                (one.deleted ? " (deleted)" : "");
-    return fail(Code::conflict, "'" + part + "' names more than one record:" + list)
-        .with_hint("give more of the id, or the collection before it");
-}
-
 }  // namespace
 
 Status run_list_prds(Context& context) {
@@ -629,54 +575,6 @@ Status run_record_rm(Context& context) {
 Status run_record_list(Context& context) {
     TASKSTORE_LET(std::string collection, collection_of(context, context.call.arguments[0]));
     return run_list(context, std::move(collection), "records");
-}
-
-Status run_history(Context& context) {
-    TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(const auto found, find_anywhere(context, *plan));
-    TASKSTORE_LET(const auto versions, plan->history(found.collection, found.id));
-    if (context.json) {
-        std::string data;
-        JsonWriter writer(data);
-        writer.begin_array();
-        for (const records::Version& version : versions) {
-            writer.begin_object()
-                .key("revision")
-                .string(version.stamp)
-                .key("by")
-                .string(version.by)
-                .key("at")
-                .integer(version.updated_at);
-            writer.key("action")
-                .string(version.action)
-                .key("forced")
-                .boolean(version.forced)
-                .key("changed")
-                .begin_array();
-            for (const std::string& name : version.changed_members) writer.string(name);
-            writer.end_array().key("changes").begin_array();
-            for (const std::string& change : version.changed) writer.string(change);
-            writer.end_array().key("record").raw(version.data).end_object();
-        }
-        writer.end_array();
-        context.print_json("version_list", data);
-        return ok();
-    }
-    context.print(noun_of(found.collection) + " " +
-                  context.terminal.paint(Colour::cyan, printable_line(found.id)) + "\n");
-    std::vector<std::vector<Cell>> rows;
-    for (const records::Version& version : versions) {
-        std::string what;
-        for (const std::string& change : version.changed)
-            what += (what.empty() ? "" : "; ") + change;
-        rows.push_back({{shown_time(version.updated_at)},
-                        {version.by.empty() ? "–" : version.by},
-                        {version.action + (version.forced ? " (forced)" : ""),
-                         version.action == "deleted" ? Colour::red : Colour::none},
-                        {what}});
-    }
-    context.print(format_table(context.terminal, {"WHEN (UTC)", "WHO", "WHAT", "CHANGES"}, rows));
-    return ok();
 }
 
 Status run_undo(Context& context) {

@@ -47,8 +47,9 @@ struct PastVersion {
 
 /// The versions that the lines of one record made, oldest first; a line that stands twice made one.
 /// `progress`: now and then, with how many are done.
-std::vector<PastVersion> past_of_lines(std::string_view collection, std::span<const ledger::Line> lines,
-                                const std::function<void(std::size_t done)>& progress = {});
+std::vector<PastVersion> past_of_lines(std::string_view collection,
+                                       std::span<const ledger::Line> lines,
+                                       const std::function<void(std::size_t done)>& progress = {});
 
 /// The files of a ledger folder as they stood once.
 struct Snapshot {
@@ -102,12 +103,12 @@ struct Changes {
     bool empty() const { return records.empty() && odd.empty(); }
 };
 
-/// What `after` has that none of `befores` has: of a merge, with its parents, that is what the merge
-/// itself decided, and nothing that came from one of them. No `befores`: all of it is new. Values
-/// before are those of the first of `befores` that has the record.
-/// Only the records with a line in one and not in the other are folded; a file with equal marks is
-/// not read, unless it holds lines of a batch that a change touches. Cost: the bytes of the files
-/// that differ, and the lines of those records. Errors are those of Snapshot::text.
+/// What `after` has that none of `befores` has: of a merge, with its parents, that is what the
+/// merge itself decided, and nothing that came from one of them. No `befores`: all of it is new.
+/// Values before are those of the first of `befores` that has the record. Only the records with a
+/// line in one and not in the other are folded; a file with equal marks is not read, unless it
+/// holds lines of a batch that a change touches. Cost: the bytes of the files that differ, and the
+/// lines of those records. Errors are those of Snapshot::text.
 Result<Changes> changes_between(std::span<const Snapshot* const> befores, const Snapshot& after);
 
 }  // namespace taskstore::records
