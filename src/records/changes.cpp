@@ -154,8 +154,7 @@ std::optional<RecordChange> compare(const ledger::Shape& shape,
     if (after.live() && first == befores.end()) {
         const bool known = std::ranges::any_of(
             befores, [](const ledger::State& state) { return state.life != 0; });
-        change.action =
-            known || after.life > 1 ? ChangeAction::created_again : ChangeAction::created;
+        change.action = known ? ChangeAction::created_again : ChangeAction::created;
         change.members = member_changes(shape, {}, after);
         tells = true;
     } else if (after.live()) {

@@ -37,7 +37,9 @@ class Writer {
         x_out += printable_line(state.id);
         x_out += state.live() ? "\n" : " (deleted)\n";
         for (const ledger::MemberState* const member : in_order(state)) {
-            if (!ledger::is_frame_member(x_shape, member->name))
+            // Null and empty text say no more than the member's absence does.
+            const bool told = member->raw_value != "null" && member->raw_value != "\"\"";
+            if (told && !ledger::is_frame_member(x_shape, member->name))
                 value(printable_line(member->name), member->raw_value, {});
         }
         for (const ledger::LostValue& lost : state.lost) {
@@ -85,6 +87,9 @@ class Writer {
             return;
         }
         std::string text(raw);
+        if (const auto ms = raw_to_int64(raw);
+            ms && name.ends_with("_at") && *ms > 0 && *ms <= kStampMsMax)
+            text = to_rfc3339(*ms);
         if (kind_of_raw(raw) == JsonKind::string) {
             if (auto plain = unescape_json(raw); plain && is_plain(*plain))
                 text = std::move(*plain);
@@ -96,7 +101,7 @@ class Writer {
         x_out += after + "\n";
         for (std::string_view rest = text; !rest.empty();) {
             const std::size_t end = std::min(rest.find('\n'), rest.size());
-            x_out += "    | " + printable_line(rest.substr(0, end)) + "\n";
+            x_out += (end == 0 ? "    |" : "    | " + printable_line(rest.substr(0, end))) + "\n";
             rest.remove_prefix(std::min(end + 1, rest.size()));
         }
     }

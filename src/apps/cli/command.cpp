@@ -66,7 +66,7 @@ constexpr std::array kState{Option{"hash", 0, "", "SHA-256 of all live records a
                             kAt};
 constexpr std::array kLog{
     Option{"since", 0, "REV", "only what REV does not have: a commit, a branch or a tag"},
-    Option{"limit", 0, "N", "at most N commits (default: the setting list.limit)"}};
+    Option{"limit", 0, "N", "at most N commits (default: 20)"}};
 constexpr std::array kHistory{
     Option{"git", 0, "", "also every version that git has, though it is in the file no more"}};
 constexpr std::array kFeatures{Option{"features", 0, "", "what was built in"}};

@@ -155,7 +155,7 @@ Result<std::string> Context::ledger_folder() {
     if (!x_at) {
         TASKSTORE_LET(store::Revisions* const git, revisions());
         TASKSTORE_LET(const std::string commit, git->commit(call.value("at")));
-        TASKSTORE_LET(auto folder, PrivateFolder::make());
+        TASKSTORE_LET(auto folder, PrivateFolder::make(clock));
         TASKSTORE_TRY(git->put_out(commit, folder->path()));
         x_at = std::move(folder);
     }

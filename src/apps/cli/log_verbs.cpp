@@ -20,6 +20,7 @@ using records::OddLine;
 using records::RecordChange;
 
 constexpr std::size_t kRecordsShown = 50;  // of one commit, where people read
+constexpr std::int64_t kCommitsTold = 20;
 constexpr std::size_t kShortId = 10;
 constexpr std::size_t kFileBytesMax = std::size_t{1} << 30;
 
@@ -78,8 +79,11 @@ void print_record(Context& context, const RecordChange& change, const std::strin
     if (!who.empty()) line += "  " + terminal.paint(Colour::grey, "(" + who + ")");
     context.print(line + "\n");
     const std::string inner = indent + "    ";
-    const bool members =
-        change.action == ChangeAction::changed || change.action == ChangeAction::created_again;
+    const bool members = change.action == ChangeAction::changed ||
+                         (change.action == ChangeAction::created_again &&
+                          std::ranges::any_of(change.members, [](const MemberChange& member) {
+                              return !member.before.empty();
+                          }));
     for (const MemberChange& member : change.members) {
         if (members) context.print(inner + printable_line(told(member)) + "\n");
     }
@@ -237,16 +241,22 @@ Status run_log(Context& context) {
     TASKSTORE_TRY(context.settings());  // refuses another user's folder
     TASKSTORE_LET(store::Revisions* const git, context.revisions());
     TASKSTORE_TRY(no_range(context.call.value("since")));
-    TASKSTORE_LET(const std::int64_t limit, limit_of(context));
+    std::int64_t limit = kCommitsTold;
+    if (context.call.has("limit")) {
+        TASKSTORE_LET(limit, limit_of(context));
+    }
+    // One more tells whether there are more.
     const store::LogQuery query{.since = context.call.value("since"),
-                                .limit = static_cast<std::size_t>(limit)};
+                                .limit = static_cast<std::size_t>(limit) + 1};
     if (context.call.has("since") && query.since.empty())
         return fail(Code::invalid, "--since wants a revision: a commit, a branch or a tag");
     std::string data;
     JsonWriter writer(data);
     writer.begin_array();
     bool first = true;
+    std::int64_t commits = 0;
     TASKSTORE_TRY(git->log(query, [&](store::LogEntry&& entry) {
+        if (entry.commit && ++commits > limit) return ok();
         if (context.json)
             write_entry(writer, entry);
         else
@@ -255,6 +265,9 @@ Status run_log(Context& context) {
         return ok();
     }));
     writer.end_array();
+    if (commits > limit)
+        context.warn("there are more commits: --limit " + std::to_string(limit * 10) +
+                     " shows more of them");
     if (context.json)
         context.print_json("log", data);
     else if (first && !context.quiet)

@@ -9,7 +9,6 @@
 
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -74,7 +73,7 @@ void remove_when_signalled(const std::string& path) {
 }
 
 /// Those of processes that were killed: ours, and nobody holds their lock.
-void remove_left_behind(const std::string& parent) {
+void remove_left_behind(const std::string& parent, const Clock& clock) {
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(
              parent, std::filesystem::directory_options::skip_permission_denied, error)) {
@@ -85,7 +84,7 @@ void remove_left_behind(const std::string& parent) {
         struct stat seen{};
         // One that is being made is not locked yet.
         const bool old = fstat(folder, &seen) == 0 && seen.st_uid == geteuid() &&
-                         std::time(nullptr) - seen.st_ctime > 60;
+                         clock.wall_ms() / 1000 - seen.st_ctime > 60;
         if (old && flock(folder, LOCK_EX | LOCK_NB) == 0) remove_all(entry.path().string());
         close(folder);
     }
@@ -93,10 +92,10 @@ void remove_left_behind(const std::string& parent) {
 
 }  // namespace
 
-Result<std::unique_ptr<PrivateFolder>> PrivateFolder::make() {
+Result<std::unique_ptr<PrivateFolder>> PrivateFolder::make(const Clock& clock) {
     const char* const named = environment("TMPDIR");
     const std::string parent = named != nullptr ? named : "/tmp";
-    remove_left_behind(parent);
+    remove_left_behind(parent, clock);
     std::string path = os::join_path(parent, std::string(kPrefix) + "XXXXXX");
     if (mkdtemp(path.data()) == nullptr)
         return fail(errno == EACCES || errno == EROFS ? Code::denied : Code::failed,

@@ -1,6 +1,7 @@
 #pragma once
 // A folder of this process alone, for files that are looked at and thrown away.
 
+#include <taskstore/base/clock.hpp>
 #include <taskstore/os/file_system.hpp>
 
 #include <memory>
@@ -14,7 +15,7 @@ namespace taskstore::cli {
 class PrivateFolder {
   public:
     /// In $TMPDIR, else /tmp; nobody else may look into it. denied, failed: it could not be made.
-    static Result<std::unique_ptr<PrivateFolder>> make();
+    static Result<std::unique_ptr<PrivateFolder>> make(const Clock& clock);
     PrivateFolder(const PrivateFolder&) = delete;
     PrivateFolder& operator=(const PrivateFolder&) = delete;
     ~PrivateFolder();

@@ -1,0 +1,1 @@
+// Tests of objects_test: in work.

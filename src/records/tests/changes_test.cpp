@@ -1,0 +1,1 @@
+// Tests of changes_test: in work.

@@ -1,0 +1,1 @@
+// Tests of readable_test: in work.

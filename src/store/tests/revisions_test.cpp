@@ -1,0 +1,1 @@
+// Tests of revisions_test: in work.
