@@ -29,6 +29,12 @@ struct Census {
         lines.count = std::max(lines.count, batch.count);
         lines.numbers.insert(batch.number);
     }
+    /// The place of a line, and those of the lines that it stands for.
+    void add(const ledger::Line& line) {
+        if (line.batch) add(*line.batch);
+        if (line.was == nullptr) return;
+        for (const ledger::Batch& batch : line.was->batches) add(batch);
+    }
     bool is_whole(std::string_view name) const {
         const auto found = batches.find(name);
         return found != batches.end() && found->second.whole();
@@ -64,7 +70,7 @@ class View {
             if (!id.empty() && !ids.contains(id)) return true;
             auto line = decoder.decode(scanned.text);
             if (!line || !ids.contains(line->id)) return true;
-            if (line->batch) x_census.add(*line->batch);
+            x_census.add(*line);
             std::string key = line->id;
             records[std::move(key)].push_back(std::move(*line));
             return true;
@@ -86,11 +92,13 @@ class View {
                 if (scanned.kind != ledger::LineKind::record) return true;
                 const auto name = LinePicker::batch_of(scanned.text);
                 if (name && (name->empty() || !wanted.contains(*name))) return true;
-                const auto line = decoder.decode(scanned.text);
-                const auto batch = line ? line->batch : ledger::batch_of_damaged(scanned.text);
-                if (!batch || !wanted.contains(batch->id)) return true;
-                census.add(*batch);
-                if (line) census.records.emplace(collection, line->id);
+                if (const auto line = decoder.decode(scanned.text)) {
+                    census.add(*line);
+                    if (line->batch && wanted.contains(line->batch->id))
+                        census.records.emplace(collection, line->id);
+                } else if (const auto batch = ledger::batch_of_damaged(scanned.text)) {
+                    census.add(*batch);
+                }
                 return true;
             });
         }
@@ -236,7 +244,7 @@ struct Side {
             line.what = "damaged_line";
             line.why = decoded.error().message;
         } else {
-            if (decoded->batch) (is_added ? after : before).add(*decoded->batch);
+            (is_added ? after : before).add(*decoded);
             ids[collection].insert(decoded->id);
             return;
         }
