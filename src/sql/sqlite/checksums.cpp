@@ -27,6 +27,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <mutex>
 #include <string_view>
 #include <vector>
 
@@ -77,6 +78,7 @@ struct CheckedMethods {
     bool was_damaged = false;
     bool in_checkpoint = false;
     bool marked = false;
+    bool has_index = false;
     Mark mark{};
     CheckedMethods* wal = nullptr;
 
@@ -154,12 +156,45 @@ int read_database(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset
     return read_sealed(file, static_cast<char*>(out), offset);
 }
 
+/// The WAL index is a file that is opened by its name, with the first region of it. If another
+/// database has been given the name of ours since, the index is that one's: and POSIX locks do not
+/// tell a process from itself, so SQLite would cut it off under the feet of the connections that
+/// this process has there (SIGBUS). So no index is opened for a database that has lost its name;
+/// one mutex for the process keeps others from opening one between the looks.
+int map_index(sqlite3_file* file, int region, int bytes, int extend, void volatile** out) {
+    CheckedMethods& state = checked(file);
+    if (state.has_index) return state.base->xShmMap(file, region, bytes, extend, out);
+    const auto has_moved = [&] {
+        int moved = 0;
+        return state.base->xFileControl(file, SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+               moved != 0;
+    };
+    static std::mutex opening;
+    const std::lock_guard guard(opening);
+    *out = nullptr;
+    if (has_moved()) return SQLITE_CANTOPEN;
+    const int result = state.base->xShmMap(file, region, bytes, extend, out);
+    if (has_moved()) {
+        *out = nullptr;
+        state.base->xShmUnmap(file, /*deleteFlag=*/0);
+        return SQLITE_CANTOPEN;
+    }
+    state.has_index = result == SQLITE_OK;
+    return result;
+}
+
+int unmap_index(sqlite3_file* file, int delete_it) {
+    CheckedMethods& state = checked(file);
+    state.has_index = false;
+    return state.base->xShmUnmap(file, delete_it);
+}
+
 /// The first region of the WAL index, where this connection uses one.
 const volatile char* wal_index(sqlite3_file* file) {
     void volatile* region = nullptr;
     const auto& base = *checked(file).base;
     if (base.iVersion < 2 || base.xShmMap == nullptr ||
-        base.xShmMap(file, 0, kIndexRegionBytes, /*extend=*/0, &region) != SQLITE_OK)
+        map_index(file, 0, kIndexRegionBytes, /*extend=*/0, &region) != SQLITE_OK)
         return nullptr;
     return static_cast<const volatile char*>(region);
 }
@@ -394,6 +429,10 @@ int open_file(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags,
     if (database) {
         state->methods.xFileControl = control_database;
         state->methods.xShmLock = lock_index;
+        if (state->base->iVersion >= 2 && state->base->xShmMap != nullptr) {
+            state->methods.xShmMap = map_index;
+            state->methods.xShmUnmap = unmap_index;
+        }
         state->damaged = &state->was_damaged;
     } else {
         state->methods.xTruncate = truncate_wal;
