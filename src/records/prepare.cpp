@@ -14,13 +14,49 @@ namespace {
 constexpr std::size_t kIdBytesMax = 256;
 constexpr std::size_t kReasonsMax = 20;
 
+/// Whether nothing of it shows: Unicode's White_Space (PropList.txt) and characters of no width.
+bool is_blank(std::string_view text) {
+    constexpr std::array<std::string_view, 26> kBlank{" ",
+                                                      "\xC2\x85",
+                                                      "\xC2\xA0",
+                                                      "\xE1\x9A\x80",
+                                                      "\xE2\x80\x80",
+                                                      "\xE2\x80\x81",
+                                                      "\xE2\x80\x82",
+                                                      "\xE2\x80\x83",
+                                                      "\xE2\x80\x84",
+                                                      "\xE2\x80\x85",
+                                                      "\xE2\x80\x86",
+                                                      "\xE2\x80\x87",
+                                                      "\xE2\x80\x88",
+                                                      "\xE2\x80\x89",
+                                                      "\xE2\x80\x8A",
+                                                      "\xE2\x80\x8B",
+                                                      "\xE2\x80\x8C",
+                                                      "\xE2\x80\x8D",
+                                                      "\xE2\x80\xA8",
+                                                      "\xE2\x80\xA9",
+                                                      "\xE2\x80\xAF",
+                                                      "\xE2\x81\x9F",
+                                                      "\xE2\x81\xA0",
+                                                      "\xE3\x80\x80",
+                                                      "\xEF\xBB\xBF",
+                                                      "\xC2\xAD"};
+    while (!text.empty()) {
+        const auto found = std::ranges::find_if(
+            kBlank, [&](std::string_view blank) { return text.starts_with(blank); });
+        if (found == kBlank.end()) return false;
+        text.remove_prefix(found->size());
+    }
+    return true;
+}
+
 }  // namespace
 
 Status check_id(std::string_view id) {
     if (id.empty() || id.size() > kIdBytesMax)
         return fail(Code::invalid, "an id has 1 to 256 bytes");
-    if (id.find_first_not_of(' ') == std::string_view::npos)
-        return fail(Code::invalid, "an id is not blank");
+    if (is_blank(id)) return fail(Code::invalid, "an id is not blank");
     for (const char c : id) {
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
             return fail(Code::invalid, "an id holds no control characters");

@@ -79,6 +79,8 @@ class Builder {
         if (filter.op != Op::in && filter.values.size() != 1)
             return fail(Code::invalid, "a comparison of '" + filter.field + "' needs one value");
         const std::string column = column_of(x_kind, filter.field);
+        if (const std::string type = type_of(column); !type.empty() && filter.op != Op::contains)
+            return where_in_json(filter, column, type);
         if (filter.op == Op::in) {
             std::string list;
             bool null = false;
@@ -104,18 +106,60 @@ class Builder {
         }
         if (filter.op == Op::ne) return column + " IS NOT " + bind(std::move(value));
         if (filter.op == Op::eq) return column + "=" + bind(std::move(value));
-        constexpr std::array kSigns{"<", "<=", ">", ">="};
-        const char* sign =
-            kSigns[static_cast<std::size_t>(filter.op) - static_cast<std::size_t>(Op::lt)];
         // Values of unlike types have no order between them.
         const bool text = std::holds_alternative<std::string>(value);
         return "(typeof(" + column + (text ? ")='text'" : ") IN ('integer','real')") + " AND " +
-               column + sign + bind(std::move(value)) + ")";
+               column + sign_of(filter.op) + bind(std::move(value)) + ")";
     }
 
     std::vector<sql::Value> parameters;
 
   private:
+    /// The JSON type of what json_extract() gives, which makes true a 1; empty: a column.
+    static std::string type_of(const std::string& column) {
+        constexpr std::string_view kExtract = "json_extract(";
+        return column.starts_with(kExtract) ? "json_type(" + column.substr(kExtract.size()) : "";
+    }
+
+    Result<std::string> where_in_json(const Filter& filter, const std::string& column,
+                                      const std::string& type) {
+        const auto equals = [&](const std::string& raw) -> Result<std::string> {
+            const JsonKind kind = kind_of_raw(raw);
+            if (kind == JsonKind::boolean) return type + "='" + raw + "'";
+            TASKSTORE_LET(sql::Value value, column_value(filter, raw));
+            if (std::holds_alternative<std::monostate>(value)) return column + " IS NULL";
+            const std::string same = column + "=" + bind(std::move(value));
+            return kind == JsonKind::number ? "(" + same + " AND " + is_number(type) + ")" : same;
+        };
+        if (filter.op == Op::in) {
+            std::string any;
+            for (const std::string& raw : filter.values) {
+                TASKSTORE_LET(const std::string one, equals(raw));
+                any += (any.empty() ? "(" : " OR ") + one;
+            }
+            return any.empty() ? "0" : any + ")";
+        }
+        if (filter.op == Op::eq) return equals(filter.values[0]);
+        if (filter.op == Op::ne) {
+            TASKSTORE_LET(const std::string same, equals(filter.values[0]));
+            return "NOT coalesce(" + same + ",0)";
+        }
+        // Neither true nor null has an order.
+        const JsonKind kind = kind_of_raw(filter.values[0]);
+        if (kind == JsonKind::boolean || kind == JsonKind::null) return std::string("0");
+        TASKSTORE_LET(sql::Value value, column_value(filter, filter.values[0]));
+        const bool text = std::holds_alternative<std::string>(value);
+        return "(" + (text ? "typeof(" + column + ")='text'" : is_number(type)) + " AND " + column +
+               sign_of(filter.op) + bind(std::move(value)) + ")";
+    }
+    static std::string is_number(const std::string& type) {
+        return type + " IN ('integer','real')";
+    }
+    static const char* sign_of(Op op) {
+        constexpr std::array kSigns{"<", "<=", ">", ">="};
+        return kSigns[static_cast<std::size_t>(op) - static_cast<std::size_t>(Op::lt)];
+    }
+
     const Kind* x_kind;
 };
 

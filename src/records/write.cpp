@@ -9,7 +9,7 @@
 namespace taskstore::records {
 namespace {
 
-constexpr int kTakenAwayMax = 16;
+constexpr int kTakenAwayMax = 4;  // each time it was built as often
 
 }  // namespace
 
@@ -120,9 +120,11 @@ Status PlanImpl::prepare_all(Group& group, const std::vector<Ticket*>& tickets) 
     };
     Status status = attempt();
     // Somebody may take it away as often as it is built: that is no reason to fail yet.
-    for (int tries = 0; !status && is_broken(status.error()) &&
-                        tries < (status.error().code == Code::not_found ? kTakenAwayMax : 1);
-         ++tries) {
+    const auto tries_max = [](Code code) {
+        return code == Code::not_found || code == Code::unavailable ? kTakenAwayMax : 1;
+    };
+    for (int tries = 0;
+         !status && is_broken(status.error()) && tries < tries_max(status.error().code); ++tries) {
         give_up();
         cached = cached_state();
         if (cached == Cached::open) {

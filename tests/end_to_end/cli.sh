@@ -244,6 +244,13 @@ cd "$scratch"
 # Without a variable that names the user, the system's list of users does.
 expect 0 env -u USER -u LOGNAME -u TASKSTORE_ACTOR "$TASKSTORE" config show; has "$out" "$(id -un)"; lacks "$out" "uid-"
 # One is one.
+# A name that is misspelt is no new store: `init` makes one, and a folder that is there may become one.
+for verb in sync "import /dev/null"; do
+  expect 3 taskstore --store "$scratch/misspelt" $verb; has "$err" "'taskstore init' with it"
+  expect 3 env TASKSTORE_DIR="$scratch/misspelt" "$TASKSTORE" $verb; has "$err" "TASKSTORE_DIR"
+done
+[ -e "$scratch/misspelt" ] && bad "a misspelt name became a store"
+mkdir "$scratch/there"; expect 0 taskstore --store "$scratch/there" sync
 mkdir "$scratch/single"; expect 0 taskstore init --store "$scratch/single"
 expect 0 taskstore --store "$scratch/single" record add loose t=1
 printf 'damaged\n' >> "$scratch/single/loose.jsonl"

@@ -57,6 +57,8 @@ expect 2 taskstore record set bugs b1 title=; has "$err" "title"
 expect 0 taskstore record list bugs -f 'severity>3' --json; same "$(json "$out" '[r["id"] for r in d["data"]]')" "['b2']"
 expect 0 taskstore record list bugs --order -severity --json; same "$(json "$out" '[r["id"] for r in d["data"]]')" "['b2', 'b1']"
 expect 0 taskstore record list bugs --status doing --count; same "$out" 1
+expect 0 taskstore record list bugs -f 'sevrity=3 OR zzz=1' --order owner; has "$err" "names no 'sevrity': did you mean 'severity'?"; has "$err" "names no 'zzz', which its records may have"; lacks "$err" "'owner'"
+expect 0 taskstore record list bugs -f 'severity=3 AND status=doing AND id=b1' --count; same "$err" ""
 expect 0 taskstore record list bugs; has "$out" "SEVERITY"; has "$out" "Crash at start"
 expect 2 taskstore record list bugs -f severity=high; has "$err" "whole number"
 expect 0 taskstore show bugs b1; has "$out" "Crash at start"

@@ -11,6 +11,15 @@ same "$(complete_bash taskstore prd s)" "set show"
 same "$(complete_bash taskstore -C /tmp list-p)" "list-prds"
 same "$(complete_bash taskstore prd set x --status '')" "draft ready active complete cancelled"
 same "$(complete_bash taskstore spec add --phase)" "--phase-name"
+same "$(complete_bash taskstore import --from g)" "github"
+same "$(complete_bash taskstore export --format c)" "csv"
+git init -q . && taskstore --quiet sync && echo '{}' > any.json && taskstore --quiet collection add bugs --schema any.json && taskstore --quiet record add notes n=1
+same "$(complete_bash taskstore record add b)" "bugs"
+same "$(complete_bash taskstore record list n)" "notes"
+same "$(complete_bash taskstore collection show '')" "bugs"
+same "$(complete_bash taskstore -C "$PWD" import x.csv --to n)" "notes"
+same "$(cd / && complete_bash taskstore -C "$scratch" record get b)" "bugs"
+same "$(complete_bash taskstore record get bugs b)" ""
 touch somewhere.md; same "$(complete_bash taskstore import some)" "somewhere.md"
 
 taskstore completion zsh > _taskstore; zsh -n _taskstore || bad "zsh does not read its completions"
@@ -19,6 +28,10 @@ complete_fish() { fish -c 'source taskstore.fish; complete -C "$argv"' "$@" | cu
 same "$(complete_fish 'taskstore prd s')" "set show "
 has "$(complete_fish 'taskstore prd set x --status ')" "cancelled "
 has "$(complete_fish 'taskstore sync --')" "--rebuild "
+has "$(complete_fish 'taskstore import --from ')" "github "
+same "$(complete_fish 'taskstore record add b')" "bugs "
+same "$(complete_fish 'taskstore record add bugs b')" ""
+has "$(complete_fish 'taskstore import x --to ')" "notes "
 
 # Each command is in all of them.
 taskstore --help --json > overview.json

@@ -3,6 +3,7 @@
 #include "context.hpp"
 
 #include <taskstore/base/display.hpp>
+#include <taskstore/base/text.hpp>
 
 #include <algorithm>
 
@@ -209,7 +210,33 @@ Status declare(Context& context, records::Declare which) {
     return ok();
 }
 
+void collect_fields(const records::Filter& filter, std::vector<std::string>& fields) {
+    if (filter.kind == records::Filter::Kind::compare) fields.push_back(filter.field);
+    for (const records::Filter& part : filter.parts) collect_fields(part, fields);
+}
+
 }  // namespace
+
+void note_unknown_fields(Context& context, const records::Catalogue& catalogue,
+                         const records::Query& query) {
+    const records::CollectionSchema* const schema = catalogue.schema_of(query.collection);
+    if (schema == nullptr || schema->schema().properties().empty()) return;
+    std::vector<std::string> names{"id", "updated_at"};
+    for (const schema::Property& property : schema->schema().properties())
+        names.push_back(property.name);
+    for (const Field& field : schema->kind().fields) names.emplace_back(field.name);
+    const std::vector<std::string_view> known(names.begin(), names.end());
+    std::vector<std::string> asked;
+    collect_fields(query.filter, asked);
+    if (!query.order_field.empty()) asked.push_back(query.order_field);
+    for (const std::string& name : asked) {
+        if (name.starts_with('_') || std::ranges::find(known, name) != known.end()) continue;
+        const auto nearest = nearest_name(name, known);
+        context.warn("the schema of '" + query.collection + "' names no '" + name + "'" +
+                     (nearest ? ": did you mean '" + std::string(*nearest) + "'?"
+                              : ", which its records may have all the same"));
+    }
+}
 
 Status run_collection_add(Context& context) {
     if (!context.call.has("schema"))

@@ -4,6 +4,7 @@
 
 #include <taskstore/base/display.hpp>
 #include <taskstore/base/text.hpp>
+#include <taskstore/exchange/incoming.hpp>
 
 #include <algorithm>
 #include <array>
@@ -70,15 +71,15 @@ constexpr std::array kLog{
 constexpr std::array kHistory{
     Option{"git", 0, "", "also every version that git has, though it is in the file no more"}};
 constexpr std::array kFeatures{Option{"features", 0, "", "what was built in"}};
+constexpr std::array<std::string_view, 3> kFormats{"jsonl", "csv", "markdown"};
 constexpr std::array kImport{
-    Option{"from", 0, "KIND",
-           "taskstore, tracker, taskwarrior, github, csv, markdown or jsonl (default: by content)"},
+    Option{"from", 0, "KIND", "what the file is, where its content does not tell"},
     Option{"to", 0, "COLLECTION", "put the records there as they are; each needs an id"},
     Option{"strict", 0, "", "import nothing, and exit 1, if anything has no place to go"},
     Option{"dry-run", 'n', "", "only say what would change"},
     Option{"revive", 0, "", "take in again what was deleted here"}};
 constexpr std::array kExport{
-    Option{"format", 0, "F", "jsonl (default), csv or markdown (PRDs and specs)"},
+    Option{"format", 0, "F", "jsonl is the default; markdown has PRDs and specs", false, kFormats},
     Option{"output", 'o', "FILE", "into FILE, which is replaced as a whole (default: stdout)"},
     Option{"stamps", 0, "", "JSONL with each record's _stamps"}, kAt};
 constexpr std::array<Option, 0> kNone{};
@@ -216,7 +217,8 @@ constexpr std::array kCommands{
     Command{"sql", "QUERY", "run a SELECT on store.db; cannot write", kNone,
             "taskstore sql \"SELECT status, count(*) FROM prds GROUP BY 1\"", run_sql},
     Command{"completion", "SHELL",
-            "the completions for bash, zsh or fish, for a file where the shell looks for them",
+            "the completions for bash, zsh or fish, for a file where the shell looks for them; "
+            "'collections' and 'declared' print the names that these offer",
             kNone, "taskstore completion bash", run_completion},
     Command{"manual", "", "the man page; man -l - shows it", kNone, "taskstore manual", run_manual},
     Command{"version", "", "the version", kFeatures, "taskstore version --features", run_version},
@@ -351,6 +353,7 @@ std::vector<Option> options_of(const Command& command) {
             }
         }
     }
+    if (command.words == "import") options[0].choices = exchange::kind_words();
     for (Option option : kGlobal) {
         // A command's own letter comes first: the founding lists have -s for --status.
         if (std::ranges::find(command.options, option.letter, &Option::letter) !=

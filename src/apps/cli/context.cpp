@@ -169,7 +169,8 @@ Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {
     const bool past = call.has("at");
     if (!at.exists && !past) {
         const bool named = call.has("store") || environment("TASKSTORE_DIR") != nullptr;
-        if (make == Make::no && named) {
+        // A misspelt name should not become a store; `init` makes one where it is told to.
+        if (named && (make == Make::no || !files.info(at.folder))) {
             return fail(Code::not_found, "there is no store at '" + at.folder + "'")
                 .with_hint(std::string("check the path that ") +
                            (call.has("store") ? "--store" : "TASKSTORE_DIR") +

@@ -50,8 +50,9 @@ struct Context {
     Result<const config::Config*> settings();
     enum class Make : std::uint8_t { no, where_missing, for_now };
     enum class TakeIn : std::uint8_t { on_open, later };
-    /// Opens the plan. where_missing: makes the store first where a git work tree has none.
-    /// for_now: works on an empty one in a temporary folder there, which goes with the context.
+    /// Opens the plan. where_missing: makes the store first where a git work tree has none, or in
+    /// a folder that was named and is there. for_now: works on an empty one in a temporary folder
+    /// then, which goes with the context.
     Result<records::Plan*> plan(Make make = Make::no, TakeIn take_in = TakeIn::on_open);
     /// Warnings gathered so far go to stderr.
     void flush_notes();
@@ -93,6 +94,9 @@ struct Context {
 
 /// A variable of the environment; null where it is unset or empty, which is the same (XDG).
 const char* environment(const char* name);
+/// A note for each name that the collection's schema does not have: it may be a slip.
+void note_unknown_fields(Context& context, const records::Catalogue& catalogue,
+                         const records::Query& query);
 /// "1 line", "2 lines".
 std::string counted(std::int64_t count, std::string_view one, std::string_view many);
 /// Whom lines name where no setting does.

@@ -61,6 +61,7 @@ std::string joined(std::span<const std::string_view> words, std::string_view bet
 /// read the same.
 std::string find_command(std::string_view words, std::string_view cursor, std::string_view first) {
     return "  local command= word i\n"
+           "  local -a at=()\n"
            "  for ((i = " +
            std::string(first) + "; i < " + std::string(cursor) +
            "; ++i)); do\n"
@@ -68,7 +69,9 @@ std::string find_command(std::string_view words, std::string_view cursor, std::s
            std::string(words) +
            "[i]}\n"
            "    case $word in\n"
-           "      --store|-s|-C) ((++i)) ;;\n"
+           "      --store|-s|-C) ((++i)); at+=(\"$word\" \"${" +
+           std::string(words) +
+           "[i]}\") ;;\n"
            "      -*) ;;\n"
            "      *)\n"
            "        command=\"${command:+$command }$word\"\n"
@@ -84,6 +87,30 @@ std::string find_command(std::string_view words, std::string_view cursor, std::s
            "        ;;\n"
            "    esac\n"
            "  done\n";
+}
+
+/// Which names of collections the command's first argument is one of: what `completion` prints
+/// them by; empty: none.
+std::string_view names_for(const Command& command) {
+    const std::string_view words = command.words;
+    if (words.starts_with("record ") || words == "export") return "collections";
+    const bool declared = words == "collection set" || words == "collection rm" ||
+                          words == "collection show" || words == "show";
+    return declared ? "declared" : "";
+}
+/// The same of an option's value.
+std::string_view names_for(const Option& option) {
+    return option.value == "COLLECTION" ? "collections" : "";
+}
+/// bash and zsh: the names, one a line, of the store that the command line means.
+std::string ask_for(std::string_view names) {
+    return "taskstore \"${at[@]}\" completion " + std::string(names) + " 2>/dev/null";
+}
+/// What the word before is where the first argument comes; any word may stand before those of a
+/// list.
+std::string first_argument_of(const Command& command) {
+    const bool repeats = command.arguments.ends_with("]…") && command.arguments.starts_with("[C");
+    return repeats ? "*" : std::string(command.words.substr(command.words.rfind(' ') + 1));
 }
 
 std::string bash_completion() {
@@ -106,7 +133,12 @@ std::string bash_completion() {
             options += (options.empty() ? "" : " ") + dashed(option);
             if (!option.choices.empty())
                 values += " " + dashed(option) + ") next=" + quoted(joined(option.choices)) + " ;;";
+            if (const auto names = names_for(option); !names.empty())
+                values += " " + dashed(option) + ") next=$(" + ask_for(names) + ") ;;";
         }
+        if (const auto names = names_for(command); !names.empty())
+            values +=
+                " " + first_argument_of(command) + ") next+=\" $(" + ask_for(names) + ")\" ;;";
         out += "    " + quoted(command.words) + ") options=" + quoted(options);
         if (takes_file(command)) out += " files=1";
         if (command.words == "completion") out += " next='bash zsh fish'";
@@ -154,7 +186,12 @@ std::string zsh_completion() {
             out += zsh_pair(dashed(option), option.help) + " ";
             if (!option.choices.empty())
                 values += " " + dashed(option) + ") next=(" + joined(option.choices) + ") ;;";
+            if (const auto names = names_for(option); !names.empty())
+                values += " " + dashed(option) + ") next=(${(f)\"$(" + ask_for(names) + ")\"}) ;;";
         }
+        if (const auto names = names_for(command); !names.empty())
+            values += " " + first_argument_of(command) + ") next+=(${(f)\"$(" + ask_for(names) +
+                      ")\"}) ;;";
         out.back() = ')';
         if (takes_file(command)) out += " files=1";
         if (command.words == "completion") out += " next=(bash zsh fish)";
@@ -191,6 +228,17 @@ std::string fish_completion() {
         "  test \"$words[1..\"(count $wanted)\"]\" = \"$argv[1]\"; or return 1\n"
         "  if test \"$argv[2]\" = exact; test (count $words) = (count $wanted); end\n"
         "end\n"
+        "function __taskstore_names\n"
+        "  set -l at\n"
+        "  set -l take 0\n"
+        "  for word in (commandline -opc)[2..-1]\n"
+        "    if test $take = 1; set -a at $word; set take 0; continue; end\n"
+        "    switch $word\n"
+        "      case --store -s -C; set -a at $word; set take 1\n"
+        "    end\n"
+        "  end\n"
+        "  command taskstore $at completion $argv[1] 2>/dev/null\n"
+        "end\n"
         "complete -c taskstore -f\n";
     for (const auto& [words, next] : next_words()) {
         for (const auto& [word, help] : next) {
@@ -210,7 +258,15 @@ std::string fish_completion() {
                 option.value.find("FILE") != std::string_view::npos || option.value == "DIR";
             if (!option.value.empty()) out += file ? " -r -F" : " -x";
             if (!option.choices.empty()) out += " -a " + quoted(joined(option.choices));
+            if (const auto names = names_for(option); !names.empty())
+                out += " -a '(__taskstore_names " + std::string(names) + ")'";
             out += " -d " + quoted(option.help) + "\n";
+        }
+        if (const auto names = names_for(command); !names.empty()) {
+            const bool all = first_argument_of(command) == "*";
+            out += "complete -c taskstore -n " +
+                   quoted("__taskstore_at " + quoted(command.words) + (all ? "" : " exact")) +
+                   " -a '(__taskstore_names " + std::string(names) + ")'\n";
         }
         if (takes_file(command)) out += here + " -F\n";
         if (command.words == "completion") out += here + " -a 'bash zsh fish'\n";
@@ -307,6 +363,19 @@ Status answer(Context& context, std::string_view kind, const std::string& text) 
     return ok();
 }
 
+/// One a line.
+Result<std::string> collection_names(Context& context, bool only_declared) {
+    TASKSTORE_LET(records::Plan* const plan, context.plan());
+    TASKSTORE_LET(const auto catalogue, plan->catalogue());
+    TASKSTORE_LET(const auto all, plan->collections());
+    std::string out;
+    for (const auto& [name, count] : all) {
+        const records::Kind* const kind = catalogue->find_collection(name);
+        if (!only_declared || (kind != nullptr && kind->declared)) out += name + "\n";
+    }
+    return out;
+}
+
 }  // namespace
 
 Status run_completion(Context& context) {
@@ -314,6 +383,10 @@ Status run_completion(Context& context) {
     if (shell == "bash") return answer(context, "completion", bash_completion());
     if (shell == "zsh") return answer(context, "completion", zsh_completion());
     if (shell == "fish") return answer(context, "completion", fish_completion());
+    if (shell == "collections" || shell == "declared") {
+        TASKSTORE_LET(const std::string names, collection_names(context, shell == "declared"));
+        return answer(context, "completion", names);
+    }
     return fail(Code::invalid, "there are no completions for '" + shell + "'")
         .with_hint("bash, zsh and fish have some");
 }

@@ -393,6 +393,7 @@ Status run_list(Context& context, std::string collection, std::string_view plura
         order.erase(0, 1);
     }
     query.order_field = order;
+    note_unknown_fields(context, *catalogue, query);
     if (context.call.has("count")) {
         if (context.call.has("status"))
             query.filter.parts.push_back(records::Filter::compare(

@@ -142,6 +142,34 @@ TEST(Filters, NumbersBeyondADoubleArePlacedAndPaged) {
     EXPECT_EQ(*p->count({.collection = "notes", .filter = *parse_filter("n>=1e400")}), 2);
 }
 
+TEST(Filters, TrueIsNoOneInMembersThatNobodyDeclared) {
+    auto disk = new_disk();
+    Process p(*disk);
+    for (const auto& [id, raw] :
+         {std::pair("a", "true"), std::pair("b", "1"), std::pair("c", "false"), std::pair("d", "0"),
+          std::pair("e", "null"), std::pair("f", "\"true\"")})
+        ASSERT_TRUE(p->create("notes", {{"n", raw}}, id));
+    const auto ids = [&](const std::string& filter) {
+        const auto page =
+            p->list({.collection = "notes", .filter = *parse_filter(filter), .order_field = "id"});
+        EXPECT_TRUE(page) << page.error().message;
+        std::string out;
+        for (const Record& record : page->records) out += record.id;
+        return out;
+    };
+    EXPECT_EQ(ids("n=true"), "a");
+    EXPECT_EQ(ids("n=1"), "b");
+    EXPECT_EQ(ids("n=\"true\""), "f");
+    EXPECT_EQ(ids("n!=true"), "bcdef");
+    EXPECT_EQ(ids("n!=0"), "abcef");
+    EXPECT_EQ(ids("n>=0"), "bd");
+    EXPECT_EQ(ids("n in (1,false,null)"), "bce");
+    EXPECT_EQ(ids("NOT n in (1,false)"), "adef");
+    EXPECT_EQ(ids("n>true"), "");
+    EXPECT_EQ(ids("n=null"), "e");
+    EXPECT_EQ(ids("n!=null"), "abcdf");
+}
+
 TEST(Filters, AMemberWhoseNameCannotBeAskedForIsRefused) {
     auto disk = new_disk();
     Process p(*disk);

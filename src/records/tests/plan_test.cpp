@@ -993,5 +993,16 @@ TEST(Plan, LongReadsTellOfThemselves) {
     EXPECT_EQ(totals["folding versions"], 101);
 }
 
+TEST(Plan, AnIdThatNobodyCanSeeIsRefused) {
+    auto disk = new_disk();
+    Process p(*disk);
+    for (const char* id : {" ", "\u00A0", " \u2003 ", "\u3000", "\u200B", "\uFEFF"}) {
+        const auto made = p->create("notes", {{"n", "1"}}, id);
+        ASSERT_FALSE(made) << id;
+        EXPECT_EQ(made.error().message, "an id is not blank");
+    }
+    EXPECT_TRUE(p->create("notes", {{"n", "1"}}, "\u00A0x"));
+}
+
 }  // namespace
 }  // namespace taskstore::records
