@@ -19,11 +19,7 @@ namespace taskstore::cli {
 Context::Context(Invocation invocation)
     : call(std::move(invocation)), json(call.has("json")), quiet(call.has("quiet")) {}
 
-Context::~Context() {
-    x_plan.reset();
-    std::error_code error;
-    if (!x_scratch.empty()) std::filesystem::remove_all(x_scratch, error);
-}
+Context::~Context() = default;
 
 const char* environment(const char* name) {
     const char* const value = std::getenv(name);
@@ -189,7 +185,10 @@ Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {
         TASKSTORE_TRY(store::make_store(files, at));
         if (make != Make::for_now) warn("made the store " + at.folder);
     }
-    TASKSTORE_LET(const std::string folder, ledger_folder());
+    std::string folder = at.folder;
+    if (!x_scratch) {
+        TASKSTORE_LET(folder, ledger_folder());
+    }
     if (const auto network = files.network_file_system(folder);
         network && !past && !config->boolean("files.allow_network")) {
         return fail(Code::denied, "'" + at.folder + "' is on " + *network +
@@ -199,8 +198,8 @@ Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {
                 "config.toml");
     }
     records::PlanOptions options;
-    options.folder = folder;
-    options.replica_path = past ? os::join_path(folder, "replica.json") : at.replica_path;
+    options.folder = std::move(folder);
+    options.replica_path = past ? os::join_path(options.folder, "replica.json") : at.replica_path;
     options.actor = config->text("user.actor").empty() ? user_name() : config->text("user.actor");
     options.take_in_on_open = take_in == TakeIn::on_open;
     options.ahead_ms_max = config->integer("ledger.ahead_ms_max");
@@ -218,16 +217,10 @@ Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {
 }
 
 Result<store::Place> Context::scratch_place() {
-    std::error_code error;
-    std::string folder =
-        (std::filesystem::temp_directory_path(error) / "taskstore-XXXXXX").string();
-    if (error || mkdtemp(folder.data()) == nullptr)
-        return fail(Code::failed, "a temporary folder cannot be made: '" + folder + "'")
-            .with_hint("name a folder that can be written with TMPDIR");
-    x_scratch = folder;
-    return store::Place{.folder = os::join_path(folder, ".taskstore"),
+    TASKSTORE_LET(x_scratch, PrivateFolder::make(clock));
+    return store::Place{.folder = os::join_path(x_scratch->path(), ".taskstore"),
                         .work_tree = {},
-                        .replica_path = os::join_path(folder, "replica"),
+                        .replica_path = os::join_path(x_scratch->path(), "replica.json"),
                         .exists = false};
 }
 

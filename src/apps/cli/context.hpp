@@ -87,9 +87,9 @@ struct Context {
     std::unique_ptr<Progress> x_progress;
     std::optional<config::Config> x_settings;
     std::unique_ptr<store::Revisions> x_revisions;
-    std::unique_ptr<PrivateFolder> x_at;  ///< Outlives the plan that is opened in it.
+    std::unique_ptr<PrivateFolder> x_at;       ///< Outlives the plan that is opened in it.
+    std::unique_ptr<PrivateFolder> x_scratch;  ///< Of a plan for now; outlives it too.
     std::unique_ptr<records::Plan> x_plan;
-    std::string x_scratch;  ///< The temporary folder; empty: none.
 };
 
 /// A variable of the environment; null where it is unset or empty, which is the same (XDG).
