@@ -153,12 +153,13 @@ std::string encode_edit(const Shape& shape, const State& state, const std::vecto
             !creates && (state.find(change.name) != nullptr ||
                          std::ranges::find(state.removed, change.name, &RemovedMember::name) !=
                              state.removed.end());
-        if (known || change.raw_value.empty()) continue;
-        writer.key(change.name).raw(change.raw_value);
-        if (is_frame_member(shape, change.name)) continue;
-        Stamped entry{change.name, at, {}};
+        if (known) continue;
+        Stamped entry{change.name, at, {}, change.raw_value.empty()};
         add_settled(entry, options);
-        stamped.push_back(std::move(entry));
+        // That a member is absent is worth a word where it settles what another line says of it.
+        if (entry.removed && entry.over.empty()) continue;
+        if (!entry.removed) writer.key(change.name).raw(change.raw_value);
+        if (!is_frame_member(shape, change.name)) stamped.push_back(std::move(entry));
     }
     if (!time_written) write_time();
     write_stamps(writer, state, life, at, stamped, false, options);

@@ -92,9 +92,9 @@ class MarkedFile {
     void look_for_clashes(const ledger::Line& line) {
         for (const ledger::Member& member : line.members) {
             if (member.stamp != line.at) continue;
-            std::tuple key{line.id, member.name, to_text(member.stamp)};
-            if (x_clashes.contains(key))
-                x_kept.back().clashes.emplace(std::get<0>(key), std::get<1>(key));
+            if (!x_clashes.contains({line.id, member.name, to_text(member.stamp)})) continue;
+            auto& sides = x_kept.back().clashes[{line.id, member.name}];
+            (x_part == Part::ours ? sides.ours : sides.theirs) = member.raw_value;
         }
     }
 

@@ -544,8 +544,8 @@ Status PlanImpl::count_up(SyncReport& report, const std::vector<KeptBlock>& kept
     std::set<std::tuple<std::string, std::string, std::string>> clashes;
     for (const KeptBlock& block : kept) {
         if (!block.whole) ++report.broken_blocks;
-        for (const auto& [id, member] : block.clashes)
-            clashes.emplace(block.collection, id, member);
+        for (const auto& [key, sides] : block.clashes)
+            clashes.emplace(block.collection, key.first, key.second);
     }
     report.clashes = static_cast<std::int64_t>(clashes.size());
     TASKSTORE_LET(report.records, x_cache->number("SELECT sum(live) FROM taskstore_files"));

@@ -27,8 +27,12 @@ struct KeptBlock {
     std::int64_t first_line = 0;
     std::int64_t last_line = 0;
     bool whole = false;  ///< It has its beginning, its middle and its end.
-    /// (id, member) of which its lines hold a value with another's stamp.
-    std::set<std::pair<std::string, std::string>> clashes = {};
+    /// By id and member: the values that clash, as its sides have them; empty where one has none.
+    struct Sides {
+        std::string ours;
+        std::string theirs;
+    };
+    std::map<std::pair<std::string, std::string>, Sides> clashes = {};
 };
 
 struct Past : PastVersion {
@@ -63,6 +67,9 @@ class PlanImpl final : public Plan {
     Result<std::string> state_hash() override;
     Result<std::vector<LostEntry>> lost() override;
     Result<std::vector<Finding>> findings() override;
+    Result<std::vector<Conflict>> conflicts(std::string_view collection,
+                                            std::string_view id) override;
+    Result<Written> settle(const Settlement& settlement) override;
     Result<std::shared_ptr<const Catalogue>> catalogue() override;
     Result<Declaring> declare(const CollectionRequest& request, Declare which) override;
     Result<Declaring> undeclare(std::string_view collection) override;
@@ -145,6 +152,14 @@ class PlanImpl final : public Plan {
     Status count_up(SyncReport& report, const std::vector<KeptBlock>& kept);
     /// Before the folder gets a cache, git is told to leave it alone.
     void hide_cache_from_git();
+    // conflicts.cpp
+    struct OwnLines {
+        std::vector<std::string> texts;
+        std::vector<ledger::Line> lines;  ///< Into `texts`.
+    };
+    Result<OwnLines> lines_of_record(const Found& record);
+    Result<Conflict> conflict_of(const Found& record, const std::vector<KeptBlock>& kept);
+
     /// Oldest first.
     Result<std::vector<Past>> past_of(std::string_view collection, std::string_view id);
     Result<bool> is_replaced(Cache& cache, std::string_view collection);

@@ -13,31 +13,8 @@ using testing_plan::prd;
 using testing_plan::Process;
 
 /// Two clones of one ledger, and a third that takes in what the first one has at the end.
-struct Clones {
-    Clones() {
-        EXPECT_TRUE(here->create("prds", prd("first"), "a"));
-        common = *here_disk->get_file("/p/prds.jsonl");
-        there_disk->put_file("/p/prds.jsonl", common);
-    }
-    /// What git makes of lines appended on both sides.
-    void merge() {
-        here_disk->put_file("/p/prds.jsonl",
-                            *here_disk->get_file("/p/prds.jsonl") +
-                                there_disk->get_file("/p/prds.jsonl")->substr(common.size()));
-        ASSERT_TRUE(here->sync());
-    }
-    std::size_t lost() { return here->lost()->size(); }
-    std::size_t lost_in_a_fresh_clone() {
-        auto disk = new_disk();
-        disk->put_file("/p/prds.jsonl", *here_disk->get_file("/p/prds.jsonl"));
-        return Process(*disk, 3)->lost()->size();
-    }
-
-    std::unique_ptr<os::FaultFileSystem> here_disk = new_disk();
-    std::unique_ptr<os::FaultFileSystem> there_disk = new_disk();
-    Process here{*here_disk, 1};
-    Process there{*there_disk, 2};
-    std::string common;
+struct Clones : testing_plan::Clones {
+    Clones() : testing_plan::Clones(testing_plan::Titles{{"a", "first"}}) {}
 };
 
 TEST(Concurrent, WhoWritesAMemberSettlesWhatLostThere) {
@@ -55,13 +32,13 @@ TEST(Concurrent, WhoWritesAMemberSettlesWhatLostThere) {
         ASSERT_TRUE(clones.here->update("prds", "a", {{"title", "\"mine\""}}));
         ASSERT_TRUE(clones.there->update("prds", "a", {{"title", "\"theirs\""}}));
         clones.merge();
-        ASSERT_EQ(clones.lost(), 1U);
+        ASSERT_EQ(clones.lost().size(), 1U);
         const auto record = Json::parse(clones.here->get("prds", "a")->data);
         ASSERT_TRUE(clones.here->update("prds", "a", {{"description", "\"other\""}}));
-        EXPECT_EQ(clones.lost(), 1U) << "an edit of another member settled it";
+        EXPECT_EQ(clones.lost().size(), 1U) << "an edit of another member settled it";
         decide(*clones.here, "\"" + *record->get("title").as_string() + "\"");
-        EXPECT_EQ(clones.lost(), 0U);
-        EXPECT_EQ(clones.lost_in_a_fresh_clone(), 0U);
+        EXPECT_EQ(clones.lost().size(), 0U);
+        EXPECT_EQ(clones.lost().size(), 0U);
     }
 }
 
@@ -91,11 +68,11 @@ TEST(Concurrent, WhatBothSetAlikeIsNeverListed) {
         ASSERT_TRUE(clones.here->update("prds", "a", {{"title", "\"same\""}}));
         ASSERT_TRUE(clones.there->update("prds", "a", {{"title", "\"same\""}}));
         clones.merge();
-        ASSERT_EQ(clones.lost(), 0U);
+        ASSERT_EQ(clones.lost().size(), 0U);
         ASSERT_TRUE(clones.here->update("prds", "a", {{"description", "\"other\""}}));
         decide(*clones.here);
-        EXPECT_EQ(clones.lost(), 0U);
-        EXPECT_EQ(clones.lost_in_a_fresh_clone(), 0U);
+        EXPECT_EQ(clones.lost().size(), 0U);
+        EXPECT_EQ(clones.lost().size(), 0U);
     }
 }
 
@@ -116,12 +93,12 @@ TEST(Concurrent, OneRecordCreatedOnBothClonesLosesNoTimeOfTheStore) {
     clones.there.clock.advance_ms(5000);
     ASSERT_TRUE(clones.there->create("prds", created, "b"));
     clones.merge();
-    EXPECT_EQ(clones.lost(), 0U);
+    EXPECT_EQ(clones.lost().size(), 0U);
     ASSERT_TRUE(clones.here->update("prds", "b", {{"title", "\"next\""}}));
-    EXPECT_EQ(clones.lost(), 0U);
+    EXPECT_EQ(clones.lost().size(), 0U);
     ASSERT_TRUE(clones.here->remove("prds", "b"));
-    EXPECT_EQ(clones.lost(), 0U);
-    EXPECT_EQ(clones.lost_in_a_fresh_clone(), 0U);
+    EXPECT_EQ(clones.lost().size(), 0U);
+    EXPECT_EQ(clones.lost().size(), 0U);
 }
 
 TEST(Concurrent, ATimeThatGoesWithTheStatusIsSettledWithIt) {

@@ -13,57 +13,17 @@ using testing_plan::new_disk;
 using testing_plan::prd;
 using testing_plan::Process;
 
-/// Two clones of one ledger with the records p and q; what either one writes goes to both.
-struct Clones {
-    Clones() {
-        EXPECT_TRUE(here->create("prds", prd("Q"), "q"));
-        EXPECT_TRUE(here->create("prds", prd("T"), "p"));
-        common = *here_disk->get_file(kFile);
-        there_disk->put_file(kFile, common);
+/// Of the records p and q, at times of their own.
+struct Clones : testing_plan::Clones {
+    Clones() : testing_plan::Clones(testing_plan::Titles{{"q", "Q"}, {"p", "T"}}) {
         here.clock.advance_ms(1000);
         there.clock.advance_ms(2000);
     }
-    /// What git makes of lines appended on both sides.
     void merge() {
-        const std::string ours = here_disk->get_file(kFile)->substr(common.size());
-        const std::string theirs = there_disk->get_file(kFile)->substr(common.size());
-        common += ours + theirs;
-        here_disk->put_file(kFile, common);
-        there_disk->put_file(kFile, common);
         here.clock.advance_ms(3000);
         there.clock.advance_ms(3000);
-        ASSERT_TRUE(here->sync());
-        ASSERT_TRUE(there->sync());
+        testing_plan::Clones::merge();
     }
-    std::string value(const std::string& id, const std::string& member) {
-        const auto record = here->get("prds", id);
-        if (!record) return "(none)";
-        const auto json = Json::parse(record->data);
-        return std::string(json->get(member).as_string().value_or("(null)"));
-    }
-    /// Those of the members' values that lost, in a fresh clone too.
-    std::vector<std::string> lost() {
-        const auto values = [](Plan& plan) {
-            std::vector<std::string> out;
-            const auto entries = *plan.lost();
-            for (const LostEntry& entry : entries)
-                out.push_back(entry.id + "." + entry.value.name + "=" + entry.value.raw_value);
-            return out;
-        };
-        auto disk = new_disk();
-        disk->put_file(kFile, *here_disk->get_file(kFile));
-        Process fresh(*disk, 3);
-        EXPECT_EQ(values(*here), values(*fresh)) << "the cache says another thing than the lines";
-        EXPECT_EQ(*here->state_hash(), *fresh->state_hash());
-        return values(*here);
-    }
-
-    static constexpr const char* kFile = "/p/prds.jsonl";
-    std::unique_ptr<os::FaultFileSystem> here_disk = new_disk();
-    std::unique_ptr<os::FaultFileSystem> there_disk = new_disk();
-    Process here{*here_disk, 1};
-    Process there{*there_disk, 2};
-    std::string common;
 };
 
 using Texts = std::vector<std::string>;

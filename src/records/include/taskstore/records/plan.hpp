@@ -6,6 +6,7 @@
 #include <taskstore/ledger/edit.hpp>
 #include <taskstore/ledger/files.hpp>
 #include <taskstore/records/catalogue.hpp>
+#include <taskstore/records/conflict.hpp>
 #include <taskstore/records/query.hpp>
 #include <taskstore/sql/database.hpp>
 
@@ -270,6 +271,16 @@ class Plan {
     virtual Result<std::string> state_hash() = 0;
     virtual Result<std::vector<LostEntry>> lost() = 0;
     virtual Result<std::vector<Finding>> findings() = 0;
+
+    /// What is not settled, by record; of one record alone where `id` is given (a whole id; then
+    /// not_found: none is known of it). Empty: nothing.
+    virtual Result<std::vector<Conflict>> conflicts(std::string_view collection = {},
+                                                    std::string_view id = {}) = 0;
+    /// Writes the members' values, also where they are what stands, over all that was written
+    /// beside them: the times that go with a status come from the side whose status it is. Markers
+    /// around what is settled stay until the next sync(). conflict: the record has changed since,
+    /// or has nothing to settle; the rest as write().
+    virtual Result<Written> settle(const Settlement& settlement) = 0;
 
     /// What is known of collections as the files are now, and what of them cannot be read.
     virtual Result<std::shared_ptr<const Catalogue>> catalogue() = 0;
