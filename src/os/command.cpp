@@ -124,18 +124,21 @@ class Child {
     }
 
     Status start(const sigset_t& signals) {
-        TASKSTORE_TRY(open_pipe(x_input));
-        TASKSTORE_TRY(open_pipe(x_output));
-        TASKSTORE_TRY(open_pipe(x_errors));
+        for (Ends* ends : {&x_input, &x_output, &x_errors}) {
+            if (!x_command.shares_streams) TASKSTORE_TRY(open_pipe(*ends));
+        }
         std::vector<std::string> arguments = x_command.arguments;
         std::vector<std::string> environment = environment_of(x_command);
         posix_spawn_file_actions_t actions{};
         posix_spawn_file_actions_init(&actions);
         if (!x_command.folder.empty())
             posix_spawn_file_actions_addchdir_np(&actions, x_command.folder.c_str());
-        posix_spawn_file_actions_adddup2(&actions, x_input.read.get(), STDIN_FILENO);
-        posix_spawn_file_actions_adddup2(&actions, x_output.write.get(), STDOUT_FILENO);
-        posix_spawn_file_actions_adddup2(&actions, x_errors.write.get(), STDERR_FILENO);
+        const std::array given{std::pair{x_input.read.get(), STDIN_FILENO},
+                               std::pair{x_output.write.get(), STDOUT_FILENO},
+                               std::pair{x_errors.write.get(), STDERR_FILENO}};
+        for (const auto& [end, stream] : given) {
+            if (end >= 0) posix_spawn_file_actions_adddup2(&actions, end, stream);
+        }
         posix_spawnattr_t attributes{};
         posix_spawnattr_init(&attributes);
         sigset_t defaults;

@@ -225,7 +225,7 @@ Result<std::vector<Conflict>> PlanImpl::conflicts(std::string_view collection,
                     {std::string(rows->column_text(0)), std::string(rows->column_text(1)), {}});
             }
         }));
-    if (records.empty() && !id.empty()) TASKSTORE_TRY(lines_of_record(collection, id));
+    if (records.empty() && !id.empty()) TASKSTORE_TRY(lines(collection, id));
     std::vector<Conflict> out;
     for (const Found& record : records) {
         TASKSTORE_LET(Conflict conflict, conflict_of(record, kept));

@@ -244,11 +244,9 @@ Result<std::vector<Finding>> PlanImpl::findings() {
                                      : rows->column_int64(5) != 0 ? "edited beside a deletion: "
                                                                   : "lost to a concurrent edit: ") +
                              shown(rows->column_text(3)),
-                         rows->column_int64(6) != 0
-                             ? "delete the record again to confirm the deletion, or create it "
-                               "again with its id"
-                             : "set the member to the value that you want; it stays listed until "
-                               "it is settled"});
+                         "'taskstore resolve " + std::string(rows->column_text(1)) +
+                             "' settles it: --take ours or theirs, --edit, or --accept as it "
+                             "stands"});
                 }
             }
             for (const SchemaProblem& problem : catalogue.problems()) {

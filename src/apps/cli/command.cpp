@@ -70,6 +70,13 @@ constexpr std::array kLog{
     Option{"limit", 0, "N", "at most N commits (default: 20)"}};
 constexpr std::array kHistory{
     Option{"git", 0, "", "also every version that git has, though it is in the file no more"}};
+constexpr std::array kResolve{
+    Option{"take", 0, "SIDE",
+           "ours, theirs, or MEMBER=ours, MEMBER=theirs, MEMBER=STAMP; joined by commas, or one by "
+           "one",
+           true},
+    Option{"edit", 0, "", "in $VISUAL or $EDITOR: a value for each member"},
+    Option{"accept", 0, "", "as it stands: what lost is left behind"}};
 constexpr std::array kFeatures{Option{"features", 0, "", "what was built in"}};
 constexpr std::array<std::string_view, 3> kFormats{"jsonl", "csv", "markdown"};
 constexpr std::array kImport{
@@ -198,6 +205,17 @@ constexpr std::array kCommands{
             "take back the last change, of one record or of the plan, by a new line; the undo is a "
             "change too, so a second one brings it back",
             kNone, "taskstore undo 3f9a", run_undo},
+    Command{
+        "conflicts", "[COLLECTION] [ID]",
+        "what two sides wrote unlike and nobody has settled, side by side; what stands is ours, "
+        "what lost is theirs, and between merge markers the sides are git's",
+        kNone, "taskstore conflicts\ntaskstore conflicts 3f9a --json", run_conflicts},
+    Command{"resolve", "[COLLECTION] ID",
+            "settle what 'conflicts' lists of a record, and tell git (git add)", kResolve,
+            "taskstore resolve 3f9a --take theirs\n"
+            "taskstore resolve 3f9a --take title=theirs,status=ours\n"
+            "taskstore resolve 3f9a --accept",
+            run_resolve},
     Command{"state", "", "a hash that is equal wherever the ledgers are equal", kState,
             "taskstore state --hash\ntaskstore state --hash --at HEAD", run_state},
     Command{"log", "",

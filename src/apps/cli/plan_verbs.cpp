@@ -2,6 +2,7 @@
 
 #include "context.hpp"
 #include "naming.hpp"
+#include "written.hpp"
 
 #include <taskstore/base/display.hpp>
 #include <taskstore/base/text.hpp>
@@ -15,24 +16,9 @@ using records::Field;
 using records::Kind;
 using records::Record;
 
-std::string quoted(std::string_view text) {
-    std::string raw;
-    append_json_string(raw, text);
-    return raw;
-}
-
 std::string text_of(const Json& value) {
     if (value.is_null()) return {};
     return value.as_string().value_or(value.to_text());
-}
-
-/// A record's document: its members, its revision beside them; of a write also what became of it.
-std::string json_of(const Record& record, std::string_view effect = {}) {
-    std::string data = record.data;
-    data.insert(data.rfind('}'), std::string(data.find('"') != std::string::npos ? "," : "") +
-                                     "\"_revision\":" + quoted(record.revision) +
-                                     (effect.empty() ? "" : ",\"_effect\":" + quoted(effect)));
-    return data;
 }
 
 using Columns = std::vector<std::pair<std::string, std::string>>;
@@ -201,28 +187,6 @@ Status print_record(Context& context, const Record& record) {
 }
 
 /// `verb`: what was done; empty: what became of the record.
-Status print_written(Context& context, const records::Written& written, std::string_view verb) {
-    for (const std::string& note : written.notes) context.warn(note);
-    context.flush_notes();
-    const Record& record = written.records[0];
-    const records::Effect effect = written.effects[0];
-    const std::string what =
-        std::string(verb.empty() ? to_text(effect) : verb) + " " + noun_of(record.collection) + " ";
-    context.wrote = what + record.id;
-    if (context.json) {
-        context.print_json(noun_of(record.collection), json_of(record, to_text(effect)));
-    } else if (!context.quiet) {
-        context.print(
-            what + context.terminal.paint(Colour::cyan, printable_line(record.id)) +
-            (!verb.empty() && effect == records::Effect::deleted ? ", which is deleted now" : "") +
-            "\n");
-    } else if (verb.empty() && effect == records::Effect::created) {
-        // Who asks for quiet may still need to know what the store called it.
-        context.print(printable_line(record.id) + "\n");
-    }
-    return ok();
-}
-
 /// The id that people mean: a whole one, else the kind's unique name, else any unique part.
 Result<std::string> id_of(records::Plan& plan, const Kind& kind, const std::string& word) {
     auto id = plan.resolve(kind.collection, word);

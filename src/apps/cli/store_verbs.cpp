@@ -88,10 +88,10 @@ Status run_sync(Context& context) {
             " not count: 'taskstore doctor' lists " +
             (report.incomplete_batches == 1 ? "it" : "them"));
     if (report.lost_values > 0)
-        context.warn(std::to_string(report.lost_values) +
-                     (report.lost_values == 1 ? " value has" : " values have") +
-                     " lost to another edit or a deletion and wait to be settled: 'taskstore "
-                     "doctor' lists them");
+        context.warn(counted(report.lost_values, "value", "values") +
+                     " lost to another edit or a deletion, not settled yet: 'taskstore conflicts' "
+                     "lists " +
+                     (report.lost_values == 1 ? "it" : "them"));
     if (report.broken_blocks > 0) {
         return fail(Code::conflict,
                     std::to_string(report.broken_blocks) +
@@ -108,8 +108,8 @@ Status run_sync(Context& context) {
                         (report.clashes == 1 ? " member has" : " members have") +
                         " another value of the same time on each side of a merge; the markers stay")
             .with_hint(
-                "'taskstore doctor' lists them; set each to the value that you want, then "
-                "sync again");
+                "'taskstore conflicts' lists them, 'taskstore resolve ID --take ours' or "
+                "'--take theirs' settles one");
     }
     return ok();
 }

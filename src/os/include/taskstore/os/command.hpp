@@ -18,6 +18,9 @@ struct Command {
     std::vector<std::string> arguments;
     std::string folder = {};  ///< Where it runs; empty: the working folder.
     std::string_view input = {};
+    /// It has our own input, output and errors, such as an editor at the terminal: nothing is fed
+    /// or taken.
+    bool shares_streams = false;
     /// On top of our own environment: a value, or nothing to take the name away.
     std::vector<std::pair<std::string, std::optional<std::string>>> environment = {};
     std::size_t output_bytes_max = std::size_t{1} << 30;
