@@ -45,6 +45,12 @@ bool passes_fast_check(std::string_view text) {
     return validator.valid(text);
 }
 
+/// Most names differ in length or in how they begin: that is seen without a call.
+bool same_name(std::string_view one, std::string_view other) {
+    return one.size() == other.size() &&
+           (one.empty() || (one.front() == other.front() && one == other));
+}
+
 }  // namespace
 
 bool is_valid_json(std::string_view text) {
@@ -92,7 +98,7 @@ Result<const std::vector<JsonMember>*> JsonSlicer::slice(std::string_view text) 
     });
     for (std::size_t i = 1; i < state.members.size(); ++i) {
         for (std::size_t k = 0; k < i && state.members.size() <= 64; ++k) {
-            if (state.members[i].name == state.members[k].name) {
+            if (same_name(state.members[i].name, state.members[k].name)) {
                 return damaged(
                     {static_cast<std::size_t>(state.members[i].raw_name.data() - text.data()),
                      "member '" + std::string(state.members[i].name) + "' stands twice"});
@@ -192,6 +198,20 @@ Result<std::string> unescape_json(std::string_view raw) {
         }
     }
     return text;
+}
+
+bool members_of_raw(std::string_view raw, std::vector<JsonMember>& out) {
+    constexpr std::size_t kComparedMax = 32;
+    out.clear();
+    if (kind_of_raw(raw) != JsonKind::object) return false;
+    bool plain = true;
+    walk_object(raw, [&](std::string_view raw_name, std::string_view raw_value) {
+        const std::string_view name = raw_name.substr(1, raw_name.size() - 2);
+        plain = plain && name.find('\\') == std::string_view::npos && out.size() < kComparedMax &&
+                std::ranges::find(out, name, &JsonMember::name) == out.end();
+        if (plain) out.push_back({raw_name, name, raw_value});
+    });
+    return plain;
 }
 
 std::vector<std::string_view> items_of_raw(std::string_view raw) {

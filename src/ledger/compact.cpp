@@ -8,6 +8,8 @@
 #include <bit>
 #include <cstring>
 #include <deque>
+#include <iterator>
+#include <thread>
 #include <tuple>
 #include <unordered_map>
 
@@ -142,7 +144,7 @@ class Compaction::Planner {
         if (x_counts.has_markers) {
             for (Piece& piece : x_pieces) piece.group = kNone;
         } else {
-            for (std::uint32_t i = 0; i < x_groups.size(); ++i) decide(i);
+            decide_all();
             bury();
         }
         count_up();
@@ -152,19 +154,28 @@ class Compaction::Planner {
     const std::map<std::string, std::int64_t>& gone_of_batches() const { return x_gone; }
 
     Status write(const std::function<Status(std::string_view)>& put) const {
-        // Neighbours that stay are one piece.
+        // Neighbours that stay are one piece, small pieces are put together.
+        constexpr std::size_t kTogetherBytes = 1U << 18U;
+        std::string together;
+        const auto put_piece = [&](std::string_view piece) -> Status {
+            if (together.size() + piece.size() > kTogetherBytes && !together.empty()) {
+                TASKSTORE_TRY(put(together));
+                together.clear();
+            }
+            if (piece.size() > kTogetherBytes) return put(piece);
+            together += piece;
+            return ok();
+        };
         std::size_t from = 0;
         std::size_t to = 0;
-        const auto put_kept = [&]() -> Status {
-            return from == to ? ok() : put(x_file.substr(from, to - from));
-        };
+        const auto put_kept = [&] { return put_piece(x_file.substr(from, to - from)); };
         for (std::size_t i = 0; i < x_pieces.size(); ++i) {
             const Piece& piece = x_pieces[i];
             const std::string* const added = added_at(i);
             if (added != nullptr) {
                 TASKSTORE_TRY(put_kept());
                 from = to = piece.offset;
-                TASKSTORE_TRY(put(*added));
+                TASKSTORE_TRY(put_piece(*added));
             }
             if (piece.dropped) {
                 TASKSTORE_TRY(put_kept());
@@ -173,7 +184,8 @@ class Compaction::Planner {
                 to = end_of(i);
             }
         }
-        return put_kept();
+        TASKSTORE_TRY(put_kept());
+        return together.empty() ? ok() : put(together);
     }
 
   private:
@@ -246,33 +258,79 @@ class Compaction::Planner {
         return x_options.committed == nullptr || x_options.committed->contains(text);
     }
 
-    void decide(std::uint32_t number) {
-        Group& group = x_groups[number];
+    /// One of the threads that decide: each for records of its own.
+    struct Worker {
+        LineDecoder decoder;
+        std::vector<RecordLine> record;
+        std::vector<Change> changes;
+        std::map<std::string, std::int64_t> gone;
+        std::int64_t uncommitted = 0;
+        std::size_t first = 0;  ///< Of its groups.
+        std::size_t end = 0;
+    };
+
+    void decide_all() {
+        constexpr std::size_t kLinesPerThread = 20'000;
+        constexpr std::size_t kThreadsMax = 8;
+        const std::size_t threads = std::clamp<std::size_t>(
+            x_pieces.size() / kLinesPerThread, 1,
+            std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax));
+        std::deque<Worker> workers;
+        for (std::size_t i = 0; i < threads; ++i) {
+            Worker& worker = workers.emplace_back();
+            worker.decoder = LineDecoder(x_options.shape);
+            worker.first = x_groups.size() * i / threads;
+            worker.end = x_groups.size() * (i + 1) / threads;
+        }
+        {
+            std::vector<std::jthread> others;
+            for (std::size_t i = 1; i < threads; ++i)
+                others.emplace_back([this, &worker = workers[i]] { decide_some(worker); });
+            decide_some(workers[0]);
+        }
+        for (Worker& worker : workers) {
+            const auto before = static_cast<std::uint32_t>(x_changes.size());
+            for (std::size_t i = worker.first; i < worker.end; ++i) {
+                if (x_groups[i].change != kNone) x_groups[i].change += before;
+            }
+            std::ranges::move(worker.changes, std::back_inserter(x_changes));
+            for (const auto& [batch, lines] : worker.gone) x_gone[batch] += lines;
+            x_counts.uncommitted += worker.uncommitted;
+        }
+    }
+
+    void decide_some(Worker& worker) {
+        for (std::size_t i = worker.first; i < worker.end; ++i) decide(worker, x_groups[i]);
+    }
+
+    void decide(Worker& worker, Group& group) {
         // One line stays as it is, unless it is an old tombstone.
         if (group.count == 1 && !holds(text_of(group.first), "\"deleted\"")) {
             if (x_options.committed != nullptr && !is_committed(text_of(group.first)))
-                ++x_counts.uncommitted;
+                ++worker.uncommitted;
             return;
         }
-        x_record.clear();
+        std::vector<RecordLine>& record = worker.record;
+        record.clear();
         bool others = false;
-        for (std::uint32_t i = group.first; i != kLast; i = x_pieces[i].next) take(i, others);
-        drop_repeats();
+        for (std::uint32_t i = group.first; i != kLast; i = x_pieces[i].next)
+            take(worker, i, others);
+        drop_repeats(record);
         const RecordCompaction result =
-            compact_record(x_options.shape, x_record, others, x_options.horizon_ms);
-        const bool drops = std::ranges::any_of(x_record, &RecordLine::dropped);
-        for (const RecordLine& item : x_record) {
+            compact_record(x_options.shape, record, others, x_options.horizon_ms);
+        const bool drops = std::ranges::any_of(record, &RecordLine::dropped);
+        for (const RecordLine& item : record) {
             if (item.dropped || result.buried) x_pieces[item.piece].dropped = true;
         }
         if (!drops && !result.buried) return;
-        group.change = static_cast<std::uint32_t>(x_changes.size());
-        Change& change = x_changes.emplace_back();
+        group.change = static_cast<std::uint32_t>(worker.changes.size());
+        Change& change = worker.changes.emplace_back();
         change.added = result.added;
         change.buried = result.buried;
-        for (const RecordLine& item : x_record) {
+        for (const RecordLine& item : record) {
             const Line& line = item.line;
             const bool batched = line.batch && line.batch->count > 1;
-            if (batched && x_pieces[item.piece].dropped) ++x_gone[line.batch->id];
+            if (batched && x_pieces[item.piece].dropped) ++worker.gone[line.batch->id];
             if (!change.buried) continue;
             if (!item.dropped)
                 change.stays.emplace_back(item.piece, batched ? line.batch->id : std::string());
@@ -282,34 +340,37 @@ class Compaction::Planner {
         }
     }
 
-    void take(std::uint32_t piece, bool& others) {
+    void take(Worker& worker, std::uint32_t piece, bool& others) {
         const std::string_view text = text_of(piece);
-        auto line = x_decoder.decode(text);
+        auto line = worker.decoder.decode(text);
         // What a folded line stands for is in git, whether it is there itself or not.
         const bool committed = (line && line->was != nullptr) || is_committed(text);
-        if (!committed) ++x_counts.uncommitted;
+        if (!committed) ++worker.uncommitted;
         const bool counts =
             line &&
             (!line->batch || line->batch->count == 1 ||
              (x_options.batches != nullptr && x_options.batches->is_whole(line->batch->id)));
         if (counts)
-            x_record.push_back({std::move(*line), piece, committed, false});
+            worker.record.push_back({std::move(*line), piece, committed, false});
         else
             others = true;
     }
 
-    void drop_repeats() {
-        std::ranges::sort(x_record, [](const RecordLine& a, const RecordLine& b) {
-            return std::tie(a.line.at, a.line.text, a.piece) <
-                   std::tie(b.line.at, b.line.text, b.piece);
-        });
+    void drop_repeats(std::vector<RecordLine>& record) {
+        const auto order = [](const RecordLine& item) {
+            return std::tie(item.line.at, item.line.text, item.piece);
+        };
+        const auto less = [&](const RecordLine& a, const RecordLine& b) {
+            return order(a) < order(b);
+        };
+        if (!std::ranges::is_sorted(record, less)) std::ranges::sort(record, less);
         const auto repeats =
-            std::ranges::unique(x_record, [this](const RecordLine& a, const RecordLine& b) {
+            std::ranges::unique(record, [this](const RecordLine& a, const RecordLine& b) {
                 if (a.line.text != b.line.text) return false;
                 x_pieces[b.piece].dropped = b.committed;
                 return true;
             });
-        x_record.erase(repeats.begin(), repeats.end());
+        record.erase(repeats.begin(), repeats.end());
     }
 
     /// Deleted records stay, each as one line where it has several, while lines of their batches
@@ -373,7 +434,6 @@ class Compaction::Planner {
     std::vector<Group> x_groups;
     std::unordered_map<std::string_view, std::uint32_t> x_group_of;
     std::deque<std::string> x_ids;  ///< Those that stand in no line as they are.
-    std::vector<RecordLine> x_record;
     std::vector<Change> x_changes;
     std::map<std::string, std::int64_t> x_gone;
     CompactCounts x_counts;

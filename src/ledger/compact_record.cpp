@@ -11,10 +11,6 @@
 namespace taskstore::ledger {
 namespace {
 
-bool in_order(const RecordLine& a, const RecordLine& b) {
-    return std::tie(a.line.at, a.line.text) < std::tie(b.line.at, b.line.text);
-}
-
 bool is_content(const Shape& shape, std::string_view name) {
     return !is_frame_member(shape, name) && name != "id";
 }
@@ -261,7 +257,6 @@ class RecordCompactor {
         : x_shape(shape), x_lines(lines), x_has_others(has_others), x_horizon_ms(horizon_ms) {}
 
     RecordCompaction run() {
-        std::ranges::sort(x_lines, in_order);
         RecordCompaction out;
         out.buried = is_buried();
         if (x_lines.size() < 2) return out;

@@ -22,8 +22,8 @@ struct RecordCompaction {
     std::string added;    ///< Lines that stand for the dropped ones, each with LF.
 };
 
-/// `lines`: distinct, in any order; they are sorted. `has_others`: the record has lines that do not
-/// count, or cannot be read.
+/// `lines`: distinct, by stamp and text. `has_others`: the record has lines that do not count, or
+/// cannot be read.
 RecordCompaction compact_record(const Shape& shape, std::vector<RecordLine>& lines, bool has_others,
                                 std::int64_t horizon_ms);
 

@@ -6,6 +6,8 @@
 namespace taskstore::ledger {
 namespace {
 
+constexpr std::int64_t kLifeMax = 1'000'000'000;
+
 std::int64_t to_time_ms(std::string_view raw) {
     if (kind_of_raw(raw) == JsonKind::number) return raw_to_int64(raw).value_or(0);
     if (kind_of_raw(raw) != JsonKind::string) return 0;
@@ -105,12 +107,105 @@ Result<Line> LineDecoder::decode(std::string_view text) {
             return damaged(offset_of(raw), "'" + name + "' lies beyond the year 2200");
         break;
     }
-    if (!raw_stamps.empty()) TASKSTORE_TRY(read_stamps(line, raw_stamps, offset_of(raw_stamps)));
+    if (!raw_stamps.empty() && !read_usual_stamps(line, raw_stamps))
+        TASKSTORE_TRY(read_stamps(line, raw_stamps, offset_of(raw_stamps)));
     if (!line.stamped) {
         line.at = Stamp{line.updated_at, 0, {}};
         for (Member& member : line.members) member.stamp = line.at;
     }
     return line;
+}
+
+namespace {
+
+/// A raw string without escapes; nothing else.
+std::optional<std::string_view> plain_text(std::string_view raw) {
+    if (kind_of_raw(raw) != JsonKind::string || raw.find('\\') != std::string_view::npos)
+        return std::nullopt;
+    return raw.substr(1, raw.size() - 2);
+}
+
+/// False: it is none.
+bool read_stamp(std::string_view raw, Stamp& out) {
+    const auto text = plain_text(raw);
+    if (!text) return false;
+    auto stamp = parse_stamp(*text);
+    if (stamp) out = std::move(*stamp);
+    return stamp.has_value();
+}
+
+/// "" stands for `at`.
+bool read_stamp_or(std::string_view raw, const Stamp& at, Stamp& out) {
+    if (raw != "\"\"") return read_stamp(raw, out);
+    out = at;
+    return true;
+}
+
+Member& member_named(Line& line, std::string_view name) {
+    const auto found = std::ranges::find(line.members, name, &Member::name);
+    if (found != line.members.end()) return *found;
+    return line.members.emplace_back(Member{std::string(name), {}, line.at, {}});
+}
+
+}  // namespace
+
+/// What nearly every line has, read where it stands. False: there is more to it, or it is damaged,
+/// or not to be believed; read_stamps() reads it then, and the line is as it was.
+bool LineDecoder::read_usual_stamps(Line& line, std::string_view raw) {
+    if (!members_of_raw(raw, x_stamps)) return false;
+    const auto raw_of = [&](std::string_view name) { return find_raw(x_stamps, name); };
+    const auto absent_or = [&](std::string_view name, Stamp& out) {
+        const std::string_view value = raw_of(name);
+        return value.empty() || read_stamp(value, out);
+    };
+    Stamp at;
+    Stamp from;
+    const auto by = raw_of("by").empty() ? std::string_view() : plain_text(raw_of("by"));
+    if (raw_of("v") != "1" || !read_stamp(raw_of("at"), at) || !by || !absent_or("from", from))
+        return false;
+    Stamp base = at;
+    std::int64_t life = 1;
+    if (const std::string_view value = raw_of("life"); !value.empty())
+        life = raw_to_int64(value).value_or(0);
+    if (at.ms != line.updated_at || !absent_or("base", base) || base > at || life < 1 ||
+        life > kLifeMax || !raw_of("b").empty() || !raw_of("was").empty())
+        return false;
+    const std::size_t members = line.members.size();
+    const auto undo = [&] {
+        line.members.resize(members);
+        for (Member& member : line.members) member.over.clear();
+        line.at = {};
+        return false;
+    };
+    line.at = at;
+    for (Member& member : line.members)
+        member.stamp = is_frame_member(x_shape, member.name) ? at : base;
+    if (const std::string_view fields = raw_of("f"); !fields.empty()) {
+        if (!members_of_raw(fields, x_fields)) return undo();
+        for (const JsonMember& field : x_fields) {
+            Stamp stamp;
+            if (!read_stamp_or(field.raw_value, at, stamp) || stamp > at) return undo();
+            member_named(line, field.name).stamp = std::move(stamp);
+        }
+    }
+    if (const std::string_view over = raw_of("over"); !over.empty()) {
+        if (!members_of_raw(over, x_fields)) return undo();
+        for (const JsonMember& field : x_fields) {
+            Member& member = member_named(line, field.name);
+            const bool several = kind_of_raw(field.raw_value) == JsonKind::array;
+            const auto add = [&](std::string_view one) {
+                return read_stamp_or(one, at, member.over.emplace_back());
+            };
+            if (!several && !add(field.raw_value)) return undo();
+            if (several && !std::ranges::all_of(items_of_raw(field.raw_value), add)) return undo();
+        }
+    }
+    line.from = std::move(from);
+    line.by = *by;
+    line.forced = raw_of("forced") == "true";
+    line.life = static_cast<std::uint32_t>(life);
+    line.stamped = true;
+    return true;
 }
 
 Status LineDecoder::read_stamps(Line& line, std::string_view raw, std::size_t offset) {
@@ -135,7 +230,7 @@ Status LineDecoder::read_stamps(Line& line, std::string_view raw, std::size_t of
     line.by = stamps.get("by").as_string().value_or("");
     line.forced = stamps.get("forced").as_bool().value_or(false);
     const std::int64_t life = stamps.has("life") ? stamps.get("life").as_int64().value_or(0) : 1;
-    if (life < 1 || life > 1'000'000'000) return bad("'life' is not a positive number");
+    if (life < 1 || life > kLifeMax) return bad("'life' is not a positive number");
     line.life = static_cast<std::uint32_t>(life);
     if (stamps.has("from")) {
         auto from = parse_stamp(stamps.get("from").as_string().value_or(""));
@@ -154,19 +249,14 @@ Status LineDecoder::read_stamps(Line& line, std::string_view raw, std::size_t of
     }
     const Json fields = stamps.get("f");
     const Json over = stamps.get("over");
-    const auto member_named = [&](const std::string& name) -> Member& {
-        const auto found = std::ranges::find(line.members, name, &Member::name);
-        if (found != line.members.end()) return *found;
-        return line.members.emplace_back(Member{name, {}, line.at, {}});
-    };
     for (const std::string& name : fields.names()) {
         auto stamp = stamp_of(fields.get(name), line.at);
         if (!stamp) return bad("f." + name + ": " + stamp.error().message);
         if (*stamp > line.at) return bad("f." + name + ": later than 'at'");
-        member_named(name).stamp = std::move(*stamp);
+        member_named(line, name).stamp = std::move(*stamp);
     }
     for (const std::string& name : over.names()) {
-        Member& member = member_named(name);
+        Member& member = member_named(line, name);
         const Json value = over.get(name);
         const std::size_t count = value.kind() == JsonKind::array ? value.size() : 1;
         for (std::size_t i = 0; i < count; ++i) {

@@ -61,6 +61,9 @@ Status check_json(std::string_view text);
 
 /// The kind of a valid raw value, from its first byte.
 JsonKind kind_of_raw(std::string_view raw);
+/// The members of a raw object that is valid, into `out`, which keeps its room. False: `raw` is no
+/// object, or a name has an escape or stands twice: Json::parse() tells more.
+bool members_of_raw(std::string_view raw, std::vector<JsonMember>& out);
 /// The items of a raw array that is valid, as written. Empty where `raw` is no array.
 std::vector<std::string_view> items_of_raw(std::string_view raw);
 /// A raw JSON string, unescaped. invalid: `raw` is not a string, or holds a lone surrogate.

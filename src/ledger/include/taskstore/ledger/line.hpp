@@ -115,10 +115,13 @@ class LineDecoder {
   private:
     Failure damaged(std::size_t offset, std::string reason);
     Status read_stamps(Line& line, std::string_view raw, std::size_t offset);
+    bool read_usual_stamps(Line& line, std::string_view raw);
     static Status read_folded(Line& line, const Json& was);
     Shape x_shape;
     bool x_own_stamps;
     JsonSlicer x_slicer;
+    std::vector<JsonMember> x_stamps;
+    std::vector<JsonMember> x_fields;
     JsonDamage x_damage;
 };
 
