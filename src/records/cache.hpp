@@ -7,6 +7,7 @@
 //   taskstore_dead(rid, collection, id, updated_at, stamps)
 //                           deleted records; without stamps: all its lines wait for a batch
 //   taskstore_lines(pos, rid, bytes, batch, k)   every line; pos = file number * 2^40 + offset
+//   taskstore_places(pos, batch, k)   places in batches that a folded line keeps for others
 //   taskstore_files(file, collection, identity…, live, hashed)    what sync saw of each file
 //   taskstore_chunks(file, chunks)   the hashes of its parts, which appends leave alone
 //   taskstore_batches(batch, name, n, complete)   taskstore_damaged(…)   taskstore_lost(…)
@@ -126,6 +127,7 @@ class Cache {
     Status cut_lines(std::string_view collection, std::int64_t file, std::int64_t offset);
     Status take_line(Pass& pass, const ledger::ScannedLine& scanned);
     Status settle_batches();
+    Status take_places(std::int64_t pos, const ledger::Folded& was);
     Status read_files(
         SyncReport& report,
         const std::function<void(std::string_view, std::int64_t, std::int64_t)>& progress);

@@ -21,6 +21,9 @@ CREATE TABLE taskstore_files(file INTEGER PRIMARY KEY, collection TEXT NOT NULL 
 CREATE TABLE taskstore_chunks(file INTEGER PRIMARY KEY, chunks BLOB NOT NULL) STRICT;
 CREATE TABLE taskstore_lines(pos INTEGER PRIMARY KEY, rid INTEGER NOT NULL, bytes INTEGER NOT NULL, batch INTEGER, k INTEGER) STRICT;
 CREATE TABLE taskstore_batches(batch INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, n INTEGER NOT NULL, complete INTEGER NOT NULL) STRICT;
+CREATE TABLE taskstore_places(pos INTEGER NOT NULL, batch INTEGER NOT NULL, k INTEGER NOT NULL,
+  PRIMARY KEY(batch, k, pos)) STRICT, WITHOUT ROWID;
+CREATE INDEX "taskstore_places:pos" ON taskstore_places(pos);
 CREATE TABLE taskstore_dead(rid INTEGER PRIMARY KEY, collection TEXT NOT NULL, id TEXT NOT NULL, updated_at INTEGER NOT NULL,
   stamps TEXT NOT NULL, UNIQUE(collection, id)) STRICT;
 CREATE TABLE taskstore_damaged(collection TEXT NOT NULL, line INTEGER NOT NULL, offset INTEGER NOT NULL, col INTEGER NOT NULL,

@@ -180,6 +180,15 @@ Status Cache::cut_lines(std::string_view collection, std::int64_t file, std::int
     TASKSTORE_TRY(cut->bind(1, first + offset));
     TASKSTORE_TRY(cut->bind(2, first + kFileSpan));
     TASKSTORE_TRY(cut->run());
+    TASKSTORE_LET(auto places, x_db.prepare("DELETE FROM taskstore_places WHERE pos>=?1 AND pos<?2 "
+                                            "RETURNING batch"));
+    TASKSTORE_TRY(places->bind(1, first + offset));
+    TASKSTORE_TRY(places->bind(2, first + kFileSpan));
+    while (true) {
+        TASKSTORE_LET(const bool row, places->step());
+        if (!row) break;
+        x_touched_batches.insert(places->column_int64(0));
+    }
     TASKSTORE_LET(auto damaged,
                   x_db.prepare("DELETE FROM taskstore_damaged WHERE collection=?1 AND offset>=?2 "
                                "RETURNING batch"));
@@ -302,6 +311,7 @@ Status Cache::take_line(Pass& pass, const ledger::ScannedLine& scanned) {
     }
     const std::int64_t pos = pass.file.number * kFileSpan + scanned.offset;
     const auto bytes = static_cast<std::int64_t>(scanned.text.size());
+    if (line->was != nullptr) TASKSTORE_TRY(take_places(pos, *line->was));
     if (rid != 0) {
         x_refold.emplace(pass.collection, rid);
         return add_line(pos, rid, bytes, batch, line->batch ? line->batch->number : 0);
@@ -309,8 +319,8 @@ Status Cache::take_line(Pass& pass, const ledger::ScannedLine& scanned) {
     TASKSTORE_LET(rid, next_rid());
     TASKSTORE_TRY(add_line(pos, rid, bytes, batch, line->batch ? line->batch->number : 0));
     const Split split = split_of(*line);
-    const bool plain =
-        !line->tombstone && !split.data.empty() && (line->stamped || line->life == 0);
+    const bool plain = !line->tombstone && line->was == nullptr && !split.data.empty() &&
+                       (line->stamped || line->life == 0);
     if (plain && std::ranges::none_of(line->members, [](const ledger::Member& member) {
             return member.removed() && !member.over.empty();
         })) {
@@ -319,12 +329,27 @@ Status Cache::take_line(Pass& pass, const ledger::ScannedLine& scanned) {
     return put(pass.collection, rid, ledger::fold(shape_of(pass.collection), std::span(&*line, 1)));
 }
 
+Status Cache::take_places(std::int64_t pos, const ledger::Folded& was) {
+    for (const ledger::Batch& place : was.batches) {
+        TASKSTORE_LET(const std::int64_t batch, add_batch(place.id, place.count, true));
+        x_touched_batches.insert(batch);
+        TASKSTORE_LET(auto insert,
+                      x_db.prepare("INSERT OR IGNORE INTO taskstore_places VALUES (?1,?2,?3)"));
+        TASKSTORE_TRY(insert->bind(1, pos));
+        TASKSTORE_TRY(insert->bind(2, batch));
+        TASKSTORE_TRY(insert->bind(3, std::int64_t{place.number}));
+        TASKSTORE_TRY(insert->run());
+    }
+    return ok();
+}
+
 Status Cache::settle_batches() {
     for (const std::int64_t batch : x_touched_batches) {
         TASKSTORE_LET(
             auto state,
             x_db.prepare("SELECT n, complete, (SELECT count(*) FROM (SELECT k FROM taskstore_lines "
-                         "WHERE batch=?1 UNION SELECT k FROM taskstore_damaged WHERE batch=?1)) "
+                         "WHERE batch=?1 UNION SELECT k FROM taskstore_damaged WHERE batch=?1 "
+                         "UNION SELECT k FROM taskstore_places WHERE batch=?1)) "
                          "FROM taskstore_batches WHERE batch=?1"));
         TASKSTORE_TRY(state->bind(1, batch));
         TASKSTORE_LET(const bool row, state->step());

@@ -15,6 +15,7 @@ constexpr std::size_t kShownBytesMax = 60;
 std::string_view action_of(const ledger::Line& line, const ledger::State& before,
                            const ledger::State& after) {
     if (line.tombstone) return "deleted";
+    if (line.was != nullptr) return "compacted";
     if (!line.stamped) return before.live() ? "changed" : "imported";
     return !before.live() && after.live() ? "created" : "changed";
 }
@@ -108,8 +109,12 @@ std::vector<PastVersion> past_of_lines(std::string_view collection,
         if (i % 64 == 63 && progress) progress(i);
         const ledger::Line& line = sorted[i];
         ledger::State after = ledger::fold(shape, std::span(sorted).first(i + 1));
-        PastVersion one{
-            .version = {}, .line = order[i], .at = line.at, .written = {}, .lost = after.lost};
+        PastVersion one{.version = {},
+                        .line = order[i],
+                        .at = line.at,
+                        .written = {},
+                        .lost = after.lost,
+                        .folded = line.was != nullptr};
         one.version.collection = collection;
         one.version.id = line.id;
         one.version.stamp = to_text(line.at);

@@ -70,6 +70,8 @@ class PlanImpl final : public Plan {
     Result<std::vector<Conflict>> conflicts(std::string_view collection,
                                             std::string_view id) override;
     Result<Written> settle(const Settlement& settlement) override;
+    Result<CompactReport> compact(const CompactRequest& request) override;
+    Result<std::vector<LongHistory>> long_histories() override;
     Result<std::shared_ptr<const Catalogue>> catalogue() override;
     Result<Declaring> declare(const CollectionRequest& request, Declare which) override;
     Result<Declaring> undeclare(std::string_view collection) override;
@@ -192,6 +194,11 @@ class PlanImpl final : public Plan {
     template <typename Work>
     auto read(Work&& work);
     void note(std::string text);
+
+    // compact.cpp
+    Status compact_files(const CompactRequest& request, CompactReport& report);
+    Result<bool> compact_file(const CompactRequest& request, CompactReport::One& one,
+                              ledger::BatchPlaces& batches, std::vector<std::string>& notes);
 
     // write.cpp
     void commit_group(std::vector<Ticket*>& tickets);

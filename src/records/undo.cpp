@@ -240,6 +240,12 @@ Result<std::vector<Found>> PlanImpl::records_of_batch(const std::string& batch) 
 Status PlanImpl::take_back(std::vector<Past> past, std::size_t first, std::size_t count,
                            std::vector<Write>& writes) {
     const Version& newest = past.back().version;
+    if (std::ranges::any_of(std::span(past).subspan(first, count), &Past::folded))
+        return fail(Code::not_found, "the last change of '" + newest.id +
+                                         "' is in the line that a compaction made of its history: "
+                                         "what stood before it is in git alone")
+            .with_hint("look it up with 'git log -p -- " + std::string(newest.collection) +
+                       ".jsonl' in the store's folder, then set the members to what they were");
     Write write{
         .collection = newest.collection, .id = newest.id, .expected_revision = newest.revision};
     write.check_references = false;

@@ -1,11 +1,14 @@
 #pragma once
-// The files of a ledger folder (floor 3): what they are called, and the durable append (I1, I5).
+// The files of a ledger folder (floor 3): what they are called, the durable append, and the
+// replacement of a file by a shorter one that says the same (I1, I5).
 
 #include <taskstore/base/clock.hpp>
 #include <taskstore/os/file_system.hpp>
 #include <taskstore/os/lock.hpp>
 
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -64,7 +67,30 @@ class LedgerFolder {
     /// gets the lines too.
     Result<Appended> append(std::string_view collection, std::string_view lines);
 
+    /// What takes the place of a file.
+    using Put = std::function<Status(std::string_view)>;
+    struct Rewritten {
+        bool done = false;  ///< False: `make` wanted nothing changed.
+        std::vector<std::string> notes;
+    };
+    /// Puts what `make` writes in the place of the collection's file: a temporary file, flushed and
+    /// renamed, so that at any moment, a power cut too, the old or the new one is there whole. Hold
+    /// lock(). `make` gets the file's content, which lives until it returns, and answers whether
+    /// anything is to change. Other programs' writers are kept out by the file's own lock; lines
+    /// that one of them appended to the old file all the same, because it had opened it before, are
+    /// appended to the new one. Durable when it returns. not_found: there is no such file.
+    /// timed_out, denied, failed, conflict (somebody replaces or writes the file again and again):
+    /// nothing was changed. outcome_unknown: either file may be there after a power cut.
+    Result<Rewritten> rewrite(
+        std::string_view collection,
+        const std::function<Result<bool>(std::string_view content, const Put& put)>& make);
+
   private:
+    Result<std::optional<Rewritten>> rewrite_once(
+        std::string_view collection,
+        const std::function<Result<bool>(std::string_view content, const Put& put)>& make);
+    Status follow_old_file(os::File& file, std::string_view collection, std::int64_t seen,
+                           Rewritten& rewritten);
     struct Unflushed {
         std::uint64_t inode = 0;
         std::int64_t size = 0;  ///< What stands before it is on the disk.

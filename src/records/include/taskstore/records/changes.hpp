@@ -43,6 +43,7 @@ struct PastVersion {
     Stamp at;                             ///< Of the line.
     std::vector<std::string> written;     ///< Members, also where their values stayed.
     std::vector<ledger::LostValue> lost;  ///< That were listed then.
+    bool folded = false;                  ///< A compaction's line: what was before it is in git.
 };
 
 /// The versions that the lines of one record made, oldest first; a line that stands twice made one.

@@ -3,6 +3,7 @@
 // store and programs use it). The ledger is the truth; store.db can vanish at any moment (I7).
 
 #include <taskstore/base/clock.hpp>
+#include <taskstore/ledger/compact.hpp>
 #include <taskstore/ledger/edit.hpp>
 #include <taskstore/ledger/files.hpp>
 #include <taskstore/records/catalogue.hpp>
@@ -11,6 +12,7 @@
 #include <taskstore/sql/database.hpp>
 
 #include <functional>
+#include <map>
 #include <memory>
 
 namespace taskstore::records {
@@ -114,7 +116,8 @@ struct Version {
     std::string by;
     std::int64_t updated_at = 0;
     /// created, changed, deleted, imported (an unstamped line), lost (an edit beside a deletion:
-    /// the record stays deleted, or as it was created after that).
+    /// the record stays deleted, or as it was created after that), compacted (what stood then; the
+    /// versions before it are in git).
     std::string action;
     std::vector<std::string> changed;               ///< "status: draft → ready"
     std::vector<std::string> changed_members = {};  ///< Their names, in the same order.
@@ -194,6 +197,35 @@ struct EachRequest {
     std::function<Status()> begin;
     /// An error of one of the two ends it and is returned. Neither may call the plan.
     std::function<Status(int pass, const Visited& record)> visit;
+};
+
+/// What compact() may drop, and what it is for.
+struct CompactRequest {
+    /// Records that were deleted longer ago go altogether.
+    std::int64_t horizon_ms = std::int64_t{90} * 86'400'000;
+    /// Lines that stand in git already, by collection; only these are dropped.
+    std::map<std::string, ledger::LineSet, std::less<>> committed = {};
+    /// There is no git to keep the history: every line may be dropped, for good.
+    bool without_git = false;
+    bool dry_run = false;  ///< Nothing is written, and no lock taken.
+};
+
+struct CompactReport {
+    struct One {
+        std::string collection;
+        ledger::CompactCounts counts;
+        bool changed = false;
+    };
+    std::vector<One> collections;  ///< Those that have lines.
+    std::vector<std::string> notes;
+};
+
+/// A collection that compact() would make much shorter, by what the cache knows.
+struct LongHistory {
+    std::string collection;
+    std::int64_t lines = 0;
+    std::int64_t records = 0;  ///< Deleted ones too.
+    std::int64_t bytes = 0;
 };
 
 /// Thread-safe. Reads see one committed state and never wait for a writer of another process: while
@@ -281,6 +313,17 @@ class Plan {
     /// around what is settled stay until the next sync(). conflict: the record has changed since,
     /// or has nothing to settle; the rest as write().
     virtual Result<Written> settle(const Settlement& settlement) = 0;
+
+    /// Folds the lines of each record into one (ledger/compact.hpp), file by file. Every record,
+    /// its members' stamps and what lost stay as they are; history() and undo() end at the folded
+    /// line (action "compacted"). Durable when it returns; after an error, or a power cut, each
+    /// file is whole, the old or the new one. Files with markers of a merge are left alone.
+    /// timed_out, denied, failed, conflict: as write(), and files before the one of the error may
+    /// be compacted.
+    virtual Result<CompactReport> compact(const CompactRequest& request) = 0;
+    /// Of more than a megabyte, with more than four lines a record. Costs a look at the lines of
+    /// such files in the cache.
+    virtual Result<std::vector<LongHistory>> long_histories() = 0;
 
     /// What is known of collections as the files are now, and what of them cannot be read.
     virtual Result<std::shared_ptr<const Catalogue>> catalogue() = 0;
