@@ -191,7 +191,9 @@ std::optional<RecordChange> compare(const ledger::Shape& shape,
     for (const ledger::LostValue& lost : befores.front().lost) {
         const bool everywhere = std::ranges::all_of(
             befores, [&](const ledger::State& before) { return lists(before.lost, lost); });
-        if (everywhere && !lists(after.lost, lost)) change.settled.push_back(lost);
+        // With all of its lines it is gone, not settled.
+        if (after.life != 0 && everywhere && !lists(after.lost, lost))
+            change.settled.push_back(lost);
     }
     if (!tells && change.lost.empty() && change.settled.empty()) return std::nullopt;
     change.title = title_of(after.live() || first == befores.end() ? after : *first);

@@ -86,7 +86,7 @@ class Writer {
             x_out += " –" + after + "\n";
             return;
         }
-        std::string text(raw);
+        std::string text = printable_json(raw);
         if (const auto ms = raw_to_int64(raw);
             ms && name.ends_with("_at") && *ms > 0 && *ms <= kStampMsMax)
             text = to_rfc3339(*ms);
