@@ -230,17 +230,7 @@ Status Revisions::log(const LogQuery& query, const std::function<Status(LogEntry
             git::commits(
                 x_repository,
                 {.until = *head, .since = since, .path = x_path, .limit = kPage, .skip = skip}));
-        std::set<std::string> wanted;
-        for (const git::Commit& commit : page) {
-            wanted.insert(commit.id);
-            if (!commit.ends_clone) wanted.insert(commit.parents.begin(), commit.parents.end());
-        }
-        const std::vector<std::string> ids(wanted.begin(), wanted.end());
-        TASKSTORE_LET(const auto folders, git::folders_at(x_repository, ids, x_path));
-        std::map<std::string, git::Tree> trees;
-        for (std::size_t i = 0; i < ids.size(); ++i) {
-            if (folders[i]) trees.emplace(ids[i], *folders[i]);
-        }
+        TASKSTORE_LET(const auto trees, folders_of(page));
         for (const git::Commit& commit : page) {
             if (told == query.limit) break;
             TASKSTORE_LET(auto entry, entry_of(commit, trees));
@@ -292,13 +282,63 @@ class LineSeeker {
     std::set<std::string, std::less<>> x_known;
 };
 
-struct FileVersion {
+}  // namespace
+
+/// A version of one file, as a commit has it.
+struct Revisions::FileVersion {
     std::string commit;
-    std::string blob;
-    bool dropped_from = false;  ///< A later version lacks some of its lines, as its size tells.
+    std::string blob;                       ///< Empty: the commit has no such file.
+    std::vector<FileVersion> dropped_from;  ///< Versions of parents that are larger than it.
 };
 
-}  // namespace
+Result<std::map<std::string, git::Tree>> Revisions::folders_of(
+    const std::vector<git::Commit>& commits) const {
+    std::set<std::string> wanted;
+    for (const git::Commit& commit : commits) {
+        wanted.insert(commit.id);
+        if (!commit.ends_clone) wanted.insert(commit.parents.begin(), commit.parents.end());
+    }
+    const std::vector<std::string> ids(wanted.begin(), wanted.end());
+    TASKSTORE_LET(auto folders, git::folders_at(x_repository, ids, x_path));
+    std::map<std::string, git::Tree> trees;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (folders[i]) trees.emplace(ids[i], std::move(*folders[i]));
+    }
+    return trees;
+}
+
+/// Newest first, a page at a time; fewer than a page: these are the last.
+Result<std::vector<Revisions::FileVersion>> Revisions::versions_of(const std::string& name,
+                                                                   const std::string& head,
+                                                                   std::size_t skip) const {
+    TASKSTORE_LET(
+        const auto page,
+        git::commits(x_repository,
+                     {.until = head, .path = joined(x_path, name), .limit = kPage, .skip = skip}));
+    TASKSTORE_LET(const auto trees, folders_of(page));
+    const auto blob_in = [&](const std::string& commit) -> std::string {
+        const auto tree = trees.find(commit);
+        if (tree == trees.end()) return {};
+        const auto entry = std::ranges::find(tree->second, name, &git::TreeEntry::name);
+        return entry == tree->second.end() || !entry->is_file() ? std::string() : entry->id;
+    };
+    std::set<std::string> blobs;
+    for (const auto& [commit, tree] : trees) {
+        if (auto one = blob_in(commit); !one.empty()) blobs.insert(std::move(one));
+    }
+    TASKSTORE_LET(const auto sizes, git::sizes_of(x_repository, {blobs.begin(), blobs.end()}));
+    std::vector<FileVersion> versions;
+    for (const git::Commit& commit : page) {
+        FileVersion& version = versions.emplace_back(commit.id, blob_in(commit.id));
+        for (const std::string& parent : commit.parents) {
+            std::string old = blob_in(parent);
+            if (old.empty() || old == version.blob) continue;
+            if (version.blob.empty() || sizes.at(old) > sizes.at(version.blob))
+                version.dropped_from.push_back({parent, std::move(old), {}});
+        }
+    }
+    return versions;
+}
 
 Result<std::vector<OlderLine>> Revisions::older_lines(
     std::string_view collection, std::string_view id, const std::vector<std::string>& known,
@@ -306,14 +346,6 @@ Result<std::vector<OlderLine>> Revisions::older_lines(
     std::vector<OlderLine> found;
     TASKSTORE_LET(const auto head, git::head_commit(x_repository));
     if (!head) return found;
-    const std::string name = std::string(collection) + std::string(kLedgerEnd);
-    const auto blob_in = [&](const std::map<std::string, git::Tree>& trees,
-                             const std::string& commit) -> std::string {
-        const auto tree = trees.find(commit);
-        if (tree == trees.end()) return {};
-        const auto entry = std::ranges::find(tree->second, name, &git::TreeEntry::name);
-        return entry == tree->second.end() || !entry->is_file() ? std::string() : entry->id;
-    };
     LineSeeker seeker(collection, id, known);
     std::set<std::string> looked;
     const auto look = [&](const FileVersion& version) -> Result<bool> {
@@ -321,48 +353,24 @@ Result<std::vector<OlderLine>> Revisions::older_lines(
         TASKSTORE_LET(const Text text, blob(version.blob));
         return seeker.look(*text, version.commit, found) > 0 && enough(found);
     };
-    std::vector<FileVersion> versions;
-    bool newest = true;
-    for (std::size_t skip = 0;; skip += kPage) {
-        TASKSTORE_LET(const auto page, git::commits(x_repository, {.until = *head,
-                                                                   .path = joined(x_path, name),
-                                                                   .limit = kPage,
-                                                                   .skip = skip}));
-        std::set<std::string> wanted;
-        for (const git::Commit& commit : page) {
-            wanted.insert(commit.id);
-            if (!commit.ends_clone) wanted.insert(commit.parents.begin(), commit.parents.end());
-        }
-        const std::vector<std::string> ids(wanted.begin(), wanted.end());
-        TASKSTORE_LET(const auto folders, git::folders_at(x_repository, ids, x_path));
-        std::map<std::string, git::Tree> trees;
-        std::set<std::string> blobs;
-        for (std::size_t i = 0; i < ids.size(); ++i) {
-            if (folders[i]) trees.emplace(ids[i], *folders[i]);
-            if (auto one = blob_in(trees, ids[i]); !one.empty()) blobs.insert(std::move(one));
-        }
-        TASKSTORE_LET(const auto sizes, git::sizes_of(x_repository, {blobs.begin(), blobs.end()}));
-        for (const git::Commit& commit : page) {
-            const std::string own = blob_in(trees, commit.id);
+    const std::string name = std::string(collection) + std::string(kLedgerEnd);
+    std::vector<FileVersion> all;
+    bool last = false;
+    for (std::size_t skip = 0; !last; skip += kPage) {
+        TASKSTORE_LET(auto page, versions_of(name, *head, skip));
+        last = page.size() < kPage;
+        for (FileVersion& version : page) {
             // What is committed may not be in the work tree any more.
-            const FileVersion version{commit.id, own};
-            if (newest) {
-                newest = false;
-                TASKSTORE_LET(const bool done, look(version));
+            std::vector<FileVersion> next = std::move(version.dropped_from);
+            if (skip == 0 && &version == &page.front()) next.insert(next.begin(), version);
+            for (const FileVersion& one : next) {
+                TASKSTORE_LET(const bool done, look(one));
                 if (done) return found;
             }
-            if (reach == Reach::all) versions.push_back(version);
-            for (const std::string& parent : commit.parents) {
-                const std::string old = blob_in(trees, parent);
-                if (old.empty() || old == own) continue;
-                if (!own.empty() && sizes.at(old) <= sizes.at(own)) continue;
-                TASKSTORE_LET(const bool done, look({parent, old}));
-                if (done) return found;
-            }
+            if (reach == Reach::all) all.push_back(std::move(version));
         }
-        if (page.size() < kPage) break;
     }
-    for (const FileVersion& version : versions) {
+    for (const FileVersion& version : all) {
         TASKSTORE_LET(const bool done, look(version));
         if (done) return found;
     }

@@ -109,7 +109,7 @@ Colour colour_of_status(std::string_view status);
 std::string shown_time(std::int64_t ms);
 
 // The verbs, by file: store_verbs.cpp, git_verbs.cpp, exchange_verbs.cpp, plan_verbs.cpp,
-// collection_verbs.cpp, conflict_verbs.cpp, log_verbs.cpp and manual.cpp.
+// collection_verbs.cpp, conflict_verbs.cpp, log_verbs.cpp, history_verbs.cpp and manual.cpp.
 Status run_init(Context& context);
 Status run_sync(Context& context);
 Status run_stats(Context& context);

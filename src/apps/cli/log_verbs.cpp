@@ -317,54 +317,6 @@ Status run_diff(Context& context) {
     return ok();
 }
 
-Status run_history(Context& context) {
-    TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(const auto found, find_anywhere(context, *plan));
-    TASKSTORE_LET(const auto versions, plan->history(found.collection, found.id));
-    if (context.json) {
-        std::string data;
-        JsonWriter writer(data);
-        writer.begin_array();
-        for (const records::Version& version : versions) {
-            writer.begin_object()
-                .key("revision")
-                .string(version.stamp)
-                .key("by")
-                .string(version.by)
-                .key("at")
-                .integer(version.updated_at);
-            writer.key("action")
-                .string(version.action)
-                .key("forced")
-                .boolean(version.forced)
-                .key("changed")
-                .begin_array();
-            for (const std::string& name : version.changed_members) writer.string(name);
-            writer.end_array().key("changes").begin_array();
-            for (const std::string& change : version.changed) writer.string(change);
-            writer.end_array().key("record").raw(version.data).end_object();
-        }
-        writer.end_array();
-        context.print_json("version_list", data);
-        return ok();
-    }
-    context.print(noun_of(found.collection) + " " +
-                  context.terminal.paint(Colour::cyan, printable_line(found.id)) + "\n");
-    std::vector<std::vector<Cell>> rows;
-    for (const records::Version& version : versions) {
-        std::string what;
-        for (const std::string& change : version.changed)
-            what += (what.empty() ? "" : "; ") + change;
-        rows.push_back({{shown_time(version.updated_at)},
-                        {version.by.empty() ? "–" : version.by},
-                        {version.action + (version.forced ? " (forced)" : ""),
-                         version.action == "deleted" ? Colour::red : Colour::none},
-                        {what}});
-    }
-    context.print(format_table(context.terminal, {"WHEN (UTC)", "WHO", "WHAT", "CHANGES"}, rows));
-    return ok();
-}
-
 Status run_textconv(Context& context) {
     const std::string& path = context.call.arguments[0];
     const std::string full = context.absolute(path);

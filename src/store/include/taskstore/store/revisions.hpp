@@ -84,6 +84,11 @@ class Revisions {
     records::Snapshot snapshot_of(const std::optional<git::Tree>& tree);
     Result<std::optional<LogEntry>> entry_of(const git::Commit& commit,
                                              const std::map<std::string, git::Tree>& trees);
+    struct FileVersion;
+    Result<std::map<std::string, git::Tree>> folders_of(
+        const std::vector<git::Commit>& commits) const;
+    Result<std::vector<FileVersion>> versions_of(const std::string& name, const std::string& head,
+                                                 std::size_t skip) const;
     Result<std::string> store_folders(const std::string& commit) const;
 
     os::FileSystem& x_files;
