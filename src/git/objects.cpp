@@ -90,6 +90,8 @@ Result<std::string> find_commit(const Repository& repository, const std::string&
     if (revision.find_first_of(std::string_view("\n\0", 2)) != std::string::npos)
         return no_commit(revision, "holds a line end, which no revision does");
     TASKSTORE_LET(const auto found, look_up(repository, {revision + "^{commit}", revision}));
+    // As it stands first: "^{commit}" would be part of the words that ":/WORDS" looks for.
+    if (found[1].type == "commit") return found[1].id;
     if (found[0].type == "commit") return found[0].id;
     if (found[0].type == "ambiguous" || found[1].type == "ambiguous")
         return fail(Code::conflict, "'" + revision + "' is the beginning of more than one object")

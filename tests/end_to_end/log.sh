@@ -107,13 +107,21 @@ git checkout -q .
 # The folder goes away when the reader of the output, or a signal, ends the program.
 for i in $(seq 300); do echo "{\"id\":\"many$i\",\"title\":\"$(printf '%0500d' 7)\",\"status\":\"draft\",\"updated_at\":$i}"; done >>.taskstore/prds.jsonl
 commit many
-taskstore prd list --at HEAD --limit 300 --json 2>/dev/null | head -c 1 >/dev/null
-for _ in 1 2 3 4 5 6 7 8 9 10; do [ -z "$(ls -A "$TMPDIR")" ] && break; sleep 0.1; done
-same "$(ls -A "$TMPDIR")" ""
+for _ in 1 2 3; do
+  taskstore prd list --at HEAD --limit 300 --json 2>/dev/null | head -c 1 >/dev/null
+  same "$(ls -A "$TMPDIR")" ""
+done
 mkdir "$TMPDIR/taskstore-at-dead00" && touch "$TMPDIR/taskstore-at-dead00/prds.jsonl"
 expect 0 taskstore list-prds --at HEAD
 has "$(ls -A "$TMPDIR")" taskstore-at-dead00   # one that may be in the making is left alone
-rm -r "$TMPDIR/taskstore-at-dead00"
+touch -d '2 minutes ago' "$TMPDIR/taskstore-at-dead00"
+expect 0 taskstore list-prds --at HEAD; same "$(ls -A "$TMPDIR")" ""
+mkfifo pipe && exec 9<>pipe
+"$TASKSTORE" prd list --at HEAD --limit 300 --json >pipe &
+until [ -n "$(ls -A "$TMPDIR"/*/store.db 2>/dev/null)" ]; do kill -0 $! || break; done
+kill -TERM $!; wait $!; same $? 143
+same "$(ls -A "$TMPDIR")" ""
+exec 9<&- && rm pipe
 expect 1 env TMPDIR=/nonexist "$TASKSTORE" list-prds --at HEAD; has "$err" "TMPDIR"
 
 # Revisions with odd names.
@@ -249,5 +257,37 @@ odd b
 not json'
 cp odd.jsonl "$scratch/aB3x_executions.jsonl"; expect 0 taskstore textconv "$scratch/aB3x_executions.jsonl"; has "$out" "execution a"
 expect 0 taskstore textconv odd.jsonl --json; has "$(json 'd["text"]')" "odd a"
+
+# A history goes on in git where the file has forgotten it.
+begin
+taskstore -q prd set p1 --status ready && commit ready
+taskstore -q prd set p1 --title Second && taskstore -q prd add --title Other --id p2 >/dev/null && commit second
+taskstore -q prd rm p2 && commit removed
+expect 0 taskstore history p1; lacks "$out" "LAST IN COMMIT"; whole=$(sed 1d <<<"$out")
+held=$(git rev-parse HEAD)
+grep -v '"p2"' .taskstore/prds.jsonl | tail -1 >kept && mv kept .taskstore/prds.jsonl
+expect 0 taskstore history p1; has "$out" "LAST IN COMMIT"; has "$out" "${held:0:10}"; has "$out" "title: First → Second"
+commit forgotten
+expect 0 taskstore log --limit 1; has "$out" "no record changed: 0 lines came, 4 lines went"
+taskstore -q prd set p1 --title Third && commit third
+expect 0 taskstore history p1; has "$out" "status: draft → ready"
+expect 0 taskstore history p1 --json
+same "$(json '[(v["action"], v["commit"]) for v in d]')" "[('created', '$held'), ('changed', '$held'), ('changed', None), ('changed', None)]"
+expect 3 taskstore history p2; has "$err" "--git"
+expect 0 taskstore history p2 --git; has "$out" "deleted"; has "$out" "created"
+expect 0 taskstore history prd p2 --git; has "$out" "deleted"
+expect 3 taskstore history nothing --git; has "$err" "git has no line"
+expect 0 taskstore history p1 --git
+# Without git the file's own versions are told, with a note.
+expect 0 env PATH=/nonexist "$TASKSTORE" history p1; has "$err" "git"; has "$out" "title: Second → Third"
+expect 3 env PATH=/nonexist "$TASKSTORE" history p1 --git
+expect 3 env PATH=/nonexist "$TASKSTORE" log; has "$err" "install git"
+# Lines without stamps, which their program rewrote in place: every version is read.
+begin
+echo '{"id":"t1","title":"one","updated_at":1000}' >.taskstore/prds.jsonl && commit one
+echo '{"id":"t1","title":"two","updated_at":2000}' >.taskstore/prds.jsonl && commit two
+echo '{"id":"t1","title":"six","updated_at":3000}' >.taskstore/prds.jsonl && commit six
+expect 0 taskstore history t1; lacks "$out" "one"
+expect 0 taskstore history t1 --git; has "$out" "title: one → two"; has "$out" "title: two → six"
 
 finish

@@ -34,9 +34,15 @@ extern "C" void on_signal(int number) {
     errno = kept;
 }
 
+/// The destructor and the thread of the signals may be at it at once, and what one has taken away
+/// under the other ends the other's walk.
 void remove_all(const std::string& path) {
+    constexpr int kTimes = 16;
     std::error_code error;
-    std::filesystem::remove_all(path, error);
+    for (int i = 0; i < kTimes; ++i) {
+        std::filesystem::remove_all(path, error);
+        if (!std::filesystem::exists(path, error)) return;
+    }
 }
 
 void remove_when_signalled(const std::string& path) {
@@ -84,7 +90,7 @@ void remove_left_behind(const std::string& parent, const Clock& clock) {
         struct stat seen{};
         // One that is being made is not locked yet.
         const bool old = fstat(folder, &seen) == 0 && seen.st_uid == geteuid() &&
-                         clock.wall_ms() / 1000 - seen.st_ctime > 60;
+                         clock.wall_ms() / 1000 - seen.st_mtime > 60;
         if (old && flock(folder, LOCK_EX | LOCK_NB) == 0) remove_all(entry.path().string());
         close(folder);
     }
