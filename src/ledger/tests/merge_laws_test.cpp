@@ -1,0 +1,244 @@
+// The laws of the three-way merge: over every short history of a base and two sides, and over
+// random long ones. A side appends edits and deletions, as people do, and takes its last line away,
+// as `git revert` does.
+#include <taskstore/base/clock.hpp>
+#include <taskstore/ledger/edit.hpp>
+#include <taskstore/ledger/merge.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <deque>
+#include <map>
+#include <set>
+
+namespace taskstore::ledger {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+State fold_texts(const Texts& texts) {
+    LineDecoder decoder;
+    std::vector<Line> lines;
+    for (const std::string& text : texts) {
+        auto line = decoder.decode(text);
+        if (line) lines.push_back(std::move(*line));
+    }
+    return fold({}, lines);
+}
+
+std::string file_of(const Texts& texts) {
+    std::string file;
+    for (const std::string& text : texts) file += text + "\n";
+    return file;
+}
+
+Texts texts_of(std::string_view file) {
+    Texts texts;
+    while (!file.empty()) {
+        const std::size_t end = file.find('\n');
+        texts.emplace_back(file.substr(0, end));
+        file.remove_prefix(end + 1);
+    }
+    return texts;
+}
+
+enum Op : int { a_one, a_two, b_one, delete_it, settle_a, drop_last, kOps };
+
+/// One branch of the ledger.
+struct Branch {
+    std::string replica;
+    std::int64_t clock;  ///< Wall clocks disagree.
+    Texts texts;
+    bool dropped = false;
+    bool deleted = false;
+
+    void apply(int op) {
+        ++clock;
+        const State state = fold_texts(texts);
+        if (op == drop_last) {
+            if (texts.empty()) return;
+            texts.pop_back();
+            dropped = true;
+            return;
+        }
+        const Stamp at = *next_stamp({clock, 0, replica}, state);
+        EditOptions options{.by = replica};
+        for (const LostValue& lost : state.lost)
+            options.settles.emplace_back(lost.name, lost.stamp);
+        for (const AgreedValue& agreed : state.agreed)
+            options.settles.emplace_back(agreed.name, agreed.stamp);
+        if (op == delete_it) {
+            if (!state.live()) return;
+            deleted = true;
+            put(encode_tombstone({}, state, at, options));
+            return;
+        }
+        const std::string name = op == b_one ? "b" : "a";
+        const std::string value = op == settle_a ? std::to_string(clock) : op == a_two ? "2" : "1";
+        std::vector<Change> changes{{name, value}};
+        if (!state.live()) changes.push_back({"id", "\"r\""});
+        const MemberState* const before = state.find(name);
+        const bool decides = op == settle_a || before == nullptr || before->raw_value != value;
+        std::erase_if(options.settles,
+                      [&](const auto& known) { return !decides || known.first != name; });
+        put(encode_edit({}, state, changes, at, options));
+    }
+    void put(const std::string& line) { texts.push_back(line.substr(0, line.size() - 1)); }
+};
+
+std::set<std::string> set_of(const Texts& texts) {
+    return {texts.begin(), texts.end()};
+}
+
+std::string raw_of(const State& state, const std::string& name) {
+    const MemberState* const member = state.find(name);
+    return member == nullptr ? "" : member->raw_value;
+}
+
+/// The state without what depends on which lines carry it.
+auto said(const State& state) {
+    std::map<std::string, std::string> out;
+    for (const MemberState& member : state.members) {
+        if (member.name != "updated_at") out[member.name] = member.raw_value;
+    }
+    return std::tuple(state.live(), state.live() ? out : std::map<std::string, std::string>());
+}
+
+bool is_listed(const State& state, const std::string& name, const std::string& raw) {
+    return std::ranges::any_of(state.lost, [&](const LostValue& lost) {
+        return lost.name == name && lost.raw_value == raw;
+    });
+}
+
+void check(const Texts& base, const Branch& ours, const Branch& theirs) {
+    const std::string b = file_of(base);
+    const std::string x = file_of(ours.texts);
+    const std::string y = file_of(theirs.texts);
+    SCOPED_TRACE("base:\n" + b + "ours:\n" + x + "theirs:\n" + y);
+    const Merged here = merge_files({b, x, y}, {});
+    const Merged there = merge_files({b, y, x}, {});
+    ASSERT_EQ(here.clashes, there.clashes);
+    // Lines of equal texts on both sides and one side alone.
+    EXPECT_EQ(set_of(texts_of(merge_files({b, x, x}, {}).text)), set_of(ours.texts));
+    EXPECT_EQ(said(fold_texts(texts_of(merge_files({b, x, b}, {}).text))),
+              said(fold_texts(ours.texts)));
+    EXPECT_EQ(said(fold_texts(texts_of(merge_files({b, b, y}, {}).text))),
+              said(fold_texts(theirs.texts)));
+    ASSERT_TRUE(here.clashes.empty()) << "stamped lines never clash";
+    EXPECT_EQ(set_of(texts_of(here.text)), set_of(texts_of(there.text)));
+    const Texts result = texts_of(here.text);
+    EXPECT_EQ(set_of(result).size(), result.size()) << "a line stands twice";
+    const State state = fold_texts(result);
+    // Once more with the same side: nothing new.
+    EXPECT_EQ(said(fold_texts(texts_of(merge_files({x, here.text, x}, {}).text))), said(state));
+    const State was = fold_texts(base);
+    const State one = fold_texts(ours.texts);
+    const State other = fold_texts(theirs.texts);
+    if (!ours.dropped && !theirs.dropped) {
+        Texts all = ours.texts;
+        for (const std::string& text : theirs.texts) {
+            if (std::ranges::find(ours.texts, text) == ours.texts.end()) all.push_back(text);
+        }
+        EXPECT_EQ(result, all) << "of what was appended the merge is the union";
+    }
+    if (was.live() && one.live() && other.live() && was.life == one.life &&
+        was.life == other.life) {
+        ASSERT_TRUE(state.live());
+        for (const std::string name : {"a", "b"}) {
+            const std::string base_raw = raw_of(was, name);
+            const std::string ours_raw = raw_of(one, name);
+            const std::string theirs_raw = raw_of(other, name);
+            const std::string raw = raw_of(state, name);
+            const auto stamp = [&](const State& of) {
+                const MemberState* const member = of.find(name);
+                return member == nullptr ? Stamp{} : member->stamp;
+            };
+            if (stamp(one) == stamp(was)) {
+                EXPECT_EQ(raw, theirs_raw) << name << ": theirs alone changed it";
+            } else if (stamp(other) == stamp(was)) {
+                EXPECT_EQ(raw, ours_raw) << name << ": ours alone changed it";
+            } else {
+                EXPECT_TRUE(raw == ours_raw || raw == theirs_raw) << name;
+                const std::string loser = raw == ours_raw ? theirs_raw : ours_raw;
+                // A side that went back to what was before says nothing that could be lost.
+                const bool back = ours_raw == base_raw || theirs_raw == base_raw || ours.dropped ||
+                                  theirs.dropped;
+                if (!back && loser != raw && !loser.empty()) {
+                    EXPECT_TRUE(is_listed(state, name, loser)) << name << ": " << loser;
+                }
+            }
+        }
+    }
+    // What one side has deleted knowingly does not come back by an edit of the other.
+    if (was.live() && !one.live() && ours.deleted && !ours.dropped && !theirs.dropped &&
+        other.life == was.life) {
+        EXPECT_FALSE(state.live());
+    }
+}
+
+/// Every sequence of up to `length` operations.
+std::vector<std::vector<int>> sequences(std::size_t length) {
+    std::vector<std::vector<int>> all{{}};
+    for (std::size_t first = 0, n = 0; n < length; ++n) {
+        const std::size_t end = all.size();
+        for (std::size_t i = first; i < end; ++i) {
+            for (int op = 0; op < kOps; ++op) {
+                all.push_back(all[i]);
+                all.back().push_back(op);
+            }
+        }
+        first = end;
+    }
+    return all;
+}
+
+void run_history(const std::vector<int>& base, const std::vector<int>& ours,
+                 const std::vector<int>& theirs, std::int64_t behind) {
+    Branch root{"p", 5000, {}};
+    for (const int op : base) root.apply(op);
+    Branch one{"q", 6000, root.texts};
+    Branch other{"r", 6000 - behind, root.texts};
+    for (const int op : ours) one.apply(op);
+    for (const int op : theirs) other.apply(op);
+    check(root.texts, one, other);
+}
+
+bool full_run() {
+    return std::getenv("TASKSTORE_FULL") != nullptr;
+}
+
+TEST(MergeLaws, HoldForEveryShortHistory) {
+    const auto roots = sequences(full_run() ? 3 : 2);
+    const auto sides = sequences(2);
+    std::size_t number = 0;
+    for (const auto& root : roots) {
+        for (const auto& ours : sides) {
+            for (const auto& theirs : sides) {
+                // Usually a part of them: the full run has them all.
+                if (!full_run() && ++number % 7 != 0) continue;
+                run_history(root, ours, theirs, 1500);
+                if (testing::Test::HasFailure()) return;
+            }
+        }
+    }
+}
+
+TEST(MergeLaws, HoldForRandomLongHistories) {
+    const std::uint64_t seed = 20261121;
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    SeededRandom random(seed);
+    const auto some = [&](std::uint64_t most) {
+        std::vector<int> ops;
+        for (std::uint64_t n = random.next_u64() % (most + 1); n > 0; --n)
+            ops.push_back(static_cast<int>(random.next_u64() % kOps));
+        return ops;
+    };
+    const int rounds = full_run() ? 300'000 : 1'500;
+    for (int round = 0; round < rounds && !testing::Test::HasFailure(); ++round)
+        run_history(some(6), some(8), some(8), static_cast<std::int64_t>(random.next_u64() % 3000));
+}
+
+}  // namespace
+}  // namespace taskstore::ledger
