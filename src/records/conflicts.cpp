@@ -23,12 +23,27 @@ ledger::State undeleted(const ledger::Shape& shape, std::vector<ledger::Line> li
     return ledger::fold(shape, lines);
 }
 
-ConflictSide standing_side(const ledger::State& state, const std::string& name) {
-    if (state.deleted) return {.stamp = state.at, .stands = true};
-    if (const ledger::MemberState* member = state.find(name))
-        return {.raw_value = member->raw_value, .stamp = member->stamp, .stands = true};
+ConflictSide standing_side(const ledger::State& state, const std::vector<ledger::Line>& lines,
+                           const std::string& name) {
+    ConflictSide side{.stands = true};
+    if (state.deleted) {
+        for (const ledger::Line& line : lines) {
+            if (line.tombstone && line.life == state.life && side.stamp < line.at) {
+                side.stamp = line.at;
+                side.by = line.by;
+            }
+        }
+        return side;
+    }
     const auto removed = std::ranges::find(state.removed, name, &ledger::RemovedMember::name);
-    return {.stamp = removed == state.removed.end() ? Stamp{} : removed->stamp, .stands = true};
+    if (const ledger::MemberState* member = state.find(name)) {
+        side.raw_value = member->raw_value;
+        side.stamp = member->stamp;
+    } else if (removed != state.removed.end()) {
+        side.stamp = removed->stamp;
+    }
+    side.by = writer_of(lines, side.stamp);
+    return side;
 }
 
 /// Between markers the sides are as git has them, whichever value stands meanwhile.
@@ -185,9 +200,8 @@ Result<Conflict> PlanImpl::conflict_of(const Found& record, const std::vector<Ke
     out.data = ledger::to_record_text(state.deleted ? undeleted(shape, own.lines, state) : state);
     for (const ledger::LostValue& lost : state.lost) {  // by name
         if (out.members.empty() || out.members.back().name != lost.name) {
-            ConflictMember member{lost.name, standing_side(state, lost.name), {}, false};
-            member.ours.by = writer_of(own.lines, member.ours.stamp);
-            out.members.push_back(std::move(member));
+            out.members.push_back(
+                {lost.name, standing_side(state, own.lines, lost.name), {}, false});
         }
         ConflictMember& member = out.members.back();
         member.clash = member.clash || lost.clash;

@@ -112,13 +112,16 @@ TEST(Conflicts, AStatusBringsItsTimesAlong) {
 TEST(Conflicts, OfADeletedRecordItIsAllOrNothing) {
     for (const std::string side : {"ours", "theirs"}) {
         Clones clones(Titles{{"p", "T"}});
-        clones.there.clock.advance_ms(5000);
-        clones.here.clock.advance_ms(9000);
+        clones.there.clock.advance_ms(9000);
+        clones.here.clock.advance_ms(5000);
         ASSERT_TRUE(clones.here->remove("prds", "p"));
         ASSERT_TRUE(clones.there->update("prds", "p", {{"title", "\"edited\""}}));
         clones.merge();
         const Conflict conflict = only(clones);
         EXPECT_TRUE(conflict.deleted);
+        const ConflictSide& deletion = conflict.members.at(0).ours;
+        EXPECT_EQ(to_text(deletion.stamp), clones.here->history("prds", "p")->at(1).stamp)
+            << "the deletion's own, although an edit beside it is later";
         EXPECT_NE(conflict.data.find("edited"), std::string::npos) << conflict.data;
         EXPECT_EQ(settlement_of(conflict, {"title=theirs"}).error().code, Code::invalid);
         const auto written = take(clones, {side});
