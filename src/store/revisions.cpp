@@ -206,7 +206,7 @@ Result<std::optional<LogEntry>> Revisions::entry_of(const git::Commit& commit,
     return std::optional<LogEntry>(std::move(entry));
 }
 
-Status Revisions::log(const LogQuery& query, const std::function<Status(LogEntry&&)>& each) {
+Result<bool> Revisions::log(const LogQuery& query, const std::function<Status(LogEntry&&)>& each) {
     TASKSTORE_LET(const auto head, git::head_commit(x_repository));
     std::string since;
     if (!query.since.empty()) {
@@ -222,9 +222,9 @@ Status Revisions::log(const LogQuery& query, const std::function<Status(LogEntry
         TASKSTORE_LET(records::Changes changes, records::changes_between({&one, 1}, now));
         if (!changes.empty()) TASKSTORE_TRY(each({std::nullopt, std::move(changes)}));
     }
-    if (!head) return ok();
+    if (!head) return false;
     std::size_t told = 0;
-    for (std::size_t skip = 0; told < query.limit; skip += kPage) {
+    for (std::size_t skip = 0;; skip += kPage) {
         TASKSTORE_LET(
             const auto page,
             git::commits(
@@ -232,15 +232,14 @@ Status Revisions::log(const LogQuery& query, const std::function<Status(LogEntry
                 {.until = *head, .since = since, .path = x_path, .limit = kPage, .skip = skip}));
         TASKSTORE_LET(const auto trees, folders_of(page));
         for (const git::Commit& commit : page) {
-            if (told == query.limit) break;
+            if (told == query.limit) return true;
             TASKSTORE_LET(auto entry, entry_of(commit, trees));
             if (!entry) continue;
             ++told;
             TASKSTORE_TRY(each(std::move(*entry)));
         }
-        if (page.size() < kPage) break;
+        if (page.size() < kPage) return false;
     }
-    return ok();
 }
 
 namespace {

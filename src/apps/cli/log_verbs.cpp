@@ -245,18 +245,15 @@ Status run_log(Context& context) {
     if (context.call.has("limit")) {
         TASKSTORE_LET(limit, limit_of(context));
     }
-    // One more tells whether there are more.
     const store::LogQuery query{.since = context.call.value("since"),
-                                .limit = static_cast<std::size_t>(limit) + 1};
+                                .limit = static_cast<std::size_t>(limit)};
     if (context.call.has("since") && query.since.empty())
         return fail(Code::invalid, "--since wants a revision: a commit, a branch or a tag");
     std::string data;
     JsonWriter writer(data);
     writer.begin_array();
     bool first = true;
-    std::int64_t commits = 0;
-    TASKSTORE_TRY(git->log(query, [&](store::LogEntry&& entry) {
-        if (entry.commit && ++commits > limit) return ok();
+    TASKSTORE_LET(const bool more, git->log(query, [&](store::LogEntry&& entry) {
         if (context.json)
             write_entry(writer, entry);
         else
@@ -265,7 +262,7 @@ Status run_log(Context& context) {
         return ok();
     }));
     writer.end_array();
-    if (commits > limit)
+    if (more)
         context.warn("there are more commits: --limit " + std::to_string(limit * 10) +
                      " shows more of them");
     if (context.json)

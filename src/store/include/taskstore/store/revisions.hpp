@@ -63,8 +63,9 @@ class Revisions {
     /// What is not committed yet, where that is anything, then the commits that changed records,
     /// newest first. A merge is told by what it decided itself: what it has unlike each of its
     /// parents; where that is nothing, it is left out, so nothing is told twice. Of the commit with
-    /// which a shallow clone begins nothing is told. Ends early with the error that `each` returns.
-    Status log(const LogQuery& query, const std::function<Status(LogEntry&&)>& each);
+    /// which a shallow clone begins nothing is told. Whether there are commits beyond the limit.
+    /// Ends early with the error that `each` returns.
+    Result<bool> log(const LogQuery& query, const std::function<Status(LogEntry&&)>& each);
 
     /// Lines of a record in the versions of its file that HEAD stands on, by themselves; those in
     /// `known` are left out. `enough` is asked after each version that had one, and ends it.
