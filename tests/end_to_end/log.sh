@@ -266,7 +266,7 @@ taskstore -q prd rm p2 && commit removed
 expect 0 taskstore history p1; lacks "$out" "LAST IN COMMIT"; whole=$(sed 1d <<<"$out")
 held=$(git rev-parse HEAD)
 grep -v '"p2"' .taskstore/prds.jsonl | tail -1 >kept && mv kept .taskstore/prds.jsonl
-expect 0 taskstore history p1; has "$out" "LAST IN COMMIT"; has "$out" "${held:0:10}"; has "$out" "title: First → Second"
+expect 0 taskstore history p1; has "$out" "LAST IN COMMIT"; has "$out" "${held:0:8}"; has "$out" "title: First → Second"
 commit forgotten
 expect 0 taskstore log --limit 1; has "$out" "no record changed: 0 lines came, 4 lines went"
 taskstore -q prd set p1 --title Third && commit third

@@ -11,7 +11,7 @@
 namespace taskstore::cli {
 namespace {
 
-constexpr std::size_t kShortId = 10;
+constexpr std::size_t kShortId = 8;
 
 /// The lines of one record with the commits of those that only git has.
 struct Sources {

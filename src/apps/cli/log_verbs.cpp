@@ -21,7 +21,7 @@ using records::RecordChange;
 
 constexpr std::size_t kRecordsShown = 50;  // of one commit, where people read
 constexpr std::int64_t kCommitsTold = 20;
-constexpr std::size_t kShortId = 10;
+constexpr std::size_t kShortId = 8;
 constexpr std::size_t kFileBytesMax = std::size_t{1} << 30;
 
 Colour colour_of(ChangeAction action) {
