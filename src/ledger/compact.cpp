@@ -312,6 +312,7 @@ class Compaction::Planner {
         }
         std::vector<RecordLine>& record = worker.record;
         record.clear();
+        record.reserve(group.count);
         bool others = false;
         for (std::uint32_t i = group.first; i != kLast; i = x_pieces[i].next)
             take(worker, i, others);

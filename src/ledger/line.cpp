@@ -96,7 +96,9 @@ Result<Line> LineDecoder::decode(std::string_view text) {
         only_tombstone_members =
             only_tombstone_members && (is_frame_member(x_shape, member.name) ||
                                        member.name == "id" || member.name == "deleted");
-        line.members.push_back({std::string(member.name), member.raw_value, {}, {}});
+        Member& own = line.members.emplace_back();
+        own.name = member.name;
+        own.raw_value = member.raw_value;
     }
     line.tombstone = only_tombstone_members && find_raw(members, "deleted") == "true";
     for (const std::string& name : x_shape.time_members) {

@@ -233,6 +233,7 @@ class FileMerger {
         std::vector<const Group*> bad;
         for (const Group& group : x_groups) {
             if (!group.merge.added.empty()) x_out.corrected.push_back(group.id);
+            if (group.merge.buried) x_out.buried.push_back(group.id);
             if (group.merge.outcome == RecordMerge::Outcome::clash && !group.shown)
                 bad.push_back(&group);
             if (group.merge.outcome != RecordMerge::Outcome::replaced && !group.merge.added.empty())

@@ -272,7 +272,9 @@ class RecordMerger {
         };
         if (std::erase_if(seen.members, unseen) != 0) seen.at = {};
         x_buries = true;
-        return {RecordMerge::Outcome::lines, encode_tombstone(x_shape, seen, at, options())};
+        const bool stamped = std::ranges::any_of(x_versions.base, &Line::stamped);
+        return {RecordMerge::Outcome::lines, encode_tombstone(x_shape, seen, at, options()),
+                stamped};
     }
 
     /// A line of a batch counts when the batch is whole, and its other lines may be in other files.

@@ -25,7 +25,8 @@ struct RecordMerge {
         clash,      ///< What the sides do not share stands between markers.
     };
     Outcome outcome = Outcome::lines;
-    std::string added;  ///< With LF; empty: nothing. Of `replaced` it may be one side's line.
+    std::string added;    ///< With LF; empty: nothing. Of `replaced` it may be one side's line.
+    bool buried = false;  ///< `added` is a tombstone for what was dropped without one.
 };
 
 RecordMerge merge_record(const Shape& shape, const RecordVersions& versions);

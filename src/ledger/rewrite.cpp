@@ -3,13 +3,19 @@
 #include <taskstore/ledger/files.hpp>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 namespace taskstore::ledger {
 namespace {
 
 constexpr int kAttemptsMax = 8;
-/// How often the old file is looked at after it has lost its name.
-constexpr int kLooksMax = 3;
+/// How often the old file is looked at after it has lost its name: for about a second, and where
+/// nobody tells who has it open for 60 ms.
+constexpr int kLooksMax = 36;
+constexpr int kBlindLooksMax = 6;
+constexpr std::chrono::milliseconds kPauseMin{1};
+constexpr std::chrono::milliseconds kPauseMax{32};
 
 Result<std::string> read_range(os::File& file, std::int64_t from, std::int64_t to) {
     std::string text(static_cast<std::size_t>(std::max<std::int64_t>(0, to - from)), '\0');
@@ -80,23 +86,32 @@ Result<std::optional<LedgerFolder::Rewritten>> LedgerFolder::rewrite_once(
     return std::optional(std::move(rewritten));
 }
 
-/// Whoever waits for the old file's lock, or writes to it without one, knows nothing of the new
-/// one. It is let go and taken again, behind those who wait: what they wrote is appended to the new
-/// file. Who opens the old file, and takes its time until after the last look, is missed.
+/// Whoever has the old file open, waiting for its lock or not, knows nothing of the new one: as
+/// long as there is one, its lock is let go and what comes is appended to the new file. Where the
+/// system does not tell, or somebody keeps it open, that ends after a while.
 Status LedgerFolder::follow_old_file(os::File& file, std::string_view collection, std::int64_t seen,
                                      Rewritten& rewritten) {
+    auto pause = kPauseMin;
     for (int look = 0; look < kLooksMax; ++look) {
         file.unlock();
+        const auto writers = file.has_other_writers();
+        if (!writers || *writers) std::this_thread::sleep_for(pause);
+        pause = std::min(pause * 2, kPauseMax);
         if (!file.lock_within(x_lock_wait)) return ok();
         TASKSTORE_LET(const os::FileInfo now, file.info());
-        if (now.identity.size <= seen) continue;
-        TASKSTORE_LET(std::string late, read_range(file, seen, now.identity.size));
-        seen = now.identity.size;
-        if (!late.ends_with('\n')) late += '\n';
-        TASKSTORE_LET(const Appended appended, append(collection, late));
-        rewritten.notes.insert(rewritten.notes.end(), appended.notes.begin(), appended.notes.end());
-        rewritten.notes.push_back("another program appended to " + std::string(collection) +
-                                  ".jsonl while it was rewritten: its lines are in the new file");
+        if (now.identity.size > seen) {
+            TASKSTORE_LET(std::string late, read_range(file, seen, now.identity.size));
+            seen = now.identity.size;
+            if (!late.ends_with('\n')) late += '\n';
+            TASKSTORE_LET(const Appended appended, append(collection, late));
+            rewritten.notes.insert(rewritten.notes.end(), appended.notes.begin(),
+                                   appended.notes.end());
+            rewritten.notes.push_back(
+                "another program appended to " + std::string(collection) +
+                ".jsonl while it was rewritten: its lines are in the new file");
+        }
+        if (writers && !*writers) return ok();
+        if (!writers && look + 1 == kBlindLooksMax) return ok();
     }
     return ok();
 }

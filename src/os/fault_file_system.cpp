@@ -249,6 +249,12 @@ class FaultFileSystem::OpenFile final : public File {
         if (x_boot == x_disk->boot) x_disk->model.release(*x_node);
     }
 
+    /// Readers count too.
+    Result<bool> has_other_writers() override {
+        const std::lock_guard guard(x_disk->mutex);
+        return x_node->handles > 1;
+    }
+
     Result<std::size_t> read_at(std::int64_t offset, char* out, std::size_t bytes) override {
         std::size_t done = 0;
         TASKSTORE_TRY(answer(Call::read, offset, bytes, false, [&](const Verdict&) {

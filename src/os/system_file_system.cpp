@@ -272,6 +272,18 @@ class SystemFile final : public File {
         return ok();
     }
 
+    /// A read lease is given only where nobody has the file open for writing (fcntl(2)).
+    Result<bool> has_other_writers() override {
+        // Who opens it in between must not end this process: SIGIO would, SIGURG is ignored.
+        if (::fcntl(x_fd.get(), F_SETSIG, SIGURG) != 0) return File::has_other_writers();
+        if (::fcntl(x_fd.get(), F_SETLEASE, F_RDLCK) == 0) {
+            ::fcntl(x_fd.get(), F_SETLEASE, F_UNLCK);
+            return false;
+        }
+        if (errno == EAGAIN) return true;
+        return File::has_other_writers();
+    }
+
     Status lock_within(const LockWait& wait) override {
         if (!wait.limit_ms && !wait.tell) return lock_exclusive();
         const Deadline limit(wait.limit_ms);

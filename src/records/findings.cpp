@@ -163,6 +163,7 @@ Result<std::vector<LostEntry>> PlanImpl::lost() {
 }
 
 Result<std::vector<Finding>> PlanImpl::findings() {
+    TASKSTORE_LET(const auto histories, long_histories());
     TASKSTORE_LET(
         auto out,
         read([&](sql::Connection& db, const Catalogue& catalogue) -> Result<std::vector<Finding>> {
@@ -370,6 +371,15 @@ Result<std::vector<Finding>> PlanImpl::findings() {
                            "the end of an append that did not finish was saved here",
                            "look at it; it was never acknowledged, so the file may go"});
         }
+    }
+    for (const LongHistory& one : histories) {
+        out.push_back({"long_history", one.collection + ".jsonl",
+                       std::to_string(one.lines) + " lines, " +
+                           std::to_string(one.bytes / 1'000'000) + " MB, for " +
+                           std::to_string(one.records) +
+                           " records: every clone carries them, and reads them after a change",
+                       "commit, then 'taskstore compact --dry-run' tells what folding each "
+                       "record's lines into one saves; git keeps the history"});
     }
     return out;
 }

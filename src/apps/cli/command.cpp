@@ -63,6 +63,12 @@ constexpr std::array kChangeCollection{
 constexpr std::array kSync{Option{"rebuild", 0, "", "build store.db from nothing"}};
 constexpr std::array kInstallHooks{
     Option{"uninstall", 0, "", "put back what was there before, byte for byte"}};
+constexpr std::array kCompact{
+    Option{"dry-run", 0, "", "tell what it would save, and change nothing"},
+    Option{"horizon", 0, "DAYS",
+           "records that were deleted longer ago go altogether (default: 90d)"},
+    Option{"without-git", 0, "",
+           "drop lines that git does not have, too: nothing keeps the history then"}};
 constexpr std::array kState{Option{"hash", 0, "", "SHA-256 of all live records and deletions"},
                             kAt};
 constexpr std::array kLog{
@@ -230,6 +236,10 @@ constexpr std::array kCommands{
             kNone, "taskstore textconv .taskstore/prds.jsonl", run_textconv},
     Command{"doctor", "", "list what is damaged, lost, orphaned or odd, and how to mend it", kNone,
             "taskstore doctor", run_doctor},
+    Command{"compact", "",
+            "fold the lines of each record into one, where git has them; what stands, what lost "
+            "and every merge to come stay as they are",
+            kCompact, "taskstore compact --dry-run\ntaskstore compact --horizon 180d", run_compact},
     Command{"config show", "", "every setting with its value and where it comes from", kNone,
             "taskstore config show", run_config_show},
     Command{"sql", "QUERY", "run a SELECT on store.db; cannot write", kNone,

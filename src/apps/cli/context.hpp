@@ -115,6 +115,7 @@ Status run_sync(Context& context);
 Status run_stats(Context& context);
 Status run_state(Context& context);
 Status run_doctor(Context& context);
+Status run_compact(Context& context);
 Status run_install_hooks(Context& context);
 Status run_config_show(Context& context);
 Status run_version(Context& context);

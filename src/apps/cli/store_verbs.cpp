@@ -78,6 +78,14 @@ Status run_sync(Context& context) {
                       (report.rebuilt ? ", store.db built from " : ", read ") +
                       counted(report.lines_read, "line", "lines") + "\n");
     }
+    if (!context.quiet && !in_hook) {
+        TASKSTORE_LET(const auto histories, plan->long_histories());
+        for (const records::LongHistory& one : histories)
+            context.warn(one.collection + ".jsonl has " +
+                         std::to_string(one.lines / std::max<std::int64_t>(1, one.records)) +
+                         " lines for each record, " + short_number(static_cast<double>(one.bytes)) +
+                         "B in all: 'taskstore compact --dry-run' tells what folding them saves");
+    }
     if (report.damaged_lines > 0)
         context.warn(counted(report.damaged_lines, "damaged line was", "damaged lines were") +
                      " set aside: 'taskstore doctor' lists " +

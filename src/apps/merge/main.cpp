@@ -123,6 +123,17 @@ int give_up(os::FileSystem& files, const Operands& with, const std::string& why)
     return failed;
 }
 
+/// One side was away for so long that the other one has deleted records and forgotten them.
+void tell_of_buried(const std::string& path, std::size_t records) {
+    say(path + ": " + std::to_string(records) +
+        (records == 1 ? " record that is" : " records that are") + " on one side only " +
+        (records == 1 ? "was" : "were") +
+        " deleted on the other, longer ago than its compactions keep deletions (90 days by "
+        "default), or taken out by hand");
+    say("deleted it stays; what was edited here meanwhile is listed by 'taskstore conflicts'. "
+        "Clones that merge more often than that see deletions as such");
+}
+
 int merge_with(os::FileSystem& files, const Operands& with) {
     auto base = os::read_file(files, with.base);
     if (!base && base.error().code == Code::not_found) base = std::string();
@@ -134,6 +145,7 @@ int merge_with(os::FileSystem& files, const Operands& with) {
     const ledger::Merged result = ledger::merge_files({*base, *ours, *theirs}, with.options);
     if (const auto written = os::replace_file(files, with.ours, result.text); !written)
         return give_up(files, with, written.error().message);
+    if (!result.buried.empty()) tell_of_buried(with.path, result.buried.size());
     if (result.clashes.empty()) return merged;
     std::string ids;
     for (const std::string& id : result.clashes) ids += (ids.empty() ? "" : ", ") + id;

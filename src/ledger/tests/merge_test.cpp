@@ -147,6 +147,15 @@ TEST(Merge, ARecordOfWhichOneSideHasNoLineWasDeletedThere) {
     }
 }
 
+TEST(Merge, ThatARecordWasForgottenOnOneSideIsTold) {
+    const std::string late = edited(kBase, {{"title", "\"late\""}}, 150, "q");
+    EXPECT_EQ(merged(kBase, "", late).buried, std::vector<std::string>{"a"});
+    EXPECT_TRUE(merged(removed(kBase, 110, "p"), "", removed(kBase, 110, "p")).buried.empty());
+    // Trackers that know no stamps delete so.
+    const std::string bare = plain(R"("title":"t")", "5");
+    EXPECT_TRUE(merged(bare, "", bare).buried.empty());
+}
+
 TEST(Merge, ADeletedRecordOfWhichOneSideHasNoLineWasCompactedThere) {
     const std::string dead = removed(kBase, 110, "p");
     EXPECT_EQ(merged(dead, "", dead).text, "");

@@ -50,6 +50,10 @@ struct Merged {
     std::string text;
     std::vector<std::string> clashes;    ///< Ids of the records between markers.
     std::vector<std::string> corrected;  ///< Ids of those that got a line of the merge.
+    /// Ids of records with stamps that are live in the base and of which one side has no line:
+    /// deleted there so long ago that a compaction dropped the tombstone too, or taken out by hand.
+    /// They got a tombstone.
+    std::vector<std::string> buried;
 };
 
 /// Costs: one look at every line, and a fold of each record that both sides changed. Reads nothing

@@ -84,6 +84,12 @@ class File {
     /// False when somebody else holds it.
     virtual Result<bool> try_lock_exclusive() = 0;
     virtual void unlock() = 0;
+    /// Whether somebody else has the file open and may write to it. For a file opened with
+    /// OpenMode::read. unsupported: the system does not tell (it is another user's file, or the
+    /// file system has no leases).
+    virtual Result<bool> has_other_writers() {
+        return fail(Code::unsupported, "who else has the file open is not known");
+    }
 };
 
 /// Thread-safe. Paths are UTF-8 or any bytes but NUL; relative ones are against the working folder.

@@ -136,8 +136,8 @@ struct LostEntry {
 
 struct Finding {
     std::string what;  ///< damaged_line, incomplete_batch, torn_tail, orphan, lost_value,
-                       ///< clock_ahead, stranger, schema, misfit; more: not all of a sort are
-                       ///< listed
+                       ///< clock_ahead, stranger, schema, misfit, long_history; more: not all of
+                       ///< a sort are listed
     std::string where;
     std::string why;
     std::string mend;
