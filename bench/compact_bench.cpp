@@ -1,6 +1,8 @@
 // Compaction against reading and parsing the same file and writing the result once, interleaved,
 // median of several rounds.
 //   compact_bench FOLDER [RECORDS] [EDITS]    FOLDER on the disk to measure (default 100000, 9)
+#include "timing.hpp"
+
 #include <taskstore/base/json.hpp>
 #include <taskstore/ledger/compact.hpp>
 #include <taskstore/ledger/edit.hpp>
@@ -9,28 +11,17 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 
 namespace {
 
 using namespace taskstore;
+using bench::median;
+using bench::seconds_of;
 
 constexpr int kRounds = 5;
-
-double seconds_of(const std::function<void()>& work) {
-    const auto start = std::chrono::steady_clock::now();
-    work();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-    std::ranges::sort(values);
-    return values[values.size() / 2];
-}
 
 /// RECORDS task specs of about 300 bytes, then EDITS edits of each, by two replicas in turn: all
 /// records once, then all once more.
@@ -45,16 +36,7 @@ void generate(const std::string& path, int records, int edits) {
             ledger::State state;
             std::vector<ledger::Change> changes;
             if (edit == 0) {
-                changes = {{"id", "\"0190a5de-ac96-774b-bcce-" +
-                                      std::to_string(300'000'000'000 + i) + "\""},
-                           {"prd_id", "\"prd-" + std::to_string(i % 100) + "\""},
-                           {"phase_name", "\"phase number " + std::to_string(i) + "\""},
-                           {"description", "\"a step of the plan that somebody wrote down\""},
-                           {"created_at", std::to_string(ms)},
-                           {"status", "\"pending\""},
-                           {"workflow_name", "null"},
-                           {"assigned_to", "null"},
-                           {"content", "\"\""}};
+                changes = bench::spec(i, ms);
             } else {
                 const auto decoded =
                     decoder.decode(std::string_view(line).substr(0, line.size() - 1));

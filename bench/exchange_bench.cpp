@@ -1,5 +1,7 @@
 // Ratios of import and export against what they cannot do without, interleaved, median of rounds.
 //   exchange_bench FOLDER [RECORDS]     FOLDER on the disk to measure; RECORDS default 100000
+#include "timing.hpp"
+
 #include <taskstore/base/hash.hpp>
 #include <taskstore/base/json.hpp>
 #include <taskstore/sqlite/driver.hpp>
@@ -12,7 +14,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -21,6 +22,8 @@
 namespace {
 
 using namespace taskstore;
+using bench::median;
+using bench::seconds_of;
 
 constexpr int kRounds = 5;
 
@@ -35,17 +38,6 @@ T need(Result<T> result) {
 }
 void need(Status status) {
     if (!status) give_up(status.error());
-}
-
-double seconds_of(const std::function<void()>& work) {
-    const auto start = std::chrono::steady_clock::now();
-    work();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-    std::ranges::sort(values);
-    return values[values.size() / 2];
 }
 
 void report(const char* what, const std::vector<double>& ours, const std::vector<double>& raw,

@@ -2,6 +2,8 @@
 // rounds.
 //   plan_bench FOLDER [RECORDS]     FOLDER on the disk to measure; RECORDS of the large runs
 //   (default 100000)
+#include "timing.hpp"
+
 #include <taskstore/base/hash.hpp>
 #include <taskstore/records/plan.hpp>
 #include <taskstore/sqlite/driver.hpp>
@@ -12,7 +14,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -22,17 +23,8 @@
 namespace {
 
 using namespace taskstore;
-
-double seconds_of(const std::function<void()>& work) {
-    const auto start = std::chrono::steady_clock::now();
-    work();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-    std::ranges::sort(values);
-    return values[values.size() / 2];
-}
+using bench::median;
+using bench::seconds_of;
 
 struct Compared {
     std::vector<double> ours;
