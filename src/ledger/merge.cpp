@@ -7,10 +7,11 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <map>
+#include <optional>
 #include <utility>
 
 namespace taskstore::ledger {
@@ -28,37 +29,130 @@ struct Text {
     bool emitted = false;  ///< Already in the result.
 };
 
-/// One line of a file, as it stands there.
+/// What a file's part is made of: one line, or lines that nothing is to be said of.
 struct Piece {
     std::string_view raw;        ///< With its line end.
-    std::uint32_t text = kNone;  ///< Blank lines have none.
+    std::uint32_t text = kNone;  ///< Of one line; blank ones have none.
+};
+
+/// Whole lines that stand in all three files alike.
+struct Stretch {
+    std::array<std::size_t, 3> begin{};  ///< In base, ours and theirs.
+    std::size_t bytes = 0;
 };
 
 /// Each distinct text once. Open addressing: half a million nodes would cost more than the texts.
 class Texts {
   public:
-    explicit Texts(std::size_t lines) : x_slots(std::bit_ceil(lines * 2 + 16), kNone) {
-        x_texts.reserve(lines / 2);
-    }
+    Texts() : x_slots(1024, kNone) {}
     std::uint32_t add(std::string_view text) {
-        const std::size_t mask = x_slots.size() - 1;
-        for (std::size_t slot = xxh3_64(text) & mask;; slot = (slot + 1) & mask) {
-            const std::uint32_t found = x_slots[slot];
-            if (found == kNone) {
-                x_slots[slot] = static_cast<std::uint32_t>(x_texts.size());
-                x_texts.push_back({text});
-                return x_slots[slot];
-            }
-            if (x_texts[found].text == text) return found;
-        }
+        if ((x_texts.size() + 1) * 2 > x_slots.size()) grow();
+        std::uint32_t& slot = x_slots[slot_of(text)];
+        if (slot != kNone) return slot;
+        slot = static_cast<std::uint32_t>(x_texts.size());
+        x_texts.push_back({text});
+        return slot;
     }
+    /// kNone: it is not there.
+    std::uint32_t find(std::string_view text) const { return x_slots[slot_of(text)]; }
     Text& operator[](std::uint32_t index) { return x_texts[index]; }
     std::size_t size() const { return x_texts.size(); }
 
   private:
+    /// Where it is, or belongs.
+    std::size_t slot_of(std::string_view text) const {
+        const std::size_t mask = x_slots.size() - 1;
+        std::size_t slot = xxh3_64(text) & mask;
+        while (x_slots[slot] != kNone && x_texts[x_slots[slot]].text != text)
+            slot = (slot + 1) & mask;
+        return slot;
+    }
+    void grow() {
+        x_slots.assign(x_slots.size() * 4, kNone);
+        for (std::uint32_t i = 0; i < x_texts.size(); ++i) x_slots[slot_of(x_texts[i].text)] = i;
+    }
     std::vector<std::uint32_t> x_slots;
     std::vector<Text> x_texts;
 };
+
+std::size_t common_bytes(std::string_view a, std::string_view b) {
+    constexpr std::size_t kBlock = 4096;
+    const std::size_t end = std::min(a.size(), b.size());
+    std::size_t at = 0;
+    while (end - at >= kBlock && std::memcmp(a.data() + at, b.data() + at, kBlock) == 0)
+        at += kBlock;
+    while (at < end && a[at] == b[at]) ++at;
+    return at;
+}
+
+std::string_view first_line(std::string_view text) {
+    return text.substr(0, std::min(text.find('\n'), text.size() - 1) + 1);
+}
+
+/// Where the three files, of which the first lines are not all alike, are so again: the bytes to
+/// skip in each. Nothing: not soon.
+std::optional<std::array<std::size_t, 3>> next_alike(const std::array<std::string_view, 3>& rest) {
+    constexpr std::size_t kLines = 32;
+    std::array<std::vector<std::string_view>, 3> ahead;
+    for (std::size_t i = 0; i < rest.size(); ++i) {
+        std::string_view text = rest[i];
+        while (!text.empty() && ahead[i].size() < kLines) {
+            ahead[i].push_back(first_line(text));
+            text.remove_prefix(ahead[i].back().size());
+        }
+    }
+    for (const std::string_view line : ahead[0]) {
+        if (!line.ends_with('\n')) continue;
+        std::array<std::size_t, 3> skip{static_cast<std::size_t>(line.data() - rest[0].data())};
+        bool everywhere = true;
+        for (std::size_t i = 1; i < rest.size(); ++i) {
+            const auto found = std::ranges::find(ahead[i], line);
+            everywhere = everywhere && found != ahead[i].end();
+            if (everywhere) skip[i] = static_cast<std::size_t>(found->data() - rest[i].data());
+        }
+        if (everywhere) return skip;
+    }
+    return std::nullopt;
+}
+
+/// In order. What lies between them has to be looked at line by line: with files that people
+/// changed here and there that is little.
+std::vector<Stretch> shared_stretches(const MergeInput& input) {
+    std::vector<Stretch> out;
+    std::array rest{input.base, input.ours, input.theirs};
+    std::array<std::size_t, 3> at{};
+    const auto skip = [&](const std::array<std::size_t, 3>& bytes) {
+        for (std::size_t i = 0; i < rest.size(); ++i) {
+            rest[i].remove_prefix(bytes[i]);
+            at[i] += bytes[i];
+        }
+    };
+    while (std::ranges::none_of(rest, &std::string_view::empty)) {
+        std::size_t bytes = common_bytes(rest[0], rest[1]);
+        bytes = common_bytes(rest[0].substr(0, bytes), rest[2]);
+        bytes = bytes == 0 ? 0 : rest[0].rfind('\n', bytes - 1) + 1;
+        if (bytes > 0) {
+            out.push_back({at, bytes});
+            skip({bytes, bytes, bytes});
+            continue;
+        }
+        const auto alike = next_alike(rest);
+        if (!alike) break;
+        skip(*alike);
+    }
+    return out;
+}
+
+bool has_marker(std::string_view file, std::size_t bytes_min) {
+    for (std::size_t at = 0; at < file.size();
+         at = std::min(file.find('\n', at), file.size()) + 1) {
+        if (file[at] == '{') continue;
+        std::string_view line = first_line(file.substr(at));
+        line = line.substr(0, line.find_first_of("\r\n"));
+        if (marker_of(line, bytes_min).kind != LineKind::record) return true;
+    }
+    return false;
+}
 
 template <typename Each>
 void each_line(std::string_view file, const Each& each) {
@@ -84,18 +178,19 @@ class FileMerger {
     FileMerger(const MergeInput& input, const MergeOptions& options)
         : x_input(input),
           x_options(options),
-          x_decoder(options.shape),
-          x_texts(static_cast<std::size_t>(std::ranges::count(input.base, '\n') +
-                                           std::ranges::count(input.ours, '\n') +
-                                           std::ranges::count(input.theirs, '\n')) +
-                  3) {}
+          x_bytes_min(std::min(kMarkerBytesMin, options.marker_bytes)),
+          x_decoder(options.shape) {
+        // Lines between markers in the base are not agreed on, also where all three have them.
+        if (!has_marker(input.base, x_bytes_min)) x_stretches = shared_stretches(input);
+    }
 
     Merged run() {
         read_base();
         read(x_input.ours, in_ours, x_ours);
         read(x_input.theirs, in_theirs, x_theirs);
         group_changed();
-        if (!x_groups.empty()) group_shared();
+        group_shared();
+        look_for_damage();
         for (Group& group : x_groups) merge(group);
         return write();
     }
@@ -105,12 +200,11 @@ class FileMerger {
         // What stands between markers was never agreed on: no side can have dropped it.
         std::vector<std::string_view> between;
         bool open = false;
-        const std::size_t bytes_min = std::min(kMarkerBytesMin, x_options.marker_bytes);
         const auto agreed = [&](std::string_view text) {
             if (!text.empty()) x_texts[x_texts.add(text)].sides |= in_base;
         };
-        each_line(x_input.base, [&](std::string_view, std::string_view text) {
-            const LineKind kind = marker_of(text, bytes_min).kind;
+        const auto take = [&](std::string_view, std::string_view text) {
+            const LineKind kind = marker_of(text, x_bytes_min).kind;
             if (kind == LineKind::ours_marker) open = true;
             if (kind == LineKind::theirs_marker) between.clear();
             if (kind == LineKind::theirs_marker) open = false;
@@ -119,19 +213,40 @@ class FileMerger {
                 between.push_back(text);
             else
                 agreed(text);
-        });
+        };
+        each_part(x_input.base, 0, take, [](std::string_view) {});
         for (const std::string_view text : between) agreed(text);  // a block without an end is none
     }
 
+    /// Of a file's lines: take() each that is in no stretch, and whole stretches otherwise.
+    template <typename Take, typename Whole>
+    void each_part(std::string_view file, std::size_t which, const Take& take, const Whole& whole) {
+        std::size_t at = 0;
+        for (const Stretch& stretch : x_stretches) {
+            each_line(file.substr(at, stretch.begin[which] - at), take);
+            at = stretch.begin[which] + stretch.bytes;
+            whole(file.substr(stretch.begin[which], stretch.bytes));
+        }
+        each_line(file.substr(at), take);
+    }
+
     void read(std::string_view file, Side side, std::vector<Piece>& pieces) {
-        each_line(file, [&](std::string_view raw, std::string_view text) {
+        const auto take = [&](std::string_view raw, std::string_view text) {
             std::uint32_t index = kNone;
             if (text.find_first_not_of(" \t") != std::string_view::npos) {
                 index = x_texts.add(text);
                 x_texts[index].sides |= side;
             }
             pieces.push_back({raw, index});
-        });
+        };
+        each_part(file, side == in_ours ? 1 : 2, take,
+                  [&](std::string_view lines) { pieces.push_back({lines, kNone}); });
+    }
+
+    void put_into(std::uint32_t group, std::uint32_t text) {
+        if (x_texts[text].group == group) return;
+        x_texts[text].group = group;
+        x_groups[group].texts.push_back(text);
     }
 
     /// Records of which a line is not in all three files.
@@ -140,32 +255,87 @@ class FileMerger {
             if (x_texts[i].sides == in_all) continue;
             const auto line = x_decoder.decode(x_texts[i].text);
             if (!line) {
-                if ((x_texts[i].sides & in_base) == 0) x_damaged |= x_texts[i].sides;
+                x_unread.push_back(i);
                 continue;
             }
             const auto [found, is_new] =
                 x_group_of.emplace(line->id, static_cast<std::uint32_t>(x_groups.size()));
             if (is_new) x_groups.push_back({line->id, {}, {}, false});
-            x_texts[i].group = found->second;
-            x_groups[found->second].texts.push_back(i);
+            put_into(found->second, i);
         }
     }
 
-    /// The lines of those records that are in all three. Only what may be one is decoded: where the
-    /// name of the id's member is followed by the text of such an id, or anything is escaped.
+    /// The lines of those records that are in all three: of the stretches they become pieces of
+    /// their own.
     void group_shared() {
-        const std::array names{"\"" + x_options.shape.id_member + "\"", std::string("\"id\"")};
-        for (std::uint32_t i = 0; i < x_texts.size(); ++i) {
-            const std::string_view text = x_texts[i].text;
-            if (x_texts[i].sides != in_all ||
-                (!may_be_grouped(text, names[0]) && !may_be_grouped(text, names[1])))
-                continue;
-            const auto line = x_decoder.decode(x_texts[i].text);
-            if (!line) continue;
-            const auto found = x_group_of.find(line->id);
-            if (found == x_group_of.end()) continue;
-            x_texts[i].group = found->second;
-            x_groups[found->second].texts.push_back(i);
+        const std::size_t known = x_texts.size();
+        if (!x_groups.empty()) {
+            for (std::uint32_t i = 0; i < known; ++i) {
+                if (x_texts[i].sides != in_all) continue;
+                if (const auto group = group_of(x_texts[i].text)) put_into(*group, i);
+            }
+        }
+        if (x_stretches.empty() || (x_groups.empty() && x_unread.empty())) return;
+        std::vector<Piece> pieces;
+        pieces.reserve(x_ours.size() + 2 * x_groups.size());
+        std::size_t stretch = 0;
+        for (const Piece& piece : x_ours) {
+            const bool shared =
+                stretch < x_stretches.size() &&
+                piece.raw.data() == x_input.ours.data() + x_stretches[stretch].begin[1];
+            if (shared) {
+                ++stretch;
+                split(piece.raw, pieces);
+            } else {
+                pieces.push_back(piece);
+            }
+        }
+        x_ours = std::move(pieces);
+    }
+
+    void split(std::string_view lines, std::vector<Piece>& pieces) {
+        std::size_t put = 0;
+        each_line(lines, [&](std::string_view raw, std::string_view text) {
+            const auto group = group_of(text);
+            // What cannot be read may stand twice.
+            const bool again = !x_unread.empty() && x_texts.find(text) != kNone;
+            if (!group && !again) return;
+            const auto at = static_cast<std::size_t>(raw.data() - lines.data());
+            if (at > put) pieces.push_back({lines.substr(put, at - put), kNone});
+            put = at + raw.size();
+            const std::uint32_t index = x_texts.add(text);
+            x_texts[index].sides = in_all;
+            if (group) put_into(*group, index);
+            pieces.push_back({raw, index});
+        });
+        if (put < lines.size()) pieces.push_back({lines.substr(put), kNone});
+    }
+
+    /// The group of a line's record. Only what may be one is decoded: where the name of the id's
+    /// member is followed by the text of such an id, or anything is escaped.
+    std::optional<std::uint32_t> group_of(std::string_view text) {
+        if (!may_be_grouped(text)) return std::nullopt;
+        const auto line = x_decoder.decode(text);
+        if (!line) return std::nullopt;
+        const auto found = x_group_of.find(line->id);
+        if (found == x_group_of.end()) return std::nullopt;
+        return found->second;
+    }
+
+    bool may_be_grouped(std::string_view text) const {
+        // As we write lines ourselves: a name stands once in an object, so this is its id.
+        constexpr std::string_view kStart = "{\"id\":\"";
+        if (x_options.shape.id_member == "id" && text.starts_with(kStart)) {
+            const std::size_t end = text.find_first_of("\"\\", kStart.size());
+            if (end != std::string_view::npos && text[end] == '"')
+                return x_group_of.contains(text.substr(kStart.size(), end - kStart.size()));
+        }
+        return may_be_grouped(text, x_id_name) || may_be_grouped(text, "\"id\"");
+    }
+
+    void look_for_damage() {
+        for (const std::uint32_t i : x_unread) {
+            if ((x_texts[i].sides & in_base) == 0) x_damaged |= x_texts[i].sides;
         }
     }
 
@@ -311,8 +481,12 @@ class FileMerger {
 
     const MergeInput& x_input;
     const MergeOptions& x_options;
+    const std::size_t x_bytes_min;  ///< Of markers in the base.
+    const std::string x_id_name = "\"" + x_options.shape.id_member + "\"";
+    std::vector<Stretch> x_stretches;
     LineDecoder x_decoder;
     Texts x_texts;
+    std::vector<std::uint32_t> x_unread;  ///< Not in all three, and no record.
     std::vector<Piece> x_ours;
     std::vector<Piece> x_theirs;
     std::deque<Group> x_groups;
