@@ -40,7 +40,9 @@ Result<Revisions> Revisions::of(os::FileSystem& files, const Place& place,
                   git::Repository::find(files, place.folder, environment));
     if (repository.work_tree().empty()) {
         // Nothing is checked out: the store is named by where it would be.
-        std::string path = os::name_of_path(place.folder);
+        const std::string inside = repository.git_dir() + "/";
+        std::string path = place.folder.starts_with(inside) ? place.folder.substr(inside.size())
+                                                            : os::name_of_path(place.folder);
         return Revisions(files, std::move(repository), std::move(path), {});
     }
     const auto path = repository.relative(place.folder);

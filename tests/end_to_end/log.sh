@@ -216,6 +216,9 @@ expect 0 taskstore --store "plän s" diff HEAD~1 HEAD; has "$err" "compared with
 mkdir -p deep/er && taskstore --store "$PWD/deep/er" -q init && taskstore --store deep/er -q prd add --title Deep --id d1 >/dev/null && commit deep
 expect 0 taskstore --store deep/er log; has "$out" "created prd d1  Deep"; lacks "$out" p1
 expect 0 taskstore -C deep --store er list-prds --at HEAD; has "$out" Deep
+git clone -q --bare . ../bare.git
+expect 0 taskstore -C ../bare.git --store deep/er log; has "$out" "created prd d1  Deep"
+expect 0 taskstore -C ../bare.git --store "plän s" list-prds --at HEAD; has "$out" Second
 
 # Line ends of another system.
 begin
