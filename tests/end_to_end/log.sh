@@ -293,4 +293,24 @@ echo '{"id":"t1","title":"six","updated_at":3000}' >.taskstore/prds.jsonl && com
 expect 0 taskstore history t1; lacks "$out" "one"
 expect 0 taskstore history t1 --git; has "$out" "title: one → two"; has "$out" "title: two → six"
 
+# A compaction changes no record, and histories stay whole.
+begin
+printf '%s\n' '{"title":"x","id":"b1"}' '{"title":"y","id":"b2"}' >rows.jsonl
+taskstore -q import rows.jsonl --to things && rm rows.jsonl
+for i in 1 2 3; do taskstore -q prd set p1 --title "Title $i"; taskstore -q record set things b1 n=$i; done && commit edits
+taskstore -q prd rm p1 && taskstore -q prd add --id p1 --title Again >/dev/null && taskstore -q prd set p1 --status ready && commit again
+versions() { taskstore history "$1" --json | python3 -c 'import json,sys; print([(v["action"], v["changes"]) for v in json.load(sys.stdin)["data"]])'; }
+p1=$(versions p1) b1=$(versions b1) hash=$(taskstore state --hash)
+expect 0 taskstore compact
+same "$(taskstore state --hash)" "$hash"; same "$(taskstore state --hash --at HEAD)" "$hash"
+expect 0 taskstore diff; same "$out" "No record changed"
+same "$(versions p1)" "$p1"; same "$(versions b1)" "$b1"
+commit compacted
+expect 0 taskstore log --limit 1; has "$out" "compacted
+  no record changed"
+same "$(versions p1)" "$p1"; same "$(versions b1)" "$b1"
+taskstore -q record set things b1 n=4 && commit four
+expect 0 taskstore diff HEAD~2 HEAD; same "$(sed 's/(.*//' <<<"$out")" "changed things b1  x  
+    n: 3 → 4"
+
 finish
