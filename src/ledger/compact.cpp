@@ -1,3 +1,4 @@
+#include "compact_chain.hpp"
 #include "compact_record.hpp"
 
 #include <taskstore/base/hash.hpp>
@@ -260,7 +261,10 @@ class Compaction::Planner {
 
     /// One of the threads that decide: each for records of its own.
     struct Worker {
+        explicit Worker(const Shape& shape) : decoder(shape), chain(shape) {}
         LineDecoder decoder;
+        ChainFolder chain;
+        std::vector<std::string_view> texts;
         std::vector<RecordLine> record;
         std::vector<Change> changes;
         std::map<std::string, std::int64_t> gone;
@@ -277,8 +281,7 @@ class Compaction::Planner {
             std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax));
         std::deque<Worker> workers;
         for (std::size_t i = 0; i < threads; ++i) {
-            Worker& worker = workers.emplace_back();
-            worker.decoder = LineDecoder(x_options.shape);
+            Worker& worker = workers.emplace_back(x_options.shape);
             worker.first = x_groups.size() * i / threads;
             worker.end = x_groups.size() * (i + 1) / threads;
         }
@@ -310,6 +313,7 @@ class Compaction::Planner {
                 ++worker.uncommitted;
             return;
         }
+        if (group.count > 1 && decide_chain(worker, group)) return;
         std::vector<RecordLine>& record = worker.record;
         record.clear();
         record.reserve(group.count);
@@ -339,6 +343,24 @@ class Compaction::Planner {
             if (line.was == nullptr) continue;
             for (const Batch& batch : line.was->batches) change.batches.push_back(batch);
         }
+    }
+
+    bool decide_chain(Worker& worker, Group& group) {
+        worker.texts.clear();
+        std::size_t bytes = 0;
+        for (std::uint32_t i = group.first; i != kLast; i = x_pieces[i].next) {
+            worker.texts.push_back(text_of(i));
+            if (!is_committed(worker.texts.back())) return false;
+            bytes += worker.texts.back().size() + 1;
+        }
+        auto folded = worker.chain.fold(worker.texts);
+        if (!folded) return false;
+        if (folded->size() >= bytes) return true;
+        for (std::uint32_t i = group.first; i != kLast; i = x_pieces[i].next)
+            x_pieces[i].dropped = true;
+        group.change = static_cast<std::uint32_t>(worker.changes.size());
+        worker.changes.emplace_back().added = std::move(*folded);
+        return true;
     }
 
     void take(Worker& worker, std::uint32_t piece, bool& others) {

@@ -1,6 +1,6 @@
 #include "compact_record.hpp"
 
-#include <taskstore/base/json.hpp>
+#include "compact_fold.hpp"
 
 #include <algorithm>
 #include <map>
@@ -11,33 +11,7 @@
 namespace taskstore::ledger {
 namespace {
 
-bool is_content(const Shape& shape, std::string_view name) {
-    return !is_frame_member(shape, name) && name != "id";
-}
-
 using Lines = std::vector<RecordLine*>;
-
-/// What a folded line says, collected from the lines that it stands for.
-struct Folding {
-    struct Entry {
-        std::string_view name;
-        std::string_view raw_value;  ///< Empty: removed.
-        const Stamp* stamp = nullptr;
-    };
-    const Line* latest = nullptr;  ///< Of which it takes `at`, `by`, and the flag `forced`.
-    std::vector<Entry> entries;
-    std::map<Stamp, std::string_view> by;
-    std::map<Stamp, std::vector<std::string_view>> over;
-    Stamp from;
-    Stamp since;
-    std::vector<Batch> batches;
-};
-
-void say_over(Folding& folding, const Stamp& stamp, std::string_view name) {
-    std::vector<std::string_view>& names = folding.over[stamp];
-    const auto place = std::ranges::lower_bound(names, name);
-    if (place == names.end() || *place != name) names.insert(place, name);
-}
 
 /// What the lines replaced, where their batches were, and when they began.
 void collect(const Shape& shape, const Lines& lines, Folding& folding) {
@@ -106,120 +80,6 @@ void name_writer(const Lines& lines, std::string_view name, const Stamp& stamp, 
     if (stamp == folding.latest->at || folding.by.contains(stamp)) return;
     const std::string_view by = writer_in(lines, name, stamp);
     if (by != folding.latest->by) folding.by.emplace(stamp, by);
-}
-
-/// The stamp that most members carry, if it saves room to name it once.
-const Stamp& common_stamp(const Folding& folding, const Shape& shape) {
-    std::vector<std::pair<const Stamp*, int>> counts{{&folding.latest->at, 1}};
-    for (const Folding::Entry& entry : folding.entries) {
-        if (is_frame_member(shape, entry.name)) continue;
-        const auto found = std::ranges::find_if(
-            counts, [&](const auto& count) { return *count.first == *entry.stamp; });
-        if (found == counts.end())
-            counts.emplace_back(entry.stamp, 1);
-        else
-            ++found->second;
-    }
-    const auto* best = &counts.front();
-    for (const auto& count : counts) {
-        if (count.second > best->second || (count.second == best->second &&
-                                            best != &counts.front() && *count.first < *best->first))
-            best = &count;
-    }
-    return *best->first;
-}
-
-void write_was(JsonWriter& writer, const Folding& folding, std::uint32_t life) {
-    writer.key("was").begin_object();
-    if (!folding.over.empty()) {
-        writer.key("over").begin_array();
-        for (const auto& [stamp, names] : folding.over) {
-            writer.begin_array().string(to_text(stamp));
-            for (const std::string_view name : names) writer.string(name);
-            writer.end_array();
-        }
-        writer.end_array();
-    }
-    if (!folding.by.empty()) {
-        writer.key("by").begin_array();
-        for (const auto& [stamp, by] : folding.by)
-            writer.begin_array().string(to_text(stamp)).string(by).end_array();
-        writer.end_array();
-    }
-    if (!folding.from.none()) writer.key("from").string(to_text(folding.from));
-    if (life > 1 && folding.since != folding.latest->at)
-        writer.key("since").string(to_text(folding.since));
-    if (!folding.batches.empty()) {
-        writer.key("b").begin_array();
-        for (const Batch& batch : folding.batches) {
-            writer.begin_array().string(batch.id).integer(batch.number).integer(batch.count);
-            writer.end_array();
-        }
-        writer.end_array();
-    }
-    writer.end_object();
-}
-
-void begin_stamps(JsonWriter& writer, const Line& line) {
-    writer.key("_stamps").begin_object().key("v").integer(1).key("at").string(to_text(line.at));
-    if (!line.by.empty()) writer.key("by").string(line.by);
-}
-
-std::string encode(const Shape& shape, const Folding& folding) {
-    const Line& line = *folding.latest;
-    std::string text;
-    text.reserve(line.text.size() + 64 * folding.over.size() + 128);
-    JsonWriter writer(text);
-    writer.begin_object();
-    for (const Folding::Entry& entry : folding.entries) {
-        if (!entry.raw_value.empty()) writer.key(entry.name).raw(entry.raw_value);
-    }
-    begin_stamps(writer, line);
-    if (line.life != 1) writer.key("life").integer(line.life);
-    const Stamp& base = common_stamp(folding, shape);
-    if (base != line.at) writer.key("base").string(to_text(base));
-    bool any = false;
-    for (const Folding::Entry& entry : folding.entries) {
-        if (is_frame_member(shape, entry.name)) continue;
-        if (*entry.stamp == base && !entry.raw_value.empty()) continue;
-        if (!any) writer.key("f").begin_object();
-        any = true;
-        writer.key(entry.name)
-            .string(*entry.stamp == line.at ? std::string() : to_text(*entry.stamp));
-    }
-    if (any) writer.end_object();
-    if (line.forced) writer.key("forced").boolean(true);
-    write_was(writer, folding, line.life);
-    writer.end_object().end_object();
-    return text += '\n';
-}
-
-/// It keeps its own `from` and `over`.
-std::string encode_folded_tombstone(const Folding& folding) {
-    const Line& line = *folding.latest;
-    std::string text;
-    JsonWriter writer(text);
-    writer.begin_object();
-    for (const Member& member : line.members) {
-        if (!member.raw_value.empty()) writer.key(member.name).raw(member.raw_value);
-    }
-    begin_stamps(writer, line);
-    if (!line.from.none()) writer.key("from").string(to_text(line.from));
-    if (line.life != 1) writer.key("life").integer(line.life);
-    bool any = false;
-    for (const Member& member : line.members) {
-        if (member.over.empty()) continue;
-        if (!any) writer.key("over").begin_object();
-        any = true;
-        writer.key(member.name).begin_array();
-        for (const Stamp& stamp : member.over) writer.string(to_text(stamp));
-        writer.end_array();
-    }
-    if (any) writer.end_object();
-    if (line.forced) writer.key("forced").boolean(true);
-    write_was(writer, folding, line.life);
-    writer.end_object().end_object();
-    return text += '\n';
 }
 
 /// Whether each line was made from the one before it and holds all of it: then the last one is the
@@ -402,7 +262,7 @@ class RecordCompactor {
         const auto removed = std::ranges::stable_partition(
             folding.entries, [](const auto& entry) { return !entry.raw_value.empty(); });
         std::ranges::sort(removed, {}, &Folding::Entry::name);
-        return settle(group, encode(x_shape, folding));
+        return settle(group, encode_folded_edit(x_shape, folding));
     }
 
     std::string fold_ended(const Lines& group) const {
