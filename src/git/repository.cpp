@@ -1,3 +1,4 @@
+#include <taskstore/git/config_text.hpp>
 #include <taskstore/git/repository.hpp>
 
 #include <unistd.h>
@@ -235,6 +236,21 @@ Result<std::vector<Entry>> Repository::staged(const std::string& path) const {
                        .stage = row[tab - 1] - '0'});
     }
     return out;
+}
+
+Result<std::vector<Entry>> Repository::entries(os::FileSystem& files, const std::string& index,
+                                               const std::string& path) const {
+    std::size_t id_bytes = 20;
+    if (const auto text = os::read_file(files, config_path(), 16U << 20U)) {
+        const auto format = ConfigText(*text).get({"extensions", "", "objectformat"});
+        if (format == std::optional<std::string>("sha256")) id_bytes = 32;
+    }
+    auto read = read_index(files, index, path, id_bytes);
+    if (read || index != x_index_path) {
+        if (!read && read.error().code == Code::unsupported) return std::vector<Entry>();
+        return read;
+    }
+    return staged(path);
 }
 
 Result<std::string> Repository::blob(const std::string& id) const {

@@ -69,6 +69,9 @@ class Repository {
     Result<std::optional<std::string>> config(const std::string& name) const;
     /// The index's entries under `path` (a file, or a folder with all in it), in the order of git.
     Result<std::vector<Entry>> staged(const std::string& path) const;
+    /// The same of an index file, read without git where that is possible.
+    Result<std::vector<Entry>> entries(os::FileSystem& files, const std::string& index,
+                                       const std::string& path) const;
     /// The content of an object.
     Result<std::string> blob(const std::string& id) const;
 

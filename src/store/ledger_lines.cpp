@@ -1,0 +1,63 @@
+#include "ledger_lines.hpp"
+
+#include <taskstore/ledger/files.hpp>
+#include <taskstore/os/file_system.hpp>
+#include <taskstore/records/kind.hpp>
+
+#include <algorithm>
+
+namespace taskstore::store {
+namespace {
+
+constexpr std::string_view kSuffix = ".jsonl";
+constexpr std::size_t kMarkerBytesMin = 7;
+
+}  // namespace
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+    std::vector<std::string_view> out;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        std::string_view line = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        if (line.find_first_not_of(" \t") != std::string_view::npos) out.push_back(line);
+    }
+    return out;
+}
+
+LineSet set_of(const std::vector<std::string_view>& lines) {
+    return {lines.begin(), lines.end()};
+}
+
+char marker_of(std::string_view line) {
+    if (line.size() < kMarkerBytesMin) return 0;
+    const char sign = line.front();
+    if (sign != '<' && sign != '|' && sign != '=' && sign != '>') return 0;
+    const std::size_t run = std::min(line.find_first_not_of(sign), line.size());
+    if (run < kMarkerBytesMin) return 0;
+    return run == line.size() || line[run] == ' ' ? sign : '\0';
+}
+
+ledger::Shape shape_of(std::string_view path) {
+    std::string name = os::name_of_path(path);
+    if (name.ends_with(kSuffix)) name.resize(name.size() - kSuffix.size());
+    const records::Kind* kind = records::find_collection(name);
+    return kind != nullptr ? kind->shape() : ledger::Shape{};
+}
+
+std::string id_of(ledger::LineDecoder& decoder, std::string_view line) {
+    auto decoded = decoder.decode(line);
+    return decoded ? std::move(decoded->id) : std::string();
+}
+
+bool is_ledger_file(std::string_view path, std::string_view folder) {
+    if (!path.starts_with(folder) || path.size() <= folder.size() || path[folder.size()] != '/')
+        return false;
+    std::string_view name = path.substr(folder.size() + 1);
+    if (!name.ends_with(kSuffix)) return false;
+    name.remove_suffix(kSuffix.size());
+    return ledger::is_collection_name(name);
+}
+
+}  // namespace taskstore::store

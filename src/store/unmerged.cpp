@@ -1,0 +1,269 @@
+#include "ledger_lines.hpp"
+
+#include <taskstore/store/unmerged.hpp>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+namespace taskstore::store {
+namespace {
+
+/// The blobs of one file's stages; empty: that stage is not there.
+struct Stages {
+    std::array<std::string, 4> blobs;
+};
+
+Result<std::map<std::string, Stages>> unmerged_entries(os::FileSystem& files,
+                                                       const git::Repository& repository,
+                                                       const std::string& folder) {
+    // Not the index that a commit of single files prepares: in that one they count as settled.
+    const std::string index = os::join_path(repository.git_dir(), "index");
+    TASKSTORE_LET(const auto entries, repository.entries(files, index, folder));
+    std::map<std::string, Stages> out;
+    for (const git::Entry& entry : entries) {
+        if (entry.stage == 0 || !is_ledger_file(entry.path, folder)) continue;
+        out[entry.path].blobs.at(static_cast<std::size_t>(entry.stage)) = entry.blob;
+    }
+    return out;
+}
+
+/// What of the work tree's file counts beside the versions.
+struct Work {
+    std::vector<std::string_view> lines;
+    std::vector<std::string_view> outside;  ///< Not between markers.
+    bool markers = false;
+};
+
+Work look_at(std::string_view text) {
+    Work out;
+    bool inside = false;
+    for (const std::string_view line : lines_of(text)) {
+        const char marker = marker_of(line);
+        if (marker == '<') inside = true;
+        if (marker != 0) {
+            out.markers = true;
+        } else {
+            out.lines.push_back(line);
+            if (!inside) out.outside.push_back(line);
+        }
+        if (marker == '>') inside = false;
+    }
+    return out;
+}
+
+/// Whether a line that only `side` has stands among the lines.
+bool holds_some_of(const LineSet& lines, const std::vector<std::string_view>& side,
+                   const LineSet& other, const LineSet& base) {
+    return std::ranges::any_of(side, [&](std::string_view line) {
+        return lines.contains(line) && !other.contains(line) && !base.contains(line);
+    });
+}
+
+/// The text with blocks of settled clashes replaced by what stands for them in the work tree.
+class Settling {
+  public:
+    Settling(const ledger::Shape& shape, std::set<std::string> settled, const LineSet& outside)
+        : x_decoder(shape), x_settled(std::move(settled)), x_outside(outside) {}
+
+    std::string run(std::string_view text) {
+        while (!text.empty()) {
+            const std::size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
+            take(text.substr(0, end));
+            text.remove_prefix(end);
+        }
+        return x_out + x_block;
+    }
+
+  private:
+    void take(std::string_view whole) {
+        const auto lines = lines_of(whole);
+        const std::string_view line = lines.empty() ? std::string_view() : lines.front();
+        const char marker = marker_of(line);
+        if (marker == '<') x_inside = true;
+        if (!x_inside) {
+            x_out += whole;
+            return;
+        }
+        x_block += whole;
+        if (marker == 0 && !line.empty()) {
+            if (!x_settled.contains(id_of(x_decoder, line))) x_all = false;
+            if (x_outside.contains(line) && x_seen.insert(std::string(line)).second)
+                x_lines.append(line).append("\n");
+        }
+        if (marker != '>') return;
+        x_out += x_all ? x_lines : x_block;
+        x_block.clear();
+        x_lines.clear();
+        x_seen.clear();
+        x_inside = false;
+        x_all = true;
+    }
+
+    ledger::LineDecoder x_decoder;
+    std::set<std::string> x_settled;
+    const LineSet& x_outside;
+    std::string x_out;
+    std::string x_block;
+    std::string x_lines;
+    std::set<std::string> x_seen;
+    bool x_inside = false;
+    bool x_all = true;
+};
+
+/// The same lines and as many markers of each sort, in whatever order: nothing to rewrite.
+bool says_the_same(std::string_view one, std::string_view other) {
+    const auto sorted = [](std::string_view text) {
+        std::vector<std::string> out;
+        for (const std::string_view line : lines_of(text)) {
+            const char marker = marker_of(line);
+            out.push_back(marker == 0 ? std::string(line) : std::string(1, marker));
+        }
+        std::ranges::sort(out);
+        return out;
+    };
+    return sorted(one) == sorted(other);
+}
+
+struct Versions {
+    std::string base;
+    std::string ours;
+    std::string theirs;
+    ledger::MergeInput input() const { return {base, ours, theirs}; }
+};
+
+Result<Versions> versions_of(const git::Repository& repository, const Stages& stages) {
+    Versions out;
+    if (!stages.blobs[1].empty()) {
+        TASKSTORE_LET(out.base, repository.blob(stages.blobs[1]));
+    }
+    TASKSTORE_LET(out.ours, repository.blob(stages.blobs[2]));
+    TASKSTORE_LET(out.theirs, repository.blob(stages.blobs[3]));
+    return out;
+}
+
+struct Settled {
+    ledger::Merged merged;
+    bool differs = false;
+};
+
+Settled settled_in(std::string_view work, const Versions& versions, const std::string& path) {
+    ledger::MergeOptions options;
+    options.shape = shape_of(path);
+    Settled out{.merged = settle_text(work, versions.input(), options)};
+    out.differs = out.merged.text != work && !says_the_same(out.merged.text, work);
+    return out;
+}
+
+/// Under the locks, so that nobody's line falls between the look and the new file.
+Status rewrite(os::FileSystem& files, const std::string& path, const Versions& versions,
+               const os::LockWait& wait, Unmerged& out) {
+    os::FileLock lock(files, os::join_path(os::folder_of(path), "lock"));
+    TASKSTORE_LET(const auto guard, lock.acquire(wait));
+    auto file = files.open(path, os::OpenMode::read);
+    if (!file && file.error().code != Code::not_found) return fail(std::move(file).error());
+    if (file) TASKSTORE_TRY((*file)->lock_within(wait));
+    std::uint32_t mode = 0644;
+    std::string work;
+    if (file) {
+        TASKSTORE_LET(const os::FileInfo info, (*file)->info());
+        mode = info.mode;
+        work.resize(static_cast<std::size_t>(info.identity.size));
+        TASKSTORE_LET(const std::size_t got, (*file)->read_at(0, work.data(), work.size()));
+        work.resize(got);
+    }
+    Settled settled = settled_in(work, versions, out.path);
+    out.clashes = std::move(settled.merged.clashes);
+    out.rewritten = settled.differs;
+    return settled.differs ? os::replace_file(files, path, settled.merged.text, mode) : ok();
+}
+
+Result<std::vector<Unmerged>> go_through(os::FileSystem& files, const git::Repository& repository,
+                                         const Place& place, const os::LockWait* wait) {
+    std::vector<Unmerged> out;
+    const auto folder = repository.relative(place.folder);
+    if (!folder || folder->empty()) return out;
+    TASKSTORE_LET(const auto unmerged, unmerged_entries(files, repository, *folder));
+    for (const auto& [path, stages] : unmerged) {
+        Unmerged one{.path = path};
+        if (stages.blobs[2].empty() || stages.blobs[3].empty()) {
+            // Taking the absence of a whole file for the deletion of all its records would be a
+            // guess.
+            one.left = "one side has the file, the other has removed it";
+            out.push_back(std::move(one));
+            continue;
+        }
+        TASKSTORE_LET(const Versions versions, versions_of(repository, stages));
+        const std::string file = os::join_path(repository.work_tree(), path);
+        if (const auto link = files.link_info(file); link && link->kind != os::FileKind::regular) {
+            one.left = "it is no regular file in the work tree";
+        } else if (wait != nullptr) {
+            TASKSTORE_TRY(rewrite(files, file, versions, *wait, one));
+        } else {
+            const auto work = os::read_file(files, file);
+            Settled settled = settled_in(work ? *work : std::string(), versions, path);
+            one.clashes = std::move(settled.merged.clashes);
+            one.rewritten = settled.differs;
+        }
+        out.push_back(std::move(one));
+    }
+    return out;
+}
+
+}  // namespace
+
+ledger::Merged settle_text(std::string_view work, const ledger::MergeInput& versions,
+                           const ledger::MergeOptions& options) {
+    ledger::Merged merged = ledger::merge_files(versions, options);
+    const auto base_lines = lines_of(versions.base);
+    const auto our_lines = lines_of(versions.ours);
+    const auto their_lines = lines_of(versions.theirs);
+    const LineSet base = set_of(base_lines);
+    const LineSet ours = set_of(our_lines);
+    const LineSet theirs = set_of(their_lines);
+    const Work there = look_at(work);
+    const LineSet work_lines = set_of(there.lines);
+    const LineSet outside = set_of(there.outside);
+    // A file without anything of one side was not merged yet, so nobody has chosen in it.
+    const bool chosen_in = there.markers || (holds_some_of(work_lines, our_lines, theirs, base) &&
+                                             holds_some_of(work_lines, their_lines, ours, base));
+    std::set<std::string> settled;
+    ledger::LineDecoder decoder(options.shape);
+    if (chosen_in && !merged.clashes.empty()) {
+        for (const std::string_view line : there.outside) {
+            if (ours.contains(line) && theirs.contains(line)) continue;
+            const std::string id = id_of(decoder, line);
+            if (std::ranges::find(merged.clashes, id) != merged.clashes.end()) settled.insert(id);
+        }
+    }
+    if (!settled.empty()) {
+        merged.text = Settling(options.shape, settled, outside).run(merged.text);
+        std::erase_if(merged.clashes, [&](const std::string& id) { return settled.contains(id); });
+    }
+    const std::string text = merged.text;
+    const LineSet known = set_of(lines_of(text));
+    LineSet added;
+    for (const std::string_view line : there.lines) {
+        if (known.contains(line) || base.contains(line) || ours.contains(line) ||
+            theirs.contains(line) || !added.insert(line).second)
+            continue;
+        if (!merged.text.empty() && merged.text.back() != '\n') merged.text += '\n';
+        merged.text.append(line).append("\n");
+    }
+    return merged;
+}
+
+Result<std::vector<Unmerged>> settle_unmerged(os::FileSystem& files,
+                                              const git::Repository& repository, const Place& place,
+                                              const os::LockWait& wait) {
+    return go_through(files, repository, place, &wait);
+}
+
+Result<std::vector<Unmerged>> look_at_unmerged(os::FileSystem& files,
+                                               const git::Repository& repository,
+                                               const Place& place) {
+    return go_through(files, repository, place, nullptr);
+}
+
+}  // namespace taskstore::store
