@@ -169,9 +169,11 @@ Result<os::Finished> Repository::run(std::vector<std::string> arguments, std::st
                         .input = input,
                         .environment = {{"LC_ALL", "C"},
                                         {"GIT_TERMINAL_PROMPT", "0"},
-                                        {"GIT_OPTIONAL_LOCKS", "0"},
-                                        {"GIT_LITERAL_PATHSPECS", "1"}},
+                                        {"GIT_OPTIONAL_LOCKS", "0"}},
                         .output_bytes_max = output_bytes_max};
+    // check-ignore takes paths as they are by itself, and no word about it.
+    if (command.arguments.empty() || command.arguments.front() != "check-ignore")
+        command.environment.emplace_back("GIT_LITERAL_PATHSPECS", "1");
     command.arguments.insert(command.arguments.begin(), {"git", "--no-pager"});
     if (x_own_environment) {
         // Made absolute: git runs in another folder than we do.

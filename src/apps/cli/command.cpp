@@ -61,6 +61,8 @@ constexpr std::array kChangeCollection{
     Option{"no-index", 0, "", "no indexes any more"},
     Option{"no-status-table", 0, "", "no status table any more"}};
 constexpr std::array kSync{Option{"rebuild", 0, "", "build store.db from nothing"}};
+constexpr std::array kDoctor{
+    Option{"fix", 0, "", "mend what needs nobody's decision: merges, hooks, driver, .gitignore"}};
 constexpr std::array kInstallHooks{
     Option{"uninstall", 0, "", "put back what was there before, byte for byte"}};
 constexpr std::array kCompact{
@@ -234,8 +236,14 @@ constexpr std::array kCommands{
     Command{"textconv", "FILE",
             "print a ledger file by its records, as git asks for it (diff.taskstore.textconv)",
             kNone, "taskstore textconv .taskstore/prds.jsonl", run_textconv},
-    Command{"doctor", "", "list what is damaged, lost, orphaned or odd, and how to mend it", kNone,
-            "taskstore doctor", run_doctor},
+    Command{"doctor", "",
+            "list what is damaged, lost, orphaned or odd, and how to mend it; merges what git left "
+            "unmerged",
+            kDoctor, "taskstore doctor\ntaskstore doctor --fix", run_doctor},
+    Command{"check-staged", "",
+            "what the pre-commit hook asks: refuses staged ledger files with conflict markers or "
+            "damaged lines, or without one side's records of an unfinished merge",
+            kNone, "taskstore check-staged", run_check_staged},
     Command{"compact", "",
             "fold the lines of each record into one, where git has them; what stands, what lost "
             "and every merge to come stay as they are",

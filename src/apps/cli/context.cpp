@@ -3,6 +3,7 @@
 #include <taskstore/base/display.hpp>
 #include <taskstore/base/text.hpp>
 #include <taskstore/os/process.hpp>
+#include <taskstore/store/hooks.hpp>
 
 #include <unistd.h>
 
@@ -158,6 +159,23 @@ Result<std::string> Context::ledger_folder() {
     return x_at->path();
 }
 
+os::LockWait Context::lock_wait() {
+    std::int64_t limit = x_settings->integer("ledger.lock_wait_ms_max");
+    // Whoever runs git does not wait for whoever writes to the plan: the next command catches up.
+    if (environment("TASKSTORE_HOOK") != nullptr)
+        limit = std::min<std::int64_t>(limit, kHookWaitMs);
+    return {.limit_ms = limit, .tell = [this](const std::string& what) { warn(what); }};
+}
+
+void Context::note_missing_driver() {
+    if (quiet) return;
+    const auto around = repository();
+    if (around && store::lacks_driver(files, *around))
+        warn(
+            "git has no merge driver for ledger files here and merges them line by line: "
+            "'taskstore install-hooks' sets it up");
+}
+
 Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {
     if (x_plan) return x_plan.get();
     TASKSTORE_LET(store::Place at, place());
@@ -197,16 +215,14 @@ Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {
                 "move the store to a local disk, or set files.allow_network = true in the device's "
                 "config.toml");
     }
+    if (!past && make != Make::for_now && !at.work_tree.empty()) note_missing_driver();
     records::PlanOptions options;
     options.folder = std::move(folder);
     options.replica_path = past ? os::join_path(options.folder, "replica.json") : at.replica_path;
     options.actor = config->text("user.actor").empty() ? user_name() : config->text("user.actor");
     options.take_in_on_open = take_in == TakeIn::on_open;
     options.ahead_ms_max = config->integer("ledger.ahead_ms_max");
-    options.lock_wait_ms_max = config->integer("ledger.lock_wait_ms_max");
-    // Whoever runs git does not wait for whoever writes to the plan: the next command catches up.
-    if (environment("TASKSTORE_HOOK") != nullptr)
-        options.lock_wait_ms_max = std::min<std::int64_t>(options.lock_wait_ms_max, kHookWaitMs);
+    options.lock_wait_ms_max = *lock_wait().limit_ms;
     options.waiting = [this](const std::string& what) { warn(what); };
     options.progress = [this](std::string_view what, std::int64_t done, std::int64_t total) {
         progress(what, done, total);

@@ -41,6 +41,8 @@ struct Context {
     Result<store::Place> place();
     /// The one that the store lies in. Starts no process.
     Result<git::Repository> repository();
+    /// For locks of the store; short in a hook of git. Settings must have been read.
+    os::LockWait lock_wait();
     /// The plan in git. not_found: the store is in no repository.
     Result<store::Revisions*> revisions();
     /// Where the plan that is asked for lies: the store's folder, or with --at the files of that
@@ -81,6 +83,8 @@ struct Context {
     Result<std::string> read_text(const std::string& path, const TextBound& most);
 
   private:
+    /// Runs git only where the repository's own settings do not have the answer.
+    void note_missing_driver();
     Result<store::Place> scratch_place();
     bool x_stdin_read = false;
     std::set<std::string, std::less<>> x_noted;
@@ -108,8 +112,7 @@ Colour colour_of_status(std::string_view status);
 /// Local reading aid: "2026-11-21 08:15:30" UTC.
 std::string shown_time(std::int64_t ms);
 
-// The verbs, by file: store_verbs.cpp, git_verbs.cpp, exchange_verbs.cpp, plan_verbs.cpp,
-// collection_verbs.cpp, conflict_verbs.cpp, log_verbs.cpp, history_verbs.cpp and manual.cpp.
+// The verbs: in the files named X_verbs.cpp, by what they are about, and manual.cpp.
 Status run_init(Context& context);
 Status run_sync(Context& context);
 Status run_stats(Context& context);
@@ -117,6 +120,7 @@ Status run_state(Context& context);
 Status run_doctor(Context& context);
 Status run_compact(Context& context);
 Status run_install_hooks(Context& context);
+Status run_check_staged(Context& context);
 Status run_config_show(Context& context);
 Status run_version(Context& context);
 Status run_sql(Context& context);

@@ -1,6 +1,7 @@
 // Verbs about the store as a whole.
 
 #include "context.hpp"
+#include "git_verbs.hpp"
 
 #include <taskstore/base/display.hpp>
 
@@ -9,6 +10,11 @@
 #include <algorithm>
 
 namespace taskstore::cli {
+namespace {
+
+Status sync_store(Context& context);
+
+}  // namespace
 
 Status run_init(Context& context) {
     TASKSTORE_LET(store::Place place, context.place());
@@ -36,10 +42,25 @@ Status run_init(Context& context) {
 }
 
 Status run_sync(Context& context) {
+    const char* const hook = environment("TASKSTORE_HOOK");
+    if (hook == nullptr) return sync_store(context);
     TASKSTORE_LET(const store::Place place, context.place());
-    const bool in_hook = environment("TASKSTORE_HOOK") != nullptr;
     // On a branch without a store a hook makes none.
-    if (in_hook && !place.exists) return ok();
+    if (!place.exists) return ok();
+    const Status synced = sync_store(context);
+    if (std::string_view(hook) != "pre-commit") return synced;
+    TASKSTORE_TRY(refuse_bad_commit(context));
+    if (synced) return ok();
+    // Codes of refusals are for refusals alone.
+    return fail(Code::failed, synced.error().message).with_hint(synced.error().hint);
+}
+
+namespace {
+
+Status sync_store(Context& context) {
+    TASKSTORE_LET(const store::Place place, context.place());
+    TASKSTORE_TRY(context.settings());
+    const std::vector<store::Unmerged> unmerged = settle_unmerged(context, place);
     TASKSTORE_LET(records::Plan* const plan,
                   context.plan(Context::Make::where_missing, Context::TakeIn::later));
     if (place.exists && context.files.info(os::join_path(place.folder, "lock"))) {
@@ -49,6 +70,8 @@ Status run_sync(Context& context) {
     }
     TASKSTORE_LET(const records::SyncReport report, plan->sync(context.call.has("rebuild")));
     for (const std::string& note : report.notes) context.warn(note);
+    for (const records::Finding& left : store::findings_of(unmerged))
+        context.warn(left.where + ": " + left.why + ": " + left.mend);
     if (context.json) {
         std::string data;
         JsonWriter(data)
@@ -69,6 +92,8 @@ Status run_sync(Context& context) {
             .integer(report.clashes)
             .key("broken_blocks")
             .integer(report.broken_blocks)
+            .key("unmerged_files")
+            .integer(static_cast<std::int64_t>(unmerged.size()))
             .key("rebuilt")
             .boolean(report.rebuilt)
             .end_object();
@@ -122,6 +147,8 @@ Status run_sync(Context& context) {
     return ok();
 }
 
+}  // namespace
+
 Status run_stats(Context& context) {
     TASKSTORE_LET(records::Plan* const plan, context.plan());
     TASKSTORE_LET(const auto collections, plan->collections());
@@ -172,40 +199,6 @@ Status run_state(Context& context) {
         context.print_json("state", "{\"hash\":\"" + hash + "\"}");
     else
         context.print(hash + "\n");
-    return ok();
-}
-
-Status run_doctor(Context& context) {
-    TASKSTORE_LET(records::Plan* const plan, context.plan());
-    TASKSTORE_LET(const auto findings, plan->findings());
-    if (context.json) {
-        std::string data;
-        JsonWriter writer(data);
-        writer.begin_array();
-        for (const records::Finding& finding : findings) {
-            writer.begin_object()
-                .key("what")
-                .string(finding.what)
-                .key("where")
-                .string(finding.where)
-                .key("why")
-                .string(finding.why)
-                .key("mend")
-                .string(finding.mend)
-                .end_object();
-        }
-        writer.end_array();
-        context.print_json("finding_list", data);
-    } else if (findings.empty()) {
-        context.print("✓ nothing found\n");
-    } else {
-        for (const records::Finding& finding : findings) {
-            context.print(context.terminal.paint(Colour::yellow, printable_line(finding.what)) +
-                          "  " + printable_line(finding.where) + "\n    " +
-                          printable_line(finding.why) + "\n    → " + printable_line(finding.mend) +
-                          "\n");
-        }
-    }
     return ok();
 }
 

@@ -1,0 +1,127 @@
+// doctor: what is found, and what can be mended without a person's decision.
+
+#include "git_verbs.hpp"
+
+#include <taskstore/base/display.hpp>
+#include <taskstore/ledger/files.hpp>
+
+#include <iterator>
+
+namespace taskstore::cli {
+namespace {
+
+using Findings = std::vector<records::Finding>;
+
+void write_findings(JsonWriter& writer, const Findings& findings) {
+    writer.begin_array();
+    for (const records::Finding& finding : findings) {
+        writer.begin_object()
+            .key("what")
+            .string(finding.what)
+            .key("where")
+            .string(finding.where)
+            .key("why")
+            .string(finding.why)
+            .key("mend")
+            .string(finding.mend)
+            .end_object();
+    }
+    writer.end_array();
+}
+
+void add(Findings& to, Findings from) {
+    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+/// Of the repository; none where the store is in none, or git is not there.
+Result<Findings> around(Context& context, const store::Place& place) {
+    const auto repository = context.repository();
+    if (!repository || repository->work_tree().empty()) return Findings();
+    auto places = store::git_places(context.files, *repository, place);
+    if (!places) {
+        // A store whose folder is the work tree itself is none that git merges.
+        if (places.error().code == Code::not_found && repository->relative(place.folder) == "")
+            return Findings();
+        return Findings{
+            {"git", repository->work_tree(), places.error().message,
+             places.error().hint.empty() ? "see that git works here" : places.error().hint}};
+    }
+    const char* const path = environment("PATH");
+    return store::git_findings(context.files, *repository, place, *places,
+                               path == nullptr ? "" : path);
+}
+
+/// Puts right what needs nobody's decision; what it did, one sentence each.
+Result<std::vector<std::string>> mend(Context& context, const store::Place& place,
+                                      records::Plan& plan) {
+    std::vector<std::string> done;
+    const std::string ignore = os::join_path(place.folder, ".gitignore");
+    const auto before = os::read_file(context.files, ignore, 1 << 20);
+    TASKSTORE_TRY(ledger::complete_folder(context.files, place.folder));
+    const auto after = os::read_file(context.files, ignore, 1 << 20);
+    if (after && (!before || *before != *after))
+        done.push_back("git ignores the databases again: " + ignore);
+    const auto repository = context.repository();
+    if (repository && !repository->work_tree().empty()) {
+        if (const auto places = store::git_places(context.files, *repository, place)) {
+            TASKSTORE_LET(store::Installed installed, store::install_hooks(context.files, *places));
+            for (std::string& text : installed.done) done.push_back(std::move(text));
+            for (const std::string& note : installed.notes) context.warn(note);
+        }
+    }
+    // Leftover markers that the rule can settle go with it.
+    TASKSTORE_LET(const records::SyncReport report, plan.sync());
+    for (const std::string& note : report.notes) done.push_back(note);
+    return done;
+}
+
+}  // namespace
+
+Status run_doctor(Context& context) {
+    TASKSTORE_LET(const store::Place place, context.place());
+    TASKSTORE_TRY(context.settings());
+    const bool fix = context.call.has("fix");
+    // A file in three versions has no state that could be looked at: it is merged first.
+    const std::vector<store::Unmerged> unmerged = settle_unmerged(context, place);
+    TASKSTORE_LET(records::Plan* const plan, context.plan());
+    std::vector<std::string> done;
+    for (const store::Unmerged& one : unmerged) {
+        if (one.rewritten) done.push_back(one.path + " was merged by the rule");
+    }
+    if (fix) {
+        TASKSTORE_LET(auto mended, mend(context, place, *plan));
+        for (std::string& text : mended) done.push_back(std::move(text));
+    }
+    TASKSTORE_LET(Findings findings, plan->findings());
+    add(findings, store::findings_of(unmerged));
+    TASKSTORE_LET(Findings outside, around(context, place));
+    add(findings, std::move(outside));
+    if (!done.empty()) context.wrote = "what could be mended is mended";
+    if (context.json) {
+        std::string data;
+        JsonWriter writer(data);
+        if (!fix) {
+            for (const std::string& text : done) context.warn(text);
+            write_findings(writer, findings);
+            context.print_json("finding_list", data);
+            return ok();
+        }
+        writer.begin_object().key("mended").begin_array();
+        for (const std::string& text : done) writer.string(text);
+        writer.end_array().key("left");
+        write_findings(writer, findings);
+        writer.end_object();
+        context.print_json("mending", data);
+        return ok();
+    }
+    for (const std::string& text : done) context.print("✓ " + printable_line(text) + "\n");
+    if (findings.empty()) context.print(done.empty() ? "✓ nothing found\n" : "✓ nothing is left\n");
+    for (const records::Finding& finding : findings) {
+        context.print(context.terminal.paint(Colour::yellow, printable_line(finding.what)) + "  " +
+                      printable_line(finding.where) + "\n    " + printable_line(finding.why) +
+                      "\n    → " + printable_line(finding.mend) + "\n");
+    }
+    return ok();
+}
+
+}  // namespace taskstore::cli
