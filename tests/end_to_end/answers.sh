@@ -138,7 +138,7 @@ git init -q lost && cd lost && taskstore sync 2>/dev/null
 } >> .taskstore/prds.jsonl
 expect 0 taskstore doctor; has "$out" "edited beside a deletion"
 expect 0 taskstore prd rm p
-expect 0 taskstore doctor; case "$out" in *lost*) bad "the deletion is not confirmed: $out" ;; esac
+expect 0 taskstore doctor; case "$out" in *lost_value*) bad "the deletion is not confirmed: $out" ;; esac
 expect 3 taskstore prd rm p
 cd ..
 
