@@ -23,7 +23,7 @@ std::string why_missing(const Piece& piece) {
                "line";
     return "git runs no " + piece.what +
            " hook of taskstore: what git changes is taken in by the next command" +
-           (piece.what == "pre-commit" ? ", and a commit of damaged ledger files is not refused"
+           (piece.what == "pre-commit" ? ", and a commit with conflict markers is not refused"
                                        : "");
 }
 

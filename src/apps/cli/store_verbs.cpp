@@ -103,7 +103,7 @@ Status sync_store(Context& context) {
                       (report.rebuilt ? ", store.db built from " : ", read ") +
                       counted(report.lines_read, "line", "lines") + "\n");
     }
-    if (!context.quiet && !in_hook) {
+    if (!context.quiet && environment("TASKSTORE_HOOK") == nullptr) {
         TASKSTORE_LET(const auto histories, plan->long_histories());
         for (const records::LongHistory& one : histories)
             context.warn(one.collection + ".jsonl has " +
