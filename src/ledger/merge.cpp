@@ -12,6 +12,8 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <thread>
+#include <unordered_map>
 #include <utility>
 
 namespace taskstore::ledger {
@@ -173,6 +175,10 @@ struct Group {
     bool shown = false;  ///< Its replacement or markers are in the result.
 };
 
+struct ByHash {
+    std::size_t operator()(std::string_view text) const { return xxh3_64(text); }
+};
+
 class FileMerger {
   public:
     FileMerger(const MergeInput& input, const MergeOptions& options)
@@ -191,7 +197,7 @@ class FileMerger {
         group_changed();
         group_shared();
         look_for_damage();
-        for (Group& group : x_groups) merge(group);
+        merge_all();
         return write();
     }
 
@@ -258,9 +264,12 @@ class FileMerger {
                 x_unread.push_back(i);
                 continue;
             }
-            const auto [found, is_new] =
-                x_group_of.emplace(line->id, static_cast<std::uint32_t>(x_groups.size()));
-            if (is_new) x_groups.push_back({line->id, {}, {}, false});
+            auto found = x_group_of.find(line->id);
+            if (found == x_group_of.end()) {
+                const auto number = static_cast<std::uint32_t>(x_groups.size());
+                x_groups.push_back({line->id, {}, {}, false});
+                found = x_group_of.emplace(x_groups.back().id, number).first;
+            }
             put_into(found->second, i);
         }
     }
@@ -326,9 +335,10 @@ class FileMerger {
         // As we write lines ourselves: a name stands once in an object, so this is its id.
         constexpr std::string_view kStart = "{\"id\":\"";
         if (x_options.shape.id_member == "id" && text.starts_with(kStart)) {
-            const std::size_t end = text.find_first_of("\"\\", kStart.size());
-            if (end != std::string_view::npos && text[end] == '"')
-                return x_group_of.contains(text.substr(kStart.size(), end - kStart.size()));
+            const std::string_view rest = text.substr(kStart.size());
+            const std::string_view id = rest.substr(0, rest.find('"'));
+            if (id.size() < rest.size() && id.find('\\') == std::string_view::npos)
+                return x_group_of.contains(id);
         }
         return may_be_grouped(text, x_id_name) || may_be_grouped(text, "\"id\"");
     }
@@ -356,7 +366,25 @@ class FileMerger {
         return false;
     }
 
-    void merge(Group& group) {
+    /// Records know nothing of each other, so several threads merge them.
+    void merge_all() {
+        constexpr std::size_t kGroupsPerThread = 2000;
+        constexpr std::size_t kThreadsMax = 8;
+        const std::size_t threads = std::clamp<std::size_t>(
+            x_groups.size() / kGroupsPerThread, 1,
+            std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax));
+        const auto merge_some = [&](std::size_t part) {
+            LineDecoder decoder(x_options.shape);
+            const std::size_t end = x_groups.size() * (part + 1) / threads;
+            for (std::size_t i = x_groups.size() * part / threads; i < end; ++i)
+                merge(x_groups[i], decoder);
+        };
+        std::vector<std::jthread> others;
+        for (std::size_t part = 1; part < threads; ++part) others.emplace_back(merge_some, part);
+        merge_some(0);
+    }
+
+    void merge(Group& group, LineDecoder& decoder) {
         const auto differ = [&](std::uint8_t one, std::uint8_t other) {
             return std::ranges::any_of(group.texts, [&](std::uint32_t i) {
                 return ((x_texts[i].sides & one) != 0) != ((x_texts[i].sides & other) != 0);
@@ -375,7 +403,7 @@ class FileMerger {
         std::deque<Line> lines;
         RecordVersions versions;
         for (const std::uint32_t i : group.texts) {
-            auto line = x_decoder.decode(x_texts[i].text);
+            auto line = decoder.decode(x_texts[i].text);
             if (!line) continue;
             const Line* const kept = &lines.emplace_back(std::move(*line));
             const std::uint8_t sides = x_texts[i].sides;
@@ -490,7 +518,7 @@ class FileMerger {
     std::vector<Piece> x_ours;
     std::vector<Piece> x_theirs;
     std::deque<Group> x_groups;
-    std::map<std::string, std::uint32_t, std::less<>> x_group_of;
+    std::unordered_map<std::string_view, std::uint32_t, ByHash> x_group_of;  ///< By Group::id.
     std::uint8_t x_damaged = 0;  ///< The sides with new lines that cannot be read.
     Merged x_out;
 };
