@@ -52,6 +52,11 @@ taskstore prd set p1 --title renamed >/dev/null && commit renamed
 calls >/dev/null
 expect 0 git merge -q -m merge other
 same "$(calls)" "post-merge: sync --quiet"
+cached() { sqlite3 .taskstore/store.db 'SELECT title, status FROM prds'; }
+same "$(cached)" "renamed|ready"
+git checkout -q other~1 && same "$(cached)" "first|draft"
+git checkout -q main && same "$(cached)" "renamed|ready"
+calls >/dev/null
 git init -q --bare ../remote.git
 expect 0 git push -q ../remote.git main
 same "$(calls)" "pre-push: sync --quiet"

@@ -56,6 +56,64 @@ std::vector<store::Unmerged> settle_unmerged(Context& context, const store::Plac
 
 namespace {
 
+/// A file changed so recently may change again within the same tick of its clock.
+constexpr std::int64_t kRecentNs = 50'000'000;
+
+}  // namespace
+
+SeenByHook::SeenByHook(Context& context, const store::Place& place)
+    : x_context(context), x_place(place), x_path(place.replica_path + ".seen"), x_before(look()) {}
+
+std::string SeenByHook::look() const {
+    std::string out;
+    const auto now_ns = x_context.clock.wall_ms() * 1'000'000;
+    const auto add = [&](const std::string& path) {
+        const auto info = x_context.files.link_info(path);
+        if (!info) return true;
+        const os::FileIdentity& id = info->identity;
+        for (const std::int64_t one :
+             {static_cast<std::int64_t>(id.device), static_cast<std::int64_t>(id.inode), id.size,
+              id.mtime_ns, id.ctime_ns})
+            out += std::to_string(one) + " ";
+        out += path + '\0';
+        return std::max(id.mtime_ns, id.ctime_ns) < now_ns - kRecentNs;
+    };
+    const auto names = x_context.files.list(x_place.folder);
+    if (!names) return {};
+    for (const std::string& name : *names) {
+        const bool counts = name.ends_with(".jsonl") || name == ".version" || name == "schemas";
+        const std::string path = os::join_path(x_place.folder, name);
+        if (counts && !add(path)) return {};
+        if (name == "schemas") {
+            const auto schemas = x_context.files.list(path);
+            for (const std::string& schema : schemas ? *schemas : std::vector<std::string>()) {
+                if (!add(os::join_path(path, schema))) return {};
+            }
+        }
+        // Its times move with every command; another file is another cache.
+        if (name == "store.db") {
+            const auto info = x_context.files.link_info(path);
+            if (info) out += std::to_string(info->identity.inode) + '\0';
+        }
+    }
+    return out;
+}
+
+bool SeenByHook::holds() const {
+    if (x_before.empty()) return false;
+    const auto saved = os::read_file(x_context.files, x_path, 1 << 20);
+    return saved && *saved == x_before;
+}
+
+void SeenByHook::keep() {
+    if (x_before.empty() || look() != x_before) return;
+    auto file = x_context.files.open(x_path, os::OpenMode::create, 0600);
+    if (!file || !(*file)->truncate(0)) return;
+    (void)(*file)->write_at(0, x_before).has_value();
+}
+
+namespace {
+
 std::string text_of(const store::StagedProblem& problem) {
     if (problem.what == store::StagedProblem::What::dropped)
         return problem.path + ": record '" + problem.why +

@@ -12,7 +12,7 @@
 namespace taskstore::cli {
 namespace {
 
-Status sync_store(Context& context);
+Status sync_store(Context& context, const std::vector<store::Unmerged>& unmerged);
 
 }  // namespace
 
@@ -43,11 +43,21 @@ Status run_init(Context& context) {
 
 Status run_sync(Context& context) {
     const char* const hook = environment("TASKSTORE_HOOK");
-    if (hook == nullptr) return sync_store(context);
     TASKSTORE_LET(const store::Place place, context.place());
+    if (hook == nullptr) {
+        TASKSTORE_TRY(context.settings());
+        return sync_store(context, settle_unmerged(context, place));
+    }
     // On a branch without a store a hook makes none.
     if (!place.exists) return ok();
-    const Status synced = sync_store(context);
+    TASKSTORE_TRY(context.settings());
+    const std::vector<store::Unmerged> unmerged = settle_unmerged(context, place);
+    SeenByHook seen(context, place);
+    Status synced;
+    if (!unmerged.empty() || !seen.holds()) {
+        synced = sync_store(context, unmerged);
+        if (synced && unmerged.empty()) seen.keep();
+    }
     if (std::string_view(hook) != "pre-commit") return synced;
     TASKSTORE_TRY(refuse_bad_commit(context));
     if (synced) return ok();
@@ -57,10 +67,8 @@ Status run_sync(Context& context) {
 
 namespace {
 
-Status sync_store(Context& context) {
+Status sync_store(Context& context, const std::vector<store::Unmerged>& unmerged) {
     TASKSTORE_LET(const store::Place place, context.place());
-    TASKSTORE_TRY(context.settings());
-    const std::vector<store::Unmerged> unmerged = settle_unmerged(context, place);
     TASKSTORE_LET(records::Plan* const plan,
                   context.plan(Context::Make::where_missing, Context::TakeIn::later));
     if (place.exists && context.files.info(os::join_path(place.folder, "lock"))) {
