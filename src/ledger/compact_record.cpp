@@ -3,6 +3,7 @@
 #include "compact_fold.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -259,9 +260,12 @@ class RecordCompactor {
                 folding.entries.push_back({removed.name, {}, &removed.stamp});
             }
         }
-        const auto removed = std::ranges::stable_partition(
-            folding.entries, [](const auto& entry) { return !entry.raw_value.empty(); });
+        std::vector<Folding::Entry> removed;
+        std::ranges::copy_if(folding.entries, std::back_inserter(removed),
+                             [](const auto& entry) { return entry.raw_value.empty(); });
+        std::erase_if(folding.entries, [](const auto& entry) { return entry.raw_value.empty(); });
         std::ranges::sort(removed, {}, &Folding::Entry::name);
+        std::ranges::move(removed, std::back_inserter(folding.entries));
         return settle(group, encode_folded_edit(x_shape, folding));
     }
 
