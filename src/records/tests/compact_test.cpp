@@ -182,6 +182,7 @@ TEST(CompactPlan, AnAppendThatWaitsForTheOldFileReachesTheNewOne) {
             EXPECT_TRUE((*file)->append(
                 "{\"id\":\"" + id + "\",\"title\":\"x\",\"updated_at\":5}\n", written));
             (*file)->unlock();
+            file->reset();
         });
         ASSERT_TRUE(p->compact(kAll));
         writer.join();
