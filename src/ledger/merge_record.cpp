@@ -130,8 +130,14 @@ struct Choice {
 
 class MemberMerge {
   public:
-    MemberMerge(const Shape& shape, const State& base, const State& ours, const State& theirs)
-        : x_shape(shape), x_base(base), x_ours(ours), x_theirs(theirs) {}
+    /// `corrections`: the stamps of lines that merges have added.
+    MemberMerge(const Shape& shape, const State& base, const State& ours, const State& theirs,
+                const std::set<Stamp>& corrections)
+        : x_shape(shape),
+          x_base(base),
+          x_ours(ours),
+          x_theirs(theirs),
+          x_corrections(corrections) {}
 
     /// `later`: of two versions without stamps, <0: ours is older, >0: theirs, 0: nobody knows.
     Choice choose(const std::string& name, int later) const {
@@ -145,8 +151,8 @@ class MemberMerge {
             // Of two spellings the larger, so that both mergers take the same one.
             return {std::string(std::max(ours.raw, theirs.raw))};
         }
-        if (unchanged(ours, base)) return {std::string(theirs.raw)};
-        if (unchanged(theirs, base)) return {std::string(ours.raw)};
+        if (unchanged(ours, base) || restored(ours, base)) return {std::string(theirs.raw)};
+        if (unchanged(theirs, base) || restored(theirs, base)) return {std::string(ours.raw)};
         const bool ours_first = std::tie(ours.stamp, ours.raw) < std::tie(theirs.stamp, theirs.raw);
         if (values_agree(x_shape, name, ours.raw, theirs.raw))
             return {std::string(ours_first ? theirs.raw : ours.raw)};
@@ -173,10 +179,17 @@ class MemberMerge {
     }
 
   private:
+    /// A merge said again what the base says, because a line that it took (a picked one) carried
+    /// another value along: nobody has changed it.
+    bool restored(const Version& side, const Version& base) const {
+        return x_corrections.contains(side.stamp) && same_value(side.raw, base.raw);
+    }
+
     const Shape& x_shape;
     const State& x_base;
     const State& x_ours;
     const State& x_theirs;
+    const std::set<Stamp>& x_corrections;
 };
 
 /// The line of a tracker that rewrites its lines, and knows no stamps.
@@ -224,6 +237,11 @@ class RecordMerger {
         x_ours = fold_of(x_shape, x_versions.ours);
         x_theirs = fold_of(x_shape, x_versions.theirs);
         x_stay = survivors(x_versions);
+        for (const Lines* lines : {&x_versions.base, &x_versions.ours, &x_versions.theirs}) {
+            for (const Line* line : *lines) {
+                if (line->stamped && line->by == kActor) x_corrections.insert(line->at);
+            }
+        }
         RecordMerge merge = decide();
         // What would be read in another way than it is meant must not stand for the record.
         if (!merge.added.empty()) {
@@ -259,7 +277,19 @@ class RecordMerger {
     RecordMerge gone() {
         const State& other = x_versions.ours.empty() ? x_theirs : x_ours;
         if (x_versions.in_doubt) return {RecordMerge::Outcome::all_lines, {}};
-        if (!x_base.live() || other.deleted || other.life > x_base.life) return {};
+        if (other.life > x_base.life) return {};
+        const Set base = set_of(x_versions.base);
+        const Lines& lines = x_versions.ours.empty() ? x_versions.theirs : x_versions.ours;
+        // Nothing is said of it that the base has not. So it is gone, and no more than that:
+        // whether it was deleted here, compacted away, or never was here (git takes the commit
+        // before for the base of one that is picked) nobody can tell, and a tombstone would bury it
+        // for ever.
+        if (std::ranges::all_of(lines, [&](const Line* line) { return base.contains(line); }))
+            return {other.live() && !x_base.live() ? RecordMerge::Outcome::all_lines
+                                                   : RecordMerge::Outcome::lines,
+                    {}};
+        // Deleted in the base, and compacted away here: what is new there needs its tombstone.
+        if (!x_base.live() || other.deleted) return {RecordMerge::Outcome::all_lines, {}};
         const Stamp at = stamp();
         if (at.ms <= x_base.at.ms) return {RecordMerge::Outcome::clash, {}};
         // An edit by hand may be stamped no later than what was deleted: the tombstone names all
@@ -311,7 +341,7 @@ class RecordMerger {
         const Line& ours = *x_versions.ours.front();
         const Line& theirs = *x_versions.theirs.front();
         const int order = later();
-        const MemberMerge merge(x_shape, x_base, x_ours, x_theirs);
+        const MemberMerge merge(x_shape, x_base, x_ours, x_theirs, x_corrections);
         std::map<std::string, std::string, std::less<>> values;
         for (const std::string& name : merge.names()) {
             if (is_frame_member(x_shape, name)) continue;
@@ -336,7 +366,7 @@ class RecordMerger {
         }
         if (may_be_half()) return out;
         const int order = later();
-        const MemberMerge merge(x_shape, x_base, x_ours, x_theirs);
+        const MemberMerge merge(x_shape, x_base, x_ours, x_theirs, x_corrections);
         std::vector<Change> changes;
         EditOptions with = options();
         for (const std::string& name : merge.names()) {
@@ -404,6 +434,7 @@ class RecordMerger {
     State x_ours;
     State x_theirs;
     Lines x_stay;
+    std::set<Stamp> x_corrections;  ///< Of lines that merges have added.
     bool x_buries = false;
 };
 

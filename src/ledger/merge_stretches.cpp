@@ -8,13 +8,16 @@
 namespace taskstore::ledger {
 namespace {
 
-std::size_t common_bytes(std::string_view a, std::string_view b) {
+/// From the start on, of all three: to the first byte that any of them has otherwise.
+std::size_t common_bytes(const std::array<std::string_view, 3>& files) {
     constexpr std::size_t kBlock = 4096;
-    const std::size_t end = std::min(a.size(), b.size());
+    const auto& [a, b, c] = files;
+    const std::size_t end = std::min({a.size(), b.size(), c.size()});
     std::size_t at = 0;
-    while (end - at >= kBlock && std::memcmp(a.data() + at, b.data() + at, kBlock) == 0)
+    while (end - at >= kBlock && std::memcmp(a.data() + at, b.data() + at, kBlock) == 0 &&
+           std::memcmp(a.data() + at, c.data() + at, kBlock) == 0)
         at += kBlock;
-    while (at < end && a[at] == b[at]) ++at;
+    while (at < end && a[at] == b[at] && a[at] == c[at]) ++at;
     return at;
 }
 
@@ -61,8 +64,7 @@ std::vector<Stretch> shared_stretches(const MergeInput& input) {
         }
     };
     while (std::ranges::none_of(rest, &std::string_view::empty)) {
-        std::size_t bytes = common_bytes(rest[0], rest[1]);
-        bytes = common_bytes(rest[0].substr(0, bytes), rest[2]);
+        std::size_t bytes = common_bytes(rest);
         bytes = bytes == 0 ? 0 : rest[0].rfind('\n', bytes - 1) + 1;
         if (bytes > 0) {
             out.push_back({at, bytes});

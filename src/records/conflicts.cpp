@@ -134,8 +134,17 @@ void take_times_along(const Kind& kind, const ConflictMember& status,
 
 }  // namespace
 
+Settlement undecided(const Conflict& conflict) {
+    Settlement out{conflict.collection, conflict.id, conflict.revision, {}, false, {}};
+    for (const ConflictMember& member : conflict.members) {
+        out.seen.push_back(member.ours.stamp);
+        for (const ConflictSide& side : member.theirs) out.seen.push_back(side.stamp);
+    }
+    return out;
+}
+
 Result<Settlement> settlement_of(const Conflict& conflict, const std::vector<std::string>& takes) {
-    Settlement out{conflict.collection, conflict.id, conflict.revision, false, {}};
+    Settlement out = undecided(conflict);
     const auto add = [&](const ConflictMember& member, std::string_view word) -> Status {
         TASKSTORE_LET(std::string raw, value_of(conflict, member, word));
         const auto known = std::ranges::find(out.members, member.name, &ledger::Change::name);
@@ -155,6 +164,13 @@ Result<Settlement> settlement_of(const Conflict& conflict, const std::vector<std
             if (piece != pieces.front())
                 return not_understood(conflict, "both sides of one record");
             out.revive = piece == "theirs";
+            const auto several = std::ranges::find_if(
+                conflict.members, [](const ConflictMember& one) { return one.theirs.size() > 1; });
+            if (out.revive && several != conflict.members.end())
+                return not_understood(conflict, "of '" + several->name +
+                                                    "' several values lost: "
+                                                    "'theirs' does not tell which")
+                    .with_hint("'--edit' lets you give each member its value");
         } else if (equals == std::string::npos) {
             if (piece != "ours" && piece != "theirs")
                 return not_understood(conflict, "'" + piece + "' is no side");
@@ -171,7 +187,7 @@ Result<Settlement> settlement_of(const Conflict& conflict, const std::vector<std
 }
 
 Settlement accept(const Conflict& conflict) {
-    Settlement out{conflict.collection, conflict.id, conflict.revision, false, {}};
+    Settlement out = undecided(conflict);
     for (const ConflictMember& member : conflict.members) {
         if (conflict.deleted) break;
         const auto stands = std::ranges::find(member.theirs, true, &ConflictSide::stands);
@@ -261,6 +277,7 @@ Result<Written> PlanImpl::settle(const Settlement& settlement) {
                                          : settlement.expected_revision};
     write.verbatim = true;
     write.check_references = false;
+    write.settles_only = settlement.seen;
     write.changes = settlement.members;
     if (!conflict.deleted && settlement.members.empty())
         return fail(Code::invalid, "no member is named, so nothing would be settled");

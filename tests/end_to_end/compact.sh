@@ -126,7 +126,7 @@ python3 - "$ledger" "$stop" "$scratch/appended" <<'PY' &
 import fcntl, json, os, sys
 path, stop, told = sys.argv[1:]
 i = 0
-while not os.path.exists(stop):
+while not os.path.exists(stop) and i < 20000:
     i += 1
     with open(path, "ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

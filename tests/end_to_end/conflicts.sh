@@ -69,10 +69,11 @@ TEXT
 chmod +x "$scratch/editor"
 EDITOR="$scratch/editor '\"nonsense\": 1'" expect 2 taskstore resolve p1 --edit
 has "$err" "nonsense"; has "$err" "resolve-"
-has "$(cat .taskstore/run/resolve-*)" nonsense
+has "$(cat .taskstore/run/resolve-*)" nonsense  # and stays there, whatever is tried next
 EDITOR="$scratch/editor '\"title\": \"neither\"'" expect 0 taskstore resolve p1 --edit
 same "$(member title)" neither
-same "$(ls .taskstore/run | grep -c resolve-)" 0
+has "$(cat .taskstore/run/resolve-*)" nonsense
+lacks "$(cat .taskstore/run/resolve-*)" neither
 expect 0 taskstore conflicts; has "$out" nothing
 
 # Deleted on one side, edited on the other.
@@ -88,6 +89,20 @@ for side in ours theirs; do
   if [ $side = ours ]; then expect 3 taskstore show prd p1; else same "$(member title)" late; fi
   expect 0 taskstore conflicts; has "$out" nothing
 done
+
+# What git left unmerged is merged before anything is staged: nothing of the other side is committed away.
+diverged
+git checkout -q other && taskstore prd add --title more --id p2 >/dev/null && commit more
+git checkout -q main && taskstore prd set p1 --status ready >/dev/null && commit ready
+git config merge.taskstore-merge.driver "no-such-program %O %A %B"
+git merge -q -m again other >/dev/null 2>&1
+same "$(git ls-files -u | wc -l)" 3
+expect 0 taskstore resolve p1 --take theirs
+same "$(git ls-files -u)" ""
+expect 0 taskstore show prd p2
+git commit -qm merged
+has "$(git show HEAD:.taskstore/prds.jsonl)" '"p2"'
+git config --unset merge.taskstore-merge.driver
 
 # A true clash stands between markers; settled, they go and git has the file.
 for side in ours theirs; do

@@ -1,6 +1,7 @@
 // Verbs about what two sides wrote unlike: telling it, and settling it.
 
 #include "context.hpp"
+#include "git_verbs.hpp"
 #include "naming.hpp"
 #include "written.hpp"
 
@@ -119,7 +120,8 @@ Result<Settlement> settlement_from(const Conflict& conflict, std::string_view te
     JsonSlicer slicer;
     const auto members = slicer.slice(json);
     if (!members) return fail(Code::invalid, "it is no JSON object: " + slicer.damage().reason);
-    Settlement out{conflict.collection, conflict.id, conflict.revision, conflict.deleted, {}};
+    Settlement out = records::undecided(conflict);
+    out.revive = conflict.deleted;
     for (const JsonMember& member : **members) {
         if (std::ranges::find(conflict.members, member.name, &ConflictMember::name) ==
             conflict.members.end())
@@ -143,6 +145,9 @@ Result<Settlement> edited(Context& context, const Conflict& conflict, std::strin
     TASKSTORE_TRY(os::make_directories(context.files, folder));
     const std::string name = sha256_hex(conflict.collection + "/" + conflict.id).substr(0, 12);
     path = os::join_path(folder, "resolve-" + name + ".json");
+    // What an earlier attempt left there may be wanted.
+    for (int i = 2; context.files.info(path); ++i)
+        path = os::join_path(folder, "resolve-" + name + "-" + std::to_string(i) + ".json");
     const std::string sheet = sheet_of(conflict);
     TASKSTORE_TRY(os::replace_file(context.files, path, sheet));
     // As git runs it: the variable may hold arguments.
@@ -154,9 +159,11 @@ Result<Settlement> edited(Context& context, const Conflict& conflict, std::strin
                                       ": nothing was settled")
             .with_hint("what you wrote is kept in '" + path + "'");
     TASKSTORE_LET(const std::string text, os::read_file(context.files, path));
-    if (text == sheet)
+    if (text == sheet) {
+        (void)context.files.unlink(path).has_value();
         return fail(Code::invalid, "the text was left as it is: nothing was settled")
             .with_hint("'--accept' settles it as it stands");
+    }
     auto settlement = settlement_from(conflict, text);
     if (settlement) return settlement;
     Error error = std::move(settlement).error();
@@ -234,6 +241,15 @@ Status run_resolve(Context& context) {
         return fail(Code::invalid, ways == 0 ? "nothing says how to settle it"
                                              : "--take, --edit and --accept exclude each other")
             .with_hint("--take ours|theirs|MEMBER=theirs, --edit, or --accept (as it stands)");
+    // What git left unmerged is merged first: the file is staged at the end, and with it what it
+    // then lacked would be gone.
+    TASKSTORE_TRY(context.settings());
+    TASKSTORE_LET(const store::Place place, context.place());
+    for (const store::Unmerged& one : settle_unmerged(context, place)) {
+        if (!one.left.empty())
+            return fail(Code::conflict, "'" + one.path + "' is unmerged: " + one.left)
+                .with_hint("tell git which one stays ('git add' or 'git rm'), then repeat this");
+    }
     TASKSTORE_LET(records::Plan* const plan, context.plan());
     TASKSTORE_LET(const records::Found found, find_anywhere(context, *plan));
     TASKSTORE_LET(const auto conflicts, plan->conflicts(found.collection, found.id));

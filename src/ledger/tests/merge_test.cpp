@@ -141,10 +141,56 @@ TEST(Merge, ARecordOfWhichOneSideHasNoLineWasDeletedThere) {
     for (const std::string& text : {theirs, kBase}) {
         const Merged result = merged(kBase + other, other, text + other);
         const State state = fold_file(result.text);
-        EXPECT_TRUE(state.deleted);
+        EXPECT_FALSE(state.live());
+        EXPECT_EQ(state.deleted, text == theirs) << "only what says something new is buried";
         EXPECT_EQ(state.lost.size(), text == theirs ? 1U : 0U);
         EXPECT_TRUE(fold_file(result.text, "b").live());
     }
+}
+
+/// Two branches of one base: on one a record and an edit of another one are made in two commits.
+TEST(Merge, APickedCommitBuriesNothingOfTheOneBeforeIt) {
+    const std::string first =
+        "{\"id\":\"n\",\"title\":\"N\",\"updated_at\":120,\"_stamps\":{\"v\":1,"
+        "\"at\":\"120@q\",\"by\":\"q\"}}\n";
+    const std::string b1 = kBase + first;
+    const std::string b2 = edited(kBase, {{"title", "\"late\""}}, 130, "q") + first;
+    const std::string ours = edited(kBase, {{"status", "\"ready\""}}, 140, "p");
+    const std::string picked = merged(b1, ours, b2).text;
+    EXPECT_FALSE(fold_file(picked, "n").live());
+    EXPECT_TRUE(fold_file(merged(kBase, picked, b2).text, "n").live());
+    EXPECT_EQ(value_of(fold_file(merged(kBase, picked, b2).text), "title"), "\"late\"");
+    // Reverted, merged once more, and the revert reverted.
+    const std::string reverted = merged(b1, b1, kBase).text;
+    const std::string again = merged(b1, reverted, b2).text;
+    EXPECT_FALSE(fold_file(again, "n").live());
+    EXPECT_TRUE(fold_file(merged(reverted, again, b1).text, "n").live());
+}
+
+TEST(Merge, WhatAPickRestoredIsNoChangeToALaterMerge) {
+    const std::string b1 = edited(kBase, {{"status", "\"ready\""}}, 120, "q");
+    const std::string b2 = edited(b1, {{"title", "\"late\""}}, 130, "q");
+    const std::string picked = merged(b1, kBase, b2).text;
+    EXPECT_EQ(value_of(fold_file(picked), "status"), "\"draft\"");
+    EXPECT_EQ(value_of(fold_file(picked), "title"), "\"late\"");
+    const State state = fold_file(merged(kBase, picked, b2).text);
+    EXPECT_EQ(value_of(state, "status"), "\"ready\"");
+    EXPECT_EQ(value_of(state, "title"), "\"late\"");
+    EXPECT_TRUE(state.lost.empty());
+    // A rebase of the two commits onto what was picked.
+    const std::string onto = merged(kBase, picked, b1).text;
+    EXPECT_EQ(value_of(fold_file(onto), "status"), "\"ready\"");
+    EXPECT_EQ(value_of(fold_file(merged(b1, onto, b2).text), "status"), "\"ready\"");
+}
+
+TEST(Merge, ALateEditOfACompactedDeletionDoesNotBringItBack) {
+    const std::string dead = removed(kBase, 110, "p");
+    const std::string late = edited(kBase, {{"title", "\"late\""}}, 150, "q").substr(kBase.size());
+    const State state = fold_file(merged(dead, "", dead + late).text);
+    EXPECT_FALSE(state.live());
+    EXPECT_EQ(state.lost.size(), 1U);
+    // Taken back on one side by taking its tombstone away.
+    EXPECT_TRUE(fold_file(merged(dead, "", kBase).text).live());
 }
 
 TEST(Merge, ThatARecordWasForgottenOnOneSideIsTold) {

@@ -218,6 +218,40 @@ TEST(Conflicts, NothingIsSettledOverAChangeThatNobodySaw) {
     EXPECT_EQ(clones.lost().size(), 1U);
 }
 
+TEST(Conflicts, WhatCameAfterItWasShownStaysListed) {
+    Clones clones(Titles{{"p", "T"}});
+    edited(clones, "title", "\"ours\"", "\"theirs\"");
+    const Settlement settlement = accept(only(clones));
+    auto disk = new_disk();
+    disk->put_file(Clones::kFile, clones.common.substr(0, clones.common.find('\n') + 1));
+    Process third(*disk, 7);
+    third.clock.advance_ms(2000);  // before what stands
+    ASSERT_TRUE(third->update("prds", "p", {{"title", "\"third\""}}));
+    const std::string text = *disk->get_file(Clones::kFile);
+    clones.here_disk->put_file(Clones::kFile, clones.common + text.substr(text.find('\n') + 1));
+    ASSERT_TRUE(clones.here->sync());
+    ASSERT_TRUE(clones.here->settle(settlement));
+    EXPECT_EQ(clones.lost(), std::vector<std::string>{"p.title=\"third\""});
+}
+
+TEST(Conflicts, OfADeletedRecordWithSeveralLostValuesNoneIsTakenUnseen) {
+    Clones clones(Titles{{"p", "T"}});
+    edited(clones, "title", "\"one\"", "\"other\"");
+    clones.here.clock.advance_ms(50'000);
+    auto disk = new_disk();
+    disk->put_file(Clones::kFile, clones.common.substr(0, clones.common.find('\n') + 1));
+    Process third(*disk, 7);
+    third.clock.advance_ms(90'000);
+    ASSERT_TRUE(third->remove("prds", "p"));
+    const std::string text = *disk->get_file(Clones::kFile);
+    clones.here_disk->put_file(Clones::kFile, clones.common + text.substr(text.find('\n') + 1));
+    ASSERT_TRUE(clones.here->sync());
+    const Conflict conflict = only(clones);
+    ASSERT_EQ(conflict.members.at(0).theirs.size(), 2U);
+    EXPECT_EQ(settlement_of(conflict, {"theirs"}).error().code, Code::invalid);
+    EXPECT_TRUE(settlement_of(conflict, {"ours"}));
+}
+
 TEST(Conflicts, WordsThatDoNotFitAreRefusedWithThoseThatDo) {
     Clones clones(Titles{{"p", "T"}});
     edited(clones, "title", "\"ours\"", "\"theirs\"");

@@ -9,8 +9,12 @@
 //     later time), and what lost stays listed;
 //   - where the lines that stay do not say so by themselves a correcting line is added, stamped
 //     later than all of them, its replica a hash of the inputs: every merger writes the same one;
-//   - a record live in the base of which one side has no line was deleted there, and a tombstone
-//     is written; one that was deleted in the base already was compacted there;
+//     where such a line only says again what the base says, a later merge takes it for no change;
+//   - a record of which one side has no line, and the other nothing that the base has not, is gone:
+//     deleted, or compacted; or it never was there, as git picks a commit without the one before,
+//     so no tombstone is written, and a merge with the commit that made it brings it;
+//   - live in the base and changed on the other side, it was deleted, and a tombstone is written;
+//     deleted in the base, what is new stays with its tombstone;
 //   - a record of one unstamped line on each side (a tracker that rewrites its lines) keeps one
 //     line;
 //   - a side without a line of a record, but with new lines that cannot be read, deleted nothing;

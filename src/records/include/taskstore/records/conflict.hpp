@@ -42,6 +42,8 @@ struct Settlement {
     std::string collection;
     std::string id;
     std::string expected_revision;  ///< Empty: any.
+    /// The stamps that the person was shown: of what lost these alone are settled.
+    std::vector<Stamp> seen;
     /// Of a deleted record: it is created again, as Conflict::data with `members`; else its
     /// deletion is confirmed, and all that lost to it is settled.
     bool revive = false;
@@ -53,10 +55,12 @@ struct Settlement {
 /// What `ours`, `theirs`, MEMBER=ours, MEMBER=theirs and MEMBER=STAMP say of a conflict; several
 /// are joined by commas or given one by one. Of a deleted record only the first two go, without a
 /// member. invalid, with the words that go: others, a member that has no conflict, `theirs` where
-/// there are several of them, both sides of one member.
+/// there are several of them (of a deleted record: of any member), both sides of one member.
 Result<Settlement> settlement_of(const Conflict& conflict, const std::vector<std::string>& takes);
 
 /// All of it as it stands.
 Settlement accept(const Conflict& conflict);
+/// Without a decision yet: whose conflict it is, and what was shown of it.
+Settlement undecided(const Conflict& conflict);
 
 }  // namespace taskstore::records
