@@ -156,24 +156,46 @@ Settled settled_in(std::string_view work, const Versions& versions, const std::s
     return out;
 }
 
+/// The index's file as it was when its entries were read.
+struct Index {
+    std::string path;
+    os::FileIdentity seen;
+    bool changed(os::FileSystem& files) const {
+        const auto now = files.info(path);
+        return !now || now->identity != seen;
+    }
+};
+
 /// Under the locks, so that nobody's line falls between the look and the new file.
 Status rewrite(os::FileSystem& files, const std::string& path, const Versions& versions,
-               const os::LockWait& wait, Unmerged& out) {
+               const Index& index, const os::LockWait& wait, Unmerged& out) {
     os::FileLock lock(files, os::join_path(os::folder_of(path), "lock"));
     TASKSTORE_LET(const auto guard, lock.acquire(wait));
+    // Git may have ended or given up the merge while a writer was waited for.
+    if (index.changed(files)) {
+        out.left = "git's index changed meanwhile; the next sync looks again";
+        return ok();
+    }
     auto file = files.open(path, os::OpenMode::read);
     if (!file && file.error().code != Code::not_found) return fail(std::move(file).error());
     if (file) TASKSTORE_TRY((*file)->lock_within(wait));
     std::uint32_t mode = 0644;
     std::string work;
+    os::FileIdentity seen;
     if (file) {
         TASKSTORE_LET(const os::FileInfo info, (*file)->info());
         mode = info.mode;
+        seen = info.identity;
         work.resize(static_cast<std::size_t>(info.identity.size));
         TASKSTORE_LET(const std::size_t got, (*file)->read_at(0, work.data(), work.size()));
         work.resize(got);
     }
     Settled settled = settled_in(work, versions, out.path);
+    const auto now = files.link_info(path);
+    if (index.changed(files) || (now ? now->identity != seen : file.has_value())) {
+        out.left = "it changed while it was merged; the next sync looks again";
+        return ok();
+    }
     out.clashes = std::move(settled.merged.clashes);
     out.rewritten = settled.differs;
     return settled.differs ? os::replace_file(files, path, settled.merged.text, mode) : ok();
@@ -184,6 +206,8 @@ Result<std::vector<Unmerged>> go_through(os::FileSystem& files, const git::Repos
     std::vector<Unmerged> out;
     const auto folder = repository.relative(place.folder);
     if (!folder || folder->empty()) return out;
+    Index index{repository.index_path(), {}};
+    if (const auto info = files.info(index.path)) index.seen = info->identity;
     TASKSTORE_LET(const auto unmerged, unmerged_entries(files, repository, *folder));
     for (const auto& [path, stages] : unmerged) {
         Unmerged one{.path = path};
@@ -199,7 +223,7 @@ Result<std::vector<Unmerged>> go_through(os::FileSystem& files, const git::Repos
         if (const auto link = files.link_info(file); link && link->kind != os::FileKind::regular) {
             one.left = "it is no regular file in the work tree";
         } else if (wait != nullptr) {
-            TASKSTORE_TRY(rewrite(files, file, versions, *wait, one));
+            TASKSTORE_TRY(rewrite(files, file, versions, index, *wait, one));
         } else {
             const auto work = os::read_file(files, file);
             Settled settled = settled_in(work ? *work : std::string(), versions, path);

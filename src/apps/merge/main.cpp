@@ -152,7 +152,9 @@ int merge_with(os::FileSystem& files, const Operands& with) {
     say(with.path + ": " + std::to_string(result.clashes.size()) +
         (result.clashes.size() == 1 ? " record clashes" : " records clash") +
         " (unlike values of one member, of equal time): " + ids);
-    say("keep one line of each block and take its markers out, then 'git add'");
+    say("'taskstore conflicts' shows both sides, 'taskstore resolve ID --take ours' or '--take "
+        "theirs' "
+        "settles one and tells git");
     return clashes;
 }
 
