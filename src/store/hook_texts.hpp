@@ -32,6 +32,7 @@ inline const std::array<ConfigValue, 3> kConfigValues{{
 
 inline constexpr std::string_view kBefore = ".before-taskstore";    ///< A hook that is called.
 inline constexpr std::string_view kEarlier = ".earlier-taskstore";  ///< One of the earlier program.
+inline constexpr std::string_view kEdited = ".edited";  ///< What somebody made of one of ours.
 
 bool is_our_hook(std::string_view text);
 /// What the earlier program wrote: nothing but a call of `taskstore sync`, which ours does too.

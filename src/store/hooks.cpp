@@ -209,6 +209,7 @@ class Installer {
         }
         x_record = std::move(*read);
         x_record_text = *text;
+        x_stores_before = x_record.stores;
         return ok();
     }
 
@@ -329,6 +330,7 @@ class Installer {
             return ok();
         }
         TASKSTORE_TRY(os::make_directories(x_files, x_places.hooks));
+        TASKSTORE_TRY(keep_edited(hook, there));
         const bool kept = there.is == Hook::Is::foreign || there.is == Hook::Is::earlier;
         const std::string before =
             path + std::string(there.is == Hook::Is::earlier ? kEarlier : kBefore);
@@ -355,6 +357,24 @@ class Installer {
             x_out.notes.push_back("'" + before +
                                   "' calls 'taskstore sync' by itself and may stop git where that "
                                   "fails: that line can go");
+        return ok();
+    }
+
+    /// Lines that somebody wrote into a hook of ours are kept in a file beside it.
+    Status keep_edited(std::string_view hook, const Hook& there) {
+        if (there.is != Hook::Is::ours || there.text == hook_text(hook, x_stores_before) ||
+            there.text == hook_text(hook, x_record.stores))
+            return ok();
+        const std::string copy = hook_path(hook) + std::string(kEdited);
+        TASKSTORE_LET(const auto earlier, read_if_there(x_files, copy));
+        if (earlier != there.text) {
+            TASKSTORE_TRY(make_room(copy));
+            TASKSTORE_TRY(os::replace_file(x_files, copy, there.text));
+        }
+        x_out.notes.push_back("'" + hook_path(hook) +
+                              "' is not as this program writes it: what was there is in '" + copy +
+                              "'; lines of your own belong into '" + hook_path(hook) +
+                              std::string(kBefore) + "', which is called first");
         return ok();
     }
 
@@ -390,6 +410,7 @@ class Installer {
             return ok();
         }
         if (before.empty() && there.is == Hook::Is::none) return ok();
+        TASKSTORE_TRY(keep_edited(hook, there));
         if (before.empty())
             TASKSTORE_TRY(x_files.unlink(path));
         else
@@ -422,6 +443,7 @@ class Installer {
     const GitPlaces& x_places;
     Record x_record;
     std::string x_record_text;
+    std::vector<std::string> x_stores_before;  ///< That the hooks which are there serve.
     Installed x_out;
 };
 

@@ -229,4 +229,16 @@ same "$(calls)" "post-checkout: sync --quiet"
 
 cd "$scratch" && mkdir nogit && cd nogit && taskstore init >/dev/null
 expect 3 taskstore install-hooks
+# Lines that somebody wrote into a hook of ours are kept.
+cd "$scratch" && rm -rf repo && git init -q repo && cd repo || exit 1
+taskstore sync >/dev/null 2>&1
+expect 0 taskstore install-hooks
+echo 'echo mine' >>.git/hooks/pre-push
+expect 0 taskstore install-hooks; has "$out$err" "pre-push.edited"
+has "$(cat .git/hooks/pre-push.edited)" "echo mine"
+lacks "$(cat .git/hooks/pre-push)" "echo mine"
+echo 'echo again' >>.git/hooks/post-merge
+expect 0 taskstore install-hooks --uninstall
+has "$(cat .git/hooks/post-merge.edited)" "echo again"
+[ ! -e .git/hooks/post-merge ] || bad "the hook is still there"
 finish
