@@ -112,6 +112,30 @@ class PipeSignalHeld {
     sigset_t x_before{};
 };
 
+/// While it lives, what a person interrupts at the terminal is the child alone (system(3) does so).
+class InterruptsLeft {
+  public:
+    explicit InterruptsLeft(bool wanted) : x_wanted(wanted) {
+        if (!x_wanted) return;
+        struct sigaction ignore{};
+        ignore.sa_handler = SIG_IGN;
+        sigaction(SIGINT, &ignore, &x_interrupt);
+        sigaction(SIGQUIT, &ignore, &x_quit);
+    }
+    InterruptsLeft(const InterruptsLeft&) = delete;
+    InterruptsLeft& operator=(const InterruptsLeft&) = delete;
+    ~InterruptsLeft() {
+        if (!x_wanted) return;
+        sigaction(SIGINT, &x_interrupt, nullptr);
+        sigaction(SIGQUIT, &x_quit, nullptr);
+    }
+
+  private:
+    bool x_wanted;
+    struct sigaction x_interrupt{};
+    struct sigaction x_quit{};
+};
+
 class Child {
   public:
     explicit Child(const Command& command) : x_command(command) {}
@@ -144,6 +168,10 @@ class Child {
         sigset_t defaults;
         sigemptyset(&defaults);
         sigaddset(&defaults, SIGPIPE);
+        if (x_command.shares_streams) {
+            sigaddset(&defaults, SIGINT);
+            sigaddset(&defaults, SIGQUIT);
+        }
         posix_spawnattr_setsigdefault(&attributes, &defaults);
         posix_spawnattr_setsigmask(&attributes, &signals);
         posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
@@ -242,6 +270,7 @@ Result<Finished> run_command(const Command& command) {
     if (command.arguments.empty()) return fail(Code::invalid, "no program was named");
     const Deadline deadline(command.timeout_ms);
     const PipeSignalHeld held;
+    const InterruptsLeft left(command.shares_streams);
     Child child(command);
     TASKSTORE_TRY(child.start(held.before()));
     Finished out;

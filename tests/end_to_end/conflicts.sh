@@ -76,6 +76,12 @@ has "$(cat .taskstore/run/resolve-*)" nonsense
 lacks "$(cat .taskstore/run/resolve-*)" neither
 expect 0 taskstore conflicts; has "$out" nothing
 
+# Whoever starts us may ignore SIGCHLD: git is waited for all the same.
+diverged
+(trap '' CHLD; exec "$TASKSTORE" resolve p1 --accept >/dev/null 2>"$scratch/ignored") || bad "$(cat "$scratch/ignored")"
+same "$(cat "$scratch/ignored")" ""
+same "$(git status --porcelain)" "M  .taskstore/prds.jsonl"
+
 # Deleted on one side, edited on the other.
 for side in ours theirs; do
   begin

@@ -5,6 +5,7 @@
 #include <taskstore/base/display.hpp>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 
 namespace taskstore::cli {
@@ -118,6 +119,8 @@ int run(const std::vector<std::string>& words) {
 }  // namespace taskstore::cli
 
 int main(int argc, char** argv) {
+    // Whoever started us may have left it ignored, and then no child could be waited for.
+    std::signal(SIGCHLD, SIG_DFL);
     std::vector<std::string> words(argv + 1, argv + argc);
     if (words.size() == 1 && (words[0] == "-V" || words[0] == "--version")) words[0] = "version";
     return taskstore::cli::run(words);

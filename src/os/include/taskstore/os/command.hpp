@@ -19,7 +19,7 @@ struct Command {
     std::string folder = {};  ///< Where it runs; empty: the working folder.
     std::string_view input = {};
     /// It has our own input, output and errors, such as an editor at the terminal: nothing is fed
-    /// or taken.
+    /// or taken, no timeout counts, and until it ends this process ignores SIGINT and SIGQUIT.
     bool shares_streams = false;
     /// On top of our own environment: a value, or nothing to take the name away.
     std::vector<std::pair<std::string, std::optional<std::string>>> environment = {};
@@ -36,7 +36,8 @@ struct Finished {
 /// Waits for its end. Whatever the exit code, an answer: only what kept the program from running to
 /// its end is an error. not_found: there is no such program, or no such folder. corrupt: it printed
 /// more than output_bytes_max. timed_out. After an error it has been killed. Thread-safe; the child
-/// starts with the signals as they are by default.
+/// starts with the signals as they are by default. A process that ignores SIGCHLD cannot wait for
+/// children: `failed`. The timeout counts until the program has closed its outputs.
 Result<Finished> run_command(const Command& command);
 
 }  // namespace taskstore::os
