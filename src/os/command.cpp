@@ -1,6 +1,7 @@
 #include <taskstore/os/command.hpp>
 
 #include "deadline.hpp"
+#include "descriptor.hpp"
 #include "system_error.hpp"
 
 #include <fcntl.h>
@@ -19,28 +20,6 @@ namespace taskstore::os {
 namespace {
 
 constexpr std::size_t kErrorBytesMax = std::size_t{64} << 10;
-
-/// A descriptor that closes itself.
-class Descriptor {
-  public:
-    Descriptor() = default;
-    explicit Descriptor(int fd) : x_fd(fd) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() { close(); }
-    void take(int fd) {
-        close();
-        x_fd = fd;
-    }
-    void close() {
-        if (x_fd >= 0) ::close(x_fd);
-        x_fd = -1;
-    }
-    int get() const { return x_fd; }
-
-  private:
-    int x_fd = -1;
-};
 
 struct Ends {
     Descriptor read;

@@ -1,6 +1,7 @@
 #include <taskstore/os/file_system.hpp>
 
 #include "deadline.hpp"
+#include "descriptor.hpp"
 #include "lock_text.hpp"
 #include "system_error.hpp"
 
@@ -45,22 +46,6 @@ auto uninterrupted(Call call) {
 bool has_nul(const std::string& path) {
     return path.find('\0') != std::string::npos;
 }
-
-class Descriptor {
-  public:
-    explicit Descriptor(int fd) : x_fd(fd) {}
-    Descriptor(Descriptor&& other) noexcept : x_fd(std::exchange(other.x_fd, -1)) {}
-    Descriptor& operator=(Descriptor&&) = delete;
-    ~Descriptor() {
-        // Linux frees the number even when close() is interrupted, so it is never repeated.
-        if (x_fd >= 0) ::close(x_fd);
-    }
-    int get() const { return x_fd; }
-    explicit operator bool() const { return x_fd >= 0; }
-
-  private:
-    int x_fd;
-};
 
 FileKind kind_of(std::uint32_t mode) {
     if (S_ISREG(mode)) return FileKind::regular;

@@ -1,6 +1,7 @@
 #include <taskstore/os/watch.hpp>
 
 #include "deadline.hpp"
+#include "descriptor.hpp"
 #include "system_error.hpp"
 
 #include <poll.h>
@@ -25,20 +26,6 @@ constexpr std::uint32_t kEvents = IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_CR
                                   IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF |
                                   IN_ONLYDIR;
 constexpr std::uint32_t kEndOfFolder = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED;
-
-class Descriptor {
-  public:
-    explicit Descriptor(int fd) : x_fd(fd) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (x_fd >= 0) ::close(x_fd);
-    }
-    int get() const { return x_fd; }
-
-  private:
-    int x_fd;
-};
 
 using Snapshot = std::map<std::string, FileIdentity>;
 

@@ -10,7 +10,6 @@ namespace taskstore::store {
 namespace {
 
 constexpr std::string_view kSuffix = ".jsonl";
-constexpr std::size_t kMarkerBytesMin = 7;
 
 }  // namespace
 
@@ -28,15 +27,6 @@ std::vector<std::string_view> lines_of(std::string_view text) {
 
 LineSet set_of(const std::vector<std::string_view>& lines) {
     return {lines.begin(), lines.end()};
-}
-
-char marker_of(std::string_view line) {
-    if (line.size() < kMarkerBytesMin) return 0;
-    const char sign = line.front();
-    if (sign != '<' && sign != '|' && sign != '=' && sign != '>') return 0;
-    const std::size_t run = std::min(line.find_first_not_of(sign), line.size());
-    if (run < kMarkerBytesMin) return 0;
-    return run == line.size() || line[run] == ' ' ? sign : '\0';
 }
 
 ledger::Shape shape_of(std::string_view path) {

@@ -15,8 +15,6 @@ using LineSet = std::unordered_set<std::string_view>;
 /// Without line ends; blank lines are left out.
 std::vector<std::string_view> lines_of(std::string_view text);
 LineSet set_of(const std::vector<std::string_view>& lines);
-/// '<', '|', '=' or '>' of a conflict marker, else 0. No record begins with one.
-char marker_of(std::string_view line);
 /// The collection's shape, from the file's path.
 ledger::Shape shape_of(std::string_view path);
 /// The id of a record's line; empty where it is none.

@@ -3,6 +3,7 @@
 #include "ledger_lines.hpp"
 
 #include <taskstore/base/hash.hpp>
+#include <taskstore/ledger/scan.hpp>
 #include <taskstore/store/unmerged.hpp>
 
 #include <algorithm>
@@ -121,7 +122,7 @@ class Judge {
             rest.remove_prefix(std::min(end + 1, rest.size()));
             ++number;
             if (lines.empty()) continue;
-            if (marker_of(lines.front()) != 0) {
+            if (ledger::marker_of(lines.front()).bytes != 0) {
                 x_out.push_back({StagedProblem::What::marker, path, number, "a conflict marker"});
             } else if (!known.contains(lines.front())) {
                 if (const auto decoded = decoder.decode(lines.front()); !decoded)
@@ -239,15 +240,19 @@ std::vector<std::string> dropped_records(const ledger::MergeInput& versions,
     std::map<std::string, std::vector<std::string_view>> wanted;
     std::map<std::string, std::vector<std::string_view>> merged_own;
     for (const std::string_view line : lines_of(merged.text)) {
-        if (marker_of(line) != 0 || base.contains(line) || ours.contains(line)) continue;
+        if (ledger::marker_of(line).bytes != 0 || base.contains(line) || ours.contains(line))
+            continue;
         std::string id = id_of(decoder, line);
         if (id.empty()) continue;
         (theirs.contains(line) ? wanted : merged_own)[std::move(id)].push_back(line);
     }
     std::set<std::string> changed_there;
+    std::set<std::string> kept_there;  // of these, where the commit has any of it
     for (const std::string_view line : lines_of(versions.theirs)) {
-        if (!base.contains(line) && !ours.contains(line))
-            changed_there.insert(id_of(decoder, line));
+        if (base.contains(line) || ours.contains(line)) continue;
+        std::string id = id_of(decoder, line);
+        if (chosen.contains(line)) kept_there.insert(id);
+        changed_there.insert(std::move(id));
     }
     // Records about which the commit says something that no version says were decided on.
     std::set<std::string> decided(merged.clashes.begin(), merged.clashes.end());
@@ -263,12 +268,7 @@ std::vector<std::string> dropped_records(const ledger::MergeInput& versions,
     }
     for (const auto& [id, lines] : merged_own) {
         if (wanted.contains(id) || decided.contains(id) || !changed_there.contains(id)) continue;
-        const bool some =
-            std::ranges::any_of(lines_of(versions.theirs), [&](std::string_view line) {
-                return !base.contains(line) && !ours.contains(line) && chosen.contains(line) &&
-                       id_of(decoder, line) == id;
-            });
-        if (!some) out.push_back(id);
+        if (!kept_there.contains(id)) out.push_back(id);
     }
     return out;
 }

@@ -1,5 +1,6 @@
 #include "ledger_lines.hpp"
 
+#include <taskstore/ledger/scan.hpp>
 #include <taskstore/store/unmerged.hpp>
 
 #include <algorithm>
@@ -40,15 +41,15 @@ Work look_at(std::string_view text) {
     Work out;
     bool inside = false;
     for (const std::string_view line : lines_of(text)) {
-        const char marker = marker_of(line);
-        if (marker == '<') inside = true;
-        if (marker != 0) {
+        const ledger::LineKind kind = ledger::marker_of(line).kind;
+        if (kind == ledger::LineKind::ours_marker) inside = true;
+        if (kind != ledger::LineKind::record) {
             out.markers = true;
         } else {
             out.lines.push_back(line);
             if (!inside) out.outside.push_back(line);
         }
-        if (marker == '>') inside = false;
+        if (kind == ledger::LineKind::theirs_marker) inside = false;
     }
     return out;
 }
@@ -80,19 +81,19 @@ class Settling {
     void take(std::string_view whole) {
         const auto lines = lines_of(whole);
         const std::string_view line = lines.empty() ? std::string_view() : lines.front();
-        const char marker = marker_of(line);
-        if (marker == '<') x_inside = true;
+        const ledger::LineKind kind = ledger::marker_of(line).kind;
+        if (kind == ledger::LineKind::ours_marker) x_inside = true;
         if (!x_inside) {
             x_out += whole;
             return;
         }
         x_block += whole;
-        if (marker == 0 && !line.empty()) {
+        if (kind == ledger::LineKind::record && !line.empty()) {
             if (!x_settled.contains(id_of(x_decoder, line))) x_all = false;
             if (x_outside.contains(line) && x_seen.insert(std::string(line)).second)
                 x_lines.append(line).append("\n");
         }
-        if (marker != '>') return;
+        if (kind != ledger::LineKind::theirs_marker) return;
         x_out += x_all ? x_lines : x_block;
         x_block.clear();
         x_lines.clear();
@@ -117,8 +118,8 @@ bool says_the_same(std::string_view one, std::string_view other) {
     const auto sorted = [](std::string_view text) {
         std::vector<std::string> out;
         for (const std::string_view line : lines_of(text)) {
-            const char marker = marker_of(line);
-            out.push_back(marker == 0 ? std::string(line) : std::string(1, marker));
+            const bool marker = ledger::marker_of(line).bytes != 0;
+            out.emplace_back(marker ? line.substr(0, 1) : line);
         }
         std::ranges::sort(out);
         return out;

@@ -24,3 +24,11 @@ lacks() { case "$1" in *"$2"*) bad "'$2' stands in: $1" ;; esac; }
 same() { [ "$1" = "$2" ] || bad "'$1' is not '$2'"; }
 finish() { [ "$failures" -eq 0 ] || { echo "$failures checks failed" >&2; exit 1; }; echo "all checks passed"; exit 0; }
 id_of() { sed 's/.*"data":{"id":"\([^"]*\)".*/\1/' <<<"$1"; }
+# use_driver PROGRAM: git, with settings of its own, merges ledger files with it.
+use_driver() {
+  export GIT_CONFIG_GLOBAL=$scratch/gitconfig
+  git config --global user.name tester
+  git config --global user.email tester@localhost
+  git config --global merge.taskstore-merge.driver "'$1' %O %A %B %L %P"
+  git config --global init.defaultBranch main
+}

@@ -2,11 +2,7 @@
 # conflicts.sh PROGRAM DRIVER: what two clones wrote unlike is listed side by side until somebody settles it.
 . "$(dirname "$0")/begin.sh"
 driver=$(realpath "$2")
-export GIT_CONFIG_GLOBAL=$scratch/gitconfig
-git config --global user.name tester
-git config --global user.email tester@localhost
-git config --global merge.taskstore-merge.driver "'$driver' %O %A %B %L %P"
-git config --global init.defaultBranch main
+use_driver "$driver"
 unset VISUAL EDITOR
 
 commit() { git add -A && git commit -qm "$1"; }

@@ -2,11 +2,7 @@
 # merge.sh PROGRAM DRIVER: real git with the merge driver: merges, a rebase, a cherry-pick, a revert; and its exit codes.
 . "$(dirname "$0")/begin.sh"
 driver=$(realpath "$2")
-export GIT_CONFIG_GLOBAL=$scratch/gitconfig
-git config --global user.name tester
-git config --global user.email tester@localhost
-git config --global merge.taskstore-merge.driver "'$driver' %O %A %B %L %P"
-git config --global init.defaultBranch main
+use_driver "$driver"
 
 begin() {
   cd "$scratch" && rm -rf repo && git init -q repo && cd repo || exit 1

@@ -131,57 +131,58 @@ TEST(Conflicts, OfADeletedRecordItIsAllOrNothing) {
     }
 }
 
-TEST(Conflicts, ARemovalCanBeTakenAndCanStay) {
-    for (const std::string side : {"ours", "theirs"}) {
-        auto disk = new_disk();
-        Process process(*disk);
-        ASSERT_TRUE(process->create("notes", {{"text", "\"T\""}, {"tag", "\"a\""}}, "n"));
-        auto other_disk = new_disk();
-        const auto file = "/p/notes.jsonl";
-        const std::string common = *disk->get_file(file);
-        other_disk->put_file(file, common);
-        Process other(*other_disk, 2);
+/// A note of no declared kind in two clones, ours later.
+struct Notes {
+    Notes() {
+        EXPECT_TRUE(process->create("notes", {{"text", "\"T\""}, {"tag", "\"a\""}}, "n"));
+        common = *disk->get_file(kFile);
+        other_disk->put_file(kFile, common);
+        EXPECT_TRUE(other->sync());
         other.clock.advance_ms(5000);
         process.clock.advance_ms(9000);
-        ASSERT_TRUE(process->update("notes", "n", {{"tag", ""}}));
-        ASSERT_TRUE(other->update("notes", "n", {{"tag", "\"b\""}}));
-        disk->put_file(file,
-                       *disk->get_file(file) + other_disk->get_file(file)->substr(common.size()));
-        ASSERT_TRUE(process->sync());
+    }
+    Conflict merged() {
+        disk->put_file(kFile,
+                       *disk->get_file(kFile) + other_disk->get_file(kFile)->substr(common.size()));
+        EXPECT_TRUE(process->sync());
         const auto conflicts = process->conflicts();
-        ASSERT_EQ(conflicts->size(), 1U);
-        const auto settlement = settlement_of(conflicts->at(0), {side});
+        EXPECT_EQ(conflicts->size(), 1U);
+        return conflicts->at(0);
+    }
+    Json note() { return *Json::parse(process->get("notes", "n")->data); }
+
+    static constexpr const char* kFile = "/p/notes.jsonl";
+    std::unique_ptr<os::FaultFileSystem> disk = new_disk();
+    std::unique_ptr<os::FaultFileSystem> other_disk = new_disk();
+    Process process{*disk};
+    Process other{*other_disk, 2};
+    std::string common;
+};
+
+TEST(Conflicts, ARemovalCanBeTakenAndCanStay) {
+    for (const std::string side : {"ours", "theirs"}) {
+        Notes notes;
+        ASSERT_TRUE(notes.process->update("notes", "n", {{"tag", ""}}));
+        ASSERT_TRUE(notes.other->update("notes", "n", {{"tag", "\"b\""}}));
+        const auto settlement = settlement_of(notes.merged(), {side});
         ASSERT_TRUE(settlement);
-        ASSERT_TRUE(process->settle(*settlement));
-        const auto json = Json::parse(process->get("notes", "n")->data);
-        EXPECT_EQ(json->get("tag").as_string().value_or("(none)"), side == "ours" ? "(none)" : "b");
-        EXPECT_TRUE(process->lost()->empty());
+        ASSERT_TRUE(notes.process->settle(*settlement));
+        EXPECT_EQ(notes.note().get("tag").as_string().value_or("(none)"),
+                  side == "ours" ? "(none)" : "b");
+        EXPECT_TRUE(notes.process->lost()->empty());
     }
 }
 
 TEST(Conflicts, WhatLostInAnEarlierLifeCanBeSettledByClearing) {
-    auto disk = new_disk();
-    Process process(*disk);
-    ASSERT_TRUE(process->create("notes", {{"text", "\"T\""}, {"tag", "\"a\""}}, "n"));
-    auto other_disk = new_disk();
-    const auto file = "/p/notes.jsonl";
-    const std::string common = *disk->get_file(file);
-    other_disk->put_file(file, common);
-    Process other(*other_disk, 2);
-    other.clock.advance_ms(5000);
-    process.clock.advance_ms(9000);
-    ASSERT_TRUE(process->remove("notes", "n"));
-    ASSERT_TRUE(process->create("notes", {{"text", "\"anew\""}}, "n"));
-    ASSERT_TRUE(other->update("notes", "n", {{"tag", "\"b\""}}));
-    disk->put_file(file, *disk->get_file(file) + other_disk->get_file(file)->substr(common.size()));
-    ASSERT_TRUE(process->sync());
-    const auto conflicts = process->conflicts();
-    ASSERT_EQ(conflicts->size(), 1U);
-    ASSERT_TRUE(process->settle(accept(conflicts->at(0))));
-    EXPECT_TRUE(process->lost()->empty());
-    Process again(*disk, 3, &process);
+    Notes notes;
+    ASSERT_TRUE(notes.process->remove("notes", "n"));
+    ASSERT_TRUE(notes.process->create("notes", {{"text", "\"anew\""}}, "n"));
+    ASSERT_TRUE(notes.other->update("notes", "n", {{"tag", "\"b\""}}));
+    ASSERT_TRUE(notes.process->settle(accept(notes.merged())));
+    EXPECT_TRUE(notes.process->lost()->empty());
+    Process again(*notes.disk, 3, &notes.process);
     EXPECT_TRUE(again->lost()->empty());
-    EXPECT_FALSE(Json::parse(process->get("notes", "n")->data)->has("tag"));
+    EXPECT_FALSE(notes.note().has("tag"));
 }
 
 TEST(Conflicts, OfThreeSidesOneIsNamedByItsStamp) {
