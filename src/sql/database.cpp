@@ -1,5 +1,6 @@
 #include <taskstore/sql/database.hpp>
 
+#include <algorithm>
 #include <variant>
 
 namespace taskstore::sql {
@@ -26,6 +27,71 @@ Status Statement::run() {
         TASKSTORE_LET(const bool row, step());
         if (!row) return ok();
     }
+}
+
+std::string_view name_of(DurabilityLevel level) {
+    switch (level) {
+        case DurabilityLevel::flushed:
+            return "flushed";
+        case DurabilityLevel::replicated:
+            return "replicated";
+        case DurabilityLevel::server:
+            return "server";
+    }
+    return "server";
+}
+
+Status check_topic(std::string_view topic) {
+    constexpr std::size_t kBytesMax = 32;
+    const bool plain = std::ranges::all_of(
+        topic, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+    if (plain && topic.size() <= kBytesMax) return ok();
+    return fail(Code::invalid, "a topic has at most 32 of [a-z0-9_]: '" + std::string(topic) + "'");
+}
+
+namespace {
+
+Result<Rows> run_bound(Connection& connection, const BoundStatement& bound) {
+    TASKSTORE_LET(const auto statement, connection.prepare(bound.sql));
+    for (std::size_t i = 0; i < bound.values.size(); ++i) {
+        TASKSTORE_TRY(statement->bind_value(static_cast<int>(i) + 1, bound.values[i]));
+    }
+    Rows answer;
+    while (true) {
+        TASKSTORE_LET(const bool row, statement->step());
+        if (answer.columns.empty()) {
+            for (int c = 0; c < statement->column_count(); ++c) {
+                answer.columns.emplace_back(statement->column_name(c));
+            }
+        }
+        if (!row) break;
+        auto& values = answer.rows.emplace_back();
+        values.reserve(answer.columns.size());
+        for (int c = 0; c < statement->column_count(); ++c) {
+            values.push_back(statement->column_value(c));
+        }
+    }
+    answer.changes = connection.changes();
+    return answer;
+}
+
+}  // namespace
+
+Result<std::vector<Rows>> run_batch(Connection& connection, Batch batch) {
+    std::vector<Rows> answers;
+    answers.reserve(batch.size());
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        TASKSTORE_LET(Rows answer, run_bound(connection, batch[i]));
+        const auto& expected = batch[i].changes_expected;
+        if (expected && *expected != answer.changes) {
+            return fail(Code::conflict, "statement " + std::to_string(i + 1) +
+                                            " of the batch changed " +
+                                            std::to_string(answer.changes) +
+                                            " rows, expected were " + std::to_string(*expected));
+        }
+        answers.push_back(std::move(answer));
+    }
+    return answers;
 }
 
 Result<Transaction> Transaction::begin_write(Connection& connection) {

@@ -45,11 +45,11 @@ void GroupCommitContract::SetUp() {
     }));
 }
 
-std::vector<Status> GroupCommitContract::write_together(const std::vector<Work>& works,
-                                                        const WriteOptions& options) {
+std::vector<Result<Committed>> GroupCommitContract::write_together(const std::vector<Work>& works,
+                                                                   const WriteOptions& options) {
     std::atomic<bool> gate_reached{false};
     std::atomic<bool> gate_open{false};
-    std::vector<Status> results(works.size());
+    std::vector<Result<Committed>> results(works.size(), Committed{});
     {
         std::jthread gate([&] {
             EXPECT_TRUE(x_database->write(
@@ -225,7 +225,7 @@ TEST_P(GroupCommitContract, SavepointsOfAMemberAreItsOwn) {
 }
 
 TEST_P(GroupCommitContract, AWorkMustNotWriteToItsOwnDatabase) {
-    Status inner = ok();
+    Result<Committed> inner = Committed{};
     EXPECT_TRUE(x_database->write([&](Connection&) {
         inner = x_database->write(add_note(1));
         return ok();
@@ -310,7 +310,7 @@ TEST_P(GroupCommitContract, SixtyFourThreadsLoseNothing) {
                 for (int i = 0; i < kWrites; ++i) {
                     const std::int64_t id = t * 1'000 + i;
                     const bool to_fail = i % 4 == 3;
-                    const Status status = x_database->write([&](Connection& connection) -> Status {
+                    const auto status = x_database->write([&](Connection& connection) -> Status {
                         TASKSTORE_TRY(add_note(id)(connection));
                         return to_fail ? fail(Code::cancelled, "as planned") : ok();
                     });

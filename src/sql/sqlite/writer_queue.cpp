@@ -17,10 +17,13 @@
 
 #include <taskstore/base/check.hpp>
 #include <taskstore/os/lock.hpp>
+#include <taskstore/os/wake.hpp>
 #include <taskstore/sqlite/database.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -70,10 +73,21 @@ class EngineDatabase final : public sql::Database {
           x_lock(x_driver.files(), writer_lock_path(x_path)) {}
 
     Status open();
-    Status write(const sql::Work& work, const sql::WriteOptions& options) override;
-    Status read(const sql::Work& work) override;
+    Result<sql::Committed> write(const sql::Work& work, const sql::WriteOptions& options) override;
+    Result<sql::Committed> write_batch(sql::Batch batch, const sql::WriteOptions& options) override;
+    Status read(const sql::Work& work, const sql::ReadOptions& options) override;
+    Result<std::vector<sql::Rows>> read_batch(sql::Batch batch,
+                                              const sql::ReadOptions& options) override;
+    Result<std::unique_ptr<sql::Waiter>> waiter(std::string_view topic) override;
+    std::string_view dialect() const override { return "sqlite"; }
+    sql::Capabilities capabilities() const override {
+        return {.works_share_a_commit = true, .wakes = true, .interrupts = true};
+    }
 
   private:
+    Status queue(const sql::Work& work, const sql::WriteOptions& options);
+    void wake_waiters(const std::vector<RequestPtr>& done);
+    Result<std::shared_ptr<os::WakeWord>> word_of(std::string_view topic);
     void lead(const RequestPtr& first);
     std::vector<RequestPtr> run_round(const RequestPtr& first);
     std::vector<RequestPtr> run_group(const RequestPtr& first);
@@ -103,6 +117,9 @@ class EngineDatabase final : public sql::Database {
 
     std::mutex x_readers_mutex;
     std::vector<std::unique_ptr<EngineConnection>> x_idle_readers;
+
+    std::mutex x_words_mutex;
+    std::map<std::string, std::shared_ptr<os::WakeWord>, std::less<>> x_words;
 };
 
 Status EngineDatabase::open() {
@@ -118,7 +135,27 @@ Status EngineDatabase::open() {
 // --- writers
 // ----------------------------------------------------------------------------------------------
 
-Status EngineDatabase::write(const sql::Work& work, const sql::WriteOptions& options) {
+Result<sql::Committed> EngineDatabase::write(const sql::Work& work,
+                                             const sql::WriteOptions& options) {
+    TASKSTORE_TRY(queue(work, options));
+    const bool flushed = x_options.durability == sql::Durability::flushed;
+    return sql::Committed{.level = flushed ? sql::DurabilityLevel::flushed
+                                           : sql::DurabilityLevel::server};
+}
+
+Result<sql::Committed> EngineDatabase::write_batch(sql::Batch batch,
+                                                   const sql::WriteOptions& options) {
+    std::vector<sql::Rows> answers;
+    const sql::Work work = [&](sql::Connection& connection) -> Status {
+        TASKSTORE_LET(answers, sql::run_batch(connection, batch));
+        return ok();
+    };
+    TASKSTORE_LET(sql::Committed committed, write(work, options));
+    committed.answers = std::move(answers);
+    return committed;
+}
+
+Status EngineDatabase::queue(const sql::Work& work, const sql::WriteOptions& options) {
     if (x_options.read_only)
         return fail(Code::denied, x_path + ": the database was opened read-only");
     if (InUse::holds(this)) {
@@ -127,6 +164,7 @@ Status EngineDatabase::write(const sql::Work& work, const sql::WriteOptions& opt
                         ": a work must not write to its own database but through the "
                         "connection that it was given");
     }
+    TASKSTORE_TRY(sql::check_topic(options.wake));
     const auto request = std::make_shared<Request>();
     request->work = &work;
     request->options = options;
@@ -162,6 +200,7 @@ void EngineDatabase::lead(const RequestPtr& first) {
         next->turn.store(Turn::leading);
         next->turn.notify_one();
     }
+    wake_waiters(done);
     for (const RequestPtr& request : done) {
         if (request == first) continue;
         request->turn.store(Turn::answered);
@@ -310,7 +349,11 @@ Result<std::unique_ptr<EngineConnection>> EngineDatabase::take_reader() {
     return connect_engine(x_driver, x_path, options);
 }
 
-Status EngineDatabase::read(const sql::Work& work) {
+Status EngineDatabase::read(const sql::Work& work, const sql::ReadOptions& options) {
+    if (options.deadline_boot_ns != 0 &&
+        x_writer_options.clock->boot_ns() > options.deadline_boot_ns) {
+        return fail(Code::timed_out, x_path + ": the deadline passed before the read began");
+    }
     TASKSTORE_LET(auto reader, take_reader());
     TASKSTORE_TRY(reader->begin_read());
     Status status = reader->run_work(work);
@@ -322,7 +365,85 @@ Status EngineDatabase::read(const sql::Work& work) {
     return status;
 }
 
+Result<std::vector<sql::Rows>> EngineDatabase::read_batch(sql::Batch batch,
+                                                          const sql::ReadOptions& options) {
+    std::vector<sql::Rows> answers;
+    TASKSTORE_TRY(read(
+        [&](sql::Connection& connection) -> Status {
+            TASKSTORE_LET(answers, sql::run_batch(connection, batch));
+            return ok();
+        },
+        options));
+    return answers;
+}
+
+// --- waiters
+// ----------------------------------------------------------------------------------------------
+
+class WordWaiter final : public sql::Waiter {
+  public:
+    WordWaiter(std::shared_ptr<os::WakeWord> word, const Clock& clock)
+        : x_word(std::move(word)), x_clock(clock), x_seen(x_word->value()) {}
+
+    Result<bool> wait(std::int64_t deadline_boot_ns, const std::stop_token& cancel) override {
+        constexpr std::int64_t kLookAgainMs = 2'000;
+        std::int64_t left_ms = kLookAgainMs;
+        if (deadline_boot_ns != 0) {
+            const std::int64_t left_ns = deadline_boot_ns - x_clock.boot_ns();
+            if (left_ns <= 0) return false;
+            left_ms = std::min(left_ms, left_ns / 1'000'000 + 1);
+        }
+        const os::WakeReason reason = x_word->wait(x_seen, left_ms, cancel);
+        x_seen = x_word->value();
+        if (reason == os::WakeReason::cancelled) return fail(Code::cancelled, "asked to stop");
+        if (reason != os::WakeReason::timed_out) return true;
+        return deadline_boot_ns == 0 || x_clock.boot_ns() < deadline_boot_ns;
+    }
+
+  private:
+    std::shared_ptr<os::WakeWord> x_word;
+    const Clock& x_clock;
+    std::uint64_t x_seen;
+};
+
+Result<std::unique_ptr<sql::Waiter>> EngineDatabase::waiter(std::string_view topic) {
+    TASKSTORE_TRY(sql::check_topic(topic));
+    TASKSTORE_LET(auto word, word_of(topic));
+    return std::unique_ptr<sql::Waiter>(
+        std::make_unique<WordWaiter>(std::move(word), *x_writer_options.clock));
+}
+
+// Beside the database, so that whoever opens the same file meets there. A disk in memory has one
+// process, and its words are in memory too.
+Result<std::shared_ptr<os::WakeWord>> EngineDatabase::word_of(std::string_view topic) {
+    const std::lock_guard lock(x_words_mutex);
+    if (const auto known = x_words.find(topic); known != x_words.end()) return known->second;
+    const bool on_disk = dynamic_cast<os::SystemFileSystem*>(&x_driver.files()) != nullptr;
+    auto made =
+        on_disk ? os::WakeWord::open(wake_word_path(x_path, topic)) : os::WakeWord::in_process();
+    if (!made) return fail(std::move(made).error());
+    auto word = std::make_shared<os::WakeWord>(std::move(*made));
+    x_words.emplace(topic, word);
+    return word;
+}
+
+// After the commit: a waiter that is woken before it would look and find nothing. A word that
+// cannot be made wakes nobody; waiters look again by themselves.
+void EngineDatabase::wake_waiters(const std::vector<RequestPtr>& done) {
+    std::string_view last;
+    for (const RequestPtr& request : done) {
+        const std::string_view topic = request->options.wake;
+        if (topic.empty() || topic == last || !request->answer) continue;
+        last = topic;
+        if (const auto word = word_of(topic)) (*word)->wake();
+    }
+}
+
 }  // namespace
+
+std::string wake_word_path(const std::string& path, std::string_view topic) {
+    return path + "-wake-" + std::string(topic);
+}
 
 std::string writer_lock_path(const std::string& path) {
     return path + "-writer.lock";

@@ -45,7 +45,7 @@ void write_all(os::FaultFileSystem& disk, Outcome& outcome) {
     auto database = open_database(kPath, {}, {.driver = &driver, .clock = &clock});
     if (!database) return;
     for (std::int64_t id = 0; id < kWorks; ++id) {
-        const Status status = (*database)->write(work_of(id));
+        const auto status = (*database)->write(work_of(id));
         if (status) outcome.acknowledged.insert(id);
         if (!status && status.error().code == Code::outcome_unknown) outcome.in_doubt.insert(id);
     }

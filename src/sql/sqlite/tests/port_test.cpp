@@ -12,6 +12,7 @@ class OnDisk final : public Sandbox {
     Driver& driver() override { return x_driver; }
     std::string location() override { return x_folder / "test.db"; }
     std::string blob_type() const override { return "BLOB"; }
+    DurabilityLevel level() const override { return DurabilityLevel::flushed; }
     Result<std::unique_ptr<Database>> open_database(const Clock& clock,
                                                     std::function<void()> queued) override {
         return sqlite::open_database(
@@ -29,6 +30,7 @@ class InMemory final : public Sandbox {
     Driver& driver() override { return x_driver; }
     std::string location() override { return "/test.db"; }
     std::string blob_type() const override { return "BLOB"; }
+    DurabilityLevel level() const override { return DurabilityLevel::flushed; }
     Result<std::unique_ptr<Database>> open_database(const Clock& clock,
                                                     std::function<void()> queued) override {
         return sqlite::open_database(
@@ -48,6 +50,7 @@ const auto kBackends =
 INSTANTIATE_TEST_SUITE_P(Sqlite, PortContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Sqlite, MigrationContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Sqlite, GroupCommitContract, kBackends, backend_name);
+INSTANTIATE_TEST_SUITE_P(Sqlite, BatchContract, kBackends, backend_name);
 
 }  // namespace
 }  // namespace taskstore::sql

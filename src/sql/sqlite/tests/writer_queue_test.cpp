@@ -25,6 +25,7 @@ class Disk final : public Sandbox {
     Driver& driver() override { return x_driver; }
     std::string location() override { return "/test.db"; }
     std::string blob_type() const override { return "BLOB"; }
+    DurabilityLevel level() const override { return DurabilityLevel::flushed; }
     Result<std::unique_ptr<Database>> open_database(const Clock& clock,
                                                     std::function<void()> queued) override {
         return sqlite::open_database(
@@ -130,7 +131,7 @@ TEST_P(SqliteGroup, AStatementThatAWorkKeepsIsReset) {
                             return ok();
                         },
                         add_note(2)});
-    for (const Status& result : results) EXPECT_TRUE(result) << result.error().message;
+    for (const auto& result : results) EXPECT_TRUE(result) << result.error().message;
     kept.clear();
 }
 
@@ -149,7 +150,7 @@ TEST_P(SqliteGroup, AHalfReadInsertThatAWorkKeepsDoesNotHoldUpTheCommit) {
              return ok();
          },
          add_note(4)});
-    for (const Status& result : results) EXPECT_TRUE(result) << result.error().message;
+    for (const auto& result : results) EXPECT_TRUE(result) << result.error().message;
     EXPECT_EQ(runs, 1);
     EXPECT_THAT(note_ids(), ElementsAre(1, 2, 3, 4));
     kept.clear();
@@ -159,7 +160,7 @@ TEST_P(SqliteGroup, DoubtAboutACommitOutlivesARepetitionThatFailsOtherwise) {
     os::FaultFileSystem& disk = static_cast<Disk&>(*x_sandbox).disk();
     disk.fail_at(1, {.only = os::Call::sync_data, .path_part = "-wal"});
     int runs = 0;
-    const Status status = x_database->write([&](Connection& connection) -> Status {
+    const auto status = x_database->write([&](Connection& connection) -> Status {
         if (++runs == 2) return fail(Code::invalid, "second thoughts");
         return add_note(1)(connection);
     });
@@ -198,7 +199,7 @@ TEST_P(SqliteGroup, AFullDiskFailsTheWriteAndKeepsTheRest) {
     ASSERT_TRUE(x_database->write(add_note(1)));
     os::FaultFileSystem& disk = static_cast<Disk&>(*x_sandbox).disk();
     disk.fail_at(1, {.kind = os::FaultKind::disk_full});
-    const Status status = x_database->write(add_note(2));
+    const auto status = x_database->write(add_note(2));
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code, Code::failed);
     EXPECT_THAT(status.error().hint, HasSubstr("full"));
@@ -233,7 +234,7 @@ TEST(SqliteWriterQueue, ProcessesQueueOnTheLockFileRatherThanFail) {
         if (children[static_cast<std::size_t>(p)] != 0) continue;
         auto database = sqlite::open_database(path, options, {.clock = &clock});
         for (int i = 0; database && i < kWrites; ++i) {
-            const Status status = (*database)->write(add_note(p * 1'000 + i));
+            const auto status = (*database)->write(add_note(p * 1'000 + i));
             if (!status) {
                 std::fprintf(stderr, "%s\n", status.error().message.c_str());
                 _exit(1);

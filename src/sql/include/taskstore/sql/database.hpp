@@ -1,7 +1,7 @@
 #pragma once
 // The Database port (floor 2): what modules above write their SQL against, whichever engine is
-// behind it. A driver (sql/sqlite, later sql/postgres and sql/libsql) implements Connection,
-// Statement and Database; only composition roots name one.
+// behind it. A driver (sql/sqlite, sql/postgres, sql/libsql) implements Connection, Statement and
+// Database; only composition roots name one.
 
 #include <taskstore/base/result.hpp>
 #include <taskstore/sql/value.hpp>
@@ -9,6 +9,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -135,21 +138,109 @@ class Driver {
 /// connection.
 using Work = std::function<Status(Connection&)>;
 
+/// A statement with its parameters, for transactions whose statements are known before they run.
+struct BoundStatement {
+    std::string_view sql;       ///< One statement. Must outlive the call.
+    std::vector<Value> values;  ///< ?1, ?2, …
+    /// The batch is undone, and the answer is `conflict`, where the statement changes another
+    /// number of rows: the state that a write expects is part of it.
+    std::optional<std::int64_t> changes_expected = {};
+    /// The same for many rows at once, in engines that have such a form (PostgreSQL's unnest):
+    /// parameter n is the array of every row's n-th value. Only for a statement that returns no
+    /// rows, does not read what another row of it wrote, and stands alone in its batch. Engines
+    /// without such a form run `sql`.
+    std::string_view set_based = {};
+};
+using Batch = std::span<const BoundStatement>;
+
+/// What a statement of a batch answered.
+struct Rows {
+    std::vector<std::string> columns;
+    std::vector<std::vector<Value>> rows;
+    std::int64_t changes = 0;  ///< Of a statement that changes rows; of others, nothing to rely on.
+};
+
+/// What an acknowledged commit survives (I1).
+enum class DurabilityLevel : std::uint8_t {
+    flushed,     ///< A crash and a power cut: it is on the disk of the database.
+    replicated,  ///< The loss of that machine, too: a synchronous standby has flushed it.
+    server,      ///< What the server was set to; it does not say.
+};
+std::string_view name_of(DurabilityLevel level);
+
+/// The answer to a write that succeeded.
+struct Committed {
+    DurabilityLevel level = DurabilityLevel::flushed;
+    std::vector<Rows> answers = {};  ///< One per statement of the batch; of a Work, none.
+};
+
 struct WriteOptions {
-    std::int64_t deadline_boot_ns =
-        0;               ///< 0: none. Checked before the work starts, never inside a group.
+    /// In the clock's boot_ns(); 0: none. Passed before the work starts: `timed_out`. An engine
+    /// behind a network also stops waiting for its answer then: `timed_out` before COMMIT was sent,
+    /// `outcome_unknown` after. Never checked inside a group.
+    std::int64_t deadline_boot_ns = 0;
     bool alone = false;  ///< Known to be long: gets a transaction of its own.
+    /// Who waits for this topic is woken after the commit; empty: nobody. At most 32 of [a-z0-9_].
+    std::string_view wake = {};
+};
+
+struct ReadOptions {
+    std::int64_t deadline_boot_ns = 0;  ///< As of WriteOptions; passed: `timed_out`.
+};
+
+/// What an engine can and cannot do, for callers that choose a way and for tests that name what is
+/// missing.
+struct Capabilities {
+    /// Concurrent Works share a transaction, each in a savepoint. Else each has its own, and only
+    /// batches share one.
+    bool works_share_a_commit = false;
+    bool wakes = false;  ///< Waiters are told; else they look again and again, ever more seldom.
+    bool interrupts = false;  ///< Connection::interrupt() ends a statement that runs.
+    bool network = false;     ///< A connection may be lost, a commit's outcome stay unknown.
+};
+
+/// invalid: neither empty nor 1 to 32 of [a-z0-9_].
+Status check_topic(std::string_view topic);
+
+/// Waits for a topic. Begin to wait before looking at the data: what is committed after that ends
+/// the wait. Not thread-safe; may be destroyed on any thread.
+class Waiter {
+  public:
+    virtual ~Waiter() = default;
+    /// True: woken, perhaps for nothing: look again. False: the deadline passed (0: none, but it
+    /// returns true now and then anyway, for a writer that was killed between commit and wake).
+    /// cancelled: asked to stop. A lost connection is no error: it is made again, and true says
+    /// look again.
+    virtual Result<bool> wait(std::int64_t deadline_boot_ns,
+                              const std::stop_token& cancel = {}) = 0;
 };
 
 /// A database that is the truth, shared by the threads of a process. Thread-safe.
-/// write(): concurrent small works share one commit (group commit), each isolated from the others'
-/// failures; returns after the commit that holds the work is durable, or with the work's own error,
-/// nothing of it kept. read(): on a reader connection of its own; never blocks on a writer.
+///
+/// write(): concurrent small works share one commit where the engine can (group commit), each
+/// isolated from the others' failures; returns after the commit that holds the work is durable, or
+/// with the work's own error, nothing of it kept. write_batch(): the same for statements known
+/// before; every engine shares a commit among concurrent batches, and behind a network a group
+/// costs one or two round trips, not two per statement. read(), read_batch(): on a connection of
+/// their own; all statements see one state; never block on a writer.
+///
+/// Transient errors (busy, serialization, a lost connection before COMMIT was sent, a server that
+/// starts) are retried with backoff (retry.hpp) until the deadline; without one, for
+/// PoolOptions::retry_ms_max.
 class Database {
   public:
     virtual ~Database() = default;
-    virtual Status write(const Work& work, const WriteOptions& options = {}) = 0;
-    virtual Status read(const Work& work) = 0;
+    virtual Result<Committed> write(const Work& work, const WriteOptions& options = {}) = 0;
+    virtual Result<Committed> write_batch(Batch batch, const WriteOptions& options = {}) = 0;
+    virtual Status read(const Work& work, const ReadOptions& options = {}) = 0;
+    virtual Result<std::vector<Rows>> read_batch(Batch batch, const ReadOptions& options = {}) = 0;
+    virtual Result<std::unique_ptr<Waiter>> waiter(std::string_view topic) = 0;
+    virtual std::string_view dialect() const = 0;  ///< As Connection::dialect().
+    virtual Capabilities capabilities() const = 0;
 };
+
+/// Runs a batch on a connection, in whatever transaction is open; the answers as of write_batch().
+/// For drivers whose round trips cost nothing. conflict: another number of changes than expected.
+Result<std::vector<Rows>> run_batch(Connection& connection, Batch batch);
 
 }  // namespace taskstore::sql

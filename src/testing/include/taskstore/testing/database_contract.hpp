@@ -24,6 +24,8 @@ class Sandbox {
     virtual Driver& driver() = 0;
     virtual std::string location() = 0;
     virtual std::string blob_type() const = 0;
+    /// What its commits survive.
+    virtual DurabilityLevel level() const = 0;
     /// `queued` is called by each write() after its work has joined the queue.
     virtual Result<std::unique_ptr<Database>> open_database(const Clock& clock,
                                                             std::function<void()> queued) = 0;
@@ -55,14 +57,17 @@ class GroupCommitContract : public PortContract {
     void SetUp() override;
     /// Writes all `works` from a thread each. They stand in the queue in this order before the
     /// first of them starts, so that they are candidates for one group.
-    std::vector<Status> write_together(const std::vector<Work>& works,
-                                       const WriteOptions& options = {});
+    std::vector<Result<Committed>> write_together(const std::vector<Work>& works,
+                                                  const WriteOptions& options = {});
     std::vector<std::int64_t> note_ids();
 
     FakeClock x_clock;
     std::atomic<int> x_queued{0};
     std::unique_ptr<Database> x_database;
 };
+
+/// Batches, topics and levels: what of `Database` needs no shared queue.
+class BatchContract : public GroupCommitContract {};
 
 Work add_note(std::int64_t id);
 

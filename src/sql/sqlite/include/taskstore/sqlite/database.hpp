@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace taskstore::sqlite {
 
@@ -26,6 +27,8 @@ struct WriterOptions {
 
 /// The file beside the database on which writers of different processes queue.
 std::string writer_lock_path(const std::string& path);
+/// The file beside the database on which those sleep who wait for a topic (os/wake.hpp).
+std::string wake_word_path(const std::string& path, std::string_view topic);
 
 /// Opens `path` (making it as `options` say) for write() and read(); see sql::Database.
 ///
