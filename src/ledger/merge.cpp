@@ -399,12 +399,15 @@ class FileMerger {
                     put(std::string(text.text) + "\n");
             }
         };
+        const ClashSides* const sides = group.merge.sides.get();
         marker('<', x_options.ours_label);
-        lines(in_ours, in_theirs);
+        sides != nullptr ? put_all(sides->ours) : lines(in_ours, in_theirs);
         marker('=', {});
-        lines(in_theirs, in_ours);
+        sides != nullptr ? put_all(sides->theirs) : lines(in_theirs, in_ours);
         marker('>', x_options.theirs_label);
     }
+
+    void put_all(std::string_view lines) { x_out.text += lines; }
 
     void put(std::string_view raw) {
         x_out.text += raw;

@@ -192,9 +192,12 @@ class MemberMerge {
     const std::set<Stamp>& x_corrections;
 };
 
+/// Members by name; empty: absent.
+using Values = std::map<std::string, std::string, std::less<>>;
+
 /// The line of a tracker that rewrites its lines, and knows no stamps.
 std::string rewritten(const Shape& shape, const Line& newer, const Line& older,
-                      const std::map<std::string, std::string, std::less<>>& values) {
+                      const Values& values) {
     std::string text;
     JsonWriter writer(text);
     writer.begin_object();
@@ -214,8 +217,7 @@ std::string rewritten(const Shape& shape, const Line& newer, const Line& older,
     return text += '\n';
 }
 
-bool says(const Shape& shape, const Line& line,
-          const std::map<std::string, std::string, std::less<>>& values) {
+bool says(const Shape& shape, const Line& line, const Values& values) {
     std::size_t count = 0;
     for (const Member& member : line.members) {
         if (is_frame_member(shape, member.name)) continue;
@@ -244,17 +246,32 @@ class RecordMerger {
         }
         RecordMerge merge = decide();
         // What would be read in another way than it is meant must not stand for the record.
-        if (!merge.added.empty()) {
-            LineDecoder decoder(x_shape);
-            const auto line =
-                decoder.decode(std::string_view(merge.added).substr(0, merge.added.size() - 1));
-            if (!line || line->id != id() || line->tombstone != x_buries)
-                return {RecordMerge::Outcome::clash, {}};
-        }
+        if (!is_read_as_meant(merge.added) ||
+            (merge.sides != nullptr &&
+             (!is_read_as_meant(merge.sides->ours) || !is_read_as_meant(merge.sides->theirs))))
+            return {RecordMerge::Outcome::clash, {}};
         return merge;
     }
 
   private:
+    bool is_read_as_meant(std::string_view text) const {
+        LineDecoder decoder(x_shape);
+        while (!text.empty()) {
+            const std::size_t end = text.find('\n');
+            const auto line = decoder.decode(text.substr(0, end));
+            if (!line || line->id != id()) return false;
+            if (line->tombstone != x_buries && !is_of_a_side(line->text)) return false;
+            text.remove_prefix(end + 1);
+        }
+        return true;
+    }
+
+    bool is_of_a_side(std::string_view text) const {
+        const auto is = [&](const Line* line) { return line->text == text; };
+        return std::ranges::any_of(x_versions.ours, is) ||
+               std::ranges::any_of(x_versions.theirs, is);
+    }
+
     const std::string& id() const {
         return (x_versions.ours.empty() ? x_versions.theirs : x_versions.ours).front()->id;
     }
@@ -342,19 +359,36 @@ class RecordMerger {
         const Line& theirs = *x_versions.theirs.front();
         const int order = later();
         const MemberMerge merge(x_shape, x_base, x_ours, x_theirs, x_corrections);
-        std::map<std::string, std::string, std::less<>> values;
+        Values values;
+        std::vector<std::string> clashing;
         for (const std::string& name : merge.names()) {
             if (is_frame_member(x_shape, name)) continue;
             Choice choice = merge.choose(name, order);
-            if (choice.clash) return {RecordMerge::Outcome::clash, {}};
+            if (choice.clash) clashing.push_back(name);
             values.emplace(name, std::move(choice.raw));
         }
+        const auto written = [&](const Line& line, const Line& other) {
+            return says(x_shape, line, values) ? std::string(line.text) + "\n"
+                                               : rewritten(x_shape, line, other, values);
+        };
+        if (!clashing.empty()) {
+            const auto side = [&](const State& state, const Line& line, const Line& other) {
+                for (const std::string& name : clashing) values[name] = version_of(state, name).raw;
+                return written(line, other);
+            };
+            std::string one = side(x_ours, ours, theirs);
+            return clash(std::move(one), side(x_theirs, theirs, ours));
+        }
         const bool ours_newer = order > 0 || (order == 0 && ours.text > theirs.text);
-        const Line& newer = ours_newer ? ours : theirs;
-        const Line& older = ours_newer ? theirs : ours;
-        if (says(x_shape, newer, values))
-            return {RecordMerge::Outcome::replaced, std::string(newer.text) + "\n"};
-        return {RecordMerge::Outcome::replaced, rewritten(x_shape, newer, older, values)};
+        return {RecordMerge::Outcome::replaced,
+                ours_newer ? written(ours, theirs) : written(theirs, ours)};
+    }
+
+    static RecordMerge clash(std::string ours, std::string theirs) {
+        RecordMerge out{RecordMerge::Outcome::clash, {}};
+        out.sides =
+            std::make_unique<const ClashSides>(ClashSides{std::move(ours), std::move(theirs)});
+        return out;
     }
 
     RecordMerge correct() const {
@@ -372,7 +406,7 @@ class RecordMerger {
         for (const std::string& name : merge.names()) {
             if (is_frame_member(x_shape, name) || name == "id") continue;
             Choice choice = merge.choose(name, order);
-            if (choice.clash) return {RecordMerge::Outcome::clash, {}};
+            if (choice.clash) return clash(merge, order);
             const MemberState* now = stands.find(name);
             const std::string_view raw = now == nullptr ? std::string_view() : now->raw_value;
             const auto lost = [&](const auto& is) {
@@ -396,6 +430,32 @@ class RecordMerger {
         if (at.ms <= stands.at.ms) return {RecordMerge::Outcome::clash, {}};
         out.added = encode_edit(x_shape, stands, changes, at, with);
         return out;
+    }
+
+    /// Each side's own lines, with one that says what it takes of the other.
+    RecordMerge clash(const MemberMerge& merge, int order) const {
+        const Stamp at = stamp();
+        const auto side = [&](const Lines& own, const Lines& others, const State& state) {
+            std::string text;
+            const Set elsewhere = set_of(others);
+            for (const Line* line : own) {
+                if (!elsewhere.contains(line)) text.append(line->text).append("\n");
+            }
+            std::vector<Change> changes;
+            EditOptions with = options();
+            for (const std::string& name : merge.names()) {
+                if (is_frame_member(x_shape, name) || name == "id") continue;
+                Choice choice = merge.choose(name, order);
+                if (choice.clash || same_value(version_of(state, name).raw, choice.raw)) continue;
+                if (choice.joins) replace_all(name, state, with);
+                changes.push_back({name, std::move(choice.raw)});
+            }
+            if (!changes.empty() && at.ms > state.at.ms)
+                text += encode_edit(x_shape, state, changes, at, with);
+            return text;
+        };
+        return clash(side(x_versions.ours, x_versions.theirs, x_ours),
+                     side(x_versions.theirs, x_versions.ours, x_theirs));
     }
 
     /// What the joined value holds: both versions, and whatever says the same as one of them.

@@ -3,6 +3,7 @@
 
 #include <taskstore/ledger/fold.hpp>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,16 +18,25 @@ struct RecordVersions {
     bool in_doubt = false;
 };
 
+/// What stands between the markers of a clash: each side with all of the other one that does not
+/// clash, so that who takes a side loses that alone. Lines, each with LF.
+struct ClashSides {
+    std::string ours;
+    std::string theirs;
+};
+
 struct RecordMerge {
     enum class Outcome : std::uint8_t {
         lines,      ///< What one side did not drop stays; `added` comes after it.
         all_lines,  ///< What either side has stays; `added` comes after it.
         replaced,   ///< One line, `added`, stands for the record.
-        clash,      ///< What the sides do not share stands between markers.
+        clash,      ///< What the sides do not share stands between markers, or `sides`.
     };
     Outcome outcome = Outcome::lines;
     std::string added;    ///< With LF; empty: nothing. Of `replaced` it may be one side's line.
     bool buried = false;  ///< `added` is a tombstone for what was dropped without one.
+    std::unique_ptr<const ClashSides> sides =
+        nullptr;  ///< Of a clash; null: the lines as they are.
 };
 
 RecordMerge merge_record(const Shape& shape, const RecordVersions& versions);

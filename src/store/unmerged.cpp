@@ -34,6 +34,7 @@ Result<std::map<std::string, Stages>> unmerged_entries(os::FileSystem& files,
 struct Work {
     std::vector<std::string_view> lines;
     std::vector<std::string_view> outside;  ///< Not between markers.
+    std::vector<std::string_view> inside;
     bool markers = false;
 };
 
@@ -47,7 +48,7 @@ Work look_at(std::string_view text) {
             out.markers = true;
         } else {
             out.lines.push_back(line);
-            if (!inside) out.outside.push_back(line);
+            (inside ? out.inside : out.outside).push_back(line);
         }
         if (kind == ledger::LineKind::theirs_marker) inside = false;
     }
@@ -250,9 +251,16 @@ ledger::Merged settle_text(std::string_view work, const ledger::MergeInput& vers
     const Work there = look_at(work);
     const LineSet work_lines = set_of(there.lines);
     const LineSet outside = set_of(there.outside);
-    // A file without anything of one side was not merged yet, so nobody has chosen in it.
-    const bool chosen_in = there.markers || (holds_some_of(work_lines, our_lines, theirs, base) &&
-                                             holds_some_of(work_lines, their_lines, ours, base));
+    // A file without anything of one side was not merged yet, so nobody has chosen in it; a line
+    // that the merge has put between markers comes from there alone.
+    const Work blocks = look_at(merged.text);
+    const bool chosen_in = there.markers ||
+                           (holds_some_of(work_lines, our_lines, theirs, base) &&
+                            holds_some_of(work_lines, their_lines, ours, base)) ||
+                           std::ranges::any_of(blocks.inside, [&](std::string_view line) {
+                               return outside.contains(line) && !ours.contains(line) &&
+                                      !theirs.contains(line) && !base.contains(line);
+                           });
     std::set<std::string> settled;
     ledger::LineDecoder decoder(options.shape);
     if (chosen_in && !merged.clashes.empty()) {

@@ -87,6 +87,28 @@ same "$(grep -c '^<<<<<<<' .taskstore/prds.jsonl) $(grep -c p2 .taskstore/prds.j
 expect 4 taskstore sync
 git merge --abort
 
+# Who takes a side of it loses of the other what clashes alone, by resolve and by hand.
+wide() { echo "{\"id\":\"p1\",\"title\":\"$1\",\"description\":\"$2\",\"notes\":\"$3\",\"updated_at\":$4}"; }
+for how in resolve hand; do
+  git checkout -qB main && git branch -qD other
+  wide t d n 6 >.taskstore/prds.jsonl && commit base
+  git checkout -qb other
+  wide theirs d 'their notes' 7 >.taskstore/prds.jsonl && commit theirs
+  git checkout -q main
+  wide ours 'our description' n 7 >.taskstore/prds.jsonl && commit ours
+  expect 1 git merge -q -m merge other
+  if [ $how = resolve ]; then
+    expect 0 taskstore resolve p1 --take theirs
+  else
+    sed -i '/^<<<<<<<\|^=======/d; /^>>>>>>>/d; /"title":"ours"/d' .taskstore/prds.jsonl
+    expect 0 taskstore sync
+  fi
+  record=$(taskstore show prd p1 --json)
+  has "$record" '"title":"theirs"'; has "$record" '"description":"our description"'; has "$record" '"notes":"their notes"'
+  git add -A && expect 0 git commit -qm merged
+  same "$(taskstore conflicts --json | grep -c '"member"')" 0
+done
+
 # Criss-cross: the base is itself a merge.
 begin
 git checkout -qb left

@@ -246,6 +246,66 @@ TEST(Merge, WithoutStampsTheLaterTimeWinsAndEqualOnesClash) {
               plain(R"("title":"theirs")", fine + "57Z\""));
 }
 
+/// What would stand if the clash was settled by taking a side.
+std::array<std::string, 2> sides_of(const std::string& text) {
+    std::array<std::string, 2> out;
+    bool in_ours = true;
+    bool in_theirs = true;
+    for (const std::string& line : lines_of(text)) {
+        if (line.starts_with("<<<<<<<")) {
+            in_theirs = false;
+        } else if (line.starts_with("=======")) {
+            std::swap(in_ours, in_theirs);
+        } else if (line.starts_with(">>>>>>>")) {
+            in_ours = true;
+        } else {
+            if (in_ours) out[0] += line + "\n";
+            if (in_theirs) out[1] += line + "\n";
+        }
+    }
+    return out;
+}
+
+TEST(Merge, WhoTakesASideOfAClashLosesWhatClashesAlone) {
+    const std::string base = plain(R"("title":"t","n":1,"tags":["x"],"gone":1)", "5");
+    const std::string ours = plain(R"("title":"ours","n":2,"tags":["x","o"],"gone":1)", "7");
+    const std::string theirs = plain(R"("title":"theirs","n":1,"tags":["x","t"],"new":3)", "7");
+    const Merged result = merged(base, ours, theirs);
+    ASSERT_EQ(result.clashes, std::vector<std::string>{"a"});
+    const auto [one, other] = sides_of(result.text);
+    for (const std::string& side : {one, other}) {
+        const State state = fold_file(side);
+        EXPECT_EQ(lines_of(side).size(), 1U);
+        EXPECT_EQ(value_of(state, "n"), "2") << side;
+        EXPECT_EQ(value_of(state, "new"), "3") << side;
+        EXPECT_EQ(value_of(state, "gone"), "") << side;
+        EXPECT_EQ(value_of(state, "tags"), R"(["x","o","t"])") << side;
+    }
+    EXPECT_EQ(value_of(fold_file(one), "title"), "\"ours\"");
+    EXPECT_EQ(value_of(fold_file(other), "title"), "\"theirs\"");
+    // Whoever merges in the other direction has the same two sides.
+    const auto [theirs_there, ours_there] = sides_of(merge_files({base, theirs, ours}, {}).text);
+    EXPECT_EQ(ours_there, one);
+    EXPECT_EQ(theirs_there, other);
+}
+
+TEST(Merge, SidesOfAClashOfSeveralLinesHoldWhatDoesNotClash) {
+    const std::string base = plain(R"("title":"t","n":1)", "5");
+    const std::string ours = base + plain(R"("title":"ours","n":2)", "7");
+    const std::string theirs = base + plain(R"("title":"theirs","n":1,"new":3)", "7");
+    const Merged result = merged(base, ours, theirs);
+    ASSERT_EQ(result.clashes, std::vector<std::string>{"a"});
+    const auto sides = sides_of(result.text);
+    for (const std::string& side : sides) {
+        const State state = fold_file(side);
+        EXPECT_EQ(value_of(state, "n"), "2") << side;
+        EXPECT_EQ(value_of(state, "new"), "3") << side;
+        EXPECT_TRUE(state.lost.empty());
+    }
+    EXPECT_EQ(value_of(fold_file(sides[0]), "title"), "\"ours\"");
+    EXPECT_EQ(value_of(fold_file(sides[1]), "title"), "\"theirs\"");
+}
+
 TEST(Merge, LinesThatAreNoRecordsAreKept) {
     const std::string base = "damage\n" + kBase;
     const std::string result = merged(base, "damage\nours\n" + kBase, base + "theirs\n").text;

@@ -58,6 +58,25 @@ TEST(Unmerged, AClashStandsBetweenMarkersUntilSomebodyHasChosen) {
     EXPECT_EQ(again.text, chosen);
 }
 
+TEST(Unmerged, AChosenSideHoldsWhatTheOtherOneChangedAlone) {
+    const auto both = [](std::string_view title, int n, int m) {
+        return "{\"id\":\"a\",\"title\":\"" + std::string(title) + "\",\"n\":" + std::to_string(n) +
+               ",\"m\":" + std::to_string(m) + ",\"updated_at\":5}\n";
+    };
+    const std::string base = both("base", 1, 1);
+    const std::string ours = both("ours", 2, 1);
+    const std::string theirs = both("theirs", 1, 2);
+    const auto first = settle_text(ours, {base, ours, theirs}, {});
+    ASSERT_EQ(first.clashes, std::vector<std::string>{"a"});
+    EXPECT_NE(first.text.find(both("ours", 2, 2)), std::string::npos);
+    for (const char* const title : {"ours", "theirs"}) {
+        const std::string chosen = both(title, 2, 2);
+        const auto again = settle_text(chosen, {base, ours, theirs}, {});
+        EXPECT_TRUE(again.clashes.empty());
+        EXPECT_EQ(again.text, chosen);
+    }
+}
+
 TEST(Unmerged, ACommitThatLacksOneSidesRecordsIsKnown) {
     const ledger::Shape shape;
     const auto dropped = [&](std::string_view staged) {

@@ -20,7 +20,8 @@
 //   - a side without a line of a record, but with new lines that cannot be read, deleted nothing;
 //   - lines of batches, which count when they are whole, get no correction: the rule decides;
 //   - only unlike values of equal time, where nothing tells which is later, are a clash: the lines
-//     of that record that the sides do not share stand between markers.
+//     of that record that the sides do not share stand between markers, on each side with all of
+//     the other one that does not clash, so that who takes a side loses nothing else.
 // For files to which both sides only appended, and no values merged in parts, the result is the
 // union of their lines, and so its fold is the fold of all lines.
 //
