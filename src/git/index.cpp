@@ -19,6 +19,7 @@ constexpr std::size_t kStatBytes = 40;
 constexpr std::size_t kModeAt = 24;
 constexpr std::uint32_t kExtended = 0x4000;
 constexpr std::size_t kPathBytesMax = std::size_t{1} << 20;
+constexpr std::size_t kIndexBytesMax = std::size_t{4} << 30;
 
 /// The file from its beginning, block by block.
 class Bytes {
@@ -166,6 +167,26 @@ Result<std::vector<Entry>> read_index(os::FileSystem& files, const std::string& 
         const int side = side_of(entry.path, path);
         if (side > 0) break;
         if (side == 0) out.push_back(std::move(entry));
+    }
+    return out;
+}
+
+Result<std::string> resolve_undo_notes(os::FileSystem& files, const std::string& index_path) {
+    std::string out;
+    auto text = os::read_file(files, index_path, kIndexBytesMax);
+    if (!text && text.error().code == Code::not_found) return out;
+    if (!text) return fail(std::move(text).error());
+    // "REUC" bytes:u32, the notes; behind the entries, in which the same four bytes may stand: then
+    // the length means nothing, and the rest of the file is taken, with the checksum at its end.
+    constexpr std::string_view kName = "REUC";
+    for (std::size_t at = text->find(kName); at != std::string::npos;
+         at = text->find(kName, at + 1)) {
+        const std::string_view rest = std::string_view(*text).substr(at + kName.size());
+        std::uint64_t bytes = 0;
+        for (const char c : rest.substr(0, 4))
+            bytes = (bytes << 8U) | static_cast<unsigned char>(c);
+        out += rest.substr(0, static_cast<std::size_t>(bytes) + 4);
+        if (out.size() > text->size()) break;
     }
     return out;
 }

@@ -22,18 +22,40 @@ using Blobs = std::map<std::string, std::string>;  // by path
 /// The folders and files by which git knows that something is going on.
 bool in_the_middle(os::FileSystem& files, const git::Repository& repository) {
     return std::ranges::any_of(
-        std::array{"MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"},
+        std::array{"MERGE_HEAD", "SQUASH_MSG", "AUTO_MERGE", "CHERRY_PICK_HEAD", "REVERT_HEAD",
+                   "rebase-merge", "rebase-apply"},
         [&](const char* name) {
             return files.info(os::join_path(repository.git_dir(), name)).has_value();
         });
 }
 
-/// Which blobs were found to be in order: a hash of their names, kept where our identity is kept.
+/// Whether the last thing that moved HEAD was a switch: `checkout -m` leaves conflicts, and no file
+/// that tells of them.
+bool has_just_switched(os::FileSystem& files, const git::Repository& repository) {
+    constexpr std::int64_t kTailBytes = 4096;
+    const auto file =
+        files.open(os::join_path(repository.git_dir(), "logs/HEAD"), os::OpenMode::read);
+    if (!file) return false;
+    const auto info = (*file)->info();
+    if (!info) return false;
+    std::string tail(static_cast<std::size_t>(kTailBytes), '\0');
+    const auto got = (*file)->read_at(std::max<std::int64_t>(0, info->identity.size - kTailBytes),
+                                      tail.data(), tail.size());
+    tail.resize(got ? *got : 0);
+    // OLD SP NEW SP WHO TAB WHAT
+    const std::size_t what = tail.rfind('\t');
+    return what != std::string::npos && tail.compare(what + 1, 9, "checkout:") == 0;
+}
+
+/// Which blobs were found to be in order, and with which notes of merges that were settled: the
+/// same blobs may be one side alone. A hash of all that, kept where our identity is kept.
 class Verdict {
   public:
-    Verdict(os::FileSystem& files, const git::Repository& repository, const Blobs& staged)
+    Verdict(os::FileSystem& files, const git::Repository& repository, const Blobs& staged,
+            std::string_view settled)
         : x_files(files), x_folder(os::join_path(repository.git_dir(), "taskstore")) {
-        std::string list;
+        std::string list = std::to_string(settled.size()) + " ";
+        list += settled;
         for (const auto& [path, blob] : staged) list += blob + " " + path + '\0';
         x_hash = sha256_hex(list);
     }
@@ -88,8 +110,12 @@ Result<std::string> text_of(const git::Repository& repository, const std::string
 class Judge {
   public:
     Judge(os::FileSystem& files, const git::Repository& repository, std::string folder,
-          const Blobs& staged)
-        : x_files(files), x_repository(repository), x_folder(std::move(folder)), x_staged(staged) {}
+          const Blobs& staged, bool unfinished)
+        : x_files(files),
+          x_repository(repository),
+          x_folder(std::move(folder)),
+          x_staged(staged),
+          x_unfinished(unfinished) {}
 
     Result<std::vector<StagedProblem>> run() {
         TASKSTORE_LET(const os::Finished head,
@@ -102,7 +128,7 @@ class Judge {
             const std::string old = blob_in(in_head, path);
             if (blob != old) TASKSTORE_TRY(judge_lines(path, old, blob));
         }
-        TASKSTORE_TRY(judge_resolved());
+        if (x_unfinished) TASKSTORE_TRY(judge_resolved());
         if (head.exit_code == 0) TASKSTORE_TRY(judge_merge(in_head));
         return std::move(x_out);
     }
@@ -133,7 +159,8 @@ class Judge {
         return ok();
     }
 
-    /// What was unmerged and has been added since: git keeps the versions until the commit.
+    /// What was unmerged and has been added since: git keeps the versions, and keeps them for long
+    /// after the commit too, when they are nobody's affair any more.
     Status judge_resolved() {
         TASKSTORE_LET(const std::string listed, x_repository.output({"ls-files", "--resolve-undo",
                                                                      "-z", "--", x_folder + "/"}));
@@ -220,6 +247,7 @@ class Judge {
     const git::Repository& x_repository;
     std::string x_folder;
     const Blobs& x_staged;
+    bool x_unfinished;
     std::set<std::pair<std::string, std::string>> x_judged;
     std::vector<StagedProblem> x_out;
 };
@@ -285,9 +313,12 @@ Result<std::vector<StagedProblem>> check_staged(os::FileSystem& files,
             staged[entry.path] = entry.blob;
     }
     const bool anew = in_the_middle(files, repository);
-    Verdict verdict(files, repository, staged);
+    TASKSTORE_LET(const std::string settled,
+                  git::resolve_undo_notes(files, repository.index_path()));
+    Verdict verdict(files, repository, staged, settled);
     if (!anew && verdict.is_known()) return std::vector<StagedProblem>();
-    TASKSTORE_LET(auto problems, Judge(files, repository, *folder, staged).run());
+    const bool unfinished = anew || (!settled.empty() && has_just_switched(files, repository));
+    TASKSTORE_LET(auto problems, Judge(files, repository, *folder, staged, unfinished).run());
     if (problems.empty() && !anew) verdict.keep();
     return problems;
 }

@@ -1,5 +1,6 @@
 #include "ledger_lines.hpp"
 
+#include <taskstore/base/hash.hpp>
 #include <taskstore/ledger/scan.hpp>
 #include <taskstore/store/unmerged.hpp>
 
@@ -7,6 +8,7 @@
 #include <array>
 #include <map>
 #include <set>
+#include <unordered_set>
 
 namespace taskstore::store {
 namespace {
@@ -132,6 +134,7 @@ struct Versions {
     std::string base;
     std::string ours;
     std::string theirs;
+    bool shown = false;  ///< Their merge stood in the work tree before.
     ledger::MergeInput input() const { return {base, ours, theirs}; }
 };
 
@@ -153,10 +156,52 @@ struct Settled {
 Settled settled_in(std::string_view work, const Versions& versions, const std::string& path) {
     ledger::MergeOptions options;
     options.shape = shape_of(path);
-    Settled out{.merged = settle_text(work, versions.input(), options)};
+    Settled out{.merged = settle_text(work, versions.input(), options, versions.shown)};
     out.differs = out.merged.text != work && !says_the_same(out.merged.text, work);
     return out;
 }
+
+/// Which merges have stood in the work tree: a hash of each file's path and versions, kept where
+/// our identity is kept. Without it, one side as it was is no choice but what git left.
+class Shown {
+  public:
+    Shown(os::FileSystem& files, const git::Repository& repository)
+        : x_files(files),
+          x_repository(repository),
+          x_path(os::join_path(repository.git_dir(), "taskstore/merged")) {
+        if (auto saved = os::read_file(files, x_path, kBytesMax)) x_saved = std::move(*saved);
+    }
+    /// Runs git.
+    bool has(const std::string& path, const Stages& stages, const Versions& versions) const {
+        if (x_saved.find(name_of(path, stages)) != std::string::npos) return true;
+        // The files as git's own merge left them; not of every git and every act.
+        if (!x_files.info(os::join_path(x_repository.git_dir(), "AUTO_MERGE"))) return false;
+        const auto left = x_repository.blob("AUTO_MERGE:" + path);
+        return left && is_merged_text(*left, versions.input());
+    }
+    void add(const std::string& path, const Stages& stages) { x_now += name_of(path, stages); }
+    /// Not flushed, and a failure is none: without the note the markers come up once more.
+    void keep() {
+        if (x_now == x_saved) return;
+        if (!os::make_directories(x_files, os::folder_of(x_path))) return;
+        auto file = x_files.open(x_path, os::OpenMode::create, 0600);
+        if (!file || !(*file)->truncate(0)) return;
+        (void)(*file)->write_at(0, x_now).has_value();
+    }
+
+  private:
+    static constexpr std::size_t kBytesMax = std::size_t{1} << 20U;
+    static std::string name_of(const std::string& path, const Stages& stages) {
+        std::string text = path;
+        for (const std::string& blob : stages.blobs) text += '\0' + blob;
+        return sha256_hex(text) + "\n";
+    }
+    os::FileSystem& x_files;
+    const git::Repository& x_repository;
+    std::string x_path;
+    std::string x_saved;
+    std::string x_now;
+};
 
 /// The index's file as it was when its entries were read.
 struct Index {
@@ -211,6 +256,8 @@ Result<std::vector<Unmerged>> go_through(os::FileSystem& files, const git::Repos
     Index index{repository.index_path(), {}};
     if (const auto info = files.info(index.path)) index.seen = info->identity;
     TASKSTORE_LET(const auto unmerged, unmerged_entries(files, repository, *folder));
+    if (unmerged.empty()) return out;
+    Shown shown(files, repository);
     for (const auto& [path, stages] : unmerged) {
         Unmerged one{.path = path};
         if (stages.blobs[2].empty() || stages.blobs[3].empty()) {
@@ -220,12 +267,14 @@ Result<std::vector<Unmerged>> go_through(os::FileSystem& files, const git::Repos
             out.push_back(std::move(one));
             continue;
         }
-        TASKSTORE_LET(const Versions versions, versions_of(repository, stages));
+        TASKSTORE_LET(Versions versions, versions_of(repository, stages));
+        versions.shown = shown.has(path, stages, versions);
         const std::string file = os::join_path(repository.work_tree(), path);
         if (const auto link = files.link_info(file); link && link->kind != os::FileKind::regular) {
             one.left = "it is no regular file in the work tree";
         } else if (wait != nullptr) {
             TASKSTORE_TRY(rewrite(files, file, versions, index, *wait, one));
+            if (one.left.empty() || versions.shown) shown.add(path, stages);
         } else {
             const auto work = os::read_file(files, file);
             Settled settled = settled_in(work ? *work : std::string(), versions, path);
@@ -234,13 +283,25 @@ Result<std::vector<Unmerged>> go_through(os::FileSystem& files, const git::Repos
         }
         out.push_back(std::move(one));
     }
+    if (wait != nullptr) shown.keep();
     return out;
 }
 
 }  // namespace
 
+bool is_merged_text(std::string_view work, const ledger::MergeInput& versions) {
+    const Work there = look_at(work);
+    if (there.markers) return true;
+    const auto our_lines = lines_of(versions.ours);
+    const auto their_lines = lines_of(versions.theirs);
+    const LineSet base = set_of(lines_of(versions.base));
+    const LineSet lines = set_of(there.lines);
+    return holds_some_of(lines, our_lines, set_of(their_lines), base) &&
+           holds_some_of(lines, their_lines, set_of(our_lines), base);
+}
+
 ledger::Merged settle_text(std::string_view work, const ledger::MergeInput& versions,
-                           const ledger::MergeOptions& options) {
+                           const ledger::MergeOptions& options, bool merged_before) {
     ledger::Merged merged = ledger::merge_files(versions, options);
     const auto base_lines = lines_of(versions.base);
     const auto our_lines = lines_of(versions.ours);
@@ -249,25 +310,27 @@ ledger::Merged settle_text(std::string_view work, const ledger::MergeInput& vers
     const LineSet ours = set_of(our_lines);
     const LineSet theirs = set_of(their_lines);
     const Work there = look_at(work);
-    const LineSet work_lines = set_of(there.lines);
     const LineSet outside = set_of(there.outside);
     // A file without anything of one side was not merged yet, so nobody has chosen in it; a line
     // that the merge has put between markers comes from there alone.
-    const Work blocks = look_at(merged.text);
-    const bool chosen_in = there.markers ||
-                           (holds_some_of(work_lines, our_lines, theirs, base) &&
-                            holds_some_of(work_lines, their_lines, ours, base)) ||
-                           std::ranges::any_of(blocks.inside, [&](std::string_view line) {
-                               return outside.contains(line) && !ours.contains(line) &&
-                                      !theirs.contains(line) && !base.contains(line);
-                           });
+    const auto has_line_of_block = [&] {
+        const Work blocks = look_at(merged.text);
+        return std::ranges::any_of(blocks.inside, [&](std::string_view line) {
+            return outside.contains(line) && !ours.contains(line) && !theirs.contains(line) &&
+                   !base.contains(line);
+        });
+    };
+    const bool chosen_in = !merged.clashes.empty() &&
+                           (merged_before || is_merged_text(work, versions) || has_line_of_block());
     std::set<std::string> settled;
     ledger::LineDecoder decoder(options.shape);
-    if (chosen_in && !merged.clashes.empty()) {
+    if (chosen_in) {
+        const std::unordered_set<std::string> clashing(merged.clashes.begin(),
+                                                       merged.clashes.end());
         for (const std::string_view line : there.outside) {
             if (ours.contains(line) && theirs.contains(line)) continue;
-            const std::string id = id_of(decoder, line);
-            if (std::ranges::find(merged.clashes, id) != merged.clashes.end()) settled.insert(id);
+            std::string id = id_of(decoder, line);
+            if (clashing.contains(id)) settled.insert(std::move(id));
         }
     }
     if (!settled.empty()) {

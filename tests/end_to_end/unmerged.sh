@@ -127,6 +127,82 @@ begin && taskstore install-hooks >/dev/null && commit hooks && diverge
 expect 0 git merge -q -m merge other
 all_there
 
+# A clash that somebody settled by hand stays settled, also to exactly one side, and also where nothing was added yet.
+clash_line() { printf '{"id":"p1","title":"%s","updated_at":%s}\n' "$1" "$2"; }
+clash() { # both sides said something else of p1 at the same time
+  begin && echo '.taskstore/*.jsonl merge=taskstore-merge -text' >.gitattributes
+  clash_line base 5 >$file && commit base
+  git checkout -qb other && clash_line theirs 9 >$file && commit theirs
+  git checkout -q main && clash_line ours 9 >$file && commit ours
+}
+settles() { # settles SIDE: chosen by hand, and it stays so
+  clash_line "$1" 9 >$file
+  expect 0 taskstore sync --quiet
+  same "$(cat $file)" "$(clash_line "$1" 9)"
+  expect 0 taskstore sync --quiet
+  same "$(cat $file)" "$(clash_line "$1" 9)"
+}
+for side in ours theirs; do
+  for act in 'merge other' 'cherry-pick other' 'merge --squash other'; do
+    for driver_line in "'$driver' %O %A %B %L %P" 'git merge-file --marker-size=%L %A %O %B' false; do
+      clash && git config merge.taskstore-merge.driver "$driver_line"
+      git $act >/dev/null 2>&1 && bad "git $act did not stop"
+      if [ "$driver_line" = false ]; then   # nobody has seen markers yet: what git left is no choice
+        same "$(cat $file)" "$(clash_line ours 9)"
+        expect 4 taskstore sync --quiet
+        has "$(cat $file)" '<<<<<<<'
+        expect 4 taskstore sync --quiet
+        has "$(cat $file)" '<<<<<<<'
+      fi
+      settles $side
+    done
+  done
+  clash && git config merge.taskstore-merge.driver "'$driver' %O %A %B %L %P"
+  git checkout -q main~1 && clash_line theirs 9 >$file && git stash -q && git checkout -q main
+  git stash pop >/dev/null 2>&1
+  has "$(cat $file)" '<<<<<<<'
+  settles $side
+done
+# Another merge of the same file is not taken for settled because an earlier one was.
+clash && git config merge.taskstore-merge.driver false
+git merge -q -m merge other >/dev/null 2>&1; expect 4 taskstore sync --quiet
+settles ours
+git reset -q --hard && git checkout -q other && clash_line again 9 >$file && commit again && git checkout -q main
+git merge -q -m merge other >/dev/null 2>&1
+same "$(cat $file)" "$(clash_line ours 9)"
+expect 4 taskstore sync --quiet
+has "$(cat $file)" '<<<<<<<'
+
+# The verdict of a commit is remembered with what git knows of the merge: the same blobs may be one side alone.
+for act in 'merge --squash other' 'stash pop'; do
+  begin && taskstore install-hooks >/dev/null && commit hooks && diverge
+  git config merge.taskstore-merge.driver 'git merge-file --marker-size=%L %A %O %B'
+  echo x >x && git add x && expect 0 git commit -qm x   # judged: main's blobs are in order
+  if [ "$act" = 'stash pop' ]; then
+    git checkout -q main~2 && git show other:$file >$file && git stash -q && git checkout -q main
+  fi
+  git -c core.hooksPath=/dev/null $act >/dev/null 2>&1
+  same "$(git ls-files -u | wc -l)" 3
+  git -c core.hooksPath=/dev/null checkout -q --ours $file && echo y >y && git add $file y
+  expect 1 git commit -qm "$act"
+  has "$err" "p2"
+done
+
+# A switch that took changes along leaves no trace but the index.
+begin && taskstore install-hooks >/dev/null && commit hooks && diverge
+git config merge.taskstore-merge.driver 'git merge-file --marker-size=%L %A %O %B'
+git checkout -q main~1 && git show other:$file >$file
+git -c core.hooksPath=/dev/null checkout -q -m main >/dev/null 2>&1
+same "$(git ls-files -u | wc -l)" 3
+git -c core.hooksPath=/dev/null checkout -q --ours $file && echo y >y && git add $file y
+expect 1 git commit -qm y
+has "$err" "p2"
+# What was committed against the advice stops no later commit, though git's notes of it are still there.
+expect 0 git commit -qnm y
+has "$(git ls-files --resolve-undo)" "$file"
+expect 0 taskstore prd add --title next --id p7
+expect 0 git commit -qam next
+
 # A fresh clone lacks the driver: each command says so once, quiet ones and doctor's own words aside.
 cd "$scratch" && rm -rf clone && git clone -q repo clone && cd clone || exit 1
 expect 0 taskstore list-prds

@@ -77,6 +77,23 @@ TEST(Unmerged, AChosenSideHoldsWhatTheOtherOneChangedAlone) {
     }
 }
 
+TEST(Unmerged, OneSideAloneIsAChoiceOnceTheMergeWasShown) {
+    const std::string base = line("a", "base", 1);
+    const std::string ours = line("a", "ours", 5);
+    const std::string theirs = line("a", "theirs", 5) + line("c", "c", 2);
+    const ledger::MergeInput versions{base, ours, theirs};
+    EXPECT_EQ(settle_text(ours, versions, {}, false).clashes, std::vector<std::string>{"a"});
+    const auto chosen = settle_text(ours, versions, {}, true);
+    EXPECT_TRUE(chosen.clashes.empty());
+    // What did not clash is there whatever was chosen.
+    EXPECT_EQ(chosen.text, ours + line("c", "c", 2));
+    EXPECT_EQ(settle_text(theirs, versions, {}, true).text, theirs);
+    EXPECT_FALSE(is_merged_text(ours, versions));
+    EXPECT_FALSE(is_merged_text(theirs, versions));
+    EXPECT_TRUE(is_merged_text(ours + theirs, versions));
+    EXPECT_TRUE(is_merged_text("<<<<<<< ours\n", versions));
+}
+
 TEST(Unmerged, ACommitThatLacksOneSidesRecordsIsKnown) {
     const ledger::Shape shape;
     const auto dropped = [&](std::string_view staged) {

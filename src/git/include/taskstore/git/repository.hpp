@@ -90,4 +90,9 @@ class Repository {
 Result<std::vector<Entry>> read_index(os::FileSystem& files, const std::string& index_path,
                                       std::string_view path, std::size_t id_bytes = 20);
 
+/// What the index notes of entries that were unmerged and have been settled, as bytes that are only
+/// good for being compared: other notes are other bytes, and now and then equal notes are too. No
+/// such notes, no such file: empty. Reads the file as a whole; no process.
+Result<std::string> resolve_undo_notes(os::FileSystem& files, const std::string& index_path);
+
 }  // namespace taskstore::git

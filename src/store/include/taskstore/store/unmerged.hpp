@@ -22,9 +22,11 @@ struct Unmerged {
 
 /// Merges the index's versions of each such file into the file of the work tree. What stands there
 /// and in none of the versions stays (edits made meanwhile); a clash that somebody has settled
-/// there stays settled, unless the file is one side's as it was. The index stays as it is. Nothing
-/// unmerged costs a look at the index's file and no process. timed_out: another process holds a
-/// lock of the store; that file is as it was. Hold no lock.
+/// there stays settled. A file that is one side's as it was counts as settled where its markers
+/// were there before: git's AUTO_MERGE has them, or an earlier call, which keeps a note of it in
+/// the git folder. The index stays as it is. Nothing unmerged costs a look at the index's file and
+/// no process. timed_out: another process holds a lock of the store; that file is as it was. Hold
+/// no lock.
 Result<std::vector<Unmerged>> settle_unmerged(os::FileSystem& files,
                                               const git::Repository& repository, const Place& place,
                                               const os::LockWait& wait);
@@ -34,9 +36,13 @@ Result<std::vector<Unmerged>> look_at_unmerged(os::FileSystem& files,
                                                const git::Repository& repository,
                                                const Place& place);
 
-/// What settle_unmerged() puts in place of `work`; pure.
+/// What settle_unmerged() puts in place of `work`; pure. `merged_before`: somebody was shown the
+/// merge of these versions, so that one side alone is what they chose.
 ledger::Merged settle_text(std::string_view work, const ledger::MergeInput& versions,
-                           const ledger::MergeOptions& options);
+                           const ledger::MergeOptions& options, bool merged_before = false);
+
+/// Whether the text holds something of both sides, or markers: more than one side as it was.
+bool is_merged_text(std::string_view work, const ledger::MergeInput& versions);
 
 /// Why a commit is to be refused.
 struct StagedProblem {
@@ -52,7 +58,8 @@ struct StagedProblem {
 };
 
 /// Judges the blobs of the store's ledger files in the index, not the files of the work tree: those
-/// that differ from HEAD. Where the same blobs were judged before it runs no git. Hold no lock.
+/// that differ from HEAD. Where the same blobs were judged before, with the same notes of settled
+/// merges in the index, it runs no git. Hold no lock.
 Result<std::vector<StagedProblem>> check_staged(os::FileSystem& files,
                                                 const git::Repository& repository,
                                                 const Place& place);
