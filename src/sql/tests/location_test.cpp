@@ -1,0 +1,60 @@
+#include <taskstore/sql/location.hpp>
+
+#include <gtest/gtest.h>
+
+namespace taskstore::sql {
+namespace {
+
+TEST(Location, FilesAreNamedByPathOrBySqlite) {
+    for (const auto& [text, path] : {std::pair{"sqlite:/a/b.db", "/a/b.db"},
+                                     {"sqlite:b.db", "b.db"},
+                                     {"/a/b.db", "/a/b.db"},
+                                     {"~/b.db", "~/b.db"},
+                                     {"./b.db", "./b.db"},
+                                     {"../b.db", "../b.db"},
+                                     {"sqlite:///a/b.db", "/a/b.db"},
+                                     {"sqlite:~/b.db", "~/b.db"}}) {
+        const auto location = parse_location(text);
+        ASSERT_TRUE(location) << text;
+        EXPECT_EQ(*location, (Location{Engine::sqlite, path})) << text;
+    }
+}
+
+TEST(Location, ServersAreNamedByTheirScheme) {
+    EXPECT_EQ(parse_location("postgres://u:p@h/d")->engine, Engine::postgres);
+    EXPECT_EQ(*parse_location("PostgreSQL:///d?host=/tmp"),
+              (Location{Engine::postgres, "postgresql:///d?host=/tmp"}));
+    for (const char* text : {"libsql://x.turso.io", "http://127.0.0.1:8080", "https://h"})
+        EXPECT_EQ(parse_location(text)->engine, Engine::libsql) << text;
+}
+
+TEST(Location, AMisspeltEngineIsNoFile) {
+    for (const char* text : {"", "sqlite:", "sqlite://host/x", "mysql://h", "postgres:/h",
+                             "tasks.db", "sqlte:/a", "host=h password=secret"}) {
+        const auto location = parse_location(text);
+        ASSERT_FALSE(location) << text;
+        EXPECT_EQ(location.error().code, Code::invalid);
+        EXPECT_EQ(location.error().message.find("secret"), std::string::npos);
+    }
+}
+
+TEST(Location, WhatIsShownHasNeitherUserNorPasswordNorQuery) {
+    EXPECT_EQ(shown(*parse_location("postgres://ann:p@ss@[::1]:5432/d?password=x")),
+              "postgres://[::1]:5432/d");
+    EXPECT_EQ(shown(*parse_location("libsql://h.turso.io?authToken=x")), "libsql://h.turso.io");
+    EXPECT_EQ(shown(*parse_location("/a/b.db")), "sqlite:/a/b.db");
+}
+
+TEST(Engine, EveryFoundingSpellingIsTaken) {
+    EXPECT_EQ(*engine_of("SQLite"), Engine::sqlite);
+    EXPECT_EQ(*engine_of("postgres"), Engine::postgres);
+    EXPECT_EQ(*engine_of("postgresql"), Engine::postgres);
+    EXPECT_EQ(*engine_of("libsql"), Engine::libsql);
+    EXPECT_EQ(*engine_of("turso"), Engine::libsql);
+    const auto wrong = engine_of("mysql");
+    EXPECT_EQ(wrong.error().code, Code::invalid);
+    EXPECT_NE(wrong.error().hint.find("postgresql"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace taskstore::sql
