@@ -9,7 +9,48 @@
 namespace taskstore::config {
 namespace {
 
+constexpr std::int64_t kSecondsMax = 86'400 * 7;
 constexpr std::array kSettings{
+    Setting{.key = "databases.backend",
+            .type = SettingType::text,
+            .initial = "",
+            .in_plan = false,
+            .help = "sqlite, postgres or libsql: which of databases.path and databases.url counts"},
+    Setting{.key = "databases.logs",
+            .type = SettingType::text,
+            .initial = "",
+            .in_plan = false,
+            .help = "where events and agent runs are: sqlite:PATH, postgres://…, libsql://…"},
+    Setting{.key = "databases.main",
+            .type = SettingType::text,
+            .initial = "",
+            .in_plan = false,
+            .help = "where projects and agents are"},
+    Setting{.key = "databases.memory",
+            .type = SettingType::text,
+            .initial = "",
+            .in_plan = false,
+            .help = "where the workflow memory is"},
+    Setting{.key = "databases.path",
+            .type = SettingType::text,
+            .initial = "",
+            .in_plan = false,
+            .help = "the file of the tasks database; the others are its siblings"},
+    Setting{.key = "databases.pooler",
+            .type = SettingType::boolean,
+            .initial = "false",
+            .in_plan = false,
+            .help = "PgBouncer in transaction mode lies before PostgreSQL"},
+    Setting{.key = "databases.tasks",
+            .type = SettingType::text,
+            .initial = "",
+            .in_plan = false,
+            .help = "where tasks and their history are"},
+    Setting{.key = "databases.url",
+            .type = SettingType::text,
+            .initial = "",
+            .in_plan = false,
+            .help = "the server that all four are on, where they have no place of their own"},
     Setting{.key = "files.allow_network",
             .type = SettingType::boolean,
             .initial = "false",
@@ -39,6 +80,55 @@ constexpr std::array kSettings{
             .min = 0,
             .max = 1'000'000,
             .help = "records a list prints without --limit; 0: all"},
+    Setting{.key = "pool.acquire_timeout_seconds",
+            .type = SettingType::integer,
+            .initial = "30",
+            .min = 1,
+            .max = kSecondsMax,
+            .in_plan = false,
+            .help = "how long a caller waits for a free connection before it gives up"},
+    Setting{.key = "pool.idle_timeout_seconds",
+            .type = SettingType::integer,
+            .initial = "600",
+            .min = 1,
+            .max = kSecondsMax,
+            .in_plan = false,
+            .help = "how long a connection that nobody uses stays open"},
+    Setting{.key = "pool.max_connections",
+            .type = SettingType::integer,
+            .initial = "10",
+            .min = 1,
+            .max = 1'000,
+            .in_plan = false,
+            .help = "connections to one database server at once"},
+    Setting{.key = "pool.max_lifetime_seconds",
+            .type = SettingType::integer,
+            .initial = "1800",
+            .min = 1,
+            .max = kSecondsMax,
+            .in_plan = false,
+            .help = "how old a connection gets before it is made anew"},
+    Setting{.key = "pool.min_connections",
+            .type = SettingType::integer,
+            .initial = "0",
+            .min = 0,
+            .max = 1'000,
+            .in_plan = false,
+            .help = "connections kept open though nobody uses them"},
+    Setting{.key = "pool.slow_acquire_threshold_ms",
+            .type = SettingType::integer,
+            .initial = "500",
+            .min = 0,
+            .max = 86'400'000,
+            .in_plan = false,
+            .help = "waiting longer for a connection is told (ms)"},
+    Setting{.key = "pool.statement_timeout_ms",
+            .type = SettingType::integer,
+            .initial = "30000",
+            .min = 0,
+            .max = 86'400'000,
+            .in_plan = false,
+            .help = "how long a statement may run on a server (ms); 0: as long as it takes"},
     Setting{.key = "user.actor",
             .type = SettingType::text,
             .initial = "",
@@ -47,17 +137,25 @@ constexpr std::array kSettings{
 };
 static_assert(std::ranges::is_sorted(kSettings, {}, &Setting::key));
 
-constexpr std::string_view kReserved =
-    "the database of device tasks; kept free, no effect in this version";
-constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kPlainNames{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kPlainNames{{
     {"TASKSTORE_ACTOR", "user.actor"},
     {"TASKSTORE_DIR", "the store's own folder, as --store"},
+    {"TASKSTORE_DRIVERS", "the folder of the loadable database drivers"},
     {"TASKSTORE_HOME", "the device's folder, with its config.toml"},
     {"TASKSTORE_HOOK", "the git hook that runs the program; set by the hooks themselves"},
-    {"TASK_STORE_BACKEND", kReserved},
-    {"TASK_STORE_PATH", kReserved},
-    {"TASK_STORE_URL", kReserved},
+    {"TASK_STORE_AUTH_TOKEN", "the token of a libSQL server"},
+    {"TASK_STORE_BACKEND", "databases.backend"},
+    {"TASK_STORE_PATH", "databases.path"},
+    {"TASK_STORE_URL", "databases.url"},
+    {"TURSO_TOKEN", "the same as TASK_STORE_AUTH_TOKEN, which comes first"},
     {"NO_COLOR", "no colours"},
+}};
+/// Of these, the ones that set a setting.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kSettingNames{{
+    {"TASKSTORE_ACTOR", "user.actor"},
+    {"TASK_STORE_BACKEND", "databases.backend"},
+    {"TASK_STORE_PATH", "databases.path"},
+    {"TASK_STORE_URL", "databases.url"},
 }};
 
 /// Words by which a plan's file might reach for a device's database or commands.
@@ -137,7 +235,9 @@ Result<Layer> from_environment(std::span<const std::string> entries) {
         if (equals == std::string::npos) continue;
         const std::string name = entry.substr(0, equals);
         const std::string value = entry.substr(equals + 1);
-        if (name == "TASKSTORE_ACTOR" && !value.empty()) layer.values["user.actor"] = value;
+        for (const auto& [known, key] : kSettingNames) {
+            if (name == known && !value.empty()) layer.values[std::string(key)] = value;
+        }
         if (!name.starts_with(kPrefix)) {
             TASKSTORE_TRY(check_plain(name));
             continue;

@@ -231,7 +231,11 @@ Status run_config_show(Context& context) {
          environment("TASKSTORE_HOME") != nullptr ? "environment (TASKSTORE_HOME)" : "default"});
     for (const auto& [name, what] : config::plain_names()) {
         const char* const value = environment(std::string(name).c_str());
-        settings.push_back({std::string(name), value == nullptr ? "" : repaired_utf8(value),
+        const bool secret = name.ends_with("_TOKEN");
+        settings.push_back({std::string(name),
+                            value == nullptr ? ""
+                            : secret         ? "***"
+                                             : repaired_utf8(value),
                             "environment, " + std::string(value == nullptr ? "not set: " : "") +
                                 std::string(what)});
     }

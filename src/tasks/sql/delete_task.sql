@@ -1,0 +1,2 @@
+-- By the primary key.
+DELETE FROM tasks WHERE id = ?1

@@ -1,0 +1,56 @@
+#include "task_store_contract.hpp"
+
+#include <taskstore/sqlite/database.hpp>
+#include <taskstore/testing/temporary_folder.hpp>
+
+namespace taskstore::tasks {
+namespace {
+
+class SqliteSandbox final : public TaskSandbox {
+  public:
+    explicit SqliteSandbox(const Clock& clock) {
+        const auto connection = x_driver.connect(x_folder / "tasks.db", {});
+        EXPECT_TRUE(sql::migrate(**connection, kModule, migrations("sqlite"), clock));
+        auto database = sqlite::open_database(x_folder / "tasks.db", {},
+                                              {.driver = &x_driver, .clock = &clock});
+        EXPECT_TRUE(database);
+        x_database = std::move(*database);
+    }
+    sql::Database& database() override { return *x_database; }
+
+  private:
+    TemporaryFolder x_folder;
+    sqlite::Driver x_driver;
+    std::unique_ptr<sql::Database> x_database;
+};
+
+INSTANTIATE_TEST_SUITE_P(
+    Sqlite, TaskStoreContract,
+    testing::Values(TaskBackend{
+        "File", [](const Clock& clock) { return std::make_unique<SqliteSandbox>(clock); }}),
+    backend_name);
+
+TEST(TaskTable, ColumnsIndexesAndDefaultsAreThoseOfTheFoundingDocuments) {
+    const SystemClock clock;
+    SqliteSandbox sandbox(clock);
+    ASSERT_TRUE(sandbox.database().write([](sql::Connection& connection) {
+        return connection.execute(
+            "INSERT INTO tasks (id, title, created_at, updated_at) VALUES ('a', 't', 1, 1)");
+    }));
+    const std::vector<sql::BoundStatement> batch{
+        {.sql = "SELECT status, priority, retry_count FROM tasks"},
+        {.sql =
+             "SELECT name FROM sqlite_master WHERE type = 'index' AND name LIKE 'idx_%' ORDER BY "
+             "name"}};
+    const auto answers = sandbox.database().read_batch(batch);
+    ASSERT_TRUE(answers);
+    EXPECT_EQ((*answers)[0].rows[0],
+              (std::vector<sql::Value>{std::string("pending"), std::int64_t{0}, std::int64_t{0}}));
+    ASSERT_EQ((*answers)[1].rows.size(), 3U);
+    EXPECT_EQ((*answers)[1].rows[0][0], sql::Value{std::string("idx_tasks_created")});
+    EXPECT_EQ((*answers)[1].rows[1][0], sql::Value{std::string("idx_tasks_project")});
+    EXPECT_EQ((*answers)[1].rows[2][0], sql::Value{std::string("idx_tasks_status")});
+}
+
+}  // namespace
+}  // namespace taskstore::tasks
