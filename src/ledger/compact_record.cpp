@@ -86,7 +86,9 @@ void name_writer(const Lines& lines, std::string_view name, const Stamp& stamp, 
 /// Whether each line was made from the one before it and holds all of it: then the last one is the
 /// state, and nothing lost.
 bool follows(const Shape& shape, const Line& line, const Line& before) {
-    if (line.from != before.at || line.at == before.at || line.was != nullptr) return false;
+    if (line.from != before.at || line.at == before.at || line.was != nullptr ||
+        !line.lost.empty() || !before.lost.empty())
+        return false;
     std::ptrdiff_t carried = 0;
     std::size_t hint = 0;
     for (const Member& old : before.members) {
@@ -189,6 +191,12 @@ class RecordCompactor {
         }
     }
 
+    static bool lists(const Line& line, const std::string& name, const Stamp& stamp) {
+        return std::ranges::any_of(line.lost, [&](const ListedValue& value) {
+            return value.name == name && value.stamp == stamp;
+        });
+    }
+
     /// A line of each value that is listed, or agrees with what stands. Which one must not hang on
     /// what else there is: of two sides that each dropped another one a merge would drop both. So
     /// it is the latest folded one, for where the value stands that is the one that stays.
@@ -209,8 +217,18 @@ class RecordCompactor {
             }
             if (best != nullptr) best->dropped = false;
         };
-        for (const LostValue& lost : state.lost) keep(lost.name, lost.stamp, &lost.raw_value);
-        for (const AgreedValue& agreed : state.agreed) keep(agreed.name, agreed.stamp, nullptr);
+        for (const LostValue& lost : state.lost) {
+            keep(lost.name, lost.stamp, &lost.raw_value);
+            for (RecordLine* item : group) {
+                if (lists(item->line, lost.name, lost.stamp)) item->dropped = false;
+            }
+        }
+        for (const AgreedValue& agreed : state.agreed) {
+            keep(agreed.name, agreed.stamp, nullptr);
+            for (RecordLine* item : group) {
+                if (lists(item->line, agreed.name, agreed.stamp)) item->dropped = false;
+            }
+        }
     }
 
     /// What the folded line is good for: fewer lines and fewer bytes. Else nothing is dropped.

@@ -74,6 +74,7 @@ void write_stamps(JsonWriter& writer, const State& state, std::uint32_t life, co
         writer.integer(options.batch->count).end_array();
     }
     if (options.forced) writer.key("forced").boolean(true);
+    if (!tombstone) write_lost(writer, options.lost);
     writer.end_object();
 }
 
@@ -84,6 +85,18 @@ void add_settled(Stamped& member, const EditOptions& options) {
 }
 
 }  // namespace
+
+void write_lost(JsonWriter& writer, const std::vector<ListedValue>& lost) {
+    if (lost.empty()) return;
+    writer.key("lost").begin_array();
+    for (const ListedValue& value : lost) {
+        writer.begin_object().key("member").string(value.name);
+        writer.key("at").string(to_text(value.stamp));
+        if (!value.raw_value.empty()) writer.key("value").raw(value.raw_value);
+        writer.end_object();
+    }
+    writer.end_array();
+}
 
 Result<Stamp> next_stamp(const Stamp& tick, const State& state) {
     const std::int64_t floor_ms = std::max(state.updated_at, state.at.ms) + 1;

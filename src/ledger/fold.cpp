@@ -103,6 +103,7 @@ struct Write {
     const Line* line;
     std::uint32_t life;
     bool carried;
+    bool listed = false;  ///< Rule 7.
 };
 
 bool smaller(const Write& a, const Write& b) {
@@ -119,6 +120,10 @@ class LostFinder {
               State& state) {
         std::set<std::pair<Stamp, std::string_view>> seen;
         for (const Write& write : writes) {
+            if (write.listed) {
+                find_listed(name, write, standing, state);
+                continue;
+            }
             if (!seen.emplace(write.stamp, write.raw_value).second) continue;
             const bool stands = standing != nullptr && write.stamp == standing->stamp &&
                                 write.raw_value == standing->raw_value;
@@ -133,14 +138,47 @@ class LostFinder {
             }
             state.lost.push_back({name, std::string(write.raw_value), write.stamp,
                                   std::string(writer_of(*write.line, write.stamp)),
-                                  standing == nullptr && (x_deleted || write.life < x_life)
-                                      ? LostTo::deletion
-                                      : LostTo::edit,
-                                  clash});
+                                  lost_to(write, standing), clash});
         }
     }
 
   private:
+    LostTo lost_to(const Write& write, const Write* standing) const {
+        return standing == nullptr && (x_deleted || write.life < x_life) ? LostTo::deletion
+                                                                         : LostTo::edit;
+    }
+
+    void find_listed(const std::string& name, const Write& write, const Write* standing,
+                     State& state) {
+        if (standing != nullptr && write.stamp == standing->stamp &&
+            write.raw_value == standing->raw_value)
+            return;
+        if (x_after.empty()) index();
+        const auto later = std::ranges::upper_bound(
+            x_placed, write.line->at, {}, [](const Placed& item) { return item.line->at; });
+        if (later != x_placed.end() &&
+            x_after[static_cast<std::size_t>(later - x_placed.begin())].has_unstamped)
+            return;
+        if (named(name, write)) return;
+        if (standing != nullptr &&
+            values_agree(x_shape, name, write.raw_value, standing->raw_value)) {
+            state.agreed.push_back({name, write.stamp});
+            return;
+        }
+        // Two lines may list it, and the one that wrote it may be here.
+        const bool known = std::ranges::any_of(state.lost, [&](const LostValue& lost) {
+            return lost.name == name && lost.stamp == write.stamp &&
+                   lost.raw_value == write.raw_value;
+        });
+        if (!known)
+            state.lost.push_back({name,
+                                  std::string(write.raw_value),
+                                  write.stamp,
+                                  {},
+                                  lost_to(write, standing),
+                                  false});
+    }
+
     bool replaced(const std::string& name, const Write& write) {
         if (x_after.empty()) index();
         const bool unstamped = write.stamp.replica.empty() && write.stamp.counter == 0;
@@ -151,19 +189,23 @@ class LostFinder {
             if (after.has_unstamped || (unstamped && write.stamp <= after.from)) return true;
         }
         const auto ended = x_ended.find(write.stamp);
-        const auto written = x_written.find(name);
-        const auto named = [&](const Line& line) {
+        const auto says = [&](const Line& line) {
             return std::ranges::any_of(line.members,
                                        [&](const Member& member) { return member.name == name; });
         };
         if (ended != x_ended.end() &&
             std::ranges::any_of(ended->second, [&](const Placed* tombstone) {
-                return tombstone->life == write.life && !named(*tombstone->line);
+                return tombstone->life == write.life && !says(*tombstone->line);
             }))
             return true;
+        return this->named(name, write);
+    }
+
+    /// Who names a stamp has seen it, whatever the clocks said: what lost in an earlier life may be
+    /// stamped later than what settles it.
+    bool named(const std::string& name, const Write& write) const {
+        const auto written = x_written.find(name);
         if (written == x_written.end()) return false;
-        // Who names a stamp has seen it, whatever the clocks said: what lost in an earlier life may
-        // be stamped later than what settles it.
         const auto life = written->second.named.find(write.stamp);
         return (life != written->second.named.end() && life->second >= write.life) ||
                written->second.followed.contains({write.stamp, write.life});
@@ -258,6 +300,9 @@ State fold(const Shape& shape, std::span<const Line> lines) {
             writes[member.name].push_back({member.raw_value, member.stamp, &line, item.life,
                                            line.was == nullptr && member.stamp != line.at});
         }
+        for (const ListedValue& value : line.lost)
+            writes[value.name].push_back(
+                {value.raw_value, value.stamp, &line, item.life, true, true});
     }
     if (state.deleted) latest = nullptr;
 
@@ -272,7 +317,7 @@ State fold(const Shape& shape, std::span<const Line> lines) {
         });
         const Write* best = nullptr;
         for (const Write& write : candidates) {
-            if (write.life == state.life && !state.deleted &&
+            if (write.life == state.life && !state.deleted && !write.listed &&
                 (best == nullptr || smaller(*best, write)))
                 best = &write;
         }

@@ -170,7 +170,8 @@ bool LineDecoder::read_usual_stamps(Line& line, std::string_view raw) {
     if (const std::string_view value = raw_of("life"); !value.empty())
         life = raw_to_int64(value).value_or(0);
     if (at.ms != line.updated_at || !absent_or("base", base) || base > at || life < 1 ||
-        life > kLifeMax || !raw_of("b").empty() || !raw_of("was").empty())
+        life > kLifeMax || !raw_of("b").empty() || !raw_of("was").empty() ||
+        !raw_of("lost").empty())
         return false;
     const std::size_t members = line.members.size();
     const auto undo = [&] {
@@ -275,7 +276,25 @@ Status LineDecoder::read_stamps(Line& line, std::string_view raw, std::size_t of
         if (const Status status = read_folded(line, was); !status)
             return bad("was: " + status.error().message);
     }
+    if (stamps.has("lost") && !line.tombstone) {
+        if (const Status status = read_lost(line, raw); !status)
+            return bad("lost: " + status.error().message);
+    }
     line.stamped = true;
+    return ok();
+}
+
+/// Values stay as they are written, so they are read where they stand.
+Status LineDecoder::read_lost(Line& line, std::string_view raw_stamps) {
+    const auto odd = [] { return fail(Code::corrupt, "it holds what is not {member,at,value}"); };
+    if (!members_of_raw(raw_stamps, x_stamps)) return odd();
+    for (const std::string_view item : items_of_raw(find_raw(x_stamps, "lost"))) {
+        if (!members_of_raw(item, x_fields)) return odd();
+        auto name = unescape_json(find_raw(x_fields, "member"));
+        Stamp stamp;
+        if (!name || !read_stamp(find_raw(x_fields, "at"), stamp)) return odd();
+        line.lost.push_back({std::move(*name), find_raw(x_fields, "value"), std::move(stamp)});
+    }
     return ok();
 }
 

@@ -101,6 +101,7 @@ class FileMerger {
         group_changed();
         group_shared();
         look_for_damage();
+        x_lists = x_options.in_store || has_stamps();
         merge_all();
         return write();
     }
@@ -253,6 +254,24 @@ class FileMerger {
         }
     }
 
+    /// Whether any line is one of this program's.
+    bool has_stamps() {
+        constexpr std::string_view kName = "\"_stamps\":";
+        for (std::string_view file : {x_input.ours, x_input.theirs, x_input.base}) {
+            for (std::size_t at = file.find(kName); at != std::string_view::npos;
+                 at = file.find(kName)) {
+                const std::size_t begin = file.rfind('\n', at) + 1;
+                const std::size_t end = std::min(file.find('\n', at), file.size());
+                std::string_view text = file.substr(begin, end - begin);
+                if (text.ends_with('\r')) text.remove_suffix(1);
+                const auto line = x_decoder.decode(text);
+                if (line && line->stamped) return true;
+                file.remove_prefix(end);
+            }
+        }
+        return false;
+    }
+
     bool may_be_grouped(std::string_view text, std::string_view name) const {
         if (text.find("\\u") != std::string_view::npos) return true;
         for (std::size_t at = text.find(name); at != std::string_view::npos;
@@ -317,7 +336,7 @@ class FileMerger {
         }
         versions.in_doubt = (versions.ours.empty() && (x_damaged & in_ours) != 0) ||
                             (versions.theirs.empty() && (x_damaged & in_theirs) != 0);
-        group.merge = merge_record(x_options.shape, versions);
+        group.merge = merge_record(x_options.shape, versions, x_lists);
     }
 
     Merged write() {
@@ -336,6 +355,8 @@ class FileMerger {
         for (const Group& group : x_groups) {
             if (!group.merge.added.empty()) x_out.corrected.push_back(group.id);
             if (group.merge.buried) x_out.buried.push_back(group.id);
+            for (const MemberState& value : group.merge.unlisted)
+                x_out.unlisted.push_back({group.id, value.name, value.raw_value});
             if (group.merge.outcome == RecordMerge::Outcome::clash && !group.shown)
                 bad.push_back(&group);
             if (group.merge.outcome != RecordMerge::Outcome::replaced && !group.merge.added.empty())
@@ -426,6 +447,7 @@ class FileMerger {
     std::vector<Piece> x_theirs;
     std::deque<Group> x_groups;
     std::unordered_map<std::string_view, std::uint32_t, ByHash> x_group_of;  ///< By Group::id.
+    bool x_lists = true;         ///< What lost may be noted in the lines.
     std::uint8_t x_damaged = 0;  ///< The sides with new lines that cannot be read.
     Merged x_out;
 };

@@ -7,9 +7,12 @@
 #include <taskstore/ledger/edit.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 #include <tuple>
+#include <utility>
 
 namespace taskstore::ledger {
 namespace {
@@ -17,6 +20,7 @@ namespace {
 using Lines = std::vector<const Line*>;
 
 constexpr std::string_view kActor = "taskstore-merge";
+constexpr std::size_t kReplicaBytes = 10;
 /// Of times as text the digits after the milliseconds.
 constexpr std::size_t kMillisecondDigits = 3;
 
@@ -73,7 +77,7 @@ ReplicaId replica_of(const RecordVersions& versions) {
     std::string ours = digest(versions.ours);
     std::string theirs = digest(versions.theirs);
     if (theirs < ours) std::swap(ours, theirs);
-    return sha256_hex(digest(versions.base) + ours + theirs).substr(0, 10);
+    return sha256_hex(digest(versions.base) + ours + theirs).substr(0, kReplicaBytes);
 }
 
 /// A time to compare lines without stamps by: ms, then what a text says beyond them.
@@ -114,8 +118,7 @@ Version version_of(const State& state, std::string_view name) {
 /// Stamps tell an edit from what it was made on even where it says the same; without them values
 /// must do.
 bool unchanged(const Version& side, const Version& base) {
-    const bool stamped = !side.stamp.replica.empty() && !base.stamp.replica.empty();
-    if (stamped && side.stamp != base.stamp) return false;
+    if (!side.stamp.replica.empty() && side.stamp != base.stamp) return false;
     return side.known == base.known && same_value(side.raw, base.raw);
 }
 
@@ -126,6 +129,8 @@ struct Choice {
     /// Both versions are in it: it replaces them, of which this is the older one.
     bool joins = false;
     Stamp older = {};
+    /// Both changed it, and one had to give way.
+    enum class Loser : std::uint8_t { none, ours, theirs } loser = Loser::none;
 };
 
 class MemberMerge {
@@ -163,10 +168,11 @@ class MemberMerge {
                 return {std::move(*joined), false, true, ours_first ? ours.stamp : theirs.stamp};
         }
         const bool stamped = !ours.stamp.replica.empty() || !theirs.stamp.replica.empty();
-        if (stamped && ours.stamp != theirs.stamp)
-            return {std::string(ours.stamp < theirs.stamp ? theirs.raw : ours.raw)};
-        if (later != 0) return {std::string(later < 0 ? theirs.raw : ours.raw)};
-        return {{}, true, false};
+        if (stamped && ours.stamp != theirs.stamp) later = ours.stamp < theirs.stamp ? -1 : 1;
+        if (later == 0) return {{}, true, false};
+        Choice out{std::string(later < 0 ? theirs.raw : ours.raw)};
+        out.loser = later < 0 ? Choice::Loser::ours : Choice::Loser::theirs;
+        return out;
     }
 
     std::vector<std::string> names() const {
@@ -231,8 +237,8 @@ bool says(const Shape& shape, const Line& line, const Values& values) {
 
 class RecordMerger {
   public:
-    RecordMerger(const Shape& shape, const RecordVersions& versions)
-        : x_shape(shape), x_versions(versions) {}
+    RecordMerger(const Shape& shape, const RecordVersions& versions, bool lists)
+        : x_shape(shape), x_versions(versions), x_lists(lists) {}
 
     RecordMerge run() {
         x_base = fold_of(x_shape, x_versions.base);
@@ -361,10 +367,12 @@ class RecordMerger {
         const MemberMerge merge(x_shape, x_base, x_ours, x_theirs, x_corrections);
         Values values;
         std::vector<std::string> clashing;
+        std::vector<MemberState> lost;
         for (const std::string& name : merge.names()) {
             if (is_frame_member(x_shape, name)) continue;
             Choice choice = merge.choose(name, order);
             if (choice.clash) clashing.push_back(name);
+            if (auto loser = loser_of(name, choice)) lost.push_back(std::move(*loser));
             values.emplace(name, std::move(choice.raw));
         }
         const auto written = [&](const Line& line, const Line& other) {
@@ -380,8 +388,64 @@ class RecordMerger {
             return clash(std::move(one), side(x_theirs, theirs, ours));
         }
         const bool ours_newer = order > 0 || (order == 0 && ours.text > theirs.text);
-        return {RecordMerge::Outcome::replaced,
-                ours_newer ? written(ours, theirs) : written(theirs, ours)};
+        const Line& newer = ours_newer ? ours : theirs;
+        RecordMerge out{RecordMerge::Outcome::replaced, written(newer, ours_newer ? theirs : ours)};
+        if (x_lists && !lost.empty())
+            note(out.added, newer, values, lost);
+        else
+            out.unlisted = std::move(lost);
+        return out;
+    }
+
+    /// What lost of that member, unless nobody chose it.
+    std::optional<MemberState> loser_of(const std::string& name, const Choice& choice) const {
+        if (choice.loser == Choice::Loser::none ||
+            std::ranges::find(x_shape.own_members, name) != x_shape.own_members.end())
+            return std::nullopt;
+        const bool ours = choice.loser == Choice::Loser::ours;
+        const Version version = version_of(ours ? x_ours : x_theirs, name);
+        const Stamp& at = (ours ? x_ours : x_theirs).at;
+        return MemberState{name, std::string(version.raw), version.known ? version.stamp : at};
+    }
+
+    /// Of a stamp that another value has too, one of its own.
+    static Stamp own_stamp(const MemberState& lost) {
+        return {lost.stamp.ms, lost.stamp.counter,
+                sha256_hex(lost.name + ":" + lost.raw_value).substr(0, kReplicaBytes)};
+    }
+
+    /// Makes of the line, which says what `newer` says and `values`, one that lists what lost. Its
+    /// time stays: for who knows no stamps nothing is new in it.
+    void note(std::string& line, const Line& newer, const Values& values,
+              std::vector<MemberState>& lost) const {
+        std::vector<ListedValue> listed;
+        for (MemberState& value : lost) {
+            if (value.stamp == newer.at) value.stamp = own_stamp(value);
+            listed.push_back({value.name, value.raw_value, value.stamp});
+        }
+        line.resize(line.rfind('}'));
+        line += ",\"_stamps\":";
+        const std::string before = to_text(newer.at);
+        JsonWriter writer(line);
+        writer.begin_object().key("v").integer(1);
+        writer.key("at").string(to_text(Stamp{newer.at.ms, 0, replica_of(x_versions)}));
+        writer.key("by").string(kActor).key("from").string(before).key("base").string(before);
+        bool any = false;
+        for (const auto& [name, raw] : values) {
+            const auto member = std::ranges::find(newer.members, name, &Member::name);
+            const bool said = member != newer.members.end() && member->raw_value == raw;
+            const bool doubtful = std::ranges::any_of(lost, [&](const MemberState& value) {
+                return value.name == name && value.stamp.ms == newer.at.ms;
+            });
+            if (said && !doubtful) continue;
+            if (!any) writer.key("f").begin_object();
+            any = true;
+            writer.key(name).string("");
+        }
+        if (any) writer.end_object();
+        write_lost(writer, listed);
+        writer.end_object();
+        line += "}\n";
     }
 
     static RecordMerge clash(std::string ours, std::string theirs) {
@@ -398,14 +462,19 @@ class RecordMerger {
             out.outcome = RecordMerge::Outcome::all_lines;
             stands = fold_of(x_shape, union_of(x_versions));
         }
-        if (may_be_half()) return out;
+        const bool half = may_be_half();
+        if (half && !has_unstamped()) return out;
         const int order = later();
         const MemberMerge merge(x_shape, x_base, x_ours, x_theirs, x_corrections);
         std::vector<Change> changes;
         EditOptions with = options();
+        std::vector<MemberState> unlisted = forgotten(stands);
         for (const std::string& name : merge.names()) {
             if (is_frame_member(x_shape, name) || name == "id") continue;
             Choice choice = merge.choose(name, order);
+            if (auto loser = loser_of(name, choice); loser && is_unlisted(stands, *loser, choice))
+                unlisted.push_back(std::move(*loser));
+            if (half) continue;
             if (choice.clash) return clash(merge, order);
             const MemberState* now = stands.find(name);
             const std::string_view raw = now == nullptr ? std::string_view() : now->raw_value;
@@ -425,11 +494,131 @@ class RecordMerger {
             if (unclear && now != nullptr) with.settles.emplace_back(name, now->stamp);
             changes.push_back({name, std::move(choice.raw)});
         }
-        if (changes.empty()) return out;
+        std::erase_if(unlisted, [&](const MemberState& value) {
+            const auto change = std::ranges::find(changes, value.name, &Change::name);
+            return same_value(value.raw_value, change == changes.end()
+                                                   ? version_of(stands, value.name).raw
+                                                   : std::string_view(change->raw_value));
+        });
+        if (half || !x_lists) out.unlisted = std::exchange(unlisted, {});
+        if (changes.empty() && unlisted.empty()) return out;
         const Stamp at = stamp();
         if (at.ms <= stands.at.ms) return {RecordMerge::Outcome::clash, {}};
+        if (x_lists) keep_unstamped(stands, with, unlisted);
+        list(unlisted, stands, with);
         out.added = encode_edit(x_shape, stands, changes, at, with);
         return out;
+    }
+
+    /// Into the line that the merge adds. A stamp without a replica is no name: that line, or one
+    /// that stays, may replace another value of that time.
+    void list(std::vector<MemberState>& unlisted, const State& stands, EditOptions& with) const {
+        for (MemberState& value : unlisted) {
+            const bool replaced =
+                version_of(stands, value.name).stamp == value.stamp || names(x_stay, value) ||
+                std::ranges::find(with.settles, std::pair(value.name, value.stamp)) !=
+                    with.settles.end();
+            if (replaced) value.stamp = own_stamp(value);
+            with.lost.push_back({value.name, value.raw_value, value.stamp});
+        }
+    }
+
+    bool has_unstamped() const {
+        const auto plain = [](const Line* line) { return !line->stamped; };
+        return std::ranges::any_of(x_versions.ours, plain) ||
+               std::ranges::any_of(x_versions.theirs, plain);
+    }
+
+    static bool lists(const State& state, const MemberState& value) {
+        return std::ranges::any_of(state.lost, [&](const LostValue& lost) {
+            return lost.name == value.name && lost.raw_value == value.raw_value &&
+                   lost.stamp == value.stamp;
+        });
+    }
+
+    /// Whether any of the lines was written over it.
+    static bool names(const Lines& lines, const MemberState& value) {
+        return std::ranges::any_of(lines, [&](const Line* line) {
+            const auto in_was = [&](const auto& entry) {
+                return entry.first == value.stamp &&
+                       std::ranges::find(entry.second, value.name) != entry.second.end();
+            };
+            if (line->was != nullptr && std::ranges::any_of(line->was->over, in_was)) return true;
+            const auto member = std::ranges::find(line->members, value.name, &Member::name);
+            if (member == line->members.end() || member->stamp != line->at) return false;
+            return member->over.empty()
+                       ? line->stamped && line->from == value.stamp
+                       : std::ranges::find(member->over, value.stamp) != member->over.end();
+        });
+    }
+
+    /// By its value: lines without stamps say it again under another time.
+    static bool knows(const State& state, const MemberState& value) {
+        return same_value(version_of(state, value.name).raw, value.raw_value) ||
+               std::ranges::any_of(state.lost, [&](const LostValue& lost) {
+                   return lost.name == value.name && same_value(lost.raw_value, value.raw_value);
+               });
+    }
+
+    /// What a side lists, and would not be listed any more for lines without stamps whose writers
+    /// never saw it.
+    std::vector<MemberState> forgotten(const State& stands) const {
+        std::vector<MemberState> out;
+        if (!has_unstamped()) return out;
+        const auto look = [&](const State& side, const State& other, const Lines& others) {
+            for (const LostValue& lost : side.lost) {
+                MemberState value{lost.name, lost.raw_value, lost.stamp};
+                const bool settled =
+                    !knows(other, value) && (names(others, value) || knows(x_base, value));
+                if (!lost.clash && !settled && !lists(stands, value) &&
+                    std::ranges::find(out, value) == out.end())
+                    out.push_back(std::move(value));
+            }
+        };
+        look(x_ours, x_theirs, x_versions.theirs);
+        look(x_theirs, x_ours, x_versions.ours);
+        return out;
+    }
+
+    bool is_noted(const MemberState& value) const {
+        return std::ranges::any_of(x_stay, [&](const Line* line) {
+            return std::ranges::any_of(line->lost, [&](const ListedValue& listed) {
+                return listed.name == value.name && listed.stamp.ms == value.stamp.ms &&
+                       listed.raw_value == value.raw_value;
+            });
+        });
+    }
+
+    /// Values without stamps that are listed, and would not be beside a line made from so late a
+    /// version.
+    void keep_unstamped(const State& stands, const EditOptions& with,
+                        std::vector<MemberState>& unlisted) const {
+        for (const LostValue& lost : stands.lost) {
+            MemberState value{lost.name, lost.raw_value, lost.stamp};
+            const bool settled =
+                std::ranges::find(with.settles, std::pair(lost.name, lost.stamp)) !=
+                with.settles.end();
+            if (lost.stamp.replica.empty() && !lost.clash && !settled && !is_noted(value) &&
+                std::ranges::find(unlisted, value) == unlisted.end())
+                unlisted.push_back(std::move(value));
+        }
+    }
+
+    /// Whether nobody who wrote a line that stays has seen it, and none tells of it.
+    bool is_unlisted(const State& stands, const MemberState& loser, const Choice& choice) const {
+        if (is_noted(loser)) return false;
+        const bool ours = choice.loser == Choice::Loser::ours;
+        if (loser.stamp.replica.empty()) {
+            // Listed by the fold, it would not outlive the next line with stamps (rule 4).
+            return std::ranges::none_of(
+                ours ? x_versions.theirs : x_versions.ours, [&](const Line* line) {
+                    const auto member = std::ranges::find(line->members, loser.name, &Member::name);
+                    return member != line->members.end() && member->stamp == loser.stamp &&
+                           member->raw_value == loser.raw_value;
+                });
+        }
+        return has_unstamped() && !lists(stands, loser) &&
+               !names(ours ? x_versions.theirs : x_versions.ours, loser);
     }
 
     /// Each side's own lines, with one that says what it takes of the other.
@@ -495,13 +684,14 @@ class RecordMerger {
     State x_theirs;
     Lines x_stay;
     std::set<Stamp> x_corrections;  ///< Of lines that merges have added.
+    bool x_lists;
     bool x_buries = false;
 };
 
 }  // namespace
 
-RecordMerge merge_record(const Shape& shape, const RecordVersions& versions) {
-    return RecordMerger(shape, versions).run();
+RecordMerge merge_record(const Shape& shape, const RecordVersions& versions, bool lists) {
+    return RecordMerger(shape, versions, lists).run();
 }
 
 }  // namespace taskstore::ledger

@@ -156,6 +156,7 @@ struct Settled {
 Settled settled_in(std::string_view work, const Versions& versions, const std::string& path) {
     ledger::MergeOptions options;
     options.shape = shape_of(path);
+    options.in_store = true;
     Settled out{.merged = settle_text(work, versions.input(), options, versions.shown)};
     out.differs = out.merged.text != work && !says_the_same(out.merged.text, work);
     return out;

@@ -109,6 +109,29 @@ for how in resolve hand; do
   same "$(taskstore conflicts --json | grep -c '"member"')" 0
 done
 
+# Lines without stamps: the newer value stands, the other one is listed until somebody settles it, also over the next merge.
+git checkout -qB main && git branch -qD other
+wide t d n 10 >.taskstore/prds.jsonl && commit base
+git checkout -qb other
+wide theirs d n 11 >.taskstore/prds.jsonl && commit theirs
+git checkout -q main
+wide ours d n 12 >.taskstore/prds.jsonl && commit ours
+expect 0 git merge -q -m merge other
+lacks "$err" theirs
+has "$(taskstore conflicts)" theirs
+git checkout -q other
+wide theirs d 'their notes' 20 >.taskstore/prds.jsonl && commit again
+git checkout -q main
+expect 0 git merge -q -m again other
+record=$(taskstore show prd p1 --json)
+has "$record" '"title":"ours"'; has "$record" '"notes":"their notes"'
+has "$(taskstore conflicts)" theirs
+taskstore prd set p1 --description 'one more' >/dev/null
+has "$(taskstore conflicts)" theirs
+expect 0 taskstore resolve p1 --take title=theirs
+has "$(taskstore show prd p1 --json)" '"title":"theirs"'
+lacks "$(taskstore conflicts --json)" '"member"'
+
 # Criss-cross: the base is itself a merge.
 begin
 git checkout -qb left
@@ -136,6 +159,15 @@ has "$(cat ours)" "<<<<<<<<<<<< ours p1"
 plain ours >ours
 expect 2 "$driver" base ours absent 3; has "$err" absent
 has "$(cat ours)" "<<<<<<< ours"; has "$(cat ours)" '"title":"ours"'
+# In a file of another program nothing is added, and what lost is said.
+wide t d n 1 >base; wide ours d n 2 >ours; wide theirs d n 3 >theirs
+expect 0 "$driver" base ours theirs; has "$err" 'p1 title: "ours"'
+same "$(cat ours)" "$(wide theirs d n 3)"
+for i in 1 2 3; do for n in $(seq 15); do wide "t$i" d n $i | sed "s/p1/p$n/"; done >"file$i"; done
+expect 0 "$driver" file1 file2 file3; has "$err" 'and 5 more'
+wide t d n 1 >base; wide ours d n 2 >ours
+expect 0 "$driver" base ours theirs 7 'deep er/.taskstore/prds.jsonl'; same "$err" ""
+has "$(cat ours)" '"lost":[{"member":"title","at":"2@","value":"ours"}]'
 plain ours >ours
 expect 0 "$driver" no-base ours ours
 same "$(cat ours)" "$(plain ours)"

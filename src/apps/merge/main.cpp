@@ -1,6 +1,7 @@
 // taskstore-merge: the merge driver that git calls for ledger files.
 
 #include <taskstore/base/display.hpp>
+#include <taskstore/base/text.hpp>
 #include <taskstore/ledger/merge.hpp>
 #include <taskstore/ledger/scan.hpp>
 #include <taskstore/os/file_system.hpp>
@@ -134,6 +135,26 @@ void tell_of_buried(const std::string& path, std::size_t records) {
         "Clones that merge more often than that see deletions as such");
 }
 
+/// In files of other programs nothing can be listed, so it is said.
+void tell_of_unlisted(const std::string& path, const std::vector<ledger::UnlistedValue>& values) {
+    constexpr std::size_t kValuesMax = 10;
+    constexpr std::size_t kValueBytesMax = 120;
+    say(path + ": both sides changed, and the newer value stands; what lost:");
+    for (std::size_t i = 0; i < std::min(values.size(), kValuesMax); ++i) {
+        const std::string& raw = values[i].raw_value;
+        std::string value = raw.empty() ? "(removed)" : std::string(cut_utf8(raw, kValueBytesMax));
+        if (value.size() < raw.size()) value += "…";
+        say("  " + values[i].id + " " + values[i].member + ": " + value);
+    }
+    if (values.size() > kValuesMax)
+        say("  and " + std::to_string(values.size() - kValuesMax) + " more");
+}
+
+/// Whether the path lies in a folder of a store, as git names it.
+bool is_in_store(std::string_view path) {
+    return path.starts_with(".taskstore/") || path.find("/.taskstore/") != std::string_view::npos;
+}
+
 int merge_with(os::FileSystem& files, const Operands& with) {
     auto base = os::read_file(files, with.base);
     if (!base && base.error().code == Code::not_found) base = std::string();
@@ -146,6 +167,7 @@ int merge_with(os::FileSystem& files, const Operands& with) {
     if (const auto written = os::replace_file(files, with.ours, result.text); !written)
         return give_up(files, with, written.error().message);
     if (!result.buried.empty()) tell_of_buried(with.path, result.buried.size());
+    if (!result.unlisted.empty()) tell_of_unlisted(with.path, result.unlisted);
     if (result.clashes.empty()) return merged;
     std::string ids;
     for (const std::string& id : result.clashes) ids += (ids.empty() ? "" : ", ") + id;
@@ -198,6 +220,7 @@ int run(const std::vector<std::string>& words) {
         }
     }
     with.options.shape = shape_of(with.path);
+    with.options.in_store = is_in_store(with.path);
     return merge(with);
 }
 

@@ -168,6 +168,25 @@ TEST(Compact, WhatLostAndIsNotSettledStaysListed) {
     EXPECT_TRUE(state_of(compacted(settled).text).lost.empty());
 }
 
+TEST(Compact, WhatALineListsStaysListedUntilItIsSettled) {
+    const std::string listing =
+        R"({"id":"a","title":"won","n":1,"updated_at":30,"_stamps":{"v":1,"at":"30@m","lost":[)"
+        R"({"member":"title","at":"20@","value":"lost"}]}})"
+        "\n";
+    std::string file = listing;
+    for (int i = 4; i < 9; ++i) file = edited(file, {{"n", std::to_string(i)}}, 10 * i, "p");
+    const Result kept = compacted(file);
+    EXPECT_LT(lines_of(kept.text).size(), lines_of(file).size());
+    EXPECT_EQ(told(kept.text), told(file));
+    ASSERT_EQ(state_of(kept.text).lost.size(), 1U);
+    const std::string settled =
+        file + encode_edit({}, state_of(file), {{"title", "\"lost\""}}, {100, 0, "p"},
+                           {.by = "p", .settles = {{"title", {20, 0, {}}}}});
+    const std::string gone = compacted(settled).text;
+    EXPECT_EQ(lines_of(gone).size(), 1U);
+    EXPECT_TRUE(state_of(gone + listing).lost.empty()) << "a clone has the line still";
+}
+
 TEST(Compact, ClonesThatCompactApartEndAtTheSameLine) {
     const std::string file = chain(4);
     const std::string more = edited(file, {{"status", "\"more\""}}, 300, "r");

@@ -240,5 +240,124 @@ TEST(MergeLaws, HoldForRandomLongHistories) {
         run_history(some(6), some(8), some(8), static_cast<std::int64_t>(random.next_u64() % 3000));
 }
 
+/// A line of a program that knows no stamps: the record as it stands, with one member changed.
+std::string plain_line(const State& state, const std::string& name, const std::string& value,
+                       std::int64_t at) {
+    std::map<std::string, std::string> members{{"a", "0"}, {"b", "0"}};
+    for (const MemberState& member : state.members) members[member.name] = member.raw_value;
+    members["id"] = "\"r\"";
+    members["updated_at"] = std::to_string(at);
+    members[name] = value;
+    std::string text;
+    for (const auto& [key, raw] : members)
+        text += (text.empty() ? "{\"" : ",\"") + key + "\":" + raw;
+    return text + "}";
+}
+
+/// Edits by programs that know stamps, that append lines without, and that rewrite their lines.
+Texts mixed_side(const Texts& base, SeededRandom& random, const std::string& replica,
+                 std::int64_t clock) {
+    Texts texts = base;
+    for (std::uint64_t n = random.next_u64() % 3; n > 0; --n) {
+        const State state = fold_texts(texts);
+        clock += static_cast<std::int64_t>(random.next_u64() % 40);
+        const std::int64_t at = std::max(clock, state.at.ms + 1);
+        const std::string name = random.next_u64() % 2 == 0 ? "a" : "b";
+        const std::string number =
+            std::to_string(10 * (1 + random.next_u64() % 4) + (replica == "q" ? 1U : 2U));
+        switch (random.next_u64() % 3) {
+            case 0: {
+                Branch branch{replica, at, texts};
+                EditOptions options{.by = replica};
+                for (const LostValue& lost : state.lost) {
+                    if (lost.name == name) options.settles.emplace_back(name, lost.stamp);
+                }
+                branch.put(encode_edit({}, state, {{name, number}}, {at, 0, replica}, options));
+                texts = branch.texts;
+                break;
+            }
+            case 1:
+                texts.push_back(plain_line(state, name, number, at));
+                break;
+            default:
+                texts = {plain_line(state, name, number, at)};
+        }
+    }
+    return texts;
+}
+
+Merged merged_in_store(const Texts& base, const Texts& ours, const Texts& theirs) {
+    MergeOptions options;
+    options.in_store = true;
+    const std::string b = file_of(base);
+    const std::string x = file_of(ours);
+    const std::string y = file_of(theirs);
+    Merged there = merge_files({b, y, x}, options);
+    Merged here = merge_files({b, x, y}, options);
+    EXPECT_EQ(here.clashes, there.clashes);
+    if (here.clashes.empty()) {
+        EXPECT_EQ(set_of(texts_of(here.text)), set_of(texts_of(there.text)));
+    }
+    EXPECT_TRUE(here.unlisted.empty());
+    return here;
+}
+
+/// Of what both sides changed one value stands and the other is listed, whether lines have stamps
+/// or not; and stays listed over the next merges, until somebody who has seen it changes the
+/// member.
+TEST(MergeLaws, WhatLosesIsListedWhetherLinesHaveStampsOrNot) {
+    const int rounds = full_run() ? 300'000 : 4'000;
+    for (int round = 0; round < rounds && !testing::Test::HasFailure(); ++round) {
+        const auto seed = static_cast<std::uint64_t>(round) + 20261122;
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        SeededRandom random(seed);
+        const Texts base = mixed_side({plain_line({}, "a", "1", 1000)}, random, "p", 2000);
+        const Texts ours = mixed_side(base, random, "q", 3000);
+        const Texts theirs = mixed_side(base, random, "r", 3020);
+        SCOPED_TRACE("base:\n" + file_of(base) + "ours:\n" + file_of(ours) + "theirs:\n" +
+                     file_of(theirs));
+        const Merged result = merged_in_store(base, ours, theirs);
+        if (!result.clashes.empty()) continue;
+        const Texts both = texts_of(result.text);
+        SCOPED_TRACE("result:\n" + result.text);
+        const State state = fold_texts(both);
+        const State was = fold_texts(base);
+        const State one = fold_texts(ours);
+        const State other = fold_texts(theirs);
+        for (const std::string name : {"a", "b"}) {
+            const std::string old = raw_of(was, name);
+            const std::string here = raw_of(one, name);
+            const std::string there = raw_of(other, name);
+            const std::string raw = raw_of(state, name);
+            if (here == there) {
+                EXPECT_EQ(raw, here);
+                continue;
+            }
+            EXPECT_TRUE(raw == here || raw == there) << name;
+            // A side that says what the base says may have come back to it on purpose.
+            const std::string loser = raw == here ? there : here;
+            EXPECT_TRUE(loser == old || is_listed(state, name, loser)) << name;
+        }
+        EXPECT_EQ(said(fold_texts(texts_of(merged_in_store(ours, both, ours).text))), said(state));
+        EXPECT_EQ(fold_texts(texts_of(merged_in_store(base, both, theirs).text)).lost, state.lost);
+        // Theirs goes on without having seen the merge.
+        const Texts later = mixed_side(theirs, random, "r", 3100);
+        const Merged next = merged_in_store(theirs, both, later);
+        if (!next.clashes.empty()) continue;
+        const State after = fold_texts(texts_of(next.text));
+        const State goes = fold_texts(later);
+        SCOPED_TRACE("later:\n" + file_of(later) + "next:\n" + next.text);
+        for (const LostValue& lost : state.lost) {
+            const bool agreed = raw_of(after, lost.name) == lost.raw_value;
+            // A line without stamps says again what it did not change.
+            const bool edit = raw_of(was, lost.name) != lost.raw_value;
+            const bool changed = raw_of(goes, lost.name) != raw_of(other, lost.name);
+            if (edit && !changed && !agreed) {
+                EXPECT_TRUE(is_listed(after, lost.name, lost.raw_value)) << lost.name;
+            }
+        }
+    }
+}
+
 }  // namespace
 }  // namespace taskstore::ledger

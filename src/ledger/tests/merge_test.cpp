@@ -306,6 +306,145 @@ TEST(Merge, SidesOfAClashOfSeveralLinesHoldWhatDoesNotClash) {
     EXPECT_EQ(value_of(fold_file(sides[1]), "title"), "\"theirs\"");
 }
 
+Merged merged_in_store(const std::string& base, const std::string& ours,
+                       const std::string& theirs) {
+    MergeOptions options;
+    options.in_store = true;
+    const Merged there = merge_files({base, theirs, ours}, options);
+    Merged here = merge_files({base, ours, theirs}, options);
+    auto one = lines_of(here.text);
+    auto other = lines_of(there.text);
+    std::ranges::sort(one);
+    std::ranges::sort(other);
+    EXPECT_EQ(one, other);
+    return here;
+}
+
+TEST(Merge, WithoutStampsWhatLostToALaterTimeIsListed) {
+    const std::string base = plain(R"("title":"t","n":1)", "1");
+    const std::string ours = plain(R"("title":"ours","n":1)", "5");
+    const std::string theirs = plain(R"("title":"theirs","n":2)", "6");
+    const Merged result = merged_in_store(base, ours, theirs);
+    EXPECT_TRUE(result.clashes.empty());
+    EXPECT_TRUE(result.unlisted.empty());
+    EXPECT_EQ(lines_of(result.text).size(), 1U);
+    EXPECT_EQ(result.text.find(theirs.substr(0, theirs.size() - 2)), 0U) << "readable as before";
+    const State state = fold_file(result.text);
+    EXPECT_EQ(value_of(state, "title"), "\"theirs\"");
+    EXPECT_EQ(value_of(state, "n"), "2");
+    ASSERT_EQ(state.lost.size(), 1U);
+    EXPECT_EQ(state.lost[0].name, "title");
+    EXPECT_EQ(state.lost[0].raw_value, "\"ours\"");
+    EXPECT_EQ(state.lost[0].stamp, (Stamp{5, 0, {}}));
+    EXPECT_FALSE(state.lost[0].clash);
+    // Beside the lines that it was made from it says the same.
+    EXPECT_EQ(fold_file(base + ours + result.text + theirs).lost, state.lost);
+    // An edit that names it settles it.
+    const std::string settled =
+        result.text + encode_edit({}, state, {{"title", "\"ours\""}}, {9, 0, "p"},
+                                  {.by = "p", .settles = {{"title", state.lost[0].stamp}}});
+    EXPECT_TRUE(fold_file(settled).lost.empty());
+    EXPECT_EQ(value_of(fold_file(settled), "title"), "\"ours\"");
+    // Merged again with either side, and in a criss-cross.
+    for (const std::string& side : {ours, theirs}) {
+        EXPECT_EQ(merged_in_store(side, result.text, side).text, result.text);
+        EXPECT_EQ(fold_file(merged_in_store(base, result.text, side).text).lost, state.lost);
+    }
+}
+
+TEST(Merge, WithoutStampsARemovalThatLostIsListedAndTimesOfTheStoreAreNot) {
+    MergeOptions options;
+    options.in_store = true;
+    options.shape.own_members = {"created_at"};
+    const std::string base = plain(R"("title":"t","created_at":1)", "1");
+    const Merged result = merge_files(
+        {base, plain(R"("created_at":"2")", "5"), plain(R"("title":"u","created_at":3)", "6")},
+        options);
+    const State state = fold_file(result.text);
+    EXPECT_EQ(value_of(state, "title"), "\"u\"");
+    ASSERT_EQ(state.lost.size(), 1U) << result.text;
+    EXPECT_EQ(state.lost[0].name, "title");
+    EXPECT_EQ(state.lost[0].raw_value, "");
+}
+
+TEST(Merge, WithoutStampsWhatLostWithinAMillisecondIsListed) {
+    const std::string fine = "\"2025-01-01T00:00:00.1234";
+    const std::string base = plain(R"("title":"t")", fine + "Z\"");
+    const std::string ours = plain(R"("title":"ours")", fine + "567Z\"");
+    const std::string theirs = plain(R"("title":"theirs")", fine + "57Z\"");
+    const State state = fold_file(merged_in_store(base, ours, theirs).text);
+    EXPECT_EQ(value_of(state, "title"), "\"theirs\"");
+    ASSERT_EQ(state.lost.size(), 1U);
+    EXPECT_EQ(state.lost[0].raw_value, "\"ours\"");
+    EXPECT_FALSE(state.lost[0].clash);
+}
+
+TEST(Merge, InAFileOfAnotherProgramNothingIsAddedAndTheCallerIsTold) {
+    const std::string base = plain(R"("title":"t")", "1");
+    const std::string ours = plain(R"("title":"ours")", "5");
+    const std::string theirs = plain(R"("title":"theirs")", "6");
+    const Merged foreign = merge_files({base, ours, theirs}, {});
+    EXPECT_EQ(foreign.text, theirs);
+    ASSERT_EQ(foreign.unlisted.size(), 1U);
+    EXPECT_EQ(foreign.unlisted[0].id, "a");
+    EXPECT_EQ(foreign.unlisted[0].member, "title");
+    EXPECT_EQ(foreign.unlisted[0].raw_value, "\"ours\"");
+    // One line with stamps makes it one of ours.
+    const std::string own =
+        "{\"id\":\"b\",\"updated_at\":7,\"_stamps\":{\"v\":1,\"at\":\"7@p\"}}\n";
+    EXPECT_EQ(fold_file(merge_files({base, ours, theirs + own}, {}).text).lost.size(), 1U);
+    EXPECT_EQ(merge_files({base, ours, theirs + "{\"id\":\"b\",\"x\":{\"_stamps\":1}}\n"}, {})
+                  .unlisted.size(),
+              1U);
+}
+
+TEST(Merge, AnEditWithStampsThatLostToALineWithoutIsListed) {
+    const std::string ours = edited(kBase, {{"title", "\"ours\""}}, 110, "p");
+    const std::string theirs =
+        kBase + plain(R"("title":"theirs","status":"draft","tags":["x","y"],"text":"u")", "120");
+    const Merged result = merged(kBase, ours, theirs);
+    const State state = fold_file(result.text);
+    EXPECT_EQ(value_of(state, "title"), "\"theirs\"");
+    ASSERT_EQ(state.lost.size(), 1U) << result.text;
+    EXPECT_EQ(state.lost[0].raw_value, "\"ours\"");
+    EXPECT_EQ(state.lost[0].stamp, (Stamp{110, 0, "p"}));
+    // The other way round: what was written without stamps lost.
+    const std::string late = edited(kBase, {{"title", "\"late\""}}, 150, "p");
+    const State other = fold_file(merged(kBase, late, theirs).text);
+    EXPECT_EQ(value_of(other, "title"), "\"late\"");
+    ASSERT_EQ(other.lost.size(), 1U);
+    EXPECT_EQ(other.lost[0].raw_value, "\"theirs\"");
+    // Who edited that very line has seen it.
+    const std::string seen = edited(theirs, {{"title", "\"seen\""}}, 150, "p");
+    EXPECT_TRUE(fold_file(merged(kBase, seen, theirs).text).lost.empty());
+}
+
+TEST(Merge, WhatIsListedStaysSoWhereALineWithoutStampsComesThatDidNotKnowOfIt) {
+    const std::string base = plain(R"("title":"t","n":1)", "1");
+    const std::string ours = plain(R"("title":"ours","n":1)", "5");
+    const std::string theirs = plain(R"("title":"theirs","n":1)", "6");
+    const std::string both = merged_in_store(base, ours, theirs).text;
+    const std::string later = plain(R"("title":"theirs","n":2)", "9");
+    const std::string again = merged_in_store(theirs, both, later).text;
+    const State state = fold_file(again);
+    EXPECT_EQ(value_of(state, "title"), "\"theirs\"");
+    EXPECT_EQ(value_of(state, "n"), "2");
+    ASSERT_EQ(state.lost.size(), 1U) << again;
+    EXPECT_EQ(state.lost[0].raw_value, "\"ours\"");
+    // Of two stamped edits that lost and won, too.
+    const std::string one = edited(kBase, {{"title", "\"one\""}}, 110, "p");
+    const std::string two = edited(kBase, {{"title", "\"two\""}}, 120, "q");
+    const std::string joined = merged(kBase, one, two).text;
+    const std::string rewritten =
+        two + plain(R"("title":"two","status":"ready","tags":["x","y"])", "130");
+    const State kept = fold_file(merged(two, joined, rewritten).text);
+    ASSERT_EQ(kept.lost.size(), 1U);
+    EXPECT_EQ(kept.lost[0].raw_value, "\"one\"");
+    EXPECT_EQ(value_of(kept, "status"), "\"ready\"");
+    // Whoever rewrote the line that lists it has seen it.
+    EXPECT_TRUE(fold_file(merged_in_store(both, later, both).text).lost.empty());
+}
+
 TEST(Merge, LinesThatAreNoRecordsAreKept) {
     const std::string base = "damage\n" + kBase;
     const std::string result = merged(base, "damage\nours\n" + kBase, base + "theirs\n").text;

@@ -19,6 +19,8 @@ struct EditOptions {
     /// Of members that this edit writes: the stamps of lost values that it settles and of agreed
     /// ones that it replaces. A member named here is written, also where its value stays.
     std::vector<std::pair<std::string, Stamp>> settles;
+    /// Values that lost and of which no line tells (`lost` of the line; not of tombstones).
+    std::vector<ListedValue> lost;
 };
 
 /// The stamp for the next line of a record: later than `tick` and than the record's time by at
@@ -31,6 +33,9 @@ Result<Stamp> next_stamp(const Stamp& tick, const State& state);
 /// Text ends with LF. `changes` must not name frame members other than the id member of a create.
 std::string encode_edit(const Shape& shape, const State& state, const std::vector<Change>& changes,
                         const Stamp& at, const EditOptions& options);
+
+/// The member `lost` of `_stamps`; nothing where there are none.
+void write_lost(JsonWriter& writer, const std::vector<ListedValue>& lost);
 
 /// The record, without its closing brace, and the stamps of a line that encode_edit made.
 std::pair<std::string_view, std::string_view> split_own_line(std::string_view text);

@@ -22,6 +22,11 @@
 // 6. Compaction. A line with `was` says what the lines said that it stands for: all its members are
 //    written, each at its stamp, and whatever those lines replaced is replaced.
 //
+// 7. Listed values. A value that a line says has lost (`lost`) never stands by that; it is lost as
+// in
+//    rule 4, as if it was written when the line was, so that what came before the line does not
+//    replace it.
+//
 // The result depends on the set of lines alone: not on their order, nor on how often one stands in
 // a file, nor on any clock. So folding is commutative, associative and idempotent, and every clone
 // with the same lines agrees.

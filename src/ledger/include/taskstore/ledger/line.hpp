@@ -7,7 +7,7 @@
 //              (these members and no others)
 //   STAMPS     {"v":1, "at":STAMP, "by":ACTOR, "from":STAMP, "life":N, "base":STAMP,
 //               "f":{MEMBER:STAMP,…}, "over":{MEMBER:STAMP or [STAMP,…],…},
-//               "b":[BATCH,K,N], "forced":true, "was":WAS}
+//               "b":[BATCH,K,N], "forced":true, "was":WAS, "lost":[LOST,…]}
 // at     when this line was written; its ms equal updated_at.
 // from   the `at` of the version that was edited; absent when nothing was.
 // life   1 unless the record was created again after a tombstone.
@@ -27,6 +27,9 @@
 //        since  their smallest `at`; only in a life after the first;
 //        b      the places in batches that those lines had. The line itself counts without them.
 //        Its members count as written at their stamps, as the lines did that wrote them.
+// lost   values of edits that lost to one beside them, and of which no line may tell: lines without
+//        stamps are rewritten. A merge that saw both notes them; fold.hpp, rule 7. Of edits alone.
+//   LOST {"member":MEMBER, "at":STAMP, "value":VALUE}; without a value: it was removed.
 // A line without _stamps, or whose updated_at is not the ms of `at` (somebody edited it who does
 // not know stamps), is unstamped: every member counts as written at (updated_at, 0, "").
 
@@ -66,6 +69,14 @@ struct Batch {
     std::uint32_t count = 0;
 };
 
+/// A value that a line says has lost.
+struct ListedValue {
+    std::string name;
+    std::string_view
+        raw_value;  ///< Into the line's text, or what it was made from; empty: removed.
+    Stamp stamp;
+};
+
 /// What a line of a compaction keeps of those that it stands for.
 struct Folded {
     std::vector<std::pair<Stamp, std::vector<std::string>>> over;
@@ -92,6 +103,7 @@ struct Line {
     std::vector<Member> members;  ///< In written order, then removed ones; without _stamps.
     std::optional<Batch> batch;
     std::shared_ptr<const Folded> was;  ///< Null: a line as it was written.
+    std::vector<ListedValue> lost;
 };
 
 /// Who wrote the line's value of that stamp; empty: nobody knows.
@@ -117,6 +129,7 @@ class LineDecoder {
     Status read_stamps(Line& line, std::string_view raw, std::size_t offset);
     bool read_usual_stamps(Line& line, std::string_view raw);
     static Status read_folded(Line& line, const Json& was);
+    Status read_lost(Line& line, std::string_view raw_stamps);
     Shape x_shape;
     bool x_own_stamps;
     JsonSlicer x_slicer;

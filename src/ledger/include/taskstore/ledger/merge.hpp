@@ -7,6 +7,8 @@
 //   - changed on both sides: arrays, objects and text of several lines are merged part by part
 //     where that is clean; else the rule decides (the larger stamp; of lines without stamps the
 //     later time), and what lost stays listed;
+//   - what lost to an edit without stamps, or is one, is told of by no line: the line of the merge
+//     lists it (`lost` in line.hpp); in a file of another program the caller is told;
 //   - where the lines that stay do not say so by themselves a correcting line is added, stamped
 //     later than all of them, its replica a hash of the inputs: every merger writes the same one;
 //     where such a line only says again what the base says, a later merge takes it for no change;
@@ -46,9 +48,19 @@ struct MergeInput {
 
 struct MergeOptions {
     Shape shape;
+    /// The file lies in a store's folder. Otherwise it is one of ours if any of its lines has
+    /// stamps, and else another program's: nothing is added to its records.
+    bool in_store = false;
     std::size_t marker_bytes = 7;  ///< Fewer than 7 count as 7, or nobody would know them again.
     std::string ours_label = "ours";
     std::string theirs_label = "theirs";
+};
+
+/// A value that lost to an edit beside it, and is listed nowhere.
+struct UnlistedValue {
+    std::string id;
+    std::string member;
+    std::string raw_value;  ///< Empty: it was removed.
 };
 
 struct Merged {
@@ -59,6 +71,8 @@ struct Merged {
     /// deleted there so long ago that a compaction dropped the tombstone too, or taken out by hand.
     /// They got a tombstone.
     std::vector<std::string> buried;
+    /// Of files of other programs, and of records with lines of batches.
+    std::vector<UnlistedValue> unlisted;
 };
 
 /// Costs: one look at every line, and a fold of each record that both sides changed. Reads nothing
