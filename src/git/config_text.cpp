@@ -62,7 +62,8 @@ std::size_t ConfigText::parse_header(std::size_t at, Item& item) const {
 }
 
 /// `at` stands behind '='. Returns the start of the line after the value.
-std::size_t ConfigText::parse_value(std::size_t at, std::string& value) const {
+std::size_t ConfigText::parse_value(std::size_t at, Item& item) const {
+    std::string& value = item.value;
     bool in_quotes = false;
     bool comment = false;
     std::size_t kept = 0;  // up to here blanks count
@@ -84,6 +85,7 @@ std::size_t ConfigText::parse_value(std::size_t at, std::string& value) const {
             kept = value.size();
         } else if (!in_quotes && (c == '#' || c == ';')) {
             comment = true;
+            item.comment = at;
         } else if (in_quotes || !is_blank(c)) {
             value += c;
             kept = value.size();
@@ -134,7 +136,7 @@ void ConfigText::parse() {
                 item.key += lower(x_text[at++]);
             while (at < x_text.size() && is_blank(x_text[at])) ++at;
             if (at < x_text.size() && x_text[at] == '=') {
-                at = parse_value(at + 1, item.value);
+                at = parse_value(at + 1, item);
                 begin = at;
             } else {
                 skip_line();
@@ -147,16 +149,38 @@ void ConfigText::parse() {
     }
 }
 
-std::optional<std::string> ConfigText::get(const ConfigName& name) const {
-    std::optional<std::string> out;
+const ConfigText::Item* ConfigText::find(const ConfigName& name) const {
+    const Item* out = nullptr;
     for (const Item& item : x_items) {
-        if (!item.header && item.key == name.key && in_section(item, name)) out = item.value;
+        if (!item.header && item.key == name.key && in_section(item, name)) out = &item;
     }
     return out;
 }
 
+std::optional<std::string> ConfigText::get(const ConfigName& name) const {
+    const Item* const item = find(name);
+    return item != nullptr ? std::optional<std::string>(item->value) : std::nullopt;
+}
+
 void ConfigText::set(const ConfigName& name, std::string_view value) {
-    const std::string line = name.key + " = " + quoted(value) + "\n";
+    put(name, name.key + " = " + quoted(value) + "\n");
+}
+
+void ConfigText::set_as_in(const ConfigText& other, const ConfigName& name) {
+    const Item* const there = other.find(name);
+    if (there == nullptr) return unset(name, true);
+    std::string_view line =
+        std::string_view(other.x_text).substr(there->begin, there->end - there->begin);
+    const Item* const here = find(name);
+    if (here == nullptr || !line.ends_with('\n')) {
+        while (!line.empty() && is_blank(line.front())) line.remove_prefix(1);
+        return put(name, std::string(line) + (line.ends_with('\n') ? "" : "\n"));
+    }
+    x_text.replace(here->begin, here->end - here->begin, line);
+    parse();
+}
+
+void ConfigText::put(const ConfigName& name, std::string_view line) {
     const Item* same = nullptr;
     const Item* last = nullptr;
     for (const Item& item : x_items) {
@@ -167,8 +191,8 @@ void ConfigText::set(const ConfigName& name, std::string_view value) {
     const auto put = [&](std::size_t at, std::size_t bytes) {
         const bool at_line_start = at == 0 || x_text[at - 1] == '\n';
         // Behind a header on its line, or behind a last line without an end.
-        const std::string start = at_line_start ? "\t" : bytes > 0 ? " " : "\n\t";
-        x_text.replace(at, bytes, start + line);
+        std::string start = at_line_start ? "\t" : bytes > 0 ? " " : "\n\t";
+        x_text.replace(at, bytes, start.append(line));
     };
     if (same != nullptr) {
         put(same->begin, same->end - same->begin);
@@ -185,33 +209,46 @@ void ConfigText::set(const ConfigName& name, std::string_view value) {
             }
             header += '"';
         }
-        x_text += header + "]\n\t" + line;
+        x_text += header.append("]\n\t").append(line);
     }
     parse();
 }
 
 void ConfigText::unset(const ConfigName& name, bool headers) {
-    std::vector<std::pair<std::size_t, std::size_t>> gone;
+    struct Gone {
+        std::size_t begin;
+        std::size_t end;
+        std::string left;  ///< The comment behind a value.
+    };
+    std::vector<Gone> gone;
     for (std::size_t i = 0; i < x_items.size(); ++i) {
         const Item& item = x_items[i];
         if (!in_section(item, name)) continue;
         if (!item.header) {
-            if (item.key == name.key) gone.emplace_back(item.begin, item.end);
+            if (item.key != name.key) continue;
+            const bool commented = item.comment != std::string::npos;
+            gone.push_back(
+                {item.begin, item.end,
+                 commented ? "\t" + x_text.substr(item.comment, item.end - item.comment) : ""});
             continue;
         }
         // Comments beneath a header keep it.
         std::size_t end = item.end;
         std::size_t next = i + 1;
         for (; next < x_items.size() && !x_items[next].header; ++next) {
-            if (x_items[next].key != name.key || x_items[next].begin != end) break;
+            if (x_items[next].key != name.key || x_items[next].begin != end ||
+                x_items[next].comment != std::string::npos)
+                break;
             end = x_items[next].end;
         }
         const std::size_t following = next < x_items.size() ? x_items[next].begin : x_text.size();
-        const bool bare = (next == x_items.size() || x_items[next].header) && following == end;
-        if (headers && bare) gone.emplace_back(item.begin, item.end);
+        const bool bare = (next == x_items.size() || x_items[next].header) &&
+                          x_text.substr(end, following - end).find_first_not_of(" \t\r\n") ==
+                              std::string::npos;
+        if (headers && bare) gone.push_back({item.begin, item.end, {}});
     }
-    std::ranges::sort(gone, std::greater<>());
-    for (const auto& [begin, end] : gone) x_text.erase(begin, end - begin);
+    std::ranges::sort(gone, std::greater<>(), &Gone::begin);
+    for (const Gone& one : gone) x_text.replace(one.begin, one.end - one.begin, one.left);
     parse();
 }
 

@@ -339,12 +339,36 @@ int DiskModel::rename(const std::string& from, const std::string& to) {
     return 0;
 }
 
+int DiskModel::hard_link(const std::string& from, const std::string& to) {
+    Place source;
+    Place target;
+    if (const int error = find(from, source); error != 0) return error;
+    if (const int error = find(to, target); error != 0) return error;
+    if (!source.node) return ENOENT;
+    if (source.node->kind == FileKind::directory) return EPERM;
+    if (target.node) return EEXIST;
+    perform({.edits = {{target.folder, target.name, source.node}},
+             .text = "link " + from + " to " + to});
+    return 0;
+}
+
 int DiskModel::unlink(const std::string& path) {
     Place place;
     if (const int error = find(path, place); error != 0) return error;
     if (!place.node) return ENOENT;
     if (place.node->kind == FileKind::directory) return EISDIR;
     perform({.edits = {{place.folder, place.name, nullptr}}, .text = "unlink " + path});
+    return 0;
+}
+
+int DiskModel::remove_directory(const std::string& path) {
+    Place place;
+    if (const int error = find(path, place); error != 0) return error;
+    if (!place.node) return ENOENT;
+    if (place.name.empty()) return EBUSY;
+    if (place.node->kind != FileKind::directory) return ENOTDIR;
+    if (!place.node->names.empty()) return ENOTEMPTY;
+    perform({.edits = {{place.folder, place.name, nullptr}}, .text = "remove folder " + path});
     return 0;
 }
 

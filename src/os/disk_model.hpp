@@ -72,7 +72,9 @@ class DiskModel {
     /// What a failed flush does on Linux: the bytes count as clean from now on.
     void lose_unflushed(Node& node);
     int rename(const std::string& from, const std::string& to);
+    int hard_link(const std::string& from, const std::string& to);
     int unlink(const std::string& path);
+    int remove_directory(const std::string& path);
     void flush_names(const NodePtr& folder);
     void flush_everything();
     /// After the last handle or name is gone its number may be given out again.

@@ -19,19 +19,22 @@ namespace {
 
 constexpr std::size_t kLogCallsMax = 4096;
 
-constexpr std::array<std::string_view, 17> kCallNames{
-    "create",    "write",          "truncate",       "sync_data", "set_mtime", "rename",
-    "unlink",    "make_directory", "sync_directory", "open",      "read",      "file_info",
-    "path_info", "list",           "lock",           "try_lock",  "unlock"};
+constexpr std::array<std::string_view, 19> kCallNames{
+    "create",         "write",     "truncate", "sync_data",      "set_mtime",
+    "rename",         "hard_link", "unlink",   "make_directory", "remove_directory",
+    "sync_directory", "open",      "read",     "file_info",      "path_info",
+    "list",           "lock",      "try_lock", "unlock"};
 
-constexpr std::array<std::string_view, 17> kVerbs{"create",
+constexpr std::array<std::string_view, 19> kVerbs{"create",
                                                   "write",
                                                   "set the size of",
                                                   "flush",
                                                   "set the time of",
                                                   "rename",
+                                                  "link",
                                                   "remove",
                                                   "make the folder",
+                                                  "remove the folder",
                                                   "flush the folder",
                                                   "open",
                                                   "read",
@@ -59,7 +62,8 @@ struct Verdict {
 };
 
 bool needs_space(Call call) {
-    return call == Call::create || call == Call::write || call == Call::make_directory;
+    return call == Call::create || call == Call::write || call == Call::make_directory ||
+           call == Call::hard_link;
 }
 
 bool is_flush(Call call) {
@@ -490,6 +494,14 @@ Status FaultFileSystem::rename(const std::string& from, const std::string& to) {
     return ok();
 }
 
+Status FaultFileSystem::hard_link(const std::string& from, const std::string& to) {
+    const int error =
+        x_disk->call({.call = Call::hard_link, .path = from, .other_path = to}, {}, true,
+                     [&](const Verdict&) { return x_disk->model.hard_link(from, to); });
+    if (error != 0) return system_failure("link '" + from + "' to", to, error);
+    return ok();
+}
+
 Status FaultFileSystem::unlink(const std::string& path) {
     return status_of(Call::unlink, path,
                      x_disk->call({.call = Call::unlink, .path = path}, {}, false,
@@ -507,6 +519,13 @@ Status FaultFileSystem::make_directory(const std::string& path, std::uint32_t pe
             return 0;
         });
     return status_of(Call::make_directory, path, error);
+}
+
+Status FaultFileSystem::remove_directory(const std::string& path) {
+    return status_of(
+        Call::remove_directory, path,
+        x_disk->call({.call = Call::remove_directory, .path = path}, {}, false,
+                     [&](const Verdict&) { return x_disk->model.remove_directory(path); }));
 }
 
 Result<std::vector<std::string>> FaultFileSystem::list(const std::string& path) {

@@ -144,6 +144,11 @@ Status Replacement::rewind() {
     return x_file->truncate(0);
 }
 
+Status Replacement::flush() {
+    TASKSTORE_TRY(x_file->sync_data());
+    return x_files.sync_directory(folder_of(x_path));
+}
+
 Status Replacement::commit() {
     TASKSTORE_TRY(x_file->sync_data());
     if (auto renamed = x_files.rename(temporary_path_of(x_path), x_path); !renamed) {

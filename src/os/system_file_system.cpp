@@ -401,6 +401,16 @@ Status SystemFileSystem::rename(const std::string& from, const std::string& to) 
     return ok();
 }
 
+Status SystemFileSystem::hard_link(const std::string& from, const std::string& to) {
+    if (has_nul(from)) return system_failure("link", from, EINVAL);
+    if (has_nul(to)) return system_failure("link to", to, EINVAL);
+    if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0) != 0) {
+        const int error = errno;
+        return system_failure("link '" + from + "' to", to, error);
+    }
+    return ok();
+}
+
 Status SystemFileSystem::unlink(const std::string& path) {
     if (has_nul(path)) return system_failure("remove", path, EINVAL);
     if (::unlink(path.c_str()) != 0) return system_failure("remove", path, errno);
@@ -412,6 +422,12 @@ Status SystemFileSystem::make_directory(const std::string& path, std::uint32_t p
     if (::mkdir(path.c_str(), permissions) != 0) {
         return system_failure("make the folder", path, errno);
     }
+    return ok();
+}
+
+Status SystemFileSystem::remove_directory(const std::string& path) {
+    if (has_nul(path)) return system_failure("remove the folder", path, EINVAL);
+    if (::rmdir(path.c_str()) != 0) return system_failure("remove the folder", path, errno);
     return ok();
 }
 

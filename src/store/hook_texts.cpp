@@ -178,10 +178,7 @@ std::string without_config(std::string text, const std::string& before) {
     for (const ConfigValue& one : kConfigValues) {
         // Another value is another's.
         if (config.get(one.name) != std::optional<std::string>(one.value)) continue;
-        if (const auto value = earlier.get(one.name))
-            config.set(one.name, *value);
-        else
-            config.unset(one.name, true);
+        config.set_as_in(earlier, one.name);
     }
     return config.text();
 }

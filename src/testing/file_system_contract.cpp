@@ -160,6 +160,39 @@ TEST_P(FileSystemContract, RenameReplacesAndUnlinkKeepsOpenFilesAlive) {
     EXPECT_CODE(x_files.info(at("to")), Code::not_found);
 }
 
+TEST_P(FileSystemContract, AFileHasASecondNameUntilItIsTaken) {
+    make("one", "text");
+    ASSERT_TRUE(x_files.hard_link(at("one"), at("two")));
+    EXPECT_EQ(x_files.info(at("one"))->identity.inode, x_files.info(at("two"))->identity.inode);
+    EXPECT_CODE(x_files.hard_link(at("one"), at("two")), Code::exists);
+    EXPECT_CODE(x_files.hard_link(at("none"), at("three")), Code::not_found);
+    // What takes one name leaves the other.
+    make("new", "new");
+    ASSERT_TRUE(x_files.rename(at("new"), at("one")));
+    EXPECT_EQ(content_of("one"), "new");
+    EXPECT_EQ(content_of("two"), "text");
+    // Of two names of one file a rename takes none away.
+    ASSERT_TRUE(x_files.hard_link(at("two"), at("three")));
+    ASSERT_TRUE(x_files.rename(at("two"), at("three")));
+    EXPECT_EQ(content_of("two"), "text");
+    ASSERT_TRUE(x_files.unlink(at("two")));
+    EXPECT_EQ(content_of("three"), "text");
+    ASSERT_TRUE(x_files.make_directory(at("d")));
+    EXPECT_FALSE(x_files.hard_link(at("d"), at("e")));
+}
+
+TEST_P(FileSystemContract, OnlyEmptyFoldersAreRemoved) {
+    ASSERT_TRUE(x_files.make_directory(at("d")));
+    ASSERT_TRUE(x_files.make_directory(at("d/e")));
+    EXPECT_CODE(x_files.remove_directory(at("d")), Code::failed);
+    ASSERT_TRUE(x_files.remove_directory(at("d/e")));
+    ASSERT_TRUE(x_files.remove_directory(at("d")));
+    EXPECT_CODE(x_files.info(at("d")), Code::not_found);
+    EXPECT_CODE(x_files.remove_directory(at("d")), Code::not_found);
+    make("f", "");
+    EXPECT_CODE(x_files.remove_directory(at("f")), Code::not_found);
+}
+
 TEST_P(FileSystemContract, FoldersAreNeitherUnlinkedNorReplacedByFiles) {
     ASSERT_TRUE(x_files.make_directory(at("d")));
     make("f", "");

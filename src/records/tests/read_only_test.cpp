@@ -30,10 +30,14 @@ class ReadOnlyMount final : public os::FileSystem {
     Status rename(const std::string& /*from*/, const std::string& /*to*/) override {
         return refused();
     }
+    Status hard_link(const std::string& /*from*/, const std::string& /*to*/) override {
+        return refused();
+    }
     Status unlink(const std::string& /*path*/) override { return refused(); }
     Status make_directory(const std::string& /*path*/, std::uint32_t /*permissions*/) override {
         return refused();
     }
+    Status remove_directory(const std::string& /*path*/) override { return refused(); }
     Result<std::vector<std::string>> list(const std::string& path) override {
         return x_disk.list(path);
     }

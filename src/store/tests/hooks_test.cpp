@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <map>
 
 namespace taskstore::store {
@@ -12,6 +13,8 @@ namespace {
 
 constexpr std::string_view kUsersHook = "#!/usr/bin/env python3\nprint('mine')\n";
 constexpr std::string_view kEarlierHook = "#!/bin/sh\n# made by taskstore\ntaskstore sync\n";
+
+constexpr std::string_view kConfigLock = "/r/.git/config.lock";
 
 GitPlaces places() {
     return {.store = ".taskstore",
@@ -64,12 +67,14 @@ bool all_in_place(os::FileSystem& disk) {
     return true;
 }
 
-/// Old or new, whole; and the users' hook where it is found again.
+/// Old or new, whole; and where a hook was there is one at every moment, the users' or ours that
+/// calls it.
 void check_whole(os::FaultFileSystem& disk, const Files& after, const std::string& trace) {
     const Files before = originals();
     Files now = files_on(disk);
     int kept = 0;
     for (const auto& [path, text] : now) {
+        if (path == kConfigLock) continue;
         kept += text == kUsersHook ? 1 : 0;
         const auto old = before.find(path);
         const auto made = after.find(path);
@@ -78,6 +83,11 @@ void check_whole(os::FaultFileSystem& disk, const Files& after, const std::strin
         EXPECT_TRUE(whole) << trace << ": " << path << "\n" << text;
     }
     EXPECT_GE(kept, 1) << trace;
+    const std::string& hook = now["/r/.git/hooks/pre-commit"];
+    const bool calls = hook.starts_with("#!/bin/sh\n# taskstore hook ") &&
+                       now["/r/.git/hooks/pre-commit.before-taskstore"] == kUsersHook;
+    EXPECT_TRUE(hook == kUsersHook || calls) << trace;
+    EXPECT_TRUE(now.contains("/r/.git/hooks/pre-push")) << trace;
 }
 
 TEST(Hooks, TwiceChangesNothingAndBackIsAsItWas) {
@@ -161,6 +171,88 @@ TEST(Hooks, AWriteThatFailsIsSaidAndRepeatedWithoutLoss) {
             if (!reached) break;
         }
     }
+}
+
+TEST(Hooks, WhatGitWritesInTheMiddleIsNotLost) {
+    for (const std::string path : {"/r/.git/config", "/r/.gitattributes"}) {
+        for (const bool away : {false, true}) {
+            const auto disk = disk_with(originals());
+            if (away) {
+                ASSERT_TRUE(install_hooks(*disk, places()));
+            }
+            int times = 0;
+            disk->set_hook([&](const os::CallRecord& call) {
+                if (call.call != os::Call::create || call.path != os::temporary_path_of(path))
+                    return;
+                const std::string more =
+                    path.ends_with("config") ? "\n[a]\n\tb = c\n" : "\n*.x y\n";
+                if (++times <= 2) disk->put_file(path, *disk->get_file(path) + more);
+            });
+            const auto done =
+                away ? uninstall_hooks(*disk, places()) : install_hooks(*disk, places());
+            ASSERT_TRUE(done) << done.error().message;
+            disk->set_hook({});
+            EXPECT_EQ(times, 3);
+            const std::string text = *disk->get_file(path);
+            const std::string_view word = path.ends_with("config") ? "[a]" : "*.x";
+            ASSERT_NE(text.find(word), std::string::npos) << text;
+            EXPECT_NE(text.find(word, text.find(word) + 1), std::string::npos) << text;
+            EXPECT_FALSE(disk->get_file(std::string(kConfigLock)));
+            EXPECT_EQ(text.find("taskstore") == std::string::npos, away) << text;
+            EXPECT_EQ(all_in_place(*disk), !away);
+            ASSERT_TRUE(uninstall_hooks(*disk, places()));
+            EXPECT_EQ(disk->get_file(path)->find("taskstore"), std::string::npos);
+        }
+    }
+}
+
+TEST(Hooks, GitsLockOnItsSettingsIsRespectedAndLeftAlone) {
+    const auto disk = disk_with(originals());
+    disk->put_file(std::string(kConfigLock), "");
+    const auto done = install_hooks(*disk, places());
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, Code::unavailable);
+    EXPECT_TRUE(disk->get_file(std::string(kConfigLock)));
+    EXPECT_EQ(*disk->get_file("/r/.git/config"), originals().at("/r/.git/config"));
+}
+
+TEST(Hooks, WithoutLinksTheOldHookIsCopied) {
+    const auto disk = disk_with(originals());
+    disk->fail_at(1, {.error = EPERM, .forever = true, .only = os::Call::hard_link});
+    disk->set_hook(
+        [&](const os::CallRecord&) { ASSERT_TRUE(disk->get_file("/r/.git/hooks/pre-commit")); });
+    ASSERT_TRUE(install_hooks(*disk, places()));
+    EXPECT_TRUE(all_in_place(*disk));
+    EXPECT_EQ(*disk->get_file("/r/.git/hooks/pre-commit.before-taskstore"), kUsersHook);
+    ASSERT_TRUE(uninstall_hooks(*disk, places()));
+    EXPECT_EQ(files_on(*disk), originals());
+}
+
+TEST(Hooks, FoldersThatWereMadeGoAgainUnlessSomethingIsInThem) {
+    const Files few{{"/r/.git/config", "[core]\n"}};
+    for (const bool used : {false, true}) {
+        os::FaultFileSystem disk;
+        for (const auto& [path, text] : few) disk.put_file(path, text);
+        ASSERT_TRUE(install_hooks(disk, places()));
+        if (used) disk.put_file("/r/.git/info/exclude", "x");
+        ASSERT_TRUE(uninstall_hooks(disk, places()));
+        EXPECT_FALSE(disk.info("/r/.git/hooks"));
+        EXPECT_EQ(disk.info("/r/.git/info").has_value(), used);
+    }
+}
+
+TEST(Hooks, CommentsBehindValuesComeBackAndStay) {
+    Files files = originals();
+    const std::string earlier = "[merge \"taskstore-merge\"]\n\tdriver =  mine %O   ; keep\n";
+    files["/r/.git/config"] = earlier;
+    const auto disk = disk_with(files);
+    ASSERT_TRUE(install_hooks(*disk, places()));
+    std::string text = *disk->get_file("/r/.git/config");
+    text.insert(text.find('\n', text.find("textconv")), " # why");
+    disk->put_file("/r/.git/config", text + "[b]\n\tc = d\n");
+    ASSERT_TRUE(uninstall_hooks(*disk, places()));
+    EXPECT_EQ(*disk->get_file("/r/.git/config"),
+              earlier + "[diff \"taskstore\"]\n\t# why\n[b]\n\tc = d\n");
 }
 
 TEST(Hooks, WhatOthersWroteMeanwhileStays) {

@@ -31,8 +31,11 @@ class ConfigText {
     /// The last value becomes this one; where there is none it comes behind its section's last
     /// key, or into a new section at the end.
     void set(const ConfigName& name, std::string_view value);
-    /// Takes all values of that name away; with `headers` also the section's headers that have
-    /// nothing left beneath them.
+    /// The last value of that name becomes the one of another text, with its spelling and whatever
+    /// comment stands behind it; where that one has none: as unset().
+    void set_as_in(const ConfigText& other, const ConfigName& name);
+    /// Takes all values of that name away; a comment behind one stays on a line of its own. With
+    /// `headers` also the section's headers that have nothing left beneath them.
     void unset(const ConfigName& name, bool headers);
     const std::string& text() const { return x_text; }
 
@@ -43,12 +46,15 @@ class ConfigText {
         bool header = false;
         std::string section;
         std::string subsection;
-        std::string key;    ///< Empty for a header.
-        std::string value;  ///< Unquoted.
+        std::string key;                          ///< Empty for a header.
+        std::string value;                        ///< Unquoted.
+        std::size_t comment = std::string::npos;  ///< Where one begins behind the value.
     };
     void parse();
     std::size_t parse_header(std::size_t at, Item& item) const;
-    std::size_t parse_value(std::size_t at, std::string& value) const;
+    std::size_t parse_value(std::size_t at, Item& item) const;
+    const Item* find(const ConfigName& name) const;
+    void put(const ConfigName& name, std::string_view line);
     bool in_section(const Item& item, const ConfigName& name) const {
         return item.section == name.section && item.subsection == name.subsection;
     }

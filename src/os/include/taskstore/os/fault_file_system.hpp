@@ -28,8 +28,8 @@
 // - Times reach the disk with a flush that also carries a new size, as with fdatasync.
 // - After a failed sync_data the bytes count as clean, as on Linux: reads see them, a later flush
 //   succeeds without writing them, and a power cut may lose them.
-// Not modelled: permissions (fail a call with EACCES instead), symbolic and hard links, other
-// file systems, blocks that go bad after a flush.
+// Not modelled: permissions (fail a call with EACCES instead), symbolic links, other file systems,
+// blocks that go bad after a flush.
 
 #include <taskstore/os/file_system.hpp>
 
@@ -51,8 +51,10 @@ enum class Call : std::uint8_t {
     sync_data,
     set_mtime,
     rename,
+    hard_link,
     unlink,
     make_directory,
+    remove_directory,
     sync_directory,
     // Reading calls: counted only with FaultOptions::count_reads.
     open,
@@ -133,7 +135,7 @@ struct CallRecord {
     std::size_t number = 0;  ///< From 1; 0 for a call that is not counted.
     Call call = Call::open;
     std::string path{};
-    std::string other_path{};  ///< Where a rename leads.
+    std::string other_path{};  ///< Where a rename leads, or the second name.
     std::int64_t offset = 0;   ///< Of reads and writes (-1: an append); the size of a truncation.
     std::size_t bytes = 0;
     int error = 0;  ///< errno of its failure, 0 for success.
@@ -153,8 +155,10 @@ class FaultFileSystem final : public FileSystem {
     Result<FileInfo> info(const std::string& path) override;
     Result<FileInfo> link_info(const std::string& path) override { return info(path); }
     Status rename(const std::string& from, const std::string& to) override;
+    Status hard_link(const std::string& from, const std::string& to) override;
     Status unlink(const std::string& path) override;
     Status make_directory(const std::string& path, std::uint32_t permissions = 0755) override;
+    Status remove_directory(const std::string& path) override;
     Result<std::vector<std::string>> list(const std::string& path) override;
     Status sync_directory(const std::string& path) override;
     std::optional<std::string> network_file_system(const std::string& path) override;

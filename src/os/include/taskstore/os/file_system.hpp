@@ -103,9 +103,15 @@ class FileSystem {
     /// As info(), but of a symbolic link itself: FileKind::other.
     virtual Result<FileInfo> link_info(const std::string& path) = 0;
     virtual Status rename(const std::string& from, const std::string& to) = 0;
+    /// A second name for the same file; of a symbolic link, for the link. exists: that name is
+    /// taken. denied or failed with EPERM, EOPNOTSUPP, EMLINK: this file system has no such thing,
+    /// or not of this file.
+    virtual Status hard_link(const std::string& from, const std::string& to) = 0;
     virtual Status unlink(const std::string& path) = 0;
     /// exists: something of that name is there already.
     virtual Status make_directory(const std::string& path, std::uint32_t permissions = 0755) = 0;
+    /// An empty folder. not_found; failed with ENOTEMPTY: something is in it.
+    virtual Status remove_directory(const std::string& path) = 0;
     /// Names without "." and "..", sorted by bytes.
     virtual Result<std::vector<std::string>> list(const std::string& path) = 0;
     /// Makes created, renamed and unlinked names of the folder durable.
@@ -123,8 +129,10 @@ class SystemFileSystem final : public FileSystem {
     Result<FileInfo> info(const std::string& path) override;
     Result<FileInfo> link_info(const std::string& path) override;
     Status rename(const std::string& from, const std::string& to) override;
+    Status hard_link(const std::string& from, const std::string& to) override;
     Status unlink(const std::string& path) override;
     Status make_directory(const std::string& path, std::uint32_t permissions = 0755) override;
+    Status remove_directory(const std::string& path) override;
     Result<std::vector<std::string>> list(const std::string& path) override;
     Status sync_directory(const std::string& path) override;
     std::optional<std::string> network_file_system(const std::string& path) override;
@@ -165,6 +173,8 @@ class Replacement {
     Status write(std::string_view bytes);
     /// Begins again with nothing written.
     Status rewind();
+    /// What was written is durable, under its temporary name; a commit right after is quick.
+    Status flush();
     /// Durable when it returns; errors as of replace_file(). Call once.
     Status commit();
 
