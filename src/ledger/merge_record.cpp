@@ -129,8 +129,9 @@ struct Choice {
     /// Both versions are in it: it replaces them, of which this is the older one.
     bool joins = false;
     Stamp older = {};
-    /// Both changed it, and one had to give way.
-    enum class Loser : std::uint8_t { none, ours, theirs } loser = Loser::none;
+    /// Both changed it, and of that side not all stands.
+    bool ours_lost = false;
+    bool theirs_lost = false;
 };
 
 class MemberMerge {
@@ -165,13 +166,18 @@ class MemberMerge {
             const std::string_view first = ours_first ? ours.raw : theirs.raw;
             const std::string_view second = ours_first ? theirs.raw : ours.raw;
             if (auto joined = merge_values(base.raw, first, second))
-                return {std::move(*joined), false, true, ours_first ? ours.stamp : theirs.stamp};
+                return {std::move(joined->raw),
+                        false,
+                        true,
+                        ours_first ? ours.stamp : theirs.stamp,
+                        ours_first ? joined->first_lost : joined->second_lost,
+                        ours_first ? joined->second_lost : joined->first_lost};
         }
         const bool stamped = !ours.stamp.replica.empty() || !theirs.stamp.replica.empty();
         if (stamped && ours.stamp != theirs.stamp) later = ours.stamp < theirs.stamp ? -1 : 1;
         if (later == 0) return {{}, true, false};
         Choice out{std::string(later < 0 ? theirs.raw : ours.raw)};
-        out.loser = later < 0 ? Choice::Loser::ours : Choice::Loser::theirs;
+        (later < 0 ? out.ours_lost : out.theirs_lost) = true;
         return out;
     }
 
@@ -372,7 +378,7 @@ class RecordMerger {
             if (is_frame_member(x_shape, name)) continue;
             Choice choice = merge.choose(name, order);
             if (choice.clash) clashing.push_back(name);
-            if (auto loser = loser_of(name, choice)) lost.push_back(std::move(*loser));
+            for (Loser& loser : losers_of(name, choice)) lost.push_back(std::move(loser.value));
             values.emplace(name, std::move(choice.raw));
         }
         const auto written = [&](const Line& line, const Line& other) {
@@ -385,7 +391,9 @@ class RecordMerger {
                 return written(line, other);
             };
             std::string one = side(x_ours, ours, theirs);
-            return clash(std::move(one), side(x_theirs, theirs, ours));
+            RecordMerge out = clash(std::move(one), side(x_theirs, theirs, ours));
+            out.unlisted = std::move(lost);
+            return out;
         }
         const bool ours_newer = order > 0 || (order == 0 && ours.text > theirs.text);
         const Line& newer = ours_newer ? ours : theirs;
@@ -397,15 +405,22 @@ class RecordMerger {
         return out;
     }
 
+    struct Loser {
+        MemberState value;
+        bool ours = false;
+    };
     /// What lost of that member, unless nobody chose it.
-    std::optional<MemberState> loser_of(const std::string& name, const Choice& choice) const {
-        if (choice.loser == Choice::Loser::none ||
-            std::ranges::find(x_shape.own_members, name) != x_shape.own_members.end())
-            return std::nullopt;
-        const bool ours = choice.loser == Choice::Loser::ours;
-        const Version version = version_of(ours ? x_ours : x_theirs, name);
-        const Stamp& at = (ours ? x_ours : x_theirs).at;
-        return MemberState{name, std::string(version.raw), version.known ? version.stamp : at};
+    std::vector<Loser> losers_of(const std::string& name, const Choice& choice) const {
+        std::vector<Loser> out;
+        if (std::ranges::find(x_shape.own_members, name) != x_shape.own_members.end()) return out;
+        const auto add = [&](const State& state, bool ours) {
+            const Version version = version_of(state, name);
+            out.push_back(
+                {{name, std::string(version.raw), version.known ? version.stamp : state.at}, ours});
+        };
+        if (choice.ours_lost) add(x_ours, true);
+        if (choice.theirs_lost) add(x_theirs, false);
+        return out;
     }
 
     /// Of a stamp that another value has too, one of its own.
@@ -472,8 +487,10 @@ class RecordMerger {
         for (const std::string& name : merge.names()) {
             if (is_frame_member(x_shape, name) || name == "id") continue;
             Choice choice = merge.choose(name, order);
-            if (auto loser = loser_of(name, choice); loser && is_unlisted(stands, *loser, choice))
-                unlisted.push_back(std::move(*loser));
+            for (Loser& loser : losers_of(name, choice)) {
+                if (!choice.joins && is_unlisted(stands, loser))
+                    unlisted.push_back(std::move(loser.value));
+            }
             if (half) continue;
             if (choice.clash) return clash(merge, order);
             const MemberState* now = stands.find(name);
@@ -484,13 +501,17 @@ class RecordMerger {
                 });
             };
             // Who wrote what stands may have seen the other and decided.
-            if (choice.joins && !choice.older.replica.empty() &&
+            if (choice.joins && (!choice.older.replica.empty() || same_value(raw, choice.raw)) &&
                 !lost([&](const LostValue& value) { return value.stamp == choice.older; }))
                 continue;
             // Written by hand under the stamp of another value.
             const bool unclear = lost([](const LostValue& value) { return value.clash; });
             if (same_value(raw, choice.raw) && !choice.joins && !unclear) continue;
-            if (choice.joins) replace_all(name, stands, with);
+            if (choice.joins) {
+                replace_all(name, stands, with);
+                for (Loser& loser : losers_of(name, choice))
+                    unlisted.push_back(std::move(loser.value));
+            }
             if (unclear && now != nullptr) with.settles.emplace_back(name, now->stamp);
             changes.push_back({name, std::move(choice.raw)});
         }
@@ -605,20 +626,20 @@ class RecordMerger {
     }
 
     /// Whether nobody who wrote a line that stays has seen it, and none tells of it.
-    bool is_unlisted(const State& stands, const MemberState& loser, const Choice& choice) const {
+    bool is_unlisted(const State& stands, const Loser& by) const {
+        const MemberState& loser = by.value;
         if (is_noted(loser)) return false;
-        const bool ours = choice.loser == Choice::Loser::ours;
         if (loser.stamp.replica.empty()) {
             // Listed by the fold, it would not outlive the next line with stamps (rule 4).
             return std::ranges::none_of(
-                ours ? x_versions.theirs : x_versions.ours, [&](const Line* line) {
+                by.ours ? x_versions.theirs : x_versions.ours, [&](const Line* line) {
                     const auto member = std::ranges::find(line->members, loser.name, &Member::name);
                     return member != line->members.end() && member->stamp == loser.stamp &&
                            member->raw_value == loser.raw_value;
                 });
         }
         return has_unstamped() && !lists(stands, loser) &&
-               !names(ours ? x_versions.theirs : x_versions.ours, loser);
+               !names(by.ours ? x_versions.theirs : x_versions.ours, loser);
     }
 
     /// Each side's own lines, with one that says what it takes of the other.

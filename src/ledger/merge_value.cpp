@@ -20,9 +20,18 @@ constexpr int kDepthMax = 16;
 
 using Members = std::vector<std::pair<std::string, std::string>>;
 
+/// Where a merge is: how deep, and what of the sides it has dropped.
+struct Way {
+    int depth = 0;
+    bool* first_lost = nullptr;
+    bool* second_lost = nullptr;
+    Way deeper() const { return {depth + 1, first_lost, second_lost}; }
+    Way swapped() const { return {depth, second_lost, first_lost}; }
+};
+
 bool same_value_at(std::string_view a, std::string_view b, int depth);
 std::optional<std::string> merge_at(std::string_view base, std::string_view first,
-                                    std::string_view second, int depth);
+                                    std::string_view second, const Way& way);
 
 std::optional<Members> members_of(std::string_view raw) {
     JsonSlicer slicer;
@@ -115,12 +124,12 @@ std::optional<Items> keyed(std::string_view raw, const KeyOf& key) {
 /// One element or member: what stays of it. Empty text: it is gone. Gone on one side and changed
 /// on the other is not clean.
 std::optional<std::string> merge_one(std::string_view base, std::string_view first,
-                                     std::string_view second, int depth) {
-    if (same_value_at(first, second, depth)) return std::string(first);
-    if (same_value_at(first, base, depth)) return std::string(second);
-    if (same_value_at(second, base, depth)) return std::string(first);
+                                     std::string_view second, const Way& way) {
+    if (same_value_at(first, second, way.depth)) return std::string(first);
+    if (same_value_at(first, base, way.depth)) return std::string(second);
+    if (same_value_at(second, base, way.depth)) return std::string(first);
     if (first.empty() || second.empty()) return std::nullopt;
-    return merge_at(base, first, second, depth + 1);
+    return merge_at(base, first, second, way.deeper());
 }
 
 /// Whether two objects say the same but for when it was done and by whom.
@@ -163,22 +172,22 @@ bool replaced_alike(const Items& base, const Items& first, const Items& second) 
 }
 
 std::optional<std::string> join(const Items& base, const Items& first, const Items& second,
-                                std::optional<KeyForm> form, int depth);
+                                std::optional<KeyForm> form, const Way& way);
 
 /// The order is the one that a side alone changed.
 std::optional<std::string> join_ordered(const Items& base, const Items& first, const Items& second,
-                                        std::optional<KeyForm> form, int depth) {
+                                        std::optional<KeyForm> form, const Way& way) {
     if (first.size() * second.size() + base.size() * (first.size() + second.size()) > kCellsMax)
         return std::nullopt;
     if (!form && replaced_alike(base, first, second)) return std::nullopt;
     if (same_order(first, second) || same_order(second, base))
-        return join(base, first, second, form, depth);
-    if (same_order(first, base)) return join(base, second, first, form, depth);
+        return join(base, first, second, form, way);
+    if (same_order(first, base)) return join(base, second, first, form, way.swapped());
     return std::nullopt;
 }
 
 std::optional<std::string> join(const Items& base, const Items& first, const Items& second,
-                                std::optional<KeyForm> form, int depth) {
+                                std::optional<KeyForm> form, const Way& way) {
     const auto raw_of = [](const Item* item) {
         return item == nullptr ? std::string_view() : item->raw;
     };
@@ -189,18 +198,21 @@ std::optional<std::string> join(const Items& base, const Items& first, const Ite
         const std::string_view old = raw_of(find(base, item.key));
         const std::string_view one = raw_of(find(first, item.key));
         const std::string_view other = raw_of(find(second, item.key));
-        const auto kept = merge_one(old, one, other, depth);
+        const auto kept = merge_one(old, one, other, way);
         if (kept) {
             if (!kept->empty()) writer.raw(*kept);
             return true;
         }
         // Taken away on one side, and on the other nothing of it changed but its marks.
-        if (!old.empty() && (one.empty() || other.empty()))
+        if (!old.empty() && (one.empty() || other.empty())) {
+            *(one.empty() ? way.second_lost : way.first_lost) = true;
             return alike_but_for_marks(old, one.empty() ? other : one);
+        }
         if (!old.empty() || !form) return false;
         if (*form == KeyForm::references) {
             // One reference, drawn on both sides.
             if (!alike_but_for_marks(one, other)) return false;
+            *(one < other ? way.second_lost : way.first_lost) = true;
             writer.raw(std::min(one, other));
             return true;
         }
@@ -220,13 +232,19 @@ std::optional<std::string> join(const Items& base, const Items& first, const Ite
 }
 
 std::optional<std::string> merge_arrays(std::string_view base, std::string_view first,
-                                        std::string_view second, int depth) {
+                                        std::string_view second, const Way& way) {
     const auto attempt = [&](const auto& key,
                              std::optional<KeyForm> form) -> std::optional<std::string> {
         const auto b = keyed(base, key);
         const auto f = keyed(first, key);
         const auto s = keyed(second, key);
-        return b && f && s ? join_ordered(*b, *f, *s, form, depth) : std::nullopt;
+        if (!b || !f || !s) return std::nullopt;
+        bool first_lost = false;
+        bool second_lost = false;
+        auto joined = join_ordered(*b, *f, *s, form, {way.depth, &first_lost, &second_lost});
+        if (joined && first_lost) *way.first_lost = true;
+        if (joined && second_lost) *way.second_lost = true;
+        return joined;
     };
     const auto itself = [](std::string_view raw) {
         return is_scalar(raw) ? std::optional(std::string(raw)) : std::nullopt;
@@ -240,7 +258,7 @@ std::optional<std::string> merge_arrays(std::string_view base, std::string_view 
 }
 
 std::optional<std::string> merge_objects(std::string_view base, std::string_view first,
-                                         std::string_view second, int depth) {
+                                         std::string_view second, const Way& way) {
     const auto b = base.empty() ? Members{} : members_of(base);
     const auto f = members_of(first);
     const auto s = members_of(second);
@@ -252,7 +270,7 @@ std::optional<std::string> merge_objects(std::string_view base, std::string_view
     JsonWriter writer(out);
     writer.begin_object();
     const auto put = [&](const std::string& name) {
-        const auto kept = merge_one(find(old, name), find(one, name), find(other, name), depth);
+        const auto kept = merge_one(find(old, name), find(one, name), find(other, name), way);
         if (kept && !kept->empty()) writer.key(name).raw(*kept);
         return kept.has_value();
     };
@@ -406,13 +424,13 @@ bool same_value_at(std::string_view a, std::string_view b, int depth) {
 }
 
 std::optional<std::string> merge_at(std::string_view base, std::string_view first,
-                                    std::string_view second, int depth) {
+                                    std::string_view second, const Way& way) {
     const JsonKind kind = kind_of_raw(first);
-    if (kind != kind_of_raw(second) || depth > kDepthMax) return std::nullopt;
+    if (kind != kind_of_raw(second) || way.depth > kDepthMax) return std::nullopt;
     // A value of another kind was replaced as a whole by both.
     if (!base.empty() && kind_of_raw(base) != kind) base = {};
-    if (kind == JsonKind::array) return merge_arrays(base, first, second, depth);
-    if (kind == JsonKind::object) return merge_objects(base, first, second, depth);
+    if (kind == JsonKind::array) return merge_arrays(base, first, second, way);
+    if (kind == JsonKind::object) return merge_objects(base, first, second, way);
     if (kind == JsonKind::string) return merge_strings(base, first, second);
     return std::nullopt;
 }
@@ -423,9 +441,13 @@ bool same_value(std::string_view a, std::string_view b) {
     return same_value_at(a, b, 0);
 }
 
-std::optional<std::string> merge_values(std::string_view base, std::string_view first,
-                                        std::string_view second) {
-    return merge_at(base, first, second, 0);
+std::optional<Joined> merge_values(std::string_view base, std::string_view first,
+                                   std::string_view second) {
+    Joined out;
+    auto raw = merge_at(base, first, second, {0, &out.first_lost, &out.second_lost});
+    if (!raw) return std::nullopt;
+    out.raw = std::move(*raw);
+    return out;
 }
 
 }  // namespace taskstore::ledger

@@ -14,10 +14,18 @@
 
 namespace taskstore::ledger {
 
-/// The merged raw value; nullopt: not clean, one of them must win. `base` empty: there was none.
+struct Joined {
+    std::string raw;
+    /// That side has marks (times, and who did it) which are not in it: of an element that the
+    /// other side took away or numbered anew, or of a reference that both have drawn.
+    bool first_lost = false;
+    bool second_lost = false;
+};
+
+/// The merged value; nullopt: not clean, one of them must win. `base` empty: there was none.
 /// `first` and `second` are valid JSON; what both added keeps that order.
-std::optional<std::string> merge_values(std::string_view base, std::string_view first,
-                                        std::string_view second);
+std::optional<Joined> merge_values(std::string_view base, std::string_view first,
+                                   std::string_view second);
 
 /// Equal as JSON (an object's order and the spelling of white space and escapes do not count;
 /// numbers must be spelled alike, so that none is taken for another). Empty: absent.

@@ -163,7 +163,7 @@ has "$(cat ours)" "<<<<<<< ours"; has "$(cat ours)" '"title":"ours"'
 wide t d n 1 >base; wide ours d n 2 >ours; wide theirs d n 3 >theirs
 expect 0 "$driver" base ours theirs; has "$err" 'p1 title: "ours"'
 same "$(cat ours)" "$(wide theirs d n 3)"
-for i in 1 2 3; do for n in $(seq 15); do wide "t$i" d n $i | sed "s/p1/p$n/"; done >"file$i"; done
+for i in 1 2 3; do for n in $(seq 25); do wide "t$i" d n $i | sed "s/p1/p$n/"; done >"file$i"; done
 expect 0 "$driver" file1 file2 file3; has "$err" 'and 5 more'
 wide t d n 1 >base; wide ours d n 2 >ours
 expect 0 "$driver" base ours theirs 7 'deep er/.taskstore/prds.jsonl'; same "$err" ""

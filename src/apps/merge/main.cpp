@@ -137,7 +137,7 @@ void tell_of_buried(const std::string& path, std::size_t records) {
 
 /// In files of other programs nothing can be listed, so it is said.
 void tell_of_unlisted(const std::string& path, const std::vector<ledger::UnlistedValue>& values) {
-    constexpr std::size_t kValuesMax = 10;
+    constexpr std::size_t kValuesMax = 20;
     constexpr std::size_t kValueBytesMax = 120;
     say(path + ": both sides changed, and the newer value stands; what lost:");
     for (std::size_t i = 0; i < std::min(values.size(), kValuesMax); ++i) {

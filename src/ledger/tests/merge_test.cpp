@@ -445,6 +445,41 @@ TEST(Merge, WhatIsListedStaysSoWhereALineWithoutStampsComesThatDidNotKnowOfIt) {
     EXPECT_TRUE(fold_file(merged_in_store(both, later, both).text).lost.empty());
 }
 
+TEST(Merge, ElementsNumberedAnewBesideOnesWithNewMarksAreJoinedAndWhatIsNotInThereIsListed) {
+    const auto comment = [](int id, int at) {
+        return R"("comments":[{"id":)" + std::to_string(id) + R"(,"text":"c","created_at":)" +
+               std::to_string(at) + "}]";
+    };
+    const std::string base = plain(comment(1, 3), "5");
+    const std::string ours = plain(comment(6, 4), "5");
+    const std::string theirs = plain(comment(1, 2), "5");
+    const Merged foreign = merged(base, ours, theirs);
+    EXPECT_TRUE(foreign.clashes.empty());
+    EXPECT_EQ(foreign.text, ours);
+    ASSERT_EQ(foreign.unlisted.size(), 1U);
+    EXPECT_EQ("\"comments\":" + foreign.unlisted[0].raw_value, comment(1, 2));
+    const Merged listed = merged_in_store(base, ours, theirs);
+    const State state = fold_file(listed.text);
+    ASSERT_EQ(state.lost.size(), 1U) << listed.text;
+    EXPECT_EQ("\"comments\":" + state.lost[0].raw_value, comment(1, 2));
+    EXPECT_EQ("\"comments\":" + value_of(state, "comments"), comment(6, 4));
+    EXPECT_EQ(fold_file(merged_in_store(base, listed.text, theirs).text).lost, state.lost);
+    // With stamps, too.
+    const auto of = [&](const std::string& file, int id, int at, std::int64_t ms,
+                        const std::string& replica) {
+        return edited(file, {{"comments", comment(id, at).substr(11)}}, ms, replica);
+    };
+    const std::string start = of(kBase, 1, 3, 105, "p");
+    const std::string one = of(start, 6, 4, 110, "p");
+    const std::string other = of(start, 1, 2, 120, "q");
+    const Merged stamped = merged(start, one, other);
+    const State both = fold_file(stamped.text);
+    EXPECT_EQ("\"comments\":" + value_of(both, "comments"), comment(6, 4));
+    ASSERT_EQ(both.lost.size(), 1U) << stamped.text;
+    EXPECT_EQ("\"comments\":" + both.lost[0].raw_value, comment(1, 2));
+    EXPECT_EQ(merged(start, stamped.text, other).text, stamped.text);
+}
+
 TEST(Merge, LinesThatAreNoRecordsAreKept) {
     const std::string base = "damage\n" + kBase;
     const std::string result = merged(base, "damage\nours\n" + kBase, base + "theirs\n").text;
@@ -548,10 +583,11 @@ TEST(Merge, PartsAreJoinedOnlyWhereNothingIsLostByIt) {
         R"([{"id":1},{"id":2,"t":"a"},{"id":2,"t":"b"}])");
     EXPECT_EQ(joined(R"([{"id":1,"made_at":5}])", R"([{"id":7,"made_at":6}])",
                      R"([{"id":1,"made_at":4}])"),
-              R"([{"id":7,"made_at":6}])");
+              R"([{"id":7,"made_at":6}] lost [{"id":1,"made_at":4}])");
     EXPECT_EQ(joined("[]", R"([{"to_id":"x","type":"t","created_at":2}])",
                      R"([{"to_id":"x","type":"t","created_at":1}])"),
-              R"([{"to_id":"x","type":"t","created_at":1}])");
+              R"([{"to_id":"x","type":"t","created_at":1}] lost )"
+              R"([{"to_id":"x","type":"t","created_at":2}])");
     EXPECT_EQ(joined(R"("one\ntwo\n")", R"("ONE\ntwo\n")", R"("uno\ntwo\n")"),
               R"("ONE\ntwo\n" lost "uno\ntwo\n")");
 }
