@@ -1,5 +1,5 @@
 # taskstore_module(NAME <name> FLOOR <n> [DEPS <module>...] [INCLUDE <folder>] HEADERS <hpp>... SOURCES <cpp>...
-#                  [PRIVATE_LIBS <target>...] [APART] [SQL <file>...] [TESTS <cpp>...] [TEST_DEPS <module>...])
+#                  [PRIVATE_LIBS <target>...] [APART|PART] [SQL <file>...] [TESTS <cpp>...] [TEST_DEPS <module>...])
 #
 # Declares one module of the house: the static library taskstore_<name> (alias taskstore::<name>) built from
 # the folder it is called in, and the test program <name>_test. Four guards keep the floors:
@@ -7,12 +7,12 @@
 #   2. a DEPS entry on the same or a higher floor stops the configure step;
 #   3. every public header is compiled alone (VERIFY_INTERFACE_HEADER_SETS);
 #   4. <name>_link_test links the whole archive against its declared DEPS only.
-# APART: installed, but no part of taskstore::taskstore.
+# APART: installed, but no part of taskstore::taskstore. PART: goes into a loadable part, and is not installed itself.
 # Sources are listed by hand: a file nobody lists is found by the house-rules test.
 include_guard(GLOBAL)
 
 function(taskstore_module)
-  cmake_parse_arguments(M "APART" "NAME;FLOOR;INCLUDE" "DEPS;HEADERS;SOURCES;PRIVATE_LIBS;TESTS;TEST_DEPS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(M "APART;PART" "NAME;FLOOR;INCLUDE" "DEPS;HEADERS;SOURCES;PRIVATE_LIBS;TESTS;TEST_DEPS;TEST_LIBS" ${ARGN})
   if(M_UNPARSED_ARGUMENTS OR NOT M_NAME OR "${M_FLOOR}" STREQUAL "")
     message(FATAL_ERROR "taskstore_module: NAME and FLOOR are needed; not understood: '${M_UNPARSED_ARGUMENTS}'")
   endif()
@@ -21,7 +21,9 @@ function(taskstore_module)
   endif()
   set(target taskstore_${M_NAME})
   set_property(GLOBAL PROPERTY taskstore_floor_${M_NAME} ${M_FLOOR})
-  if(M_APART)
+  if(M_PART)
+    set_property(GLOBAL APPEND PROPERTY taskstore_parts ${M_NAME})
+  elseif(M_APART)
     set_property(GLOBAL APPEND PROPERTY taskstore_apart ${M_NAME})
   else()
     set_property(GLOBAL APPEND PROPERTY taskstore_modules ${M_NAME})

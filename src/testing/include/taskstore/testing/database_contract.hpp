@@ -55,6 +55,8 @@ class GroupCommitContract : public PortContract {
   protected:
     /// Opens the database with a table notes(id BIGINT PRIMARY KEY, text TEXT).
     void SetUp() override;
+    /// Whether Works share transactions; else the test is to be skipped.
+    bool shares_commits();
     /// Writes all `works` from a thread each. They stand in the queue in this order before the
     /// first of them starts, so that they are candidates for one group.
     std::vector<Result<Committed>> write_together(const std::vector<Work>& works,
