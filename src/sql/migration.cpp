@@ -109,6 +109,7 @@ Status migrate(Connection& connection, std::string_view module,
         // What is applied is read again under each write lock: another process may be at the same
         // work.
         TASKSTORE_LET(auto transaction, Transaction::begin_write(connection));
+        TASKSTORE_TRY(connection.lock_for_migration());
         TASKSTORE_TRY(connection.execute(kCreateTable));
         TASKSTORE_LET(const auto applied, read_applied(connection, module));
         TASKSTORE_TRY(check_applied(applied, module, migrations));

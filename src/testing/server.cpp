@@ -230,22 +230,6 @@ class RunningServer final : public Server {
     pid_t x_pid = 0;
 };
 
-/// The folder of PostgreSQL's programs with its slash; empty: they are in PATH.
-Result<std::string> postgres_programs() {
-    const char* const path = std::getenv("PATH");
-    std::istringstream folders(path != nullptr ? path : "");
-    for (std::string folder; std::getline(folders, folder, ':');)
-        if (::access((folder + "/initdb").c_str(), X_OK) == 0)
-            return std::filesystem::canonical(folder + "/initdb").parent_path().string() + "/";
-    for (int version = 30; version >= 13; --version) {
-        std::string folder = "/usr/lib/postgresql/" + std::to_string(version) + "/bin/";
-        if (::access((folder + "initdb").c_str(), X_OK) == 0) return folder;
-    }
-    return fail(Code::not_found,
-                "PostgreSQL's initdb is neither in PATH nor in /usr/lib/postgresql")
-        .with_hint("install the package postgresql");
-}
-
 }  // namespace
 
 Result<std::uint16_t> free_port() {
@@ -271,11 +255,27 @@ Result<std::unique_ptr<Server>> Server::start(const ServerCommand& command) {
     }
 }
 
-Result<std::unique_ptr<Server>> start_postgres() {
+Result<std::string> postgres_programs() {
+    const char* const path = std::getenv("PATH");
+    std::istringstream folders(path != nullptr ? path : "");
+    for (std::string folder; std::getline(folders, folder, ':');)
+        if (::access((folder + "/initdb").c_str(), X_OK) == 0)
+            return std::filesystem::canonical(folder + "/initdb").parent_path().string() + "/";
+    for (int version = 30; version >= 13; --version) {
+        std::string folder = "/usr/lib/postgresql/" + std::to_string(version) + "/bin/";
+        if (::access((folder + "initdb").c_str(), X_OK) == 0) return folder;
+    }
+    return fail(Code::not_found,
+                "PostgreSQL's initdb is neither in PATH nor in /usr/lib/postgresql")
+        .with_hint("install the package postgresql");
+}
+
+Result<std::unique_ptr<Server>> start_postgres(const PostgresOptions& options) {
     TASKSTORE_LET(const std::string programs, postgres_programs());
     ServerCommand command;
     command.prepare = {{programs + "initdb", "--pgdata={folder}/data", "--username=postgres",
                         "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"}};
+    if (!options.prepare.empty()) command.prepare = options.prepare;
     command.words = {programs + "postgres",
                      "-D",
                      "{folder}/data",
@@ -286,7 +286,11 @@ Result<std::unique_ptr<Server>> start_postgres() {
                      "-c",
                      "unix_socket_directories={folder}",
                      "-c",
-                     "fsync=off"};
+                     options.fsync ? "fsync=on" : "fsync=off"};
+    for (const std::string& setting : options.settings) {
+        command.words.emplace_back("-c");
+        command.words.push_back(setting);
+    }
     // What pg_ctl looks at: the file of this very server says that it is ready.
     command.ready = [](const Server& server) {
         const std::string file = slurp(server.folder() + "/data/postmaster.pid");
@@ -298,8 +302,9 @@ Result<std::unique_ptr<Server>> start_postgres() {
     return Server::start(command);
 }
 
-std::string postgres_location(const Server& server) {
-    return "postgresql://postgres@127.0.0.1:" + std::to_string(server.port()) + "/postgres";
+std::string postgres_location(const Server& server, const std::string& user,
+                              const std::string& database) {
+    return "postgresql://" + user + "@127.0.0.1:" + std::to_string(server.port()) + "/" + database;
 }
 
 }  // namespace taskstore

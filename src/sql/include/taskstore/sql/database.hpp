@@ -77,6 +77,9 @@ class Connection {
     /// outcome_unknown where the engine cannot say; otherwise an error means rolled back.
     virtual Status commit() = 0;
     virtual void rollback() = 0;  ///< Nothing where no transaction is open.
+    /// Within a write transaction: waits until no other one holds it, till the transaction ends.
+    /// For engines whose write transactions run side by side, where "create if not exists" races.
+    virtual Status lock_for_migration() { return ok(); }
 
     /// Ends the running statement with `cancelled`; a change it was making may take the whole
     /// transaction with it, so look at in_transaction(). Nothing where none runs. The one method
@@ -147,8 +150,10 @@ struct BoundStatement {
     std::optional<std::int64_t> changes_expected = {};
     /// The same for many rows at once, in engines that have such a form (PostgreSQL's unnest):
     /// parameter n is the array of every row's n-th value. Only for a statement that returns no
-    /// rows, does not read what another row of it wrote, and stands alone in its batch. Engines
-    /// without such a form run `sql`.
+    /// rows, does not read what another row of it wrote, and changes one row per row of values at
+    /// most. Sent so are statements that stand alone in their batch, and neighbours in one; where
+    /// one of them changed nothing and none expects a number, `changes` of all is -1: not known.
+    /// Engines without such a form run `sql`.
     std::string_view set_based = {};
 };
 using Batch = std::span<const BoundStatement>;
@@ -197,7 +202,6 @@ struct Capabilities {
     bool wakes = false;  ///< Waiters are told; else they look again and again, ever more seldom.
     bool interrupts = false;  ///< Connection::interrupt() ends a statement that runs.
     bool network = false;     ///< A connection may be lost, a commit's outcome stay unknown.
-    bool finite_doubles_only = false;  ///< Infinity is refused with `invalid`, as NaN is.
 };
 
 /// invalid: neither empty nor 1 to 32 of [a-z0-9_].

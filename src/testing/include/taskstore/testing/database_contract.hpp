@@ -26,7 +26,8 @@ class Sandbox {
     virtual std::string blob_type() const = 0;
     /// What its commits survive.
     virtual DurabilityLevel level() const = 0;
-    /// `queued` is called by each write() after its work has joined the queue.
+    /// `queued` is called by each write() after its work has joined the queue; where works share no
+    /// commit, when it is done, so that they follow each other.
     virtual Result<std::unique_ptr<Database>> open_database(const Clock& clock,
                                                             std::function<void()> queued) = 0;
 };

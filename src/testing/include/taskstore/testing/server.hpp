@@ -67,10 +67,19 @@ class Server {
 /// A TCP port of 127.0.0.1 that nobody listens on at this moment.
 Result<std::uint16_t> free_port();
 
-/// PostgreSQL with a fresh cluster: superuser `postgres`, no password, nothing flushed. The
-/// programs come from PATH or from Debian's /usr/lib/postgresql. not_found: it is not installed.
-Result<std::unique_ptr<Server>> start_postgres();
-/// postgresql://postgres@127.0.0.1:PORT/postgres
-std::string postgres_location(const Server& server);
+struct PostgresOptions {
+    bool fsync = false;                      ///< Tests of durability want it.
+    std::vector<std::string> settings = {};  ///< "name=value", as of `postgres -c`.
+    /// Makes the cluster instead of initdb, in {folder}/data; words as of ServerCommand.
+    std::vector<std::vector<std::string>> prepare = {};
+};
+/// PostgreSQL with a fresh cluster: superuser `postgres`, no password. The programs come from PATH
+/// or from Debian's /usr/lib/postgresql. not_found: it is not installed.
+Result<std::unique_ptr<Server>> start_postgres(const PostgresOptions& options = {});
+/// postgresql://USER@127.0.0.1:PORT/DATABASE
+std::string postgres_location(const Server& server, const std::string& user = "postgres",
+                              const std::string& database = "postgres");
+/// The folder of PostgreSQL's programs with its slash. not_found: it is not installed.
+Result<std::string> postgres_programs();
 
 }  // namespace taskstore

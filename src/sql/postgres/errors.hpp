@@ -1,0 +1,36 @@
+#pragma once
+// SQLSTATEs as our codes (PostgreSQL 17, Appendix A), and libpq's results as errors. `native` of an
+// error is the SQLSTATE as a number in base 36, and the message ends with it.
+
+#include <libpq-fe.h>
+#include <taskstore/base/result.hpp>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace taskstore::postgres {
+
+struct ClearResult {
+    void operator()(PGresult* result) const { PQclear(result); }
+};
+using ResultPtr = std::unique_ptr<PGresult, ClearResult>;
+
+Code code_of(std::string_view sqlstate);
+/// Whether the same transaction may well succeed when it is run again at once.
+bool is_transient(std::string_view sqlstate);
+int native_of(std::string_view sqlstate);
+
+/// The five characters; empty where the error is libpq's own (a lost connection).
+std::string_view sqlstate_of(const PGresult* result);
+/// FATAL and PANIC: the server has ended the session.
+bool ended_session(const PGresult* result);
+
+/// `place` names the database, `doing` reads like "cannot run it"; the message becomes "PLACE:
+/// DOING: REASON (SQLSTATE)". Values of rows, which PostgreSQL tells in DETAIL, are left out.
+Failure engine_failure(const PGresult* result, std::string_view place, std::string_view doing);
+
+/// libpq's message on one line, without what it quotes: that may be a part of a password.
+std::string without_quotes(std::string_view message);
+
+}  // namespace taskstore::postgres

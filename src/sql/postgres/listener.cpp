@@ -1,0 +1,201 @@
+#include "listener.hpp"
+
+#include "group.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace taskstore::postgres {
+namespace {
+
+constexpr std::int64_t kNsPerMs = 1'000'000;
+constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+/// A waiter that is heard looks again this often all the same.
+constexpr std::int64_t kLookAgainMs = 30'000;
+/// Without a session: from this, doubled each time, to that.
+constexpr std::int64_t kBlindFirstMs = 50;
+constexpr std::int64_t kBlindLastMs = 2'000;
+/// How long a new waiter waits until the server listens; then it looks by itself for a while.
+constexpr std::int64_t kRegisterMsMax = 2'000;
+constexpr std::int64_t kReconnectMs = 200;
+constexpr std::int64_t kIdleMs = 10'000;
+
+}  // namespace
+
+class TopicWaiter final : public sql::Waiter {
+  public:
+    TopicWaiter(std::shared_ptr<Listener> listener, std::string channel, std::uint64_t seen)
+        : x_listener(std::move(listener)), x_channel(std::move(channel)), x_seen(seen) {}
+    ~TopicWaiter() override { x_listener->leave(x_channel); }
+    TopicWaiter(const TopicWaiter&) = delete;
+    TopicWaiter& operator=(const TopicWaiter&) = delete;
+
+    Result<bool> wait(std::int64_t deadline_boot_ns, const std::stop_token& cancel) override {
+        Listener& listener = *x_listener;
+        std::unique_lock lock(listener.x_mutex);
+        Listener::Topic& topic = listener.x_topics.find(x_channel)->second;
+        if (topic.heard) x_blind_ms = kBlindFirstMs;
+        std::int64_t left_ms = topic.heard ? kLookAgainMs : x_blind_ms;
+        if (!topic.heard) x_blind_ms = std::min(kBlindLastMs, x_blind_ms * 2);
+        if (deadline_boot_ns != 0) {
+            const std::int64_t left_ns = deadline_boot_ns - listener.x_clock.boot_ns();
+            if (left_ns <= 0 && topic.told == x_seen) return false;
+            left_ms = std::min(left_ms, std::max<std::int64_t>(0, left_ns) / kNsPerMs + 1);
+        }
+        const bool told = listener.x_changed.wait_for(
+            lock, cancel, std::chrono::milliseconds(left_ms), [&] { return topic.told != x_seen; });
+        x_seen = topic.told;
+        if (cancel.stop_requested() && !told) return fail(Code::cancelled, "asked to stop");
+        if (told) return true;
+        return deadline_boot_ns == 0 || listener.x_clock.boot_ns() < deadline_boot_ns;
+    }
+
+  private:
+    std::shared_ptr<Listener> x_listener;
+    std::string x_channel;
+    std::uint64_t x_seen;
+    std::int64_t x_blind_ms = kBlindFirstMs;
+};
+
+Listener::Listener(std::string schema, const Clock& clock, Connect connect)
+    : x_schema(std::move(schema)),
+      x_clock(clock),
+      x_connect(std::move(connect)),
+      x_wake_fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+Listener::~Listener() {
+    stop();
+    ::close(x_wake_fd);
+}
+
+void Listener::stop() {
+    std::jthread thread;
+    {
+        const std::lock_guard lock(x_mutex);
+        thread = std::move(x_thread);
+    }
+    if (!thread.joinable()) return;
+    thread.request_stop();
+    wake_thread();
+}
+
+void Listener::wake_thread() {
+    static_cast<void>(::eventfd_write(x_wake_fd, 1));
+}
+
+Result<std::unique_ptr<sql::Waiter>> Listener::waiter(std::string_view topic) {
+    TASKSTORE_TRY(sql::check_topic(topic));
+    if (topic.empty()) return fail(Code::invalid, "a topic has a name");
+    const std::string channel = channel_of(x_schema, topic);
+    std::unique_lock lock(x_mutex);
+    Topic& entry = x_topics[channel];
+    ++entry.waiters;
+    if (x_connect) {
+        if (!x_thread.joinable())
+            x_thread = std::jthread([this](const std::stop_token& stop) { run(stop); });
+        wake_thread();
+        // What is committed after this returns must end the wait.
+        x_changed.wait_for(lock, std::chrono::milliseconds(kRegisterMsMax),
+                           [&] { return entry.heard; });
+    }
+    return std::unique_ptr<sql::Waiter>(
+        std::make_unique<TopicWaiter>(shared_from_this(), channel, entry.told));
+}
+
+void Listener::leave(const std::string& channel) {
+    const std::lock_guard lock(x_mutex);
+    Topic& topic = x_topics.find(channel)->second;
+    if (--topic.waiters == 0) wake_thread();
+}
+
+// --- the thread
+// -------------------------------------------------------------------------------------------
+
+void Listener::run(const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+        {
+            auto connection = x_connect(x_clock.boot_ns() + 2 * kNsPerSecond);
+            if (connection) {
+                while (!stop.stop_requested() && serve(**connection, stop)) {
+                }
+            }
+        }
+        forget_session();
+        std::unique_lock lock(x_mutex);
+        x_changed.wait_for(lock, stop, std::chrono::milliseconds(kReconnectMs),
+                           [] { return false; });
+    }
+}
+
+/// False: the session is lost.
+bool Listener::serve(EngineConnection& connection, const std::stop_token& stop) {
+    eventfd_t ignored = 0;
+    static_cast<void>(::eventfd_read(x_wake_fd, &ignored));
+    if (stop.stop_requested()) return true;
+    if (!follow_wishes(connection)) return false;
+    take_notifications(connection);
+    const auto ready =
+        connection.session().wait_readable(x_clock.boot_ns() + kIdleMs * kNsPerMs, x_wake_fd);
+    if (!ready) return false;
+    take_notifications(connection);
+    return !connection.session().hung_up();
+}
+
+/// LISTEN before the lock: who gets past a writer's lock hears the next one.
+bool Listener::follow_wishes(EngineConnection& connection) {
+    std::string wanted;
+    std::string unwanted;
+    {
+        const std::lock_guard lock(x_mutex);
+        for (const auto& [channel, topic] : x_topics) {
+            if (topic.waiters > 0 && !topic.heard && wanted.empty()) wanted = channel;
+            if (topic.waiters == 0 && topic.heard && unwanted.empty()) unwanted = channel;
+        }
+    }
+    if (wanted.empty() && unwanted.empty()) return true;
+    const std::string& channel = wanted.empty() ? unwanted : wanted;
+    const std::string key = advisory_key(channel);
+    const std::string sql =
+        wanted.empty() ? "SELECT pg_advisory_unlock_shared(" + key + "); UNLISTEN " + channel
+                       : "LISTEN " + channel + "; SELECT pg_advisory_lock_shared(" + key + ")";
+    // The wait for the lock is one for the end of a commit.
+    connection.session().set_deadline(x_clock.boot_ns() + 10 * kNsPerSecond);
+    const auto done = ask(connection.session(), sql, "cannot listen");
+    connection.session().set_deadline(0);
+    if (!done) return false;
+    const std::lock_guard lock(x_mutex);
+    Topic& topic = x_topics.find(channel)->second;
+    topic.heard = !wanted.empty();
+    ++topic.told;  // What was committed before the lock was had is told to nobody: look.
+    x_changed.notify_all();
+    wake_thread();  // There may be more of them.
+    return true;
+}
+
+void Listener::take_notifications(EngineConnection& connection) {
+    struct Free {
+        void operator()(PGnotify* notify) const { PQfreemem(notify); }
+    };
+    while (
+        const std::unique_ptr<PGnotify, Free> notify{PQnotifies(connection.session().handle())}) {
+        const std::lock_guard lock(x_mutex);
+        const auto topic = x_topics.find(std::string_view(notify->relname));
+        if (topic == x_topics.end()) continue;
+        ++topic->second.told;
+        x_changed.notify_all();
+    }
+}
+
+void Listener::forget_session() {
+    const std::lock_guard lock(x_mutex);
+    for (auto& [channel, topic] : x_topics) {
+        topic.heard = false;
+        ++topic.told;
+    }
+    x_changed.notify_all();
+}
+
+}  // namespace taskstore::postgres

@@ -1,0 +1,42 @@
+// The port's contract on this driver, as an ordinary user of a server with fsync on.
+
+#include "sandbox.hpp"
+
+namespace taskstore::sql {
+namespace {
+
+class Schema final : public Sandbox {
+  public:
+    ~Schema() override {
+        postgres::Driver driver({.clock = &postgres::real_clock(), .schema = x_name});
+        if (auto connection = driver.connect(location(), {}))
+            static_cast<void>((*connection)->execute("DROP SCHEMA " + x_name + " CASCADE"));
+    }
+    Driver& driver() override { return x_driver; }
+    std::string location() override { return postgres::plain_location(postgres::shared_server()); }
+    std::string blob_type() const override { return "BYTEA"; }
+    DurabilityLevel level() const override { return DurabilityLevel::flushed; }
+    Result<std::unique_ptr<Database>> open_database(const Clock& clock,
+                                                    std::function<void()> queued) override {
+        return postgres::open_database({.location = location(),
+                                        .schema = x_name,
+                                        .clock = &clock,
+                                        .random = &postgres::real_random(),
+                                        .queued_for_testing = std::move(queued)});
+    }
+
+  private:
+    const std::string x_name = postgres::fresh_schema();
+    postgres::Driver x_driver{{.clock = &postgres::real_clock(), .schema = x_name}};
+};
+
+const auto kBackends =
+    testing::Values(Backend{"Server", [] { return std::make_unique<Schema>(); }});
+
+INSTANTIATE_TEST_SUITE_P(Postgres, PortContract, kBackends, backend_name);
+INSTANTIATE_TEST_SUITE_P(Postgres, MigrationContract, kBackends, backend_name);
+INSTANTIATE_TEST_SUITE_P(Postgres, GroupCommitContract, kBackends, backend_name);
+INSTANTIATE_TEST_SUITE_P(Postgres, BatchContract, kBackends, backend_name);
+
+}  // namespace
+}  // namespace taskstore::sql

@@ -1,0 +1,77 @@
+#include "sandbox.hpp"
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+
+namespace taskstore::postgres {
+
+void die(const Error& error) {
+    std::fprintf(stderr, "unexpected: %s\n", error.message.c_str());
+    std::abort();
+}
+
+void must(const Status& status) {
+    if (!status) die(status.error());
+}
+
+const Clock& real_clock() {
+    static const SystemClock clock;
+    return clock;
+}
+
+Random& real_random() {
+    static SystemRandom random;
+    return random;
+}
+
+void as_superuser(const Server& server, const std::string& sql) {
+    Driver driver({.clock = &real_clock(), .schema = "main"});
+    must(must(driver.connect(postgres_location(server), {}))->execute(sql));
+}
+
+void make_plain_user(const Server& server) {
+    as_superuser(server, "CREATE ROLE plain LOGIN");
+    as_superuser(server, "CREATE DATABASE taskstore OWNER plain");
+}
+
+Server& shared_server() {
+    static const std::unique_ptr<Server> server = [] {
+        auto started = must(start_postgres({.fsync = true}));
+        make_plain_user(*started);
+        return started;
+    }();
+    return *server;
+}
+
+std::string plain_location(const Server& server) {
+    return postgres_location(server, "plain", "taskstore");
+}
+
+std::string fresh_schema() {
+    static std::atomic<int> count{0};
+    return "s" + std::to_string(count.fetch_add(1));
+}
+
+std::unique_ptr<sql::Database> open(const std::string& location, const std::string& schema,
+                                    Options options) {
+    options.location = location;
+    options.schema = schema;
+    options.clock = &real_clock();
+    options.random = &real_random();
+    return must(open_database(std::move(options)));
+}
+
+std::int64_t number(sql::Database& database, std::string_view sql) {
+    const std::vector<sql::BoundStatement> batch{{.sql = sql}};
+    const auto rows = must(database.read_batch(batch));
+    return std::get<std::int64_t>(rows.front().rows.at(0).at(0));
+}
+
+void execute(sql::Database& database, const std::string& sql) {
+    must(Status(database.write([&](sql::Connection& connection) { return connection.execute(sql); })
+                    ? ok()
+                    : fail(Code::failed, "cannot run " + sql)));
+}
+
+}  // namespace taskstore::postgres
