@@ -119,6 +119,7 @@ class LostFinder {
     void find(const std::string& name, const std::vector<Write>& writes, const Write* standing,
               State& state) {
         std::set<std::pair<Stamp, std::string_view>> seen;
+        std::set<Stamp> written;  // what was written comes before what was carried on
         for (const Write& write : writes) {
             if (write.listed) {
                 find_listed(name, write, standing, state);
@@ -130,6 +131,11 @@ class LostFinder {
             if (stands) continue;
             const bool clash =
                 standing != nullptr && write.stamp == standing->stamp && write.life == x_life;
+            if (!write.carried) written.insert(write.stamp);
+            // Rule 4: carried along by a line that was picked without the one that wrote it.
+            if (write.carried && !clash && !write.stamp.replica.empty() &&
+                !written.contains(write.stamp))
+                continue;
             if (!clash && replaced(name, write)) continue;
             if (standing != nullptr &&
                 values_agree(x_shape, name, write.raw_value, standing->raw_value)) {

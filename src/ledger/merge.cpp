@@ -30,6 +30,7 @@ struct Text {
     std::uint32_t group = kNone;
     std::uint8_t sides = 0;
     bool emitted = false;  ///< Already in the result.
+    bool dropped = false;  ///< The merge of its record leaves it out.
 };
 
 /// What a file's part is made of: one line, or lines that nothing is to be said of.
@@ -336,7 +337,11 @@ class FileMerger {
         }
         versions.in_doubt = (versions.ours.empty() && (x_damaged & in_ours) != 0) ||
                             (versions.theirs.empty() && (x_damaged & in_theirs) != 0);
-        group.merge = merge_record(x_options.shape, versions, x_lists);
+        group.merge = merge_record(x_options.shape, std::move(versions), x_lists);
+        for (const std::uint32_t i : group.texts) {
+            x_texts[i].dropped = std::ranges::find(group.merge.dropped, x_texts[i].text) !=
+                                 group.merge.dropped.end();
+        }
     }
 
     Merged write() {
@@ -374,6 +379,7 @@ class FileMerger {
             if (!std::exchange(group->shown, true)) replace(piece, group->merge.added);
             return;
         }
+        if (text.dropped) return;
         const bool shared = (text.sides & in_theirs) != 0;
         if (group != nullptr && group->merge.outcome == RecordMerge::Outcome::clash && !shared) {
             if (!std::exchange(group->shown, true)) write_clash(*group);
@@ -391,7 +397,8 @@ class FileMerger {
         Text& text = x_texts[piece.text];
         Group* const group = text.group == kNone ? nullptr : &x_groups[text.group];
         const std::uint8_t elsewhere = keeps_all(group) ? in_ours : in_base | in_ours;
-        if ((text.sides & elsewhere) != 0 || std::exchange(text.emitted, true)) return;
+        if (text.dropped || (text.sides & elsewhere) != 0 || std::exchange(text.emitted, true))
+            return;
         if (group != nullptr && group->merge.outcome == RecordMerge::Outcome::replaced) return;
         if (group != nullptr && group->merge.outcome == RecordMerge::Outcome::clash) {
             if (!std::exchange(group->shown, true)) write_clash(*group);

@@ -243,8 +243,8 @@ bool says(const Shape& shape, const Line& line, const Values& values) {
 
 class RecordMerger {
   public:
-    RecordMerger(const Shape& shape, const RecordVersions& versions, bool lists)
-        : x_shape(shape), x_versions(versions), x_lists(lists) {}
+    RecordMerger(const Shape& shape, RecordVersions versions, bool lists)
+        : x_shape(shape), x_versions(std::move(versions)), x_lists(lists) {}
 
     RecordMerge run() {
         x_base = fold_of(x_shape, x_versions.base);
@@ -256,7 +256,10 @@ class RecordMerger {
                 if (line->stamped && line->by == kActor) x_corrections.insert(line->at);
             }
         }
+        const std::vector<std::string_view> dropped = take_back_burials();
         RecordMerge merge = decide();
+        if (!dropped.empty() && merge.outcome != RecordMerge::Outcome::clash)
+            merge.dropped = dropped;
         // What would be read in another way than it is meant must not stand for the record.
         if (!is_read_as_meant(merge.added) ||
             (merge.sides != nullptr &&
@@ -286,6 +289,31 @@ class RecordMerger {
 
     const std::string& id() const {
         return (x_versions.ours.empty() ? x_versions.theirs : x_versions.ours).front()->id;
+    }
+
+    /// The tombstones of merges that took a side without a line of the record for one that had
+    /// deleted it, because a commit was picked: the base has no line either, so neither side has
+    /// deleted what both knew, and here is the side that the commit came from.
+    std::vector<std::string_view> take_back_burials() {
+        std::vector<std::string_view> out;
+        if (!x_versions.base.empty() || x_ours.live() == x_theirs.live()) return out;
+        const bool ours = x_theirs.live();
+        const Lines& live = ours ? x_versions.theirs : x_versions.ours;
+        Lines rest = ours ? x_versions.ours : x_versions.theirs;
+        std::erase_if(rest, [&](const Line* line) {
+            const bool guess = line->tombstone && line->stamped && line->by == kActor &&
+                               std::ranges::any_of(live, [&](const Line* known) {
+                                   return known->at == line->from && !known->tombstone;
+                               });
+            if (guess) out.push_back(line->text);
+            return guess;
+        });
+        const State state = fold_of(x_shape, rest);
+        if (out.empty() || !state.live()) return {};
+        (ours ? x_ours : x_theirs) = state;
+        (ours ? x_versions.ours : x_versions.theirs) = std::move(rest);
+        x_stay = survivors(x_versions);
+        return out;
     }
 
     RecordMerge decide() {
@@ -699,7 +727,7 @@ class RecordMerger {
     }
 
     const Shape& x_shape;
-    const RecordVersions& x_versions;
+    RecordVersions x_versions;
     State x_base;
     State x_ours;
     State x_theirs;
@@ -711,8 +739,8 @@ class RecordMerger {
 
 }  // namespace
 
-RecordMerge merge_record(const Shape& shape, const RecordVersions& versions, bool lists) {
-    return RecordMerger(shape, versions, lists).run();
+RecordMerge merge_record(const Shape& shape, RecordVersions versions, bool lists) {
+    return RecordMerger(shape, std::move(versions), lists).run();
 }
 
 }  // namespace taskstore::ledger

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace taskstore::ledger {
@@ -35,12 +36,13 @@ struct RecordMerge {
     Outcome outcome = Outcome::lines;
     std::string added;    ///< With LF; empty: nothing. Of `replaced` it may be one side's line.
     bool buried = false;  ///< `added` is a tombstone for what was dropped without one.
-    std::vector<MemberState> unlisted = {};  ///< Values that lost and are listed nowhere.
+    std::vector<std::string_view> dropped = {};  ///< Lines of a side that go.
+    std::vector<MemberState> unlisted = {};      ///< Values that lost and are listed nowhere.
     std::unique_ptr<const ClashSides> sides =
         nullptr;  ///< Of a clash; null: the lines as they are.
 };
 
 /// `lists`: what lost may be noted in a line.
-RecordMerge merge_record(const Shape& shape, const RecordVersions& versions, bool lists);
+RecordMerge merge_record(const Shape& shape, RecordVersions versions, bool lists);
 
 }  // namespace taskstore::ledger

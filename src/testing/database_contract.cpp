@@ -69,8 +69,23 @@ TEST_P(PortContract, DoublesKeepTheirBits) {
     const auto connection = connect();
     using Limits = std::numeric_limits<double>;
     for (const double value : {0.0, 0.1, 1.0 / 3.0, -Limits::max(), Limits::min(),
-                               Limits::denorm_min(), Limits::infinity(), 9007199254740993.0}) {
+                               Limits::denorm_min(), 9007199254740993.0}) {
         EXPECT_EQ(round_trip(*connection, "DOUBLE PRECISION", value), Value(value));
+    }
+}
+
+TEST_P(PortContract, InfinityIsKeptOrRefused) {
+    const FakeClock clock;
+    const auto database = must(x_sandbox->open_database(clock, [] {}));
+    const auto connection = connect();
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    for (const double value : {kInfinity, -kInfinity}) {
+        if (database->capabilities().finite_doubles_only) {
+            const auto select = must(connection->prepare("SELECT ?1"));
+            EXPECT_EQ(select->bind(1, value).error().code, Code::invalid);
+        } else {
+            EXPECT_EQ(round_trip(*connection, "DOUBLE PRECISION", value), Value(value));
+        }
     }
 }
 

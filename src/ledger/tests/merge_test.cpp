@@ -183,6 +183,50 @@ TEST(Merge, WhatAPickRestoredIsNoChangeToALaterMerge) {
     EXPECT_EQ(value_of(fold_file(merged(b1, onto, b2).text), "status"), "\"ready\"");
 }
 
+TEST(Merge, WhatAPickedLineCarriesAlongHasNotLostUntilItsCommitComes) {
+    const std::string b1 = edited(kBase, {{"title", "\"early\""}}, 120, "q");
+    const std::string b2 = edited(b1, {{"status", "\"ready\""}}, 130, "q");
+    const std::string ours = edited(kBase, {{"title", "\"ours\""}}, 140, "p");
+    const std::string picked = merged(b1, ours, b2).text;
+    const State state = fold_file(picked);
+    EXPECT_EQ(value_of(state, "title"), "\"ours\"");
+    EXPECT_EQ(value_of(state, "status"), "\"ready\"");
+    EXPECT_TRUE(state.lost.empty()) << "the branch never had it";
+    const State both = fold_file(merged(kBase, picked, b2).text);
+    EXPECT_EQ(value_of(both, "title"), "\"ours\"");
+    ASSERT_EQ(both.lost.size(), 1U);
+    EXPECT_EQ(both.lost[0].raw_value, "\"early\"");
+    EXPECT_EQ(both.lost[0].by, "q");
+}
+
+/// A commit that edits a record which the branch never had: deleted there, for all that this merge
+/// can tell, until the branch comes that made it.
+TEST(Merge, APickedEditOfARecordThatTheBranchNeverHadDoesNotBuryIt) {
+    const std::string other = "{\"id\":\"b\",\"updated_at\":1}\n";
+    const std::string made = kBase;
+    const std::string later = edited(made, {{"title", "\"late\""}}, 150, "q");
+    const std::string picked = merged(made + other, other, later + other).text;
+    EXPECT_TRUE(fold_file(picked).deleted);
+    ASSERT_EQ(fold_file(picked).lost.size(), 1U);
+    const Merged joined = merged(other, picked, later + other);
+    const State state = fold_file(joined.text);
+    EXPECT_TRUE(state.live());
+    EXPECT_EQ(value_of(state, "title"), "\"late\"");
+    EXPECT_TRUE(state.lost.empty());
+    EXPECT_TRUE(joined.buried.empty());
+    // And on from there, in whichever direction.
+    const std::string on = edited(later, {{"status", "\"ready\""}}, 160, "q") + other;
+    EXPECT_TRUE(fold_file(merged(later + other, joined.text, on).text).live());
+    EXPECT_TRUE(fold_file(merged(picked, joined.text, picked).text).live());
+    EXPECT_EQ(lines_of(merged(other, joined.text, later + other).text).size(),
+              lines_of(joined.text).size());
+    // A deletion that somebody meant stays.
+    const std::string meant = removed(later, 200, "p") + other;
+    EXPECT_TRUE(fold_file(merged(other, meant, later + other).text).deleted);
+    EXPECT_TRUE(fold_file(merged(later + other, picked, on).text).deleted)
+        << "this side has forgotten what the base has";
+}
+
 TEST(Merge, ALateEditOfACompactedDeletionDoesNotBringItBack) {
     const std::string dead = removed(kBase, 110, "p");
     const std::string late = edited(kBase, {{"title", "\"late\""}}, 150, "q").substr(kBase.size());

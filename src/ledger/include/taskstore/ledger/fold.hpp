@@ -9,11 +9,12 @@
 // 3. Stamps. Otherwise each member has the value with the largest stamp among the lines of that
 //    life; of equal stamps with unlike values, the larger by bytes; a removal is a value smaller
 //    than any.
-// 4. Lost values. A value that was written, is not the one that stands, and was replaced by no
-//    line that names it in `over` lost to a concurrent edit or delete. A later line without
-//    stamps replaces whatever stood before it; what a line without stamps says is replaced, too, by
-//    every later line that was made from (`from`) a version as late as it. It stays in `lost` until
-//    an edit names it.
+// 4. Lost values. A value that was written here (a line of its stamp is in the set; one that lines
+//    only carry on was never said here: git picks a commit without the one before), is not the one
+//    that stands, and was replaced by no line that names it in `over` lost to a concurrent edit or
+//    delete. A later line without stamps replaces whatever stood before it; what a line without
+//    stamps says is replaced, too, by every later line that was made from (`from`) a version as
+//    late as it. It stays in `lost` until an edit names it.
 // 5. Agreed values. Such a value that says the same as the one that stands has lost nothing: equal
 //    bytes, or, of a member that the store sets itself, a value of the same JSON type. Whoever
 //    changes the member has seen what it says and names it in `over` as well, lest it seem lost

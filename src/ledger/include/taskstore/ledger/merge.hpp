@@ -17,6 +17,8 @@
 //     so no tombstone is written, and a merge with the commit that made it brings it;
 //   - live in the base and changed on the other side, it was deleted, and a tombstone is written;
 //     deleted in the base, what is new stays with its tombstone;
+//   - such a tombstone of a merge goes where the base has no line of the record, and one side has
+//     the lines that it buried: a commit was picked, and here is the branch that it came from;
 //   - a record of one unstamped line on each side (a tracker that rewrites its lines) keeps one
 //     line;
 //   - a side without a line of a record, but with new lines that cannot be read, deleted nothing;

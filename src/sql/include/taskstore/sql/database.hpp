@@ -202,6 +202,7 @@ struct Capabilities {
     bool wakes = false;  ///< Waiters are told; else they look again and again, ever more seldom.
     bool interrupts = false;  ///< Connection::interrupt() ends a statement that runs.
     bool network = false;     ///< A connection may be lost, a commit's outcome stay unknown.
+    bool finite_doubles_only = false;  ///< Infinity is refused with `invalid`, as NaN is.
 };
 
 /// invalid: neither empty nor 1 to 32 of [a-z0-9_].

@@ -1,0 +1,348 @@
+#include "http.hpp"
+
+#include "hrana.hpp"
+
+#include <curl/curl.h>
+#include <taskstore/base/check.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+namespace taskstore::libsql {
+namespace {
+
+constexpr long kConnectMsMax = 5'000;
+constexpr std::int64_t kNsPerMs = 1'000'000;
+constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+
+void start_curl() {
+    // Once for the process, before any thread uses it.
+    static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
+    TASKSTORE_CHECK(started == CURLE_OK);
+}
+
+struct HeaderCloser {
+    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+using Headers = std::unique_ptr<curl_slist, HeaderCloser>;
+
+void add_header(Headers& headers, const std::string& line) {
+    headers.reset(curl_slist_append(headers.release(), line.c_str()));
+}
+
+/// One request under way: what curl's callbacks read and write.
+struct Flight {
+    std::string_view body;
+    std::size_t given = 0;
+    std::string reply;
+    std::size_t reply_bytes_max = 0;
+    bool too_large = false;
+    std::int64_t retry_after_ms = 0;
+};
+
+// The body is handed out by a callback that cannot be rewound: given CURLOPT_POSTFIELDS, curl sends
+// it a second time by itself when a kept connection dies before the first byte of an answer, though
+// the server may have run it.
+std::size_t give_body(char* out, std::size_t size, std::size_t count, void* user) {
+    auto& flight = *static_cast<Flight*>(user);
+    const std::size_t given = flight.body.substr(flight.given).copy(out, size * count);
+    flight.given += given;
+    return given;
+}
+
+std::size_t take_reply(const char* bytes, std::size_t size, std::size_t count, void* user) {
+    auto& flight = *static_cast<Flight*>(user);
+    if (flight.reply.size() + size * count > flight.reply_bytes_max) {
+        flight.too_large = true;
+        return 0;
+    }
+    flight.reply.append(bytes, size * count);
+    return size * count;
+}
+
+std::size_t take_header(const char* bytes, std::size_t size, std::size_t count, void* user) {
+    constexpr std::string_view kName = "retry-after:";
+    std::string_view line(bytes, size * count);
+    std::string name(line.substr(0, kName.size()));
+    std::ranges::transform(name, name.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    if (name == kName) {
+        line.remove_prefix(kName.size());
+        line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+        int seconds = 0;  // Its other form, a date, is left alone: our own backoff does.
+        std::from_chars(line.data(), line.data() + line.size(), seconds);
+        static_cast<Flight*>(user)->retry_after_ms = std::clamp(seconds, 0, 3'600) * 1'000;
+    }
+    return size * count;
+}
+
+template <typename Value>
+void set(CURL* easy, CURLoption option, Value value) {
+    TASKSTORE_CHECK(curl_easy_setopt(easy, option, value) == CURLE_OK);
+}
+
+/// Whether this ends before the server can have had the request.
+bool never_connected(CURLcode result) {
+    switch (result) {
+        case CURLE_COULDNT_RESOLVE_HOST:
+        case CURLE_COULDNT_RESOLVE_PROXY:
+        case CURLE_COULDNT_CONNECT:
+        case CURLE_SSL_CONNECT_ERROR:
+        case CURLE_PEER_FAILED_VERIFICATION:
+        case CURLE_SSL_CACERT_BADFILE:
+        case CURLE_PROXY:
+            return true;
+        default:
+            return false;
+    }
+}
+
+Code code_of_curl(CURLcode result) {
+    switch (result) {
+        case CURLE_PEER_FAILED_VERIFICATION:
+            return Code::denied;
+        case CURLE_URL_MALFORMAT:
+        case CURLE_UNSUPPORTED_PROTOCOL:
+            return Code::invalid;
+        case CURLE_OUT_OF_MEMORY:
+        case CURLE_SSL_CACERT_BADFILE:
+        case CURLE_BAD_CONTENT_ENCODING:
+            return Code::failed;
+        default:
+            return Code::unavailable;
+    }
+}
+
+}  // namespace
+
+/// Ties an interrupt to the exchange that it would end.
+class Running {
+  public:
+    Running(Interrupt* interrupt, CURLM* multi) : x_interrupt(interrupt) {
+        if (x_interrupt == nullptr) return;
+        const std::lock_guard lock(x_interrupt->x_mutex);
+        x_interrupt->x_multi = multi;
+        x_interrupt->x_fired = false;
+    }
+    ~Running() {
+        if (x_interrupt == nullptr) return;
+        const std::lock_guard lock(x_interrupt->x_mutex);
+        x_interrupt->x_multi = nullptr;
+    }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+    bool fired() const {
+        if (x_interrupt == nullptr) return false;
+        const std::lock_guard lock(x_interrupt->x_mutex);
+        return x_interrupt->x_fired;
+    }
+
+  private:
+    Interrupt* x_interrupt;
+};
+
+void Interrupt::fire() {
+    const std::lock_guard lock(x_mutex);
+    if (x_multi == nullptr) return;
+    x_fired = true;
+    curl_multi_wakeup(x_multi);
+}
+
+/// An easy handle in a multi handle of its own, which keeps its connection and can be woken.
+struct Transport::Handle {
+    Handle() : easy(curl_easy_init()), multi(curl_multi_init()) {
+        TASKSTORE_CHECK(easy != nullptr && multi != nullptr);
+    }
+    ~Handle() {
+        curl_easy_cleanup(easy);
+        curl_multi_cleanup(multi);
+    }
+    Handle(const Handle&) = delete;
+    Handle& operator=(const Handle&) = delete;
+
+    CURL* easy;
+    CURLM* multi;
+    std::int64_t made_ns = 0;
+    std::int64_t used_ns = 0;
+};
+
+Transport::Transport(Endpoint endpoint, const Options& options)
+    : x_endpoint(std::move(endpoint)),
+      x_pool(options.pool),
+      x_reply_bytes_max(options.reply_bytes_max),
+      x_traffic_told(options.traffic_for_testing),
+      x_clock(*options.clock) {
+    start_curl();
+    const std::string& token = x_endpoint.token.empty() ? options.token : x_endpoint.token;
+    if (!x_endpoint.user.empty()) {
+        x_authorization = "Authorization: Basic " + to_base64(x_endpoint.user);
+    } else if (!token.empty()) {
+        x_authorization = "Authorization: Bearer " + token;
+    }
+}
+
+Transport::~Transport() = default;
+
+std::unique_ptr<Transport::Handle> Transport::take_handle() {
+    const std::int64_t now_ns = x_clock.boot_ns();
+    {
+        const std::lock_guard lock(x_mutex);
+        prune(now_ns);
+        if (!x_idle.empty()) {
+            auto handle = std::move(x_idle.back());
+            x_idle.pop_back();
+            return handle;
+        }
+    }
+    auto handle = std::make_unique<Handle>();
+    handle->made_ns = now_ns;
+    return handle;
+}
+
+void Transport::give_handle(std::unique_ptr<Handle> handle) {
+    handle->used_ns = x_clock.boot_ns();
+    const std::lock_guard lock(x_mutex);
+    x_idle.push_back(std::move(handle));
+    prune(x_idle.back()->used_ns);
+}
+
+void Transport::prune(std::int64_t now_ns) {
+    const auto floor = static_cast<std::size_t>(std::max(x_pool.min_connections, 0));
+    std::erase_if(x_idle, [&](const std::unique_ptr<Handle>& handle) {
+        return now_ns - handle->made_ns > x_pool.max_lifetime_seconds * kNsPerSecond;
+    });
+    while (x_idle.size() > floor &&
+           now_ns - x_idle.front()->used_ns > x_pool.idle_timeout_seconds * kNsPerSecond)
+        x_idle.erase(x_idle.begin());
+}
+
+namespace {
+
+/// Runs the handle to its end or to that of the patience; what stopped it, if something did.
+std::optional<Failure> drive(CURLM* multi, const Running& running, const Patience& patience,
+                             const Clock& clock, CURLcode& result) {
+    constexpr std::int64_t kQuestionMs = 20;
+    while (true) {
+        int left = 0;
+        curl_multi_perform(multi, &left);
+        int waiting = 0;
+        while (const CURLMsg* message = curl_multi_info_read(multi, &waiting)) {
+            if (message->msg == CURLMSG_DONE) {
+                result = message->data.result;
+                return std::nullopt;
+            }
+        }
+        if (left == 0) {
+            result = CURLE_GOT_NOTHING;
+            return std::nullopt;
+        }
+        if (running.fired()) return fail(Code::cancelled, "interrupted");
+        if (patience.should_stop != nullptr && *patience.should_stop && (*patience.should_stop)())
+            return fail(Code::cancelled, "asked to stop");
+        std::int64_t wait_ms = patience.should_stop != nullptr ? kQuestionMs : 1'000;
+        const std::int64_t now_ns = clock.boot_ns();
+        for (const auto& [until_ns, code] :
+             {std::pair{patience.deadline_boot_ns, Code::timed_out},
+              std::pair{patience.statement_boot_ns, Code::cancelled}}) {
+            if (until_ns == 0) continue;
+            if (now_ns > until_ns) {
+                return fail(code, code == Code::timed_out
+                                      ? "the deadline passed before the server answered"
+                                      : "the statement took longer than statement_timeout_ms");
+            }
+            wait_ms = std::min(wait_ms, (until_ns - now_ns) / kNsPerMs + 1);
+        }
+        curl_multi_poll(multi, nullptr, 0, static_cast<int>(wait_ms), nullptr);
+    }
+}
+
+void set_up(CURL* easy, Flight& flight, const Endpoint& endpoint, const std::string& url,
+            curl_slist* headers, const sql::PoolOptions& pool) {
+    curl_easy_reset(easy);  // Keeps its connection.
+    set(easy, CURLOPT_URL, url.c_str());
+    set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    set(easy, CURLOPT_POST, 1L);
+    set(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(flight.body.size()));
+    set(easy, CURLOPT_READFUNCTION, &give_body);
+    set(easy, CURLOPT_READDATA, &flight);
+    set(easy, CURLOPT_WRITEFUNCTION, &take_reply);
+    set(easy, CURLOPT_WRITEDATA, &flight);
+    set(easy, CURLOPT_HEADERFUNCTION, &take_header);
+    set(easy, CURLOPT_HEADERDATA, &flight);
+    set(easy, CURLOPT_HTTPHEADER, headers);
+    set(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+    set(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    set(easy, CURLOPT_NOSIGNAL, 1L);
+    set(easy, CURLOPT_CONNECTTIMEOUT_MS, kConnectMsMax);
+    set(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    set(easy, CURLOPT_UPLOAD_BUFFERSIZE, 512L * 1024);
+    set(easy, CURLOPT_BUFFERSIZE, 256L * 1024);
+    set(easy, CURLOPT_MAXAGE_CONN,
+        static_cast<long>(std::max<std::int64_t>(
+            pool.min_connections > 0 ? pool.max_lifetime_seconds : pool.idle_timeout_seconds, 1)));
+    set(easy, CURLOPT_MAXLIFETIME_CONN,
+        static_cast<long>(std::max<std::int64_t>(pool.max_lifetime_seconds, 1)));
+    if (endpoint.loopback) set(easy, CURLOPT_NOPROXY, "*");
+}
+
+}  // namespace
+
+Exchange Transport::post(const std::string& base, std::string_view path, std::string_view body,
+                         const Patience& patience) {
+    Flight flight{.body = body, .reply_bytes_max = x_reply_bytes_max};
+    Headers headers;
+    add_header(headers, "Content-Type: application/json");
+    add_header(headers, "Expect:");  // Nobody answers 100, and curl would wait a second for it.
+    if (!x_authorization.empty()) add_header(headers, x_authorization);
+    const std::string url = base + std::string(path);
+    auto handle = take_handle();
+    set_up(handle->easy, flight, x_endpoint, url, headers.get(), x_pool);
+
+    Exchange out;
+    CURLcode result = CURLE_OK;
+    std::optional<Failure> stopped;
+    {
+        const Running running(patience.interrupt, handle->multi);
+        TASKSTORE_CHECK(curl_multi_add_handle(handle->multi, handle->easy) == CURLM_OK);
+        stopped = drive(handle->multi, running, patience, x_clock, result);
+        curl_easy_getinfo(handle->easy, CURLINFO_RESPONSE_CODE, &out.status);
+        curl_multi_remove_handle(handle->multi, handle->easy);
+    }
+    {
+        const std::lock_guard lock(x_mutex);
+        ++x_traffic.requests;
+        x_traffic.bytes_sent += flight.given;
+        if (x_traffic_told) x_traffic_told(x_traffic);
+    }
+    if (!stopped && result == CURLE_OK) {
+        give_handle(std::move(handle));
+        out.reach = Reach::answered;
+        out.body = std::move(flight.reply);
+        out.retry_after_ms = flight.retry_after_ms;
+        return out;
+    }
+    // Its connection is in the middle of something: it goes with the handle.
+    const bool whole = flight.given == body.size();
+    out.reach = whole && !never_connected(result) ? Reach::lost : Reach::not_sent;
+    if (stopped) {
+        out.error = std::move(stopped->error);
+    } else if (flight.too_large) {
+        out.error = fail(Code::failed, "the answer is larger than " +
+                                           std::to_string(x_reply_bytes_max) + " bytes")
+                        .error;
+    } else {
+        out.error = fail(code_of_curl(result), curl_easy_strerror(result)).error;
+        out.error.native = static_cast<int>(result);
+    }
+    out.error.message = x_endpoint.shown + ": " + out.error.message;
+    return out;
+}
+
+std::string library_version() {
+    return std::string("libcurl ") + curl_version_info(CURLVERSION_NOW)->version;
+}
+
+}  // namespace taskstore::libsql
