@@ -320,7 +320,7 @@ class Compaction::Planner {
         bool others = false;
         for (std::uint32_t i = group.first; i != kLast; i = x_pieces[i].next)
             take(worker, i, others);
-        drop_repeats(record);
+        drop_repeats(worker, record);
         const RecordCompaction result =
             compact_record(x_options.shape, record, others, x_options.horizon_ms);
         const bool drops = std::ranges::any_of(record, &RecordLine::dropped);
@@ -379,7 +379,7 @@ class Compaction::Planner {
             others = true;
     }
 
-    void drop_repeats(std::vector<RecordLine>& record) {
+    void drop_repeats(Worker& worker, std::vector<RecordLine>& record) {
         const auto order = [](const RecordLine& item) {
             return std::tie(item.line.at, item.line.text, item.piece);
         };
@@ -388,9 +388,11 @@ class Compaction::Planner {
         };
         if (!std::ranges::is_sorted(record, less)) std::ranges::sort(record, less);
         const auto repeats =
-            std::ranges::unique(record, [this](const RecordLine& a, const RecordLine& b) {
+            std::ranges::unique(record, [&](const RecordLine& a, const RecordLine& b) {
                 if (a.line.text != b.line.text) return false;
                 x_pieces[b.piece].dropped = b.committed;
+                const bool batched = b.line.batch && b.line.batch->count > 1;
+                if (b.committed && batched) ++worker.gone[b.line.batch->id];
                 return true;
             });
         record.erase(repeats.begin(), repeats.end());

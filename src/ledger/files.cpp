@@ -103,6 +103,18 @@ Result<std::vector<std::string>> LedgerFolder::strangers() {
     return found;
 }
 
+/// Where it is now.
+Result<std::string> LedgerFolder::save_torn(std::string_view collection, std::string_view tail,
+                                            std::int64_t at) {
+    const std::string torn = os::join_path(x_folder, "run/torn");
+    TASKSTORE_TRY(os::make_directories(x_files, torn));
+    std::string saved =
+        os::join_path(torn, std::string(collection) + "-" + std::to_string(x_clock.wall_ms()) +
+                                "-" + std::to_string(at));
+    TASKSTORE_TRY(os::replace_file(x_files, saved, tail));
+    return saved;
+}
+
 Status LedgerFolder::mend_tail(os::File& file, std::string_view collection, std::int64_t& size,
                                Appended& appended) {
     char last = '\n';
@@ -116,12 +128,7 @@ Status LedgerFolder::mend_tail(os::File& file, std::string_view collection, std:
         ++size;
         return ok();
     }
-    const std::string torn = os::join_path(os::join_path(x_folder, "run"), "torn");
-    TASKSTORE_TRY(os::make_directories(x_files, torn));
-    const std::string saved =
-        os::join_path(torn, std::string(collection) + "-" + std::to_string(x_clock.wall_ms()) +
-                                "-" + std::to_string(size));
-    TASKSTORE_TRY(os::replace_file(x_files, saved, tail));
+    TASKSTORE_LET(const std::string saved, save_torn(collection, tail, size));
     // Whoever wrote the tail and knows no lock may go on with it: one last look, so that nothing is
     // cut but what was saved. What comes between the look and the cut is lost; no call of the
     // system cuts only what it was shown.

@@ -92,6 +92,11 @@ std::string temporary_path_of(std::string_view path) {
     return join_path(folder_of(path), "." + name_of_path(path) + ".tmp");
 }
 
+bool lacks_links(const Error& error) {
+    return error.native == EPERM || error.native == EOPNOTSUPP || error.native == ENOSYS ||
+           error.native == EMLINK;
+}
+
 Result<std::string> read_file(FileSystem& files, const std::string& path, std::size_t bytes_max) {
     TASKSTORE_LET(const auto file, files.open(path, OpenMode::read));
     TASKSTORE_LET(const FileInfo info, file->info());

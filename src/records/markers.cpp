@@ -11,6 +11,8 @@
 namespace taskstore::records {
 namespace {
 
+constexpr std::size_t kFileBytesMax = std::size_t{1} << 40U;
+
 /// Members with values of equal stamps, by (id, member, stamp).
 using Clashes = std::set<std::tuple<std::string, std::string, std::string>>;
 
@@ -140,6 +142,25 @@ class MarkedFile {
     bool x_broken = false;
 };
 
+struct Settled {
+    std::string clean;
+    bool changed = false;
+    std::vector<KeptBlock> kept;
+};
+
+Settled settle_markers(std::string_view text, ledger::Shape shape, const Clashes& clashes) {
+    MarkedFile lines(text, std::move(shape), clashes);
+    ledger::scan_text(text, 1, [&](const ledger::ScannedLine& line) {
+        lines.take(line);
+        return true;
+    });
+    Settled out;
+    out.clean = lines.finish();
+    out.changed = lines.settled() > 0 && !lines.broken();
+    out.kept = std::move(lines).kept();
+    return out;
+}
+
 }  // namespace
 
 Result<std::vector<KeptBlock>> PlanImpl::look_at_markers(sql::Connection& db, bool* rewritten) {
@@ -162,40 +183,39 @@ Result<std::vector<KeptBlock>> PlanImpl::look_at_markers(sql::Connection& db, bo
     }
     std::vector<KeptBlock> kept;
     for (const auto& [collection, clashes] : marked) {
-        const std::string path = x_ledger.path_of(collection);
-        TASKSTORE_LET(auto file, x_files.open(path, os::OpenMode::read));
-        // Until the new file has its name: who appends to the old one then finds it gone.
-        if (rewritten != nullptr) TASKSTORE_TRY(file->lock_within(x_ledger.lock_wait()));
-        TASKSTORE_LET(const os::FileInfo info, file->info());
-        std::string text(static_cast<std::size_t>(info.identity.size), '\0');
-        TASKSTORE_LET(const std::size_t got, file->read_at(0, text.data(), text.size()));
-        text.resize(got);
-        MarkedFile file_lines(text, shape_of(collection), clashes);
-        std::vector<ledger::Chunk> chunks;
-        TASKSTORE_TRY(ledger::scan(*file, static_cast<std::int64_t>(got), {}, chunks,
-                                   [&](const ledger::ScannedLine& line) {
-                                       file_lines.take(line);
-                                       return ok();
-                                   }));
-        const std::string clean = file_lines.finish();
-        const bool settles = file_lines.settled() > 0 && !file_lines.broken();
-        const std::size_t before = kept.size();
-        for (KeptBlock& block : std::move(file_lines).kept()) {
+        std::vector<KeptBlock> here;
+        const auto settle = [&](std::string_view text,
+                                const ledger::LedgerFolder::Put& put) -> Result<bool> {
+            Settled settled = settle_markers(text, shape_of(collection), clashes);
+            here = std::move(settled.kept);
+            if (!settled.changed || rewritten == nullptr) return false;
+            TASKSTORE_TRY(put(settled.clean));
+            return true;
+        };
+        if (rewritten == nullptr) {
+            TASKSTORE_LET(const std::string text,
+                          os::read_file(x_files, x_ledger.path_of(collection), kFileBytesMax));
+            TASKSTORE_TRY(settle(text, {}));
+        } else {
+            auto done = x_ledger.rewrite(collection, settle);
+            // Who changes it again and again is read first; the markers wait for the next sync.
+            if (!done && done.error().code != Code::conflict) return fail(done.error());
+            if (done && done->done) {
+                for (std::string& text : done->notes) note(std::move(text));
+                const std::string held =
+                    collection +
+                    ".jsonl held leftover merge markers: both sides' lines were kept, the rule "
+                    "decided, the markers ";
+                note(!here.empty() ? held + "are gone except around what clashes"
+                                   : held + "are gone; tell git that it is settled: 'git add " +
+                                         x_ledger.path_of(collection) + "'");
+                *rewritten = true;
+            }
+        }
+        for (KeptBlock& block : here) {
             block.collection = collection;
             kept.push_back(std::move(block));
         }
-        if (!settles || rewritten == nullptr) continue;
-        // Whoever changed it meanwhile is read first; the markers wait for the next sync.
-        const auto now = x_files.link_info(path);
-        if (!now || now->identity != info.identity) continue;
-        TASKSTORE_TRY(os::replace_file(x_files, path, clean, info.mode));
-        const std::string held = collection +
-                                 ".jsonl held leftover merge markers: both sides' lines were kept, "
-                                 "the rule decided, the markers ";
-        note(kept.size() > before
-                 ? held + "are gone except around what clashes"
-                 : held + "are gone; tell git that it is settled: 'git add " + path + "'");
-        *rewritten = true;
     }
     return kept;
 }

@@ -492,6 +492,14 @@ Result<SyncReport> PlanImpl::sync(bool rebuild) {
     hide_cache_from_git();
     {
         auto guard = x_ledger.lock().acquire(x_ledger.lock_wait());
+        if (guard) {
+            auto late = x_ledger.take_in_replaced();
+            if (!late)
+                note("lines of a file that was replaced wait for the next sync: " +
+                     late.error().message);
+            for (std::string& text : late ? *late : std::vector<std::string>())
+                note(std::move(text));
+        }
         Status status = !guard    ? Status(fail(guard.error()))
                         : rebuild ? rebuild_locked()
                                   : bring_up_locked(cached_state());

@@ -42,7 +42,7 @@ class ConfigLock {
         auto linked = x_files.hard_link(os::temporary_path_of(x_config), x_lock);
         if (linked) return ok();
         if (linked.error().code == Code::exists) return git_is_writing(x_lock);
-        if (!lacks_links(linked.error())) return linked;
+        if (!os::lacks_links(linked.error())) return linked;
         return x_files.link_info(x_lock) ? Status(git_is_writing(x_lock)) : ok();
     }
     Status release() {
@@ -89,11 +89,6 @@ bool is_same_file(os::FileSystem& files, const std::string& one, const std::stri
     const auto b = files.link_info(other);
     return a && b && a->identity.device == b->identity.device &&
            a->identity.inode == b->identity.inode;
-}
-
-bool lacks_links(const Error& error) {
-    return error.native == EPERM || error.native == EOPNOTSUPP || error.native == ENOSYS ||
-           error.native == EMLINK;
 }
 
 Status ChangedFiles::begin() {

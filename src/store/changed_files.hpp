@@ -17,8 +17,6 @@ Result<std::optional<std::string>> read_if_there(os::FileSystem& files, const st
 Status remove_file(os::FileSystem& files, const std::string& path);
 /// Two names of one file; of symbolic links, of one link.
 bool is_same_file(os::FileSystem& files, const std::string& one, const std::string& other);
-/// Why a link could not be made: the file system has none, or not of this file.
-bool lacks_links(const Error& error);
 
 /// Brings our part into the files and takes it out again; the record, written first, knows what was
 /// there before. A file that somebody changes meanwhile is looked at again.

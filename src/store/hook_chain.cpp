@@ -65,7 +65,7 @@ bool HookChain::is_copy(const std::string& path, const Hook& there, const std::s
 Status HookChain::keep(const std::string& path, const Hook& there, const std::string& before) {
     auto linked = x_files.hard_link(path, before);
     if (linked) return x_files.sync_directory(x_places.hooks);
-    if (!lacks_links(linked.error())) return linked;
+    if (!os::lacks_links(linked.error())) return linked;
     if (there.regular) return os::replace_file(x_files, before, there.text, there.mode);
     // A symbolic link where nothing can have two names: away until ours is there.
     TASKSTORE_TRY(x_files.rename(path, before));

@@ -108,8 +108,12 @@ Result<std::unique_ptr<PrivateFolder>> PrivateFolder::make(const Clock& clock) {
                     "no folder could be made in '" + parent + "': " + std::strerror(errno))
             .with_hint("set TMPDIR to a folder with room that you may write to");
     const int held = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (held >= 0) flock(held, LOCK_EX | LOCK_NB);
     std::unique_ptr<PrivateFolder> folder(new PrivateFolder(std::move(path), held));
+    // Without the lock another process would take the folder for one that was left behind.
+    if (held < 0 || flock(held, LOCK_EX | LOCK_NB) != 0)
+        return fail(Code::failed, "the folder '" + folder->path() +
+                                      "' could not be locked: " + std::strerror(errno))
+            .with_hint("set TMPDIR to a folder on a local disk");
     remove_when_signalled(folder->path());
     return folder;
 }

@@ -292,6 +292,19 @@ TEST(Compact, TheOtherLinesOfABatchStillCount) {
     EXPECT_EQ(states_of(compacted(half).text + all[4] + "\n"), states_of(half + all[4] + "\n"));
 }
 
+TEST(Compact, ALineThatStandsTwiceKeepsNoDeletedRecord) {
+    std::string file = batched("", "one", 100);
+    file = removed(file, 200, "p", "b");
+    file = removed(file, 210, "p", "a");
+    const Result once = compacted(file, 900);
+    EXPECT_EQ(once.counts.tombstones, 2);
+    for (const std::size_t number : {0U, 1U}) {
+        const Result twice = compacted(file + std::string(lines_of(file).at(number)) + "\n", 900);
+        EXPECT_EQ(twice.counts.tombstones, 2) << number;
+        EXPECT_EQ(twice.text, once.text) << number;
+    }
+}
+
 TEST(Compact, ADeletedRecordStaysWhileALineCountsByItsBatch) {
     std::string file = batched("", "one", 100);
     file = removed(file, 200, "p", "b");

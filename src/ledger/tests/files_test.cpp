@@ -54,6 +54,83 @@ TEST_F(LedgerFiles, AppendMakesTheFileAndMarksIt) {
     EXPECT_EQ(get(), "{\"id\":\"a\"}\n{\"id\":\"b\"}\n");
 }
 
+Result<LedgerFolder::Rewritten> rewrite_to(LedgerFolder& ledger, const std::string& text) {
+    const auto guard = ledger.lock().acquire();
+    return ledger.rewrite("c", [&](std::string_view, const LedgerFolder::Put& put) -> Result<bool> {
+        TASKSTORE_TRY(put(text));
+        return true;
+    });
+}
+
+TEST_F(LedgerFiles, WhoKeepsTheReplacedFileOpenLosesNothing) {
+    put("{\"id\":\"a\"}\n");
+    std::ofstream other(x_folder / "c.jsonl", std::ios::binary | std::ios::app);
+    const auto rewritten = rewrite_to(x_ledger, "{\"id\":\"new\"}\n");
+    ASSERT_TRUE(rewritten) << rewritten.error().message;
+    ASSERT_EQ(rewritten->notes.size(), 1U);
+    EXPECT_NE(rewritten->notes[0].find("keeps the old"), std::string::npos);
+    other << "{\"id\":\"b\"}\n{\"id\":" << std::flush;
+    const auto guard = x_ledger.lock().acquire();
+    auto notes = x_ledger.take_in_replaced();
+    ASSERT_TRUE(notes);
+    EXPECT_EQ(get(), "{\"id\":\"new\"}\n{\"id\":\"b\"}\n") << "half a line waits";
+    ASSERT_TRUE(x_ledger.take_in_replaced());
+    other << "\"c\"}\n{\"id\":\"d\"}" << std::flush;
+    ASSERT_TRUE(x_ledger.take_in_replaced());
+    EXPECT_EQ(get(), "{\"id\":\"new\"}\n{\"id\":\"b\"}\n{\"id\":\"c\"}\n");
+    EXPECT_FALSE(std::filesystem::is_empty(x_folder / "run/replaced"));
+    other.close();
+    ASSERT_TRUE(x_ledger.take_in_replaced());
+    EXPECT_EQ(get(), "{\"id\":\"new\"}\n{\"id\":\"b\"}\n{\"id\":\"c\"}\n{\"id\":\"d\"}\n");
+    EXPECT_TRUE(std::filesystem::is_empty(x_folder / "run/replaced"));
+}
+
+TEST(LedgerRewrite, LinesOfOthersAreWholeAndThereWhateverFails) {
+    // A writer that knows no lock: half a line as soon as the new file is there, the rest later.
+    for (std::size_t n = 0; n < 60; ++n) {
+        os::FaultFileSystem disk;
+        disk.put_file("/p/c.jsonl", "{\"id\":\"a\"}\n");
+        FakeClock clock;
+        LedgerFolder ledger(disk, "/p", clock);
+        auto other = std::move(*disk.open("/p/c.jsonl", os::OpenMode::read_write));
+        std::size_t calls = 0;
+        bool replaced = false;
+        disk.set_hook([&](const os::CallRecord&) {
+            std::size_t written = 0;
+            if (!replaced) {
+                replaced = disk.get_file("/p/c.jsonl")->starts_with("{\"id\":\"new");
+                return;
+            }
+            ++calls;
+            if (calls == 1) {
+                ASSERT_TRUE(other->append("{\"id\":", written));
+            } else if (calls == 8) {
+                ASSERT_TRUE(other->append("\"late\"}\n", written));
+                other.reset();
+            }
+        });
+        if (n > 0) disk.fail_at(n, {.only = std::nullopt});
+        const auto rewritten = rewrite_to(ledger, "{\"id\":\"new\"}\n");
+        disk.set_hook({});
+        disk.clear_faults();
+        std::size_t written = 0;
+        if (calls > 0 && other) {
+            ASSERT_TRUE(other->append("\"late\"}\n", written));
+        }
+        other.reset();
+        const auto guard = ledger.lock().acquire();
+        ASSERT_TRUE(ledger.take_in_replaced()) << n;
+        const std::string text = *disk.get_file("/p/c.jsonl");
+        if (!replaced) continue;
+        EXPECT_NE(text.find("{\"id\":\"late\"}\n"), std::string::npos)
+            << n << ": " << text << disk.log_text();
+        EXPECT_EQ(text.find("{\"id\":\n"), std::string::npos) << n << ": " << text;
+        EXPECT_TRUE(text.starts_with("{\"id\":\"new\"}") || text.starts_with("{\"id\":\"a\"}"))
+            << n;
+        EXPECT_TRUE(disk.list("/p/run/replaced")->empty()) << n;
+    }
+}
+
 TEST_F(LedgerFiles, ATornTailIsSavedAndCut) {
     put("{\"id\":\"a\"}\n{\"id\":\"b");
     const auto appended = append("{\"id\":\"c\"}\n");

@@ -78,19 +78,36 @@ class LedgerFolder {
     /// lock(). `make` gets the file's content, which lives until it returns, and answers whether
     /// anything is to change. Other programs' writers are kept out by the file's own lock; lines
     /// that one of them appended to the old file all the same, because it had opened it before, are
-    /// appended to the new one. Durable when it returns. not_found: there is no such file.
-    /// timed_out, denied, failed, conflict (somebody replaces or writes the file again and again):
-    /// nothing was changed. outcome_unknown: either file may be there after a power cut.
+    /// appended to the new one. Who keeps the old file open for longer, or one whose lines could
+    /// not be appended, finds it kept in run/replaced, for take_in_replaced(). Durable when it
+    /// returns. not_found: there is no such file. timed_out, denied, failed, conflict (somebody
+    /// replaces or writes the file again and again): nothing was changed. outcome_unknown: either
+    /// file may be there after a power cut.
     Result<Rewritten> rewrite(
         std::string_view collection,
         const std::function<Result<bool>(std::string_view content, const Put& put)>& make);
+    /// Appends what has come to files that rewrite() replaced, by whoever had them open, and lets
+    /// go of those that nobody has open any more. Notes for a person. Hold lock(). After an error
+    /// the rest waits for the next call.
+    Result<std::vector<std::string>> take_in_replaced();
 
   private:
     Result<std::optional<Rewritten>> rewrite_once(
         std::string_view collection,
         const std::function<Result<bool>(std::string_view content, const Put& put)>& make);
-    Status follow_old_file(os::File& file, std::string_view collection, std::int64_t seen,
-                           Rewritten& rewritten);
+    /// A file that another one has replaced.
+    struct Old {
+        std::string collection;
+        std::int64_t seen = 0;  ///< How much of it is in the new one.
+        std::string path;       ///< Its second name; empty: it has none.
+    };
+    Result<Old> keep_old(std::string_view collection, std::int64_t seen);
+    Status let_go(const Old& old);
+    Result<bool> follow(os::File& file, Old& old, std::vector<std::string>& notes);
+    Status take_late(os::File& file, Old& old, bool ended, std::vector<std::string>& notes);
+    Status take_in(const std::string& name, std::vector<std::string>& notes);
+    Result<std::string> save_torn(std::string_view collection, std::string_view tail,
+                                  std::int64_t at);
     struct Unflushed {
         std::uint64_t inode = 0;
         std::int64_t size = 0;  ///< What stands before it is on the disk.

@@ -145,6 +145,10 @@ std::string folder_of(std::string_view path);
 std::string name_of_path(std::string_view path);
 std::string join_path(std::string_view folder, std::string_view name);
 
+/// Whether hard_link() failed because it cannot be: no such thing on this file system, or not of
+/// this file.
+bool lacks_links(const Error& error);
+
 /// The whole file. corrupt: larger than `bytes_max`.
 Result<std::string> read_file(FileSystem& files, const std::string& path,
                               std::size_t bytes_max = 1U << 30);
