@@ -10,7 +10,7 @@ namespace taskstore::libsql {
 namespace {
 
 constexpr std::int64_t kNsPerMs = 1'000'000;
-constexpr std::int64_t kCloseMsMax = 2'000;
+constexpr std::int64_t kLeftMsMax = 300;
 constexpr long kOk = 200;
 
 }  // namespace
@@ -133,8 +133,11 @@ Asked Client::read_answer(Stream& stream, Exchange exchange, std::size_t results
                           bool is_cursor) {
     const bool on_stream = stream.open();
     if (exchange.reach != Reach::answered || exchange.status != kOk) {
-        stream.clear();
+        Stream left = std::exchange(stream, {});
         if (exchange.reach == Reach::answered) return refused(exchange, on_stream);
+        // Where the request never arrived, the stream is still there and holds its lock. Where it
+        // did, the baton is an old one, and this is refused.
+        if (exchange.error.code == Code::unavailable) close(left, kLeftMsMax);
         const bool transient = exchange.error.code == Code::unavailable;
         const bool version_found = transient && exchange.status != 0 && !version_3();
         return {.error = std::move(exchange.error),
@@ -148,6 +151,7 @@ Asked Client::read_answer(Stream& stream, Exchange exchange, std::size_t results
     if (!parsed) {
         stream.clear();
         Asked out{.error = std::move(parsed).error(), .reach = Reach::lost};
+        out.transient = out.error.code == Code::unavailable;
         out.error.message = shown() + ": " + out.error.message;
         return out;
     }
@@ -182,11 +186,12 @@ Asked Client::cursor(Stream& stream, BatchText batch, const Patience& patience) 
     return read_answer(stream, post(stream, "cursor", body, patience), 1, steps, true);
 }
 
-void Client::close(Stream& stream) {
+void Client::close(Stream& stream, std::int64_t ms_max) {
     if (!stream.open()) return;
     const std::string request(kCloseRequest);
-    Patience patience{.deadline_boot_ns = clock().boot_ns() + kCloseMsMax * kNsPerMs};
-    static_cast<void>(pipeline(stream, std::span(&request, 1), patience));
+    const Patience patience{.deadline_boot_ns = clock().boot_ns() + ms_max * kNsPerMs};
+    const std::string body = pipeline_body(stream.baton, std::span(&request, 1));
+    static_cast<void>(post(stream, "pipeline", body, patience));
     stream.clear();
 }
 

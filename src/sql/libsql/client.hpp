@@ -56,7 +56,7 @@ class Client {
     /// afterwards. unsupported on Hrana 2.
     Asked cursor(Stream& stream, BatchText batch, const Patience& patience);
     /// Tells the server that the stream is done with; what cannot be told it finds out in 10 s.
-    void close(Stream& stream);
+    void close(Stream& stream, std::int64_t ms_max = 2'000);
 
     /// The patience that statement_timeout_ms leaves a request that begins now.
     Patience patience_of(std::int64_t deadline_boot_ns) const;

@@ -458,7 +458,7 @@ std::vector<RequestPtr> EngineDatabase::take_group(std::unique_lock<std::mutex>&
     constexpr std::int64_t kGatherNsMax = 5 * kNsPerMs;
     const std::size_t before = std::max(x_last_group, x_group_before);
     if (before > 1) {
-        const std::int64_t gather_ns = std::min(x_last_ns / 4, kGatherNsMax);
+        const std::int64_t gather_ns = std::min(x_last_ns / 2, kGatherNsMax);
         x_queued.wait_for(lock, std::chrono::nanoseconds(gather_ns),
                           [&] { return x_stopping || x_queue.size() >= before; });
     }

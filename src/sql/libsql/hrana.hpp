@@ -98,7 +98,7 @@ struct PipelineAnswer {
 /// failed: not what a server may answer, or a float without a value (the server's infinity).
 Result<PipelineAnswer> parse_pipeline(std::string_view body);
 
-/// The answer to a cursor: JSON by lines. failed also where the end marker is missing: it was cut.
+/// The answer to a cursor: JSON by lines. unavailable: its end marker is missing, it was cut.
 /// `results` has one element, whose steps are as many as were begun, at most `steps`.
 Result<PipelineAnswer> parse_cursor(std::string_view body, std::size_t steps);
 

@@ -180,7 +180,8 @@ class CursorReader {
     }
 
     Result<PipelineAnswer> finish() {
-        if (!x_ended) return odd("the cursor ends without its mark: it was cut");
+        if (!x_ended)
+            return fail(Code::unavailable, "the cursor ends without its mark: it was cut");
         return std::move(x_answer);
     }
 
