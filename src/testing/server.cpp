@@ -291,6 +291,11 @@ Result<std::unique_ptr<Server>> start_postgres(const PostgresOptions& options) {
         command.words.emplace_back("-c");
         command.words.push_back(setting);
     }
+    if (options.file_kib_max != 0) {
+        const std::string limit = "ulimit -f " + std::to_string(options.file_kib_max * 2) +
+                                  R"sh(; exec "$0" "$@")sh";
+        command.words.insert(command.words.begin(), {"sh", "-c", limit});
+    }
     // What pg_ctl looks at: the file of this very server says that it is ready.
     command.ready = [](const Server& server) {
         const std::string file = slurp(server.folder() + "/data/postmaster.pid");

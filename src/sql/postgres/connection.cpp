@@ -143,6 +143,7 @@ std::string_view EngineConnection::begin_sql() const {
 }
 
 std::string EngineConnection::prelude(bool traced, std::int64_t lock_timeout_ms) const {
+    constexpr std::int64_t kLateMs = 20;
     std::string sql = "SELECT ";
     sql += traced && !x_facts.cluster.empty() ? "txid_current()" : "NULL";
     const auto set = [&](std::string_view name, const std::string& value) {
@@ -154,11 +155,11 @@ std::string EngineConnection::prelude(bool traced, std::int64_t lock_timeout_ms)
         set("bytea_output", "hex");
         set("extra_float_digits", "1");
     }
-    // The server ends a statement at the deadline too: nobody is left to hear of its end.
+    // The server ends a statement soon after the deadline: nobody is left to hear of its end.
     std::int64_t timeout_ms = x_options.pooler ? x_options.statement_timeout_ms : 0;
     if (const std::int64_t deadline_ns = x_session->deadline(); deadline_ns != 0) {
         const std::int64_t left_ms =
-            std::max<std::int64_t>(1, (deadline_ns - x_options.clock->boot_ns()) / 1'000'000);
+            std::max<std::int64_t>(0, (deadline_ns - x_options.clock->boot_ns()) / 1'000'000) + kLateMs;
         const std::int64_t usual_ms = x_options.statement_timeout_ms;
         if (usual_ms == 0 || left_ms < usual_ms) timeout_ms = left_ms;
     }

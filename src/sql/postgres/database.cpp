@@ -181,7 +181,12 @@ Result<sql::Committed> EngineDatabase::repeat(std::int64_t deadline_boot_ns,
         if (one.result || !one.transient) return std::move(one.result);
         if (one.at_once) continue;
         const std::int64_t wait_ms = backoff.next_ms();
-        if (wait_ms < 0) return std::move(one.result);
+        if (wait_ms < 0) {
+            if (!passed(deadline_boot_ns)) return std::move(one.result);
+            Error error = std::move(one.result).error();
+            error.code = Code::timed_out;
+            return fail(std::move(error));
+        }
         std::this_thread::sleep_for(std::chrono::milliseconds(wait_ms));
     }
 }

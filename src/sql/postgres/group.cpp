@@ -150,14 +150,16 @@ bool Group::send(bool with_commit) {
         x_texts.emplace_back(x_connection.prelude(true, lone() ? 0 : kLockInGroupMsMax));
     parts.push_back({.sql = prelude, .once = x_connection.session().deadline() != 0});
     x_before = parts.size();
+    // The id comes back while the statements run, and COMMIT is not sent before it is there: a
+    // commit that was lost without it could not be asked for.
+    if (with_commit) parts.push_back({.mark = Outgoing::Mark::flush});
     for (const Item& item : x_items)
         parts.push_back({.sql = item.statement->text, .parameters = &item.parameters});
     std::size_t commit_index = 0;
     if (with_commit) {
         append_wakes(parts);
-        commit_index = parts.size();
-        // The id of the transaction comes before the commit that it may have to be asked for.
-        parts.push_back({.mark = Outgoing::Mark::flush});
+        commit_index = parts.size() - 1;  // The mark is no statement.
+        parts.push_back({.mark = Outgoing::Mark::wait});
         parts.push_back({.mark = Outgoing::Mark::doubt});
         parts.push_back({.sql = "COMMIT"});
     }

@@ -134,6 +134,8 @@ void Session::on_notice(void* session, const PGresult* notice) {
 void Session::begin_exchange() {
     x_in_doubt = false;
     x_asked_to_stop = false;
+    x_received = 0;
+    x_refused.reset();
     x_bound_ns = x_options.answer_ms_max == 0
                      ? 0
                      : x_options.clock->boot_ns() + x_options.answer_ms_max * kNsPerMs;
@@ -236,24 +238,37 @@ Status Session::exchange(std::span<const Outgoing> parts, const OnResult& on_res
     x_running.store(true);
     std::vector<Expected> expected;
     expected.reserve(parts.size());
-    Status status = ok();
-    std::size_t index = 0;
-    for (const Outgoing& part : parts) {
-        if (part.mark == Outgoing::Mark::doubt) {
-            x_in_doubt = true;
-        } else if (part.mark == Outgoing::Mark::flush) {
-            if (PQsendFlushRequest(x_conn) != 1) status = lost("cannot send");
-        } else {
-            status = send(part, index++, expected);
-        }
-        if (!status) break;
-    }
-    if (status && PQpipelineSync(x_conn) != 1) status = lost("cannot send");
-    if (status) status = receive(expected, on_result);
+    Status status = send_all(parts, expected, on_result);
+    if (status) status = receive(std::span(expected).subspan(x_received), on_result);
+    if (status) status = receive_sync();
     x_running.store(false);
     if (status && PQexitPipelineMode(x_conn) != 1) status = lost("cannot end a pipeline");
     if (!status) x_broken = true;
     return status;
+}
+
+Status Session::send_all(std::span<const Outgoing> parts, std::vector<Expected>& expected,
+                         const OnResult& on_result) {
+    std::size_t index = 0;
+    std::size_t flushed = 0;
+    for (const Outgoing& part : parts) {
+        switch (part.mark) {
+            case Outgoing::Mark::none:
+                TASKSTORE_TRY(send(part, index++, expected));
+                break;
+            case Outgoing::Mark::flush:
+                flushed = expected.size();
+                if (PQsendFlushRequest(x_conn) != 1) return lost("cannot send");
+                break;
+            case Outgoing::Mark::wait:
+                TASKSTORE_TRY(receive(std::span(expected).first(flushed).subspan(x_received), on_result));
+                break;
+            case Outgoing::Mark::doubt:
+                x_in_doubt = true;
+                break;
+        }
+    }
+    return PQpipelineSync(x_conn) == 1 ? ok() : Status(lost("cannot send"));
 }
 
 Status Session::send_unnamed(std::string_view sql, const Parameters& parameters) {
@@ -297,8 +312,7 @@ Status Session::send(const Outgoing& part, std::size_t index, std::vector<Expect
     return ok();
 }
 
-Status Session::receive(const std::vector<Expected>& expected, const OnResult& on_result) {
-    ResultPtr refused;  // By PREPARE: it is the answer of the statement.
+Status Session::receive(std::span<const Expected> expected, const OnResult& on_result) {
     for (const Expected& one : expected) {
         TASKSTORE_LET(PGresult * raw, next_result());
         ResultPtr result(raw);
@@ -312,17 +326,22 @@ Status Session::receive(const std::vector<Expected>& expected, const OnResult& o
         }
         TASKSTORE_LET(PGresult * end, next_result());
         ResultPtr(end).reset();
+        ++x_received;
         if (!one.prepares.empty()) {
             if (status == PGRES_COMMAND_OK) {
                 x_names.prepared(one.prepares);
             } else {
                 x_names.forget(one.prepares);
-                if (status == PGRES_FATAL_ERROR) refused = std::move(result);
+                if (status == PGRES_FATAL_ERROR) x_refused = std::move(result);
             }
             continue;
         }
-        on_result(one.index, refused != nullptr ? std::move(refused) : std::move(result));
+        on_result(one.index, x_refused != nullptr ? std::move(x_refused) : std::move(result));
     }
+    return ok();
+}
+
+Status Session::receive_sync() {
     TASKSTORE_LET(PGresult * sync, next_result());
     const ResultPtr mark(sync);
     if (PQresultStatus(sync) != PGRES_PIPELINE_SYNC) return lost("cannot receive");
@@ -377,10 +396,12 @@ Result<ResultPtr> Session::describe(std::string_view sql) {
         PQsendDescribePrepared(x_conn, "") != 1 || PQpipelineSync(x_conn) != 1)
         status = lost("cannot send");
     if (status) {
-        status = receive({{0, {}}, {1, {}}}, [&](std::size_t, ResultPtr result) {
+        const std::array<Expected, 2> expected{Expected{0, {}}, Expected{1, {}}};
+        status = receive(expected, [&](std::size_t, ResultPtr result) {
             if (columns == nullptr || PQresultStatus(columns.get()) == PGRES_COMMAND_OK)
                 columns = std::move(result);
         });
+        if (status) status = receive_sync();
     }
     if (status && PQexitPipelineMode(x_conn) != 1) status = lost("cannot end a pipeline");
     if (!status) {

@@ -37,6 +37,7 @@ struct Outgoing {
     enum class Mark : std::uint8_t {
         none,
         flush,  ///< The server sends what it has answered so far, before it goes on.
+        wait,   ///< Nothing more is sent before the answers up to the last flush are there.
         doubt,  ///< From here on a lost connection leaves the outcome in doubt (COMMIT follows).
     };
     std::string_view sql = {};  ///< Translated.
@@ -99,7 +100,10 @@ class Session {
     void describe_place();
     Status send(const Outgoing& part, std::size_t index, std::vector<Expected>& expected);
     Status send_unnamed(std::string_view sql, const Parameters& parameters);
-    Status receive(const std::vector<Expected>& expected, const OnResult& on_result);
+    Status send_all(std::span<const Outgoing> parts, std::vector<Expected>& expected,
+                    const OnResult& on_result);
+    Status receive(std::span<const Expected> expected, const OnResult& on_result);
+    Status receive_sync();
     Result<PGresult*> next_result();
     Status flush_and_wait();
     Status wait(short events);
@@ -121,6 +125,8 @@ class Session {
     std::atomic<bool> x_running{false};
     StatementNames x_names;
     std::string x_key;
+    ResultPtr x_refused;  ///< By PREPARE: it is the answer of the statement that follows.
+    std::size_t x_received = 0;  ///< Answers of this exchange that are there.
 };
 
 /// Runs one statement and gives its result; for the driver's own questions. An error of the

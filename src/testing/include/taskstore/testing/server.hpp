@@ -72,6 +72,7 @@ struct PostgresOptions {
     std::vector<std::string> settings = {};  ///< "name=value", as of `postgres -c`.
     /// Makes the cluster instead of initdb, in {folder}/data; words as of ServerCommand.
     std::vector<std::vector<std::string>> prepare = {};
+    std::int64_t file_kib_max = 0;  ///< No file of the server grows larger: its disk is full.
 };
 /// PostgreSQL with a fresh cluster: superuser `postgres`, no password. The programs come from PATH
 /// or from Debian's /usr/lib/postgresql. not_found: it is not installed.

@@ -1,0 +1,436 @@
+// What lies between us and the server breaks. After each fault: what was acknowledged is there, what
+// failed is not, what is unknown is either, and nothing is there twice.
+
+#include "sandbox.hpp"
+
+#include <gmock/gmock.h>
+#include <taskstore/testing/proxy.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <thread>
+
+namespace taskstore::postgres {
+namespace {
+
+using std::chrono::steady_clock;
+
+// No unique key: what is applied twice shows.
+constexpr std::string_view kInsert = "INSERT INTO notes (id) VALUES (?1)";
+constexpr std::string_view kInsertMany = "INSERT INTO notes (id) SELECT * FROM unnest(?1::bigint[])";
+const std::string kCreate = "CREATE TABLE notes (id BIGINT NOT NULL)";
+
+std::int64_t ms_since(steady_clock::time_point start) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - start).count();
+}
+
+std::vector<sql::BoundStatement> insert(std::int64_t id) {
+    return {{.sql = kInsert, .values = {id}, .set_based = kInsertMany}};
+}
+
+std::int64_t in_ms(std::int64_t ms) {
+    return real_clock().boot_ns() + ms * 1'000'000;
+}
+
+/// What writers were told, for the comparison with what is there.
+class Ledger {
+  public:
+    void note(std::int64_t id, const Result<sql::Committed>& told) {
+        const std::lock_guard lock(x_mutex);
+        x_told[id] = told ? std::optional<Code>{} : told.error().code;
+    }
+    void compare(sql::Database& database) {
+        std::map<std::int64_t, int> there;
+        const std::vector<sql::BoundStatement> batch{{.sql = "SELECT id FROM notes"}};
+        const auto read = must(database.read_batch(batch));
+        for (const auto& row : read.front().rows)
+            ++there[std::get<std::int64_t>(row[0])];
+        for (const auto& [id, code] : x_told) {
+            const int times = there[id];
+            EXPECT_LE(times, 1) << id << " was applied twice";
+            if (!code) {
+                EXPECT_EQ(times, 1) << id << " was acknowledged";
+            } else if (*code != Code::outcome_unknown) {
+                EXPECT_EQ(times, 0) << id << " was told " << name_of(*code);
+            }
+        }
+    }
+    int count(std::optional<Code> code) {
+        const std::lock_guard lock(x_mutex);
+        return static_cast<int>(
+            std::ranges::count_if(x_told, [&](const auto& told) { return told.second == code; }));
+    }
+
+  private:
+    std::mutex x_mutex;
+    std::map<std::int64_t, std::optional<Code>> x_told;
+};
+
+std::string through(const Proxy& proxy) {
+    return "postgresql://plain@127.0.0.1:" + std::to_string(proxy.port()) + "/taskstore";
+}
+
+/// Where the messages of a recording end (PostgreSQL protocol 3: a type byte, then a length that
+/// counts itself).
+std::vector<std::uint64_t> ends_of_messages(const std::string& bytes) {
+    std::vector<std::uint64_t> ends{0};
+    std::size_t at = 0;
+    while (at + 5 <= bytes.size()) {
+        std::uint32_t length = 0;
+        for (std::size_t i = 1; i <= 4; ++i)
+            length = length << 8 | static_cast<unsigned char>(bytes[at + i]);
+        at += 1 + length;
+        ends.push_back(at);
+    }
+    return ends;
+}
+
+// --- cuts at every message of a commit
+// ------------------------------------------------------------------------
+
+using Write = std::function<Result<sql::Committed>(sql::Database&, std::int64_t id)>;
+struct Way {
+    std::string name;
+    Write write;
+};
+
+class CutCommit : public testing::TestWithParam<Way> {};
+
+TEST_P(CutCommit, AtEveryMessageInBothDirections) {
+    const auto proxy = must(Proxy::start(shared_server().port()));
+    const std::string schema = fresh_schema();
+    const auto direct = open(plain_location(shared_server()), schema);
+    execute(*direct, kCreate);
+    const auto database = open(through(*proxy), schema, {.pool = {.max_connections = 2}});
+    Ledger ledger;
+    std::int64_t id = 0;
+    for (int i = 0; i < 3; ++i) must(GetParam().write(*database, ++id));  // Now names are prepared.
+    proxy->mark();
+    must(GetParam().write(*database, ++id));
+    const std::array ends{ends_of_messages(proxy->recorded(Proxy::to_server)),
+                          ends_of_messages(proxy->recorded(Proxy::to_client))};
+    ASSERT_GT(ends[0].size(), 8U);
+    ASSERT_GT(ends[1].size(), 8U);
+    int cuts = proxy->cuts();
+    for (const auto direction : {Proxy::to_server, Proxy::to_client}) {
+        for (const std::uint64_t end : ends[direction]) {
+            for (int i = 0; i < 2; ++i) must(GetParam().write(*database, ++id));
+            proxy->cut_after(direction, end);
+            ++id;
+            ledger.note(id, GetParam().write(*database, id));
+            EXPECT_GT(proxy->cuts(), cuts) << "nothing was cut at byte " << end;
+            cuts = proxy->cuts();
+            proxy->heal();
+        }
+    }
+    ledger.compare(*direct);
+    const int tried = static_cast<int>(ends[0].size() + ends[1].size());
+    EXPECT_EQ(ledger.count(std::nullopt), tried)
+        << "a lost connection is tried again, or what became of the commit is asked";
+}
+
+const auto kWays = testing::Values(
+    Way{"Batch",
+        [](sql::Database& database, std::int64_t id) { return database.write_batch(insert(id)); }},
+    Way{"BatchThatExpects",
+        [](sql::Database& database, std::int64_t id) {
+            auto batch = insert(id);
+            batch.front().changes_expected = 1;
+            return database.write_batch(batch, {.wake = "notes"});
+        }},
+    Way{"Work", [](sql::Database& database, std::int64_t id) {
+            return database.write([id](sql::Connection& connection) -> Status {
+                TASKSTORE_LET(const auto statement, connection.prepare(kInsert));
+                TASKSTORE_TRY(statement->bind(1, id));
+                return statement->run();
+            });
+        }});
+INSTANTIATE_TEST_SUITE_P(Ways, CutCommit, kWays,
+                         [](const auto& way) { return way.param.name; });
+
+// --- servers that go
+// ------------------------------------------------------------------------------------------
+
+/// Writers that never stop, until told to.
+class Load {
+  public:
+    Load(sql::Database& database, Ledger& ledger, int threads) {
+        for (int t = 0; t < threads; ++t) {
+            x_threads.emplace_back([&database, &ledger, t, this](const std::stop_token& stop) {
+                for (std::int64_t i = 0; !stop.stop_requested(); ++i) {
+                    const std::int64_t id = t * 1'000'000 + i;
+                    const auto told = database.write_batch(insert(id));
+                    ledger.note(id, told);
+                    if (told) {
+                        x_successes.fetch_add(1);
+                        x_successes.notify_all();
+                    }
+                }
+            });
+        }
+    }
+    void wait_for_successes(std::int64_t more) {
+        const std::int64_t until = x_successes.load() + more;
+        for (std::int64_t now = x_successes.load(); now < until; now = x_successes.load())
+            x_successes.wait(now);
+    }
+
+  private:
+    std::atomic<std::int64_t> x_successes{0};
+    std::vector<std::jthread> x_threads;
+};
+
+/// Sessions of a killed server hold its memory until they notice.
+void start_again(Server& server) {
+    const auto start = steady_clock::now();
+    while (true) {
+        const Status started = server.start_again();
+        if (started) return;
+        ASSERT_LT(ms_since(start), 20'000) << started.error().message;
+    }
+}
+
+TEST(ServerFaults, AKilledServerLosesNothingAndIsMetWithinASecond) {
+    const auto server = must(start_postgres({.fsync = true}));
+    make_plain_user(*server);
+    const auto database = open(plain_location(*server), "main", {.pool = {.max_connections = 4}});
+    execute(*database, kCreate);
+    Ledger ledger;
+    {
+        Load load(*database, ledger, 8);
+        for (int round = 0; round < 2; ++round) {
+            load.wait_for_successes(50);
+            server->kill();
+            start_again(*server);
+            const auto back = steady_clock::now();
+            load.wait_for_successes(1);
+            EXPECT_LT(ms_since(back), 1'000) << "after the server was ready";
+        }
+        load.wait_for_successes(50);
+        server->stop();  // Sessions are ended, and say so.
+        start_again(*server);
+        const auto back = steady_clock::now();
+        load.wait_for_successes(1);
+        EXPECT_LT(ms_since(back), 1'000);
+    }
+    ledger.compare(*database);
+    EXPECT_EQ(ledger.count(Code::failed) + ledger.count(Code::invalid), 0);
+}
+
+TEST(ServerFaults, APromotedStandbyHasEverythingThatWasAcknowledged) {
+    const auto primary = must(start_postgres({.fsync = true}));
+    make_plain_user(*primary);
+    const std::string programs = must(postgres_programs());
+    const auto standby = must(start_postgres(
+        {.fsync = true,
+         .prepare = {{programs + "pg_basebackup", "--pgdata={folder}/data", "--write-recovery-conf",
+                      "--wal-method=stream", "--checkpoint=fast", "--no-sync",
+                      "--dbname=host=127.0.0.1 user=postgres port=" +
+                          std::to_string(primary->port())}}}));
+    as_superuser(*primary, "ALTER SYSTEM SET synchronous_standby_names = '*'");
+    as_superuser(*primary, "SELECT pg_reload_conf()");
+    const std::string location = "postgresql://plain@127.0.0.1:" + std::to_string(primary->port()) +
+                                 ",127.0.0.1:" + std::to_string(standby->port()) +
+                                 "/taskstore?target_session_attrs=read-write";
+    Ledger ledger;
+    // A setting that was just reloaded reaches new sessions a moment later.
+    auto database = open(location, "main");
+    execute(*database, kCreate);
+    while (must(database->write_batch(insert(-1))).level != sql::DurabilityLevel::replicated)
+        database = open(location, "main");
+    {
+        Load load(*database, ledger, 8);
+        load.wait_for_successes(100);
+        primary->kill();
+        must(standby->run({programs + "pg_ctl", "promote", "--pgdata={folder}/data"}));
+        load.wait_for_successes(100);
+    }
+    ledger.compare(*database);
+    EXPECT_EQ(must(database->write_batch(insert(-2))).level, sql::DurabilityLevel::flushed)
+        << "the new primary has no standby";
+}
+
+TEST(ServerFaults, AFullDiskFailsTheWriteAndNothingElse) {
+    const auto server = must(start_postgres({.fsync = true, .file_kib_max = 20 * 1024}));
+    make_plain_user(*server);
+    const auto database = open(plain_location(*server), "main");
+    execute(*database, kCreate);
+    execute(*database, "CREATE TABLE large (id BIGINT, bytes BYTEA)");
+    execute(*database, "ALTER TABLE large ALTER COLUMN bytes SET STORAGE EXTERNAL");
+    Ledger ledger;
+    std::int64_t id = 0;
+    std::optional<Error> refused;
+    while (!refused && id < 64) {
+        ++id;
+        auto batch = insert(id);
+        batch.push_back({.sql = "INSERT INTO large VALUES (?1, ?2)",
+                         .values = {id, sql::Blob{std::string(1 << 20, 'x')}}});
+        const auto told = database->write_batch(batch);
+        ledger.note(id, told);
+        if (!told) refused = told.error();
+    }
+    ASSERT_TRUE(refused);
+    EXPECT_EQ(refused->code, Code::failed) << refused->message;
+    EXPECT_TRUE(database->write_batch(insert(++id))) << "small ones still fit";
+    ledger.compare(*database);
+    EXPECT_EQ(number(*database, "SELECT count(*) FROM large"), ledger.count(std::nullopt));
+}
+
+// --- deadlines
+// ------------------------------------------------------------------------------------------------
+
+TEST(Deadlines, NoThreadIsStuckPastItsDeadline) {
+    const auto proxy = must(Proxy::start(shared_server().port()));
+    const std::string schema = fresh_schema();
+    const auto database = open(through(*proxy), schema, {.pool = {.max_connections = 2}});
+    execute(*database, kCreate);
+    const std::vector<sql::BoundStatement> select{{.sql = "SELECT 1"}};
+    const sql::Work work = [](sql::Connection& connection) {
+        return connection.execute("INSERT INTO notes VALUES (-1)");
+    };
+    const std::vector<std::function<Code(std::int64_t)>> calls{
+        [&](std::int64_t until) {
+            return database->write(work, {.deadline_boot_ns = until}).error().code;
+        },
+        [&](std::int64_t until) {
+            return database->write_batch(insert(1), {.deadline_boot_ns = until}).error().code;
+        },
+        [&](std::int64_t until) {
+            return database->read(work, {.deadline_boot_ns = until}).error().code;
+        },
+        [&](std::int64_t until) {
+            return database->read_batch(select, {.deadline_boot_ns = until}).error().code;
+        }};
+    for (const auto& call : calls) {
+        proxy->heal();
+        execute(*database, "SELECT 1");  // A connection is there again.
+        for (const auto direction : {Proxy::to_client, Proxy::to_server}) {
+            proxy->hold(direction, true);
+            std::vector<std::jthread> threads;
+            for (int t = 0; t < 4; ++t) {
+                threads.emplace_back([&] {
+                    const auto start = steady_clock::now();
+                    const Code code = call(in_ms(150));
+                    EXPECT_TRUE(code == Code::timed_out || code == Code::outcome_unknown ||
+                                code == Code::denied)
+                        << name_of(code);
+                    EXPECT_LT(ms_since(start), 150 + 350);
+                });
+            }
+            threads.clear();
+            proxy->heal();
+            proxy->cut_all();
+        }
+    }
+}
+
+TEST(Deadlines, TheServerEndsTheStatementToo) {
+    const std::string schema = fresh_schema();
+    const auto database = open(plain_location(shared_server()), schema);
+    const std::vector<sql::BoundStatement> sleep{{.sql = "SELECT pg_sleep(20)"}};
+    const auto start = steady_clock::now();
+    EXPECT_EQ(database->read_batch(sleep, {.deadline_boot_ns = in_ms(100)}).error().code,
+              Code::timed_out);
+    EXPECT_LT(ms_since(start), 1'000);
+    const auto watcher = open(postgres_location(shared_server()), "main");
+    while (number(*watcher,
+                  "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(20)%' AND "
+                  "state = 'active' AND pid <> pg_backend_pid()") != 0)
+        ASSERT_LT(ms_since(start), 5'000);
+}
+
+TEST(Deadlines, TheStatementTimeoutCancels) {
+    const auto database = open(plain_location(shared_server()), fresh_schema(),
+                               {.pool = {.statement_timeout_ms = 50}});
+    const std::vector<sql::BoundStatement> sleep{{.sql = "SELECT pg_sleep(20)"}};
+    EXPECT_EQ(database->read_batch(sleep).error().code, Code::cancelled);
+    EXPECT_EQ(number(*database, "SELECT 1"), 1);
+}
+
+TEST(Deadlines, AnInterruptEndsTheStatementOfAnotherThread) {
+    Driver driver({.clock = &real_clock(), .schema = fresh_schema()});
+    const auto connection = must(driver.connect(plain_location(shared_server()), {}));
+    const auto start = steady_clock::now();
+    std::atomic<bool> done{false};
+    std::jthread interrupter([&] {
+        while (!done.load()) connection->interrupt();  // Nothing, until something runs.
+    });
+    EXPECT_EQ(connection->execute("SELECT pg_sleep(20)").error().code, Code::cancelled);
+    done.store(true);
+    EXPECT_LT(ms_since(start), 5'000);
+}
+
+// --- the pool
+// -------------------------------------------------------------------------------------------------
+
+TEST(PoolLimits, WhoFindsNoConnectionIsToldHowManyAreInUse) {
+    std::string told;
+    const auto database = open(plain_location(shared_server()), fresh_schema(),
+                               {.pool = {.max_connections = 1, .acquire_timeout_seconds = 1},
+                                .tell = [&](std::string_view line) { told = line; }});
+    std::atomic<bool> inside{false};
+    std::atomic<bool> leave{false};
+    std::jthread holder([&] {
+        EXPECT_TRUE(database->read([&](sql::Connection&) {
+            inside.store(true);
+            inside.notify_all();
+            leave.wait(false);
+            return ok();
+        }));
+    });
+    inside.wait(false);
+    const auto start = steady_clock::now();
+    const auto refused = database->write_batch(std::vector<sql::BoundStatement>{{.sql = "SELECT 1"}});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::unavailable);
+    EXPECT_THAT(refused.error().message, testing::HasSubstr("1 of at most 1 are in use"));
+    EXPECT_GE(ms_since(start), 1'000);
+    const std::vector<sql::BoundStatement> select{{.sql = "SELECT 1"}};
+    EXPECT_EQ(database->read_batch(select, {.deadline_boot_ns = in_ms(30)}).error().code,
+              Code::timed_out);
+    std::jthread slow([&] { EXPECT_TRUE(database->read_batch(select)); });
+    // Longer than slow_acquire_threshold_ms.
+    EXPECT_EQ(database->read_batch(select, {.deadline_boot_ns = in_ms(600)}).error().code,
+              Code::timed_out);
+    leave.store(true);
+    leave.notify_all();
+    slow.join();
+    EXPECT_THAT(told, testing::HasSubstr("ms for a connection"));
+}
+
+std::int64_t sessions_of(sql::Database& watcher, const std::string& role) {
+    return number(watcher, "SELECT count(*) FROM pg_stat_activity WHERE usename = '" + role + "'");
+}
+
+TEST(PoolLimits, IdleAndOldConnectionsAreClosedAndAFewKept) {
+    as_superuser(shared_server(), "CREATE ROLE pooled LOGIN; GRANT CREATE ON DATABASE taskstore TO pooled");
+    const auto watcher = open(postgres_location(shared_server()), "main");
+    const auto location = postgres_location(shared_server(), "pooled", "taskstore");
+    const auto database =
+        open(location, fresh_schema(),
+             {.pool = {.max_connections = 5, .min_connections = 2, .idle_timeout_seconds = 0}});
+    {
+        std::vector<std::jthread> threads;
+        std::atomic<int> inside{0};
+        for (int t = 0; t < 5; ++t) {
+            threads.emplace_back([&] {
+                EXPECT_TRUE(database->read([&](sql::Connection& connection) {
+                    inside.fetch_add(1);
+                    while (inside.load() < 5) std::this_thread::yield();
+                    return connection.execute("SELECT 1");
+                }));
+            });
+        }
+    }
+    const auto start = steady_clock::now();
+    while (sessions_of(*watcher, "pooled") != 2) ASSERT_LT(ms_since(start), 10'000);
+    as_superuser(shared_server(),
+                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'pooled'");
+    while (sessions_of(*watcher, "pooled") != 2) ASSERT_LT(ms_since(start), 20'000);
+    EXPECT_EQ(number(*database, "SELECT 1"), 1);
+}
+
+}  // namespace
+}  // namespace taskstore::postgres
