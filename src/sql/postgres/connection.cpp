@@ -159,7 +159,8 @@ std::string EngineConnection::prelude(bool traced, std::int64_t lock_timeout_ms)
     std::int64_t timeout_ms = x_options.pooler ? x_options.statement_timeout_ms : 0;
     if (const std::int64_t deadline_ns = x_session->deadline(); deadline_ns != 0) {
         const std::int64_t left_ms =
-            std::max<std::int64_t>(0, (deadline_ns - x_options.clock->boot_ns()) / 1'000'000) + kLateMs;
+            std::max<std::int64_t>(0, (deadline_ns - x_options.clock->boot_ns()) / 1'000'000) +
+            kLateMs;
         const std::int64_t usual_ms = x_options.statement_timeout_ms;
         if (usual_ms == 0 || left_ms < usual_ms) timeout_ms = left_ms;
     }
@@ -254,7 +255,16 @@ void EngineConnection::deallocate_evicted() {
 }
 
 Result<ResultPtr> EngineConnection::describe(const Translated& statement) {
+    const bool alone = !in_transaction();
+    if (x_options.pooler && x_session->state() == PQTRANS_IDLE) {
+        // The names that it uses are found within a transaction only.
+        if (alone) x_pending = Begin::read;
+        const std::string begin = std::string(begin_sql()) + ";" + prelude(false, 0);
+        x_pending = Begin::none;
+        TASKSTORE_TRY(ask(*x_session, begin, "cannot begin"));
+    }
     TASKSTORE_LET(ResultPtr result, x_session->describe(statement.text));
+    if (alone) rollback();
     if (!succeeded(result.get())) return statement_failure(result.get(), statement.text);
     return result;
 }
@@ -302,8 +312,7 @@ Status EngineConnection::execute(std::string_view sql) {
         if (wrapped) rollback();
         return failure;
     }
-    const char* const changed = *result != nullptr ? PQcmdTuples(result->get()) : "";
-    x_changes = *changed != '\0' ? std::strtoll(changed, nullptr, 10) : 0;
+    x_changes = x_session->changes_of_simple();
     check_settings();
     return ok();
 }

@@ -421,7 +421,7 @@ Attempt EngineDatabase::lead(const std::shared_ptr<Request>& first) {
                                                : std::min(deadline_ns, request->deadline_ns);
         }
         (*lease)->session().set_deadline(deadline_ns);
-        const GroupOutcome outcome = run_group(**lease, members, x_options.schema);
+        const GroupOutcome outcome = run_group(**lease, members, x_options.schema, /*shared=*/true);
         for (const auto& request : group) {
             request->outcome = outcome;
             request->facts = (*lease)->facts();
@@ -444,7 +444,7 @@ Attempt EngineDatabase::batch_alone(Request& request) {
             return {.result = fail(lease.error()),
                     .transient = transient && lease.error().code == Code::unavailable};
         std::vector<Member*> members{&request.member};
-        request.outcome = run_group(**lease, members, x_options.schema);
+        request.outcome = run_group(**lease, members, x_options.schema, /*shared=*/false);
         request.facts = (*lease)->facts();
     }
     bool alone = true;

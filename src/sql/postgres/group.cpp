@@ -11,6 +11,7 @@ namespace {
 
 /// How long a member may wait for a row that another session holds while others wait for it.
 constexpr std::int64_t kLockInGroupMsMax = 100;
+constexpr std::string_view kLockNotAvailable = "55P03";
 /// Rows sent as one statement: what the server unpacks fits into its work_mem.
 constexpr std::size_t kRowsMergedMax = 2'048;
 
@@ -34,8 +35,9 @@ const CheckedBatch::Part& part_of(const Row& row) {
 
 class Group {
   public:
-    Group(EngineConnection& connection, std::vector<Member*>& members, std::string_view schema)
-        : x_connection(connection), x_members(members), x_schema(schema) {}
+    Group(EngineConnection& connection, std::vector<Member*>& members, std::string_view schema,
+          bool shared)
+        : x_connection(connection), x_members(members), x_schema(schema), x_shared(shared) {}
 
     GroupOutcome run() {
         plan();
@@ -71,6 +73,7 @@ class Group {
     EngineConnection& x_connection;
     std::vector<Member*>& x_members;
     std::string_view x_schema;
+    const bool x_shared;
     std::deque<Item> x_items;
     std::deque<std::string> x_texts;  ///< Of our own statements.
     std::size_t x_before = 0;         ///< Statements before the first item.
@@ -84,7 +87,7 @@ void Group::plan() {
     std::map<const Translated*, Item*> open;  // Lone rows of any member meet here.
     for (Member* member : x_members) {
         const auto& parts = member->batch->parts;
-        member->answers.assign(parts.size(), {});
+        member->answers.assign(parts.size(), sql::Rows{.columns = {}, .rows = {}, .changes = -1});
         member->answers_complete = false;
         Item* last = nullptr;
         for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -147,18 +150,21 @@ bool Group::send(bool with_commit) {
     parts.reserve(x_items.size() + 8);
     parts.push_back({.sql = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"});
     const auto& prelude =
-        x_texts.emplace_back(x_connection.prelude(true, lone() ? 0 : kLockInGroupMsMax));
+        x_texts.emplace_back(x_connection.prelude(true, x_shared ? kLockInGroupMsMax : 0));
     parts.push_back({.sql = prelude, .once = x_connection.session().deadline() != 0});
     x_before = parts.size();
     // The id comes back while the statements run, and COMMIT is not sent before it is there: a
-    // commit that was lost without it could not be asked for.
-    if (with_commit) parts.push_back({.mark = Outgoing::Mark::flush});
+    // commit that was lost without it could not be asked for. Answers that hold more than a number
+    // are waited for, too: they would be lost with it.
+    const bool merged = std::ranges::all_of(x_items, &Item::merged);
+    if (with_commit && merged) parts.push_back({.mark = Outgoing::Mark::flush});
     for (const Item& item : x_items)
         parts.push_back({.sql = item.statement->text, .parameters = &item.parameters});
     std::size_t commit_index = 0;
     if (with_commit) {
         append_wakes(parts);
-        commit_index = parts.size() - 1;  // The mark is no statement.
+        commit_index = parts.size() - (merged ? 1 : 0);  // The mark is no statement.
+        if (!merged) parts.push_back({.mark = Outgoing::Mark::flush});
         parts.push_back({.mark = Outgoing::Mark::wait});
         parts.push_back({.mark = Outgoing::Mark::doubt});
         parts.push_back({.sql = "COMMIT"});
@@ -219,7 +225,7 @@ bool Group::judge(const Status& sent, std::size_t commit_index) {
     }
     if (!sent || fatal) {
         const bool complete =
-            std::ranges::all_of(x_items, [](const Item& i) { return i.changes >= 0; });
+            std::ranges::all_of(x_items, [](const Item& i) { return i.merged || i.changes >= 0; });
         for (Member* member : x_members) member->answers_complete = complete;
         Status why = sent ? Status(ok()) : Status(fail(sent.error()));
         if (fatal)
@@ -246,7 +252,8 @@ void Group::connection_lost(const Status& why) {
 
 /// `item` failed: perhaps because of what an earlier member did, which is undone now.
 void Group::blame(const Item& item, const PGresult* refusal) {
-    if (lone() && !item.merged) {
+    const bool held = x_shared && sqlstate_of(refusal) == kLockNotAvailable;
+    if (lone() && !item.merged && !held) {
         Member& member = *x_members.front();
         member.verdict = Verdict::answered;
         member.answer = engine_failure(refusal, x_connection.session().place(),
@@ -255,7 +262,7 @@ void Group::blame(const Item& item, const PGresult* refusal) {
     }
     everyone(Verdict::again);
     for (const Row& row : item.rows) {
-        if (item.merged)
+        if (item.merged && !(held && item.rows.size() == 1))
             row.member->merge = false;
         else
             row.member->verdict = Verdict::alone;
@@ -391,9 +398,9 @@ Result<CheckedBatch> check_batch(sql::Batch batch, Translations& translations, b
 }
 
 GroupOutcome run_group(EngineConnection& connection, std::vector<Member*>& members,
-                       std::string_view schema) {
+                       std::string_view schema, bool shared) {
     connection.begin_use();
-    return Group(connection, members, schema).run();
+    return Group(connection, members, schema, shared).run();
 }
 
 std::string channel_of(std::string_view schema, std::string_view topic) {

@@ -56,10 +56,10 @@ struct GroupOutcome {
     std::string transaction_id = {};
 };
 
-/// Runs all members in one transaction and gives each its verdict. `channel_of` names the channel
-/// and the lock of a topic.
+/// Runs all members in one transaction and gives each its verdict. `shared`: others wait for its
+/// end, so that a row which another session holds is waited for a moment only.
 GroupOutcome run_group(EngineConnection& connection, std::vector<Member*>& members,
-                       std::string_view schema);
+                       std::string_view schema, bool shared);
 
 /// NOTIFY, if anybody waits: a waiter holds the shared lock of its topic, so that this transaction
 /// gets the exclusive one only where nobody does. Concurrent writers of one topic hide the lock

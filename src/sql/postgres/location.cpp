@@ -93,6 +93,12 @@ Result<Location> parse_location(const std::string& location) {
     for (const PQconninfoOption* one = options.get(); one->keyword != nullptr; ++one) {
         if (one->val != nullptr) settings.emplace_back(one->keyword, one->val);
     }
+    if (const std::string* ports = value_of(settings, "port");
+        ports != nullptr && ports->find_first_not_of("0123456789,") != std::string::npos) {
+        // libpq would print it; it may be a part of a password.
+        return fail(Code::invalid,
+                    "the URL of the PostgreSQL database has a port that is no number");
+    }
     watch_the_peer(settings);
     set_default(settings, "fallback_application_name", "taskstore");
     Location parsed;

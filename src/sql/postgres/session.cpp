@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 
@@ -261,7 +262,8 @@ Status Session::send_all(std::span<const Outgoing> parts, std::vector<Expected>&
                 if (PQsendFlushRequest(x_conn) != 1) return lost("cannot send");
                 break;
             case Outgoing::Mark::wait:
-                TASKSTORE_TRY(receive(std::span(expected).first(flushed).subspan(x_received), on_result));
+                TASKSTORE_TRY(
+                    receive(std::span(expected).first(flushed).subspan(x_received), on_result));
                 break;
             case Outgoing::Mark::doubt:
                 x_in_doubt = true;
@@ -354,6 +356,7 @@ Result<ResultPtr> Session::simple(const std::string& sql, bool doubt) {
     if (broken()) return lost("cannot send");
     x_running.store(true);
     x_in_doubt = doubt;
+    x_changes = 0;
     if (PQsendQuery(x_conn, sql.c_str()) != 1) {
         x_running.store(false);
         return lost("cannot send");
@@ -372,6 +375,8 @@ Result<ResultPtr> Session::simple(const std::string& sql, bool doubt) {
             x_running.store(false);
             return lost("COPY is not spoken here");
         }
+        const char* const changed = PQcmdTuples(result.get());
+        if (*changed != '\0') x_changes = std::strtoll(changed, nullptr, 10);
         if (last == nullptr || PQresultStatus(last.get()) != PGRES_FATAL_ERROR)
             last = std::move(result);
     }

@@ -65,6 +65,8 @@ class Session {
     /// Several statements without parameters, as one simple query: the last result or the first
     /// error. An error of the function is the connection's.
     Result<ResultPtr> simple(const std::string& sql, bool doubt = false);
+    /// Rows that the last statement of simple() changed that changes any.
+    std::int64_t changes_of_simple() const { return x_changes; }
     /// Columns of a statement that is not run.
     Result<ResultPtr> describe(std::string_view sql);
 
@@ -125,7 +127,8 @@ class Session {
     std::atomic<bool> x_running{false};
     StatementNames x_names;
     std::string x_key;
-    ResultPtr x_refused;  ///< By PREPARE: it is the answer of the statement that follows.
+    ResultPtr x_refused;         ///< By PREPARE: it is the answer of the statement that follows.
+    std::int64_t x_changes = 0;
     std::size_t x_received = 0;  ///< Answers of this exchange that are there.
 };
 

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kTranslationsMax = 512;
 constexpr int kParametersMax = 65'535;  // The protocol counts them in 16 bits.
-constexpr std::size_t kWordsKept = 12;
+constexpr std::size_t kWordsKept = 40;
 
 bool is_digit(char c) {
     return c >= '0' && c <= '9';
@@ -53,6 +53,10 @@ StatementKind kind_of(const std::vector<std::string>& words) {
     const auto word = [&](std::size_t n) -> std::string_view {
         return n < words.size() ? std::string_view{words[n]} : std::string_view{};
     };
+    // With ANALYZE it runs what it explains, and servers let a CREATE TABLE AS through even where
+    // the transaction is read-only.
+    const auto runs = [](const std::string& one) { return one == "ANALYZE" || one == "ANALYSE"; };
+    if (word(0) == "EXPLAIN" && std::ranges::any_of(words, runs)) return StatementKind::other;
     if (words.empty() || is_one_of(word(0), kQueries)) return StatementKind::query;
     if (word(0) == "COPY") return StatementKind::copy;
     if (word(0) == "SAVEPOINT" || word(0) == "RELEASE") return StatementKind::savepoint;

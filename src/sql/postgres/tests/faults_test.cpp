@@ -1,5 +1,5 @@
-// What lies between us and the server breaks. After each fault: what was acknowledged is there, what
-// failed is not, what is unknown is either, and nothing is there twice.
+// What lies between us and the server breaks. After each fault: what was acknowledged is there,
+// what failed is not, what is unknown is either, and nothing is there twice.
 
 #include "sandbox.hpp"
 
@@ -19,11 +19,13 @@ using std::chrono::steady_clock;
 
 // No unique key: what is applied twice shows.
 constexpr std::string_view kInsert = "INSERT INTO notes (id) VALUES (?1)";
-constexpr std::string_view kInsertMany = "INSERT INTO notes (id) SELECT * FROM unnest(?1::bigint[])";
+constexpr std::string_view kInsertMany =
+    "INSERT INTO notes (id) SELECT * FROM unnest(?1::bigint[])";
 const std::string kCreate = "CREATE TABLE notes (id BIGINT NOT NULL)";
 
 std::int64_t ms_since(steady_clock::time_point start) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - start).count();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - start)
+        .count();
 }
 
 std::vector<sql::BoundStatement> insert(std::int64_t id) {
@@ -45,8 +47,7 @@ class Ledger {
         std::map<std::int64_t, int> there;
         const std::vector<sql::BoundStatement> batch{{.sql = "SELECT id FROM notes"}};
         const auto read = must(database.read_batch(batch));
-        for (const auto& row : read.front().rows)
-            ++there[std::get<std::int64_t>(row[0])];
+        for (const auto& row : read.front().rows) ++there[std::get<std::int64_t>(row[0])];
         for (const auto& [id, code] : x_told) {
             const int times = there[id];
             EXPECT_LE(times, 1) << id << " was applied twice";
@@ -132,6 +133,12 @@ TEST_P(CutCommit, AtEveryMessageInBothDirections) {
 }
 
 const auto kWays = testing::Values(
+    Way{"BatchOfTwo",
+        [](sql::Database& database, std::int64_t id) {
+            auto batch = insert(id);
+            batch.push_back({.sql = "SELECT count(*) FROM notes WHERE id = ?1", .values = {id}});
+            return database.write_batch(batch);
+        }},
     Way{"Batch",
         [](sql::Database& database, std::int64_t id) { return database.write_batch(insert(id)); }},
     Way{"BatchThatExpects",
@@ -147,8 +154,7 @@ const auto kWays = testing::Values(
                 return statement->run();
             });
         }});
-INSTANTIATE_TEST_SUITE_P(Ways, CutCommit, kWays,
-                         [](const auto& way) { return way.param.name; });
+INSTANTIATE_TEST_SUITE_P(Ways, CutCommit, kWays, [](const auto& way) { return way.param.name; });
 
 // --- servers that go
 // ------------------------------------------------------------------------------------------
@@ -225,10 +231,10 @@ TEST(ServerFaults, APromotedStandbyHasEverythingThatWasAcknowledged) {
     const std::string programs = must(postgres_programs());
     const auto standby = must(start_postgres(
         {.fsync = true,
-         .prepare = {{programs + "pg_basebackup", "--pgdata={folder}/data", "--write-recovery-conf",
-                      "--wal-method=stream", "--checkpoint=fast", "--no-sync",
-                      "--dbname=host=127.0.0.1 user=postgres port=" +
-                          std::to_string(primary->port())}}}));
+         .prepare = {
+             {programs + "pg_basebackup", "--pgdata={folder}/data", "--write-recovery-conf",
+              "--wal-method=stream", "--checkpoint=fast", "--no-sync",
+              "--dbname=host=127.0.0.1 user=postgres port=" + std::to_string(primary->port())}}}));
     as_superuser(*primary, "ALTER SYSTEM SET synchronous_standby_names = '*'");
     as_superuser(*primary, "SELECT pg_reload_conf()");
     const std::string location = "postgresql://plain@127.0.0.1:" + std::to_string(primary->port()) +
@@ -382,7 +388,8 @@ TEST(PoolLimits, WhoFindsNoConnectionIsToldHowManyAreInUse) {
     });
     inside.wait(false);
     const auto start = steady_clock::now();
-    const auto refused = database->write_batch(std::vector<sql::BoundStatement>{{.sql = "SELECT 1"}});
+    const auto refused =
+        database->write_batch(std::vector<sql::BoundStatement>{{.sql = "SELECT 1"}});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, Code::unavailable);
     EXPECT_THAT(refused.error().message, testing::HasSubstr("1 of at most 1 are in use"));
@@ -405,7 +412,8 @@ std::int64_t sessions_of(sql::Database& watcher, const std::string& role) {
 }
 
 TEST(PoolLimits, IdleAndOldConnectionsAreClosedAndAFewKept) {
-    as_superuser(shared_server(), "CREATE ROLE pooled LOGIN; GRANT CREATE ON DATABASE taskstore TO pooled");
+    as_superuser(shared_server(),
+                 "CREATE ROLE pooled LOGIN; GRANT CREATE ON DATABASE taskstore TO pooled");
     const auto watcher = open(postgres_location(shared_server()), "main");
     const auto location = postgres_location(shared_server(), "pooled", "taskstore");
     const auto database =

@@ -7,31 +7,40 @@ namespace {
 
 class Schema final : public Sandbox {
   public:
+    explicit Schema(bool pooler) : x_pooler(pooler) {}
     ~Schema() override {
         postgres::Driver driver({.clock = &postgres::real_clock(), .schema = x_name});
-        if (auto connection = driver.connect(location(), {}))
+        const auto direct = postgres::plain_location(postgres::shared_server());
+        if (auto connection = driver.connect(direct, {}))
             static_cast<void>((*connection)->execute("DROP SCHEMA " + x_name + " CASCADE"));
     }
     Driver& driver() override { return x_driver; }
-    std::string location() override { return postgres::plain_location(postgres::shared_server()); }
+    std::string location() override {
+        return postgres::plain_location(x_pooler ? postgres::shared_pooler()
+                                                 : postgres::shared_server());
+    }
     std::string blob_type() const override { return "BYTEA"; }
     DurabilityLevel level() const override { return DurabilityLevel::flushed; }
     Result<std::unique_ptr<Database>> open_database(const Clock& clock,
                                                     std::function<void()> queued) override {
         return postgres::open_database({.location = location(),
                                         .schema = x_name,
+                                        .pooler = x_pooler,
                                         .clock = &clock,
                                         .random = &postgres::real_random(),
                                         .queued_for_testing = std::move(queued)});
     }
 
   private:
+    const bool x_pooler;
     const std::string x_name = postgres::fresh_schema();
-    postgres::Driver x_driver{{.clock = &postgres::real_clock(), .schema = x_name}};
+    postgres::Driver x_driver{
+        {.clock = &postgres::real_clock(), .schema = x_name, .pooler = x_pooler}};
 };
 
 const auto kBackends =
-    testing::Values(Backend{"Server", [] { return std::make_unique<Schema>(); }});
+    testing::Values(Backend{"Server", [] { return std::make_unique<Schema>(false); }},
+                    Backend{"PgBouncer", [] { return std::make_unique<Schema>(true); }});
 
 INSTANTIATE_TEST_SUITE_P(Postgres, PortContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Postgres, MigrationContract, kBackends, backend_name);

@@ -29,6 +29,8 @@ void make_plain_user(const Server& server);
 /// Of the program; started at the first call.
 Server& shared_server();
 std::string plain_location(const Server& server);
+/// PgBouncer in transaction mode before that server; started at the first call.
+Server& shared_pooler();
 
 const Clock& real_clock();
 Random& real_random();

@@ -1,0 +1,354 @@
+// What this driver does beyond the port's contract: groups, waiters, sessions, what is told.
+
+#include "sandbox.hpp"
+
+#include <gmock/gmock.h>
+#include <taskstore/sql/migration.hpp>
+#include <taskstore/testing/proxy.hpp>
+
+#include <atomic>
+#include <thread>
+
+namespace taskstore::postgres {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr std::string_view kInsert = "INSERT INTO notes (id, text) VALUES (?1, ?2)";
+constexpr std::string_view kInsertMany =
+    "INSERT INTO notes (id, text) SELECT * FROM unnest(?1::bigint[], ?2::text[])";
+const std::string kCreate = "CREATE TABLE notes (id BIGINT PRIMARY KEY, text TEXT COLLATE \"C\")";
+
+std::vector<sql::BoundStatement> insert(std::int64_t id, sql::Value text = std::string("x")) {
+    return {{.sql = kInsert, .values = {id, std::move(text)}, .set_based = kInsertMany}};
+}
+
+std::string through(const Proxy& proxy) {
+    return "postgresql://plain@127.0.0.1:" + std::to_string(proxy.port()) + "/taskstore";
+}
+
+std::size_t count_of(const std::string& text, std::string_view what) {
+    std::size_t count = 0;
+    for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1))
+        ++count;
+    return count;
+}
+
+/// A database behind a proxy, whose batches can be made to meet in one group.
+class Grouped : public testing::Test {
+  protected:
+    void SetUp() override {
+        x_proxy = must(Proxy::start(shared_server().port()));
+        x_database = open(through(*x_proxy), x_schema,
+                          {.pool = {.max_connections = 1}, .queued_for_testing = [this] {
+                               x_queued.fetch_add(1);
+                               x_queued.notify_all();
+                           }});
+        execute(*x_database, kCreate);
+    }
+
+    /// All `batches` wait while the leader before them has no answer yet.
+    std::vector<Result<sql::Committed>> together(
+        const std::vector<std::vector<sql::BoundStatement>>& batches,
+        const sql::WriteOptions& options = {}) {
+        std::vector<Result<sql::Committed>> told(batches.size(), sql::Committed{});
+        std::vector<std::jthread> threads;
+        x_proxy->hold(Proxy::to_client, true);
+        int before = x_queued.load();
+        threads.emplace_back(
+            [&] { EXPECT_TRUE(x_database->write_batch(insert(-1 - ++x_leaders))); });
+        x_queued.wait(before);
+        for (std::size_t i = 0; i < batches.size(); ++i) {
+            before = x_queued.load();
+            threads.emplace_back(
+                [&, i] { told[i] = x_database->write_batch(batches[i], options); });
+            x_queued.wait(before);
+        }
+        x_proxy->mark();
+        x_proxy->hold(Proxy::to_client, false);
+        threads.clear();
+        return told;
+    }
+    std::int64_t count(const std::string& where) {
+        return number(*x_database, "SELECT count(*) FROM notes WHERE " + where);
+    }
+
+    const std::string x_schema = fresh_schema();
+    std::unique_ptr<Proxy> x_proxy;
+    std::atomic<int> x_queued{0};
+    int x_leaders = 0;
+    std::unique_ptr<sql::Database> x_database;
+};
+
+TEST_F(Grouped, LoneStatementsOfOneFormAreSentAsOne) {
+    std::vector<std::vector<sql::BoundStatement>> batches;
+    for (std::int64_t id = 0; id < 20; ++id) batches.push_back(insert(id));
+    batches.push_back(insert(20, std::monostate{}));
+    for (const auto& told : together(batches)) {
+        ASSERT_TRUE(told) << told.error().message;
+        EXPECT_EQ(told->answers.front().changes, 1);
+    }
+    EXPECT_EQ(count("id >= 0"), 21);
+    EXPECT_EQ(count("text IS NULL"), 1);
+    EXPECT_LE(count_of(x_proxy->recorded(Proxy::to_client), "INSERT 0 "), 3U);
+}
+
+TEST_F(Grouped, WhoFailsHarmsNobodyElse) {
+    must(x_database->write_batch(insert(3)));
+    std::vector<std::vector<sql::BoundStatement>> batches;
+    for (std::int64_t id = 0; id < 8; ++id) batches.push_back(insert(id));
+    batches.push_back({{.sql = "INSERT INTO nowhere VALUES (1)"}});
+    batches.push_back(
+        {{.sql = "UPDATE notes SET text = 'y' WHERE id = 99", .changes_expected = 1}});
+    batches.push_back({{.sql = "UPDATE notes SET text = 'z' WHERE id = 3", .changes_expected = 1}});
+    const auto told = together(batches);
+    for (std::size_t i = 0; i < 8; ++i) EXPECT_EQ(static_cast<bool>(told[i]), i != 3) << i;
+    EXPECT_EQ(told[3].error().code, Code::conflict);
+    EXPECT_EQ(told[8].error().code, Code::invalid);
+    EXPECT_EQ(told[9].error().code, Code::conflict);
+    EXPECT_TRUE(told[10]);
+    EXPECT_EQ(count("id >= 0"), 8);
+}
+
+TEST_F(Grouped, TwoThatSwapTheSameStateHaveOneWinner) {
+    must(x_database->write_batch(insert(1, std::string("old"))));
+    const auto swap = [](const std::string& to) {
+        return std::vector<sql::BoundStatement>{
+            {.sql = "UPDATE notes SET text = ?1 WHERE id = 1 AND text = 'old'",
+             .values = {to},
+             .changes_expected = 1,
+             .set_based = "UPDATE notes SET text = u.t FROM unnest(?1::text[]) AS u (t) WHERE id = "
+                          "1 AND text = 'old'"}};
+    };
+    const auto told = together({swap("a"), swap("b"), swap("c")});
+    EXPECT_EQ(std::ranges::count_if(told, [](const auto& one) { return one.has_value(); }), 1);
+    for (const auto& one : told) EXPECT_TRUE(one || one.error().code == Code::conflict);
+}
+
+TEST_F(Grouped, ValuesOfUnlikeTypesGoOneByOne) {
+    const auto told = together({insert(1),
+                                insert(2, std::monostate{}),
+                                {{.sql = kInsert,
+                                  .values = {std::string("3"), std::string("text")},
+                                  .set_based = kInsertMany}}});
+    EXPECT_TRUE(told[0]);
+    EXPECT_TRUE(told[1]);
+    EXPECT_FALSE(told[2]) << "a text is no bigint";
+    EXPECT_EQ(count("id > 0"), 2);
+}
+
+TEST_F(Grouped, ARowThatAnotherSessionHoldsDelaysItsBatchAlone) {
+    must(x_database->write_batch(insert(1)));
+    Driver driver({.clock = &real_clock(), .schema = x_schema});
+    const auto holder = must(driver.connect(plain_location(shared_server()), {}));
+    must(holder->begin_write());
+    must(holder->execute("UPDATE notes SET text = 'held' WHERE id = 1"));
+    const std::vector<sql::BoundStatement> blocked{
+        {.sql = "UPDATE notes SET text = 'b' WHERE id = 1"}};
+    const auto database =
+        open(plain_location(shared_server()), x_schema, {.pool = {.max_connections = 2}});
+    std::jthread waits([&] { EXPECT_TRUE(database->write_batch(blocked)); });
+    for (std::int64_t id = 10; id < 30; ++id) EXPECT_TRUE(database->write_batch(insert(id)));
+    must(holder->commit());
+    waits.join();
+    EXPECT_EQ(count("id = 1 AND text = 'b'"), 1);
+}
+
+TEST_F(Grouped, TenThousandRowsGoInAFewStatements) {
+    constexpr std::int64_t kRows = 10'000;
+    std::vector<sql::BoundStatement> batch;
+    for (std::int64_t id = 0; id < kRows; ++id) batch.push_back(insert(id).front());
+    x_proxy->mark();
+    const auto told = x_database->write_batch(batch);
+    ASSERT_TRUE(told) << told.error().message;
+    EXPECT_EQ(told->answers.size(), static_cast<std::size_t>(kRows));
+    EXPECT_EQ(count("id >= 0"), kRows);
+    EXPECT_LE(count_of(x_proxy->recorded(Proxy::to_client), "INSERT 0 "), 8U);
+    batch.push_back(insert(5).front());
+    for (std::size_t i = 0; i + 1 < batch.size(); ++i)
+        std::get<std::int64_t>(batch[i].values[0]) += kRows;
+    EXPECT_EQ(x_database->write_batch(batch).error().code, Code::conflict);
+    EXPECT_EQ(count("id >= 0"), kRows) << "nothing of it is kept";
+}
+
+// --- waiters
+// ----------------------------------------------------------------------------------------------
+
+TEST_F(Grouped, TheServerNotifiesOnlyWhileSomebodyWaits) {
+    const auto notified = [&](std::int64_t id) {
+        x_proxy->mark();
+        must(x_database->write_batch(insert(id), {.wake = "notes"}));
+        // The tag of a SELECT that found a row, or none.
+        return count_of(x_proxy->recorded(Proxy::to_client), std::string("SELECT 0\0", 9)) == 0;
+    };
+    must(x_database->write_batch(insert(1), {.wake = "notes"}));
+    EXPECT_FALSE(notified(2));
+    {
+        const auto waiter = must(x_database->waiter("notes"));
+        EXPECT_TRUE(notified(3));
+        EXPECT_TRUE(must(waiter->wait(0)));
+    }
+}
+
+TEST_F(Grouped, ALostSessionOfWaitersIsMadeAgain) {
+    const auto waiter = must(x_database->waiter("notes"));
+    for (int round = 0; round < 3; ++round) {
+        x_proxy->cut_all();
+        EXPECT_TRUE(must(waiter->wait(0))) << "told to look";
+        std::jthread writer(
+            [&] { must(x_database->write_batch(insert(round), {.wake = "notes"})); });
+        while (count("id = " + std::to_string(round)) == 0) EXPECT_TRUE(must(waiter->wait(0)));
+    }
+}
+
+TEST_F(Grouped, SchemasHaveTopicsOfTheirOwn) {
+    const auto other = open(plain_location(shared_server()), fresh_schema());
+    const auto waiter = must(other->waiter("notes"));
+    must(x_database->write_batch(insert(1), {.wake = "notes"}));
+    const std::int64_t until = real_clock().boot_ns() + 100'000'000;
+    EXPECT_FALSE(must(waiter->wait(until)));
+}
+
+// --- sessions
+// ---------------------------------------------------------------------------------------------
+
+TEST(Sessions, ErrorsNameThePlaceAndNeverThePassword) {
+    const std::string port = std::to_string(shared_server().port());
+    const auto error_of = [](const std::string& location) {
+        auto opened =
+            open_database({.location = location, .clock = &real_clock(), .random = &real_random()});
+        return opened ? Error{} : opened.error();
+    };
+    const Error absent = error_of("postgresql://plain:s3cret@127.0.0.1:" + port + "/nowhere");
+    EXPECT_EQ(absent.code, Code::not_found) << absent.message;
+    EXPECT_THAT(absent.message, HasSubstr("127.0.0.1:" + port + "/nowhere"));
+    EXPECT_THAT(absent.message, Not(HasSubstr("s3cret")));
+    EXPECT_NE(absent.native, 0);
+    const Error nobody = error_of("postgresql://nobody:s3cret@127.0.0.1:" + port + "/taskstore");
+    EXPECT_EQ(nobody.code, Code::denied) << nobody.message;
+    const Error closed = error_of("postgresql://plain:s3cret@127.0.0.1:1/taskstore");
+    EXPECT_EQ(closed.code, Code::unavailable) << closed.message;
+    for (const char* location :
+         {"postgresql://plain:s3%zzcret@127.0.0.1/x", "postgresql://plain:s3cret@[::1/x",
+          "postgresql://plain:s3cret@h/x?nothing=s3cret",
+          "postgresql://plain:s3cret@h:port:s3cret/x", "mysql://plain:s3cret@h/x"}) {
+        const Error error = error_of(location);
+        EXPECT_THAT(error.message, Not(HasSubstr("s3"))) << location;
+        EXPECT_NE(error.code, Code::outcome_unknown);
+    }
+}
+
+TEST(Sessions, UnixSocketsAndServicesAreFound) {
+    const Server& server = shared_server();
+    const std::string socket = "postgresql://plain@/taskstore?host=" + server.folder() +
+                               "&port=" + std::to_string(server.port());
+    EXPECT_EQ(number(*open(socket, fresh_schema()), "SELECT 1"), 1);
+    const std::string two =
+        "postgresql://plain@127.0.0.1:1,127.0.0.1:" + std::to_string(server.port()) + "/taskstore";
+    EXPECT_EQ(number(*open(two, fresh_schema()), "SELECT 1"), 1);
+}
+
+TEST(Sessions, TextSortsByBytesWhereItIsDeclaredSo) {
+    const auto database = open(plain_location(shared_server()), fresh_schema());
+    execute(*database, kCreate);
+    for (const char* text : {"a", "B", "\xC3\xA4", "Z", "_"})
+        must(database->write_batch(insert(static_cast<unsigned char>(text[0]), std::string(text))));
+    const std::vector<sql::BoundStatement> select{
+        {.sql = "SELECT string_agg(text, '' ORDER BY text) FROM notes"}};
+    const auto rows = must(database->read_batch(select));
+    EXPECT_EQ(rows[0].rows[0][0], sql::Value(std::string("BZ_a\xC3\xA4")));
+}
+
+TEST(Sessions, AReadCannotBeTalkedIntoWriting) {
+    const auto database = open(plain_location(shared_server()), fresh_schema());
+    execute(*database, kCreate);
+    Driver driver({.clock = &real_clock(), .schema = fresh_schema()});
+    must(driver.connect(plain_location(shared_server()), {}));
+    const auto connection =
+        must(driver.connect(plain_location(shared_server()), {.read_only = true}));
+    for (const char* sql :
+         {"SET default_transaction_read_only = off",
+          "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE", "BEGIN READ WRITE",
+          "START TRANSACTION READ WRITE", "RESET ALL", "DISCARD ALL",
+          "SELECT set_config('default_transaction_read_only', 'off', false)",
+          "SELECT pg_catalog.set_config('transaction_read_only', 'off', true)",
+          "SELECT lo_create(0)", "SELECT lo_from_bytea(0, 'x')", "DO $$ BEGIN END $$",
+          "CALL nothing()", "EXPLAIN ANALYZE CREATE TABLE x AS SELECT 1",
+          "COPY (SELECT 1) TO STDOUT", "SELECT 1 INTO y",
+          "WITH a AS (INSERT INTO notes VALUES (1) RETURNING 1) SELECT * FROM a",
+          "PREPARE p AS DELETE FROM notes", "VACUUM", "NOTIFY x"}) {
+        EXPECT_FALSE(connection->execute(sql)) << sql;
+        connection->rollback();
+        const std::vector<sql::BoundStatement> batch{{.sql = sql}};
+        EXPECT_FALSE(database->read_batch(batch)) << sql;
+    }
+    EXPECT_TRUE(connection->execute("SELECT 1"));
+    EXPECT_FALSE(connection->execute("CREATE TABLE t (x INT)"));
+}
+
+TEST(Sessions, MoreStatementsThanAreKeptAreGivenBack) {
+    Driver driver({.clock = &real_clock(), .schema = fresh_schema()});
+    const auto connection = must(driver.connect(plain_location(shared_server()), {}));
+    for (int i = 0; i < 200; ++i) {
+        const std::string sql = "SELECT " + std::to_string(i);
+        for (int twice = 0; twice < 2; ++twice)
+            EXPECT_TRUE(must(must(connection->prepare(sql))->step()));
+    }
+    const auto select = must(connection->prepare("SELECT count(*) FROM pg_prepared_statements"));
+    EXPECT_TRUE(must(select->step()));
+    EXPECT_LE(select->column_int64(0), 64 + 16);
+}
+
+TEST(Sessions, TenThatStartAtOnceMigrateOnce) {
+    constexpr std::array kMigrations{sql::Migration{1, "one", "CREATE TABLE a (id BIGINT)"},
+                                     sql::Migration{2, "two", "INSERT INTO a VALUES (1)"}};
+    const std::string schema = fresh_schema();
+    std::vector<Status> told(10);
+    {
+        std::vector<std::jthread> threads;
+        for (Status& one : told) {
+            threads.emplace_back([&] {
+                Driver driver({.clock = &real_clock(), .schema = schema});
+                const auto connection = must(driver.connect(plain_location(shared_server()), {}));
+                one = sql::migrate(*connection, "m", kMigrations, real_clock());
+            });
+        }
+    }
+    for (const Status& one : told) EXPECT_TRUE(one) << one.error().message;
+    const auto database = open(plain_location(shared_server()), schema);
+    EXPECT_EQ(number(*database, "SELECT count(*) FROM a"), 1);
+}
+
+TEST(Sessions, ADeadlocksVictimIsTriedAgain) {
+    const auto database = open(postgres_location(shared_server()), fresh_schema());
+    execute(*database, kCreate);
+    execute(*database, "INSERT INTO notes VALUES (1, '0'), (2, '0')");
+    // Each takes the rows in another order: one of two that meet is a deadlock's victim.
+    std::atomic<int> attempts{0};
+    const auto add = [&](int first, int second) {
+        return [&attempts, first, second](sql::Connection& connection) -> Status {
+            attempts.fetch_add(1);
+            TASKSTORE_TRY(connection.execute("SET LOCAL deadlock_timeout = '10ms'"));
+            for (const int id : {first, second}) {
+                TASKSTORE_TRY(
+                    connection.execute("UPDATE notes SET text = (text::int + 1)::text WHERE id = " +
+                                       std::to_string(id)));
+            }
+            return ok();
+        };
+    };
+    {
+        std::vector<std::jthread> threads;
+        for (int t = 0; t < 4; ++t) {
+            threads.emplace_back([&, t] {
+                for (int i = 0; i < 20; ++i)
+                    EXPECT_TRUE(database->write(t % 2 == 0 ? add(1, 2) : add(2, 1)));
+            });
+        }
+    }
+    EXPECT_EQ(number(*database, "SELECT sum(text::int) FROM notes"), 4 * 20 * 2);
+}
+
+}  // namespace
+}  // namespace taskstore::postgres
