@@ -192,14 +192,14 @@ Result<Json> Json::parse(std::string_view text) {
         };
         if (node->kind == JsonKind::object) {
             walk_object(raw, [&](std::string_view raw_name, std::string_view raw_value) {
-                std::string name = *unescape_json(raw_name);
-                if (std::ranges::find(node->names, name) != node->names.end()) {
-                    status = fail(Code::invalid,
-                                  "not JSON we accept: member '" + name + "' stands twice");
-                }
-                node->names.push_back(std::move(name));
+                node->names.push_back(*unescape_json(raw_name));
                 add(raw_value);
             });
+            std::vector<std::string_view> names(node->names.begin(), node->names.end());
+            std::ranges::sort(names);
+            if (const auto twice = std::ranges::adjacent_find(names); twice != names.end())
+                status = fail(Code::invalid, "not JSON we accept: member '" + std::string(*twice) +
+                                                 "' stands twice");
         } else if (node->kind == JsonKind::array) {
             walk_array(raw, add);
         } else if (node->kind == JsonKind::string) {

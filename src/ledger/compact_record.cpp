@@ -23,8 +23,8 @@ void collect(const Shape& shape, const Lines& lines, Folding& folding) {
         for (; place != lines.end() && (*place)->line.at == at; ++place) {
             const RecordLine* const item = *place;
             known = true;
-            const auto member = std::ranges::find(item->line.members, name, &Member::name);
-            if (member != item->line.members.end() && member->stamp == at) return true;
+            const Member* member = item->line.find(name);
+            if (member != nullptr && member->stamp == at) return true;
         }
         return !known;  // who knows
     };
@@ -70,9 +70,8 @@ std::string_view writer_in(const Lines& lines, std::string_view name, const Stam
     }
     for (const RecordLine* item : lines) {
         if (item->line.was == nullptr) continue;
-        const auto member = std::ranges::find(item->line.members, name, &Member::name);
-        if (member != item->line.members.end() && member->stamp == stamp)
-            return writer_of(item->line, stamp);
+        const Member* member = item->line.find(name);
+        if (member != nullptr && member->stamp == stamp) return writer_of(item->line, stamp);
     }
     return {};
 }
@@ -95,9 +94,9 @@ bool follows(const Shape& shape, const Line& line, const Line& before) {
         if (!is_content(shape, old.name)) continue;
         while (hint < line.members.size() && !is_content(shape, line.members[hint].name)) ++hint;
         if (hint >= line.members.size() || line.members[hint].name != old.name) {
-            hint = static_cast<std::size_t>(
-                std::ranges::find(line.members, old.name, &Member::name) - line.members.begin());
-            if (hint == line.members.size()) return false;
+            const Member* const found = line.find(old.name);
+            if (found == nullptr) return false;
+            hint = static_cast<std::size_t>(found - line.members.data());
         }
         const Member& now = line.members[hint++];
         if (now.stamp != line.at) {
@@ -184,51 +183,50 @@ class RecordCompactor {
             if (line.stamped || !item.committed || !(line.at < last->line.at)) continue;
             if (line.born_at != last->line.born_at) continue;
             item.dropped = std::ranges::all_of(line.members, [&](const Member& member) {
-                return std::ranges::find(last->line.members, member.name, &Member::name) !=
-                       last->line.members.end();
+                return last->line.find(member.name) != nullptr;
             });
             sure = sure && !item.dropped;
         }
-    }
-
-    static bool lists(const Line& line, const std::string& name, const Stamp& stamp) {
-        return std::ranges::any_of(line.lost, [&](const ListedValue& value) {
-            return value.name == name && value.stamp == stamp;
-        });
     }
 
     /// A line of each value that is listed, or agrees with what stands. Which one must not hang on
     /// what else there is: of two sides that each dropped another one a merge would drop both. So
     /// it is the latest folded one, for where the value stands that is the one that stays.
     static void keep_listed(const State& state, const Lines& group) {
+        // By member and stamp, so that each value is not looked for in each line.
+        std::map<std::pair<std::string_view, Stamp>, std::vector<RecordLine*>> holders;
+        std::map<std::pair<std::string_view, Stamp>, std::vector<RecordLine*>> listers;
+        for (const LostValue& lost : state.lost) holders.try_emplace({lost.name, lost.stamp});
+        for (const AgreedValue& agreed : state.agreed)
+            holders.try_emplace({agreed.name, agreed.stamp});
+        if (holders.empty()) return;
+        for (RecordLine* item : group) {
+            if (item->line.tombstone) continue;
+            for (const Member& member : item->line.members) {
+                const auto found = holders.find({member.name, member.stamp});
+                if (found != holders.end()) found->second.push_back(item);
+            }
+            for (const ListedValue& value : item->line.lost)
+                listers[{value.name, value.stamp}].push_back(item);
+        }
         const auto keep = [&](const std::string& name, const Stamp& stamp,
                               const std::string* raw_value) {
             RecordLine* best = nullptr;
             const auto rank = [&](const RecordLine& item) {
                 return item.line.was != nullptr ? 2 : item.line.at == stamp ? 1 : 0;
             };
-            for (RecordLine* item : group) {
-                if (item->line.tombstone) continue;
-                const auto member = std::ranges::find(item->line.members, name, &Member::name);
-                if (member == item->line.members.end() || member->stamp != stamp ||
-                    (raw_value != nullptr && member->raw_value != *raw_value))
+            for (RecordLine* item : holders.find({name, stamp})->second) {
+                if (raw_value != nullptr && item->line.find(name)->raw_value != *raw_value)
                     continue;
                 if (best == nullptr || rank(*item) >= rank(*best)) best = item;
             }
             if (best != nullptr) best->dropped = false;
+            const auto listing = listers.find({name, stamp});
+            if (listing == listers.end()) return;
+            for (RecordLine* item : listing->second) item->dropped = false;
         };
-        for (const LostValue& lost : state.lost) {
-            keep(lost.name, lost.stamp, &lost.raw_value);
-            for (RecordLine* item : group) {
-                if (lists(item->line, lost.name, lost.stamp)) item->dropped = false;
-            }
-        }
-        for (const AgreedValue& agreed : state.agreed) {
-            keep(agreed.name, agreed.stamp, nullptr);
-            for (RecordLine* item : group) {
-                if (lists(item->line, agreed.name, agreed.stamp)) item->dropped = false;
-            }
-        }
+        for (const LostValue& lost : state.lost) keep(lost.name, lost.stamp, &lost.raw_value);
+        for (const AgreedValue& agreed : state.agreed) keep(agreed.name, agreed.stamp, nullptr);
     }
 
     /// What the folded line is good for: fewer lines and fewer bytes. Else nothing is dropped.

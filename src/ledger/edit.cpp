@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace taskstore::ledger {
 namespace {
@@ -78,11 +79,29 @@ void write_stamps(JsonWriter& writer, const State& state, std::uint32_t life, co
     writer.end_object();
 }
 
-void add_settled(Stamped& member, const EditOptions& options) {
-    for (const auto& [name, stamp] : options.settles) {
-        if (name == member.name) member.over.push_back(stamp);
+/// What an edit says of its members, by name. It may be of a hundred thousand.
+class Said {
+  public:
+    Said(const std::vector<Change>& changes, const EditOptions& options) {
+        // The first one of a name counts.
+        for (const Change& change : changes) x_changes.emplace(change.name, &change);
+        for (const auto& [name, stamp] : options.settles) x_settles[name].push_back(&stamp);
     }
-}
+    /// Null: nothing.
+    const Change* change_of(std::string_view name) const {
+        const auto found = x_changes.find(name);
+        return found == x_changes.end() ? nullptr : found->second;
+    }
+    void add_settled(Stamped& member) const {
+        const auto found = x_settles.find(member.name);
+        if (found == x_settles.end()) return;
+        for (const Stamp* stamp : found->second) member.over.push_back(*stamp);
+    }
+
+  private:
+    std::map<std::string_view, const Change*> x_changes;
+    std::map<std::string_view, std::vector<const Stamp*>> x_settles;
+};
 
 }  // namespace
 
@@ -116,10 +135,8 @@ std::string encode_edit(const Shape& shape, const State& state, const std::vecto
     writer.begin_object();
     std::vector<Stamped> stamped;
     stamped.reserve(state.members.size() + state.removed.size() + changes.size());
-    const auto change_of = [&](const std::string& name) -> const Change* {
-        const auto found = std::ranges::find(changes, name, &Change::name);
-        return found == changes.end() ? nullptr : &*found;
-    };
+    const Said said(changes, options);
+    std::set<std::string_view> known;  // members that the record has or had
     bool time_written = false;
     const auto write_time = [&] {
         writer.key("updated_at").integer(at.ms);
@@ -127,14 +144,15 @@ std::string encode_edit(const Shape& shape, const State& state, const std::vecto
     };
     if (!creates) {
         for (const MemberState& member : state.members) {
+            if (!changes.empty()) known.insert(member.name);
             if (member.name == "updated_at") {
                 write_time();
                 continue;
             }
             const Change* change =
-                is_frame_member(shape, member.name) ? nullptr : change_of(member.name);
+                is_frame_member(shape, member.name) ? nullptr : said.change_of(member.name);
             Stamped entry{member.name, member.stamp, {}};
-            add_settled(entry, options);
+            said.add_settled(entry);
             if ((change != nullptr && change->raw_value != member.raw_value) ||
                 !entry.over.empty()) {
                 entry.over.insert(entry.over.begin(), entry.stamp);
@@ -146,9 +164,10 @@ std::string encode_edit(const Shape& shape, const State& state, const std::vecto
             if (!is_frame_member(shape, member.name)) stamped.push_back(std::move(entry));
         }
         for (const RemovedMember& removed : state.removed) {
-            const Change* change = change_of(removed.name);
+            const Change* change = said.change_of(removed.name);
+            known.insert(removed.name);
             Stamped entry{removed.name, removed.stamp, {}, true};
-            add_settled(entry, options);
+            said.add_settled(entry);
             const bool returns = change != nullptr && !change->raw_value.empty();
             if (returns || !entry.over.empty()) {
                 entry.over.insert(entry.over.begin(), removed.stamp);
@@ -162,13 +181,9 @@ std::string encode_edit(const Shape& shape, const State& state, const std::vecto
         }
     }
     for (const Change& change : changes) {
-        const bool known =
-            !creates && (state.find(change.name) != nullptr ||
-                         std::ranges::find(state.removed, change.name, &RemovedMember::name) !=
-                             state.removed.end());
-        if (known) continue;
+        if (known.contains(change.name)) continue;
         Stamped entry{change.name, at, {}, change.raw_value.empty()};
-        add_settled(entry, options);
+        said.add_settled(entry);
         // That a member is absent is worth a word where it settles what another line says of it.
         if (entry.removed && entry.over.empty()) continue;
         if (!entry.removed) writer.key(change.name).raw(change.raw_value);
@@ -205,9 +220,10 @@ std::string encode_tombstone(const Shape& shape, const State& state, const Stamp
     writer.begin_object().key(shape.id_member).string(state.id).key("deleted").boolean(true);
     writer.key("updated_at").integer(at.ms);
     std::vector<Stamped> stamped;
+    const Said said({}, options);
     const auto bury = [&](const std::string& name, const Stamp& stamp) {
         Stamped entry{name, at, {stamp}};
-        add_settled(entry, options);
+        said.add_settled(entry);
         stamped.push_back(std::move(entry));
     };
     for (const MemberState& member : state.members) {
@@ -215,12 +231,18 @@ std::string encode_tombstone(const Shape& shape, const State& state, const Stamp
     }
     for (const RemovedMember& removed : state.removed) bury(removed.name, removed.stamp);
     // Of a record that is deleted already only what lost to its deletion is left to be settled.
+    std::map<std::string, std::size_t, std::less<>> places;
+    std::set<std::pair<std::string_view, Stamp>> replaced;
+    for (std::size_t i = 0; i < stamped.size(); ++i) {
+        places.emplace(stamped[i].name, i);
+        for (const Stamp& stamp : stamped[i].over)
+            replaced.emplace(places.find(stamped[i].name)->first, stamp);
+    }
     for (const auto& [name, stamp] : options.settles) {
-        const auto known = std::ranges::find(stamped, name, &Stamped::name);
-        if (known == stamped.end())
-            stamped.push_back({name, at, {stamp}});
-        else if (std::ranges::find(known->over, stamp) == known->over.end())
-            known->over.push_back(stamp);
+        const auto [place, is_new] = places.emplace(name, stamped.size());
+        if (is_new) stamped.push_back({name, at, {}});
+        if (replaced.emplace(place->first, stamp).second)
+            stamped[place->second].over.push_back(stamp);
     }
     write_stamps(writer, state, state.life, at, stamped, true, options);
     writer.end_object();

@@ -61,10 +61,10 @@ auto order_of(const Line& line) {
 
 /// Rule 1. Lines in ascending order, so that what an unstamped line depends on is settled before
 /// it.
-std::vector<Placed> place(std::span<const Line> lines) {
+std::vector<Placed> place(std::span<const Line* const> lines) {
     std::vector<Placed> placed;
     placed.reserve(lines.size());
-    for (const Line& line : lines) placed.push_back({&line, line.life});
+    for (const Line* line : lines) placed.push_back({line, line->life});
     std::ranges::sort(placed, [](const Placed& a, const Placed& b) {
         return order_of(*a.line) < order_of(*b.line);
     });
@@ -118,11 +118,12 @@ class LostFinder {
 
     void find(const std::string& name, const std::vector<Write>& writes, const Write* standing,
               State& state) {
-        std::set<std::pair<Stamp, std::string_view>> seen;
+        Values seen;
+        Values listed;
         std::set<Stamp> written;  // what was written comes before what was carried on
         for (const Write& write : writes) {
             if (write.listed) {
-                find_listed(name, write, standing, state);
+                find_listed(name, write, standing, state, listed);
                 continue;
             }
             if (!seen.emplace(write.stamp, write.raw_value).second) continue;
@@ -142,6 +143,7 @@ class LostFinder {
                 if (!clash) state.agreed.push_back({name, write.stamp});
                 continue;
             }
+            listed.emplace(write.stamp, write.raw_value);
             state.lost.push_back({name, std::string(write.raw_value), write.stamp,
                                   std::string(writer_of(*write.line, write.stamp)),
                                   lost_to(write, standing), clash});
@@ -154,8 +156,11 @@ class LostFinder {
                                                                          : LostTo::edit;
     }
 
+    using Values = std::set<std::pair<Stamp, std::string_view>>;
+
+    /// `listed`: values of that member that are.
     void find_listed(const std::string& name, const Write& write, const Write* standing,
-                     State& state) {
+                     State& state, Values& listed) {
         if (standing != nullptr && write.stamp == standing->stamp &&
             write.raw_value == standing->raw_value)
             return;
@@ -172,11 +177,7 @@ class LostFinder {
             return;
         }
         // Two lines may list it, and the one that wrote it may be here.
-        const bool known = std::ranges::any_of(state.lost, [&](const LostValue& lost) {
-            return lost.name == name && lost.stamp == write.stamp &&
-                   lost.raw_value == write.raw_value;
-        });
-        if (!known)
+        if (listed.emplace(write.stamp, write.raw_value).second)
             state.lost.push_back({name,
                                   std::string(write.raw_value),
                                   write.stamp,
@@ -194,16 +195,13 @@ class LostFinder {
             const auto& after = x_after[static_cast<std::size_t>(later - x_placed.begin())];
             if (after.has_unstamped || (unstamped && write.stamp <= after.from)) return true;
         }
-        const auto ended = x_ended.find(write.stamp);
-        const auto says = [&](const Line& line) {
-            return std::ranges::any_of(line.members,
-                                       [&](const Member& member) { return member.name == name; });
-        };
-        if (ended != x_ended.end() &&
-            std::ranges::any_of(ended->second, [&](const Placed* tombstone) {
-                return tombstone->life == write.life && !says(*tombstone->line);
-            }))
-            return true;
+        // A tombstone ends all but the members for which it says otherwise.
+        const auto ended = x_ended.find({write.stamp, write.life});
+        if (ended != x_ended.end()) {
+            const auto but = ended->second.named.find(name);
+            if (ended->second.count > (but == ended->second.named.end() ? 0 : but->second))
+                return true;
+        }
         return this->named(name, write);
     }
 
@@ -228,6 +226,12 @@ class LostFinder {
         std::set<std::pair<Stamp, std::uint32_t>> followed;  ///< By `from`, within a life.
     };
 
+    /// Tombstones.
+    struct Ended {
+        std::size_t count = 0;
+        std::map<std::string_view, std::size_t> named;  ///< How many of them name that member.
+    };
+
     void index() {
         x_after.resize(x_placed.size());
         for (std::size_t i = x_placed.size(); i-- > 0;) {
@@ -240,7 +244,11 @@ class LostFinder {
         for (const Placed& item : x_placed) {
             const Line& line = *item.line;
             const bool follows = line.at > line.from;
-            if (line.tombstone && follows) x_ended[line.from].push_back(&item);
+            if (line.tombstone && follows) {
+                Ended& ended = x_ended[{line.from, item.life}];
+                ++ended.count;
+                for (const Member& member : line.members) ++ended.named[member.name];
+            }
             if (line.was != nullptr) add_replaced(*line.was, item.life);
             for (const Member& member : line.members) {
                 if (!line.tombstone && member.stamp != line.at) continue;  // carried on
@@ -271,7 +279,7 @@ class LostFinder {
     bool x_deleted;
     std::vector<After> x_after;  ///< One per placed line.
     std::map<std::string, Written, std::less<>> x_written;
-    std::map<Stamp, std::vector<const Placed*>> x_ended;  ///< Tombstones, by `from`.
+    std::map<std::pair<Stamp, std::uint32_t>, Ended> x_ended;  ///< By `from`, within a life.
 };
 
 }  // namespace
@@ -282,10 +290,17 @@ const MemberState* State::find(std::string_view name) const {
 }
 
 State fold(const Shape& shape, std::span<const Line> lines) {
+    std::vector<const Line*> pointers;
+    pointers.reserve(lines.size());
+    for (const Line& line : lines) pointers.push_back(&line);
+    return fold(shape, std::span<const Line* const>(pointers));
+}
+
+State fold(const Shape& shape, std::span<const Line* const> lines) {
     State state;
     if (lines.empty()) return state;
     const std::vector<Placed> placed = place(lines);
-    state.id = lines.front().id;
+    state.id = lines.front()->id;
     for (const Placed& item : placed) state.life = std::max(state.life, item.life);
 
     std::map<std::string, std::vector<Write>, std::less<>> writes;

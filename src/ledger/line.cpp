@@ -2,17 +2,30 @@
 #include <taskstore/ledger/line.hpp>
 
 #include <algorithm>
+#include <numeric>
+#include <unordered_map>
 
 namespace taskstore::ledger {
 namespace {
 
 constexpr std::int64_t kLifeMax = 1'000'000'000;
+/// Fewer members are found as fast by looking at all.
+constexpr std::size_t kMembersFew = 32;
 
 std::int64_t to_time_ms(std::string_view raw) {
     if (kind_of_raw(raw) == JsonKind::number) return raw_to_int64(raw).value_or(0);
     if (kind_of_raw(raw) != JsonKind::string) return 0;
     const auto text = unescape_json(raw);
     return text ? parse_rfc3339_ms(*text).value_or(0) : 0;
+}
+
+void index_members(Line& line) {
+    line.by_name.clear();
+    if (line.members.size() <= kMembersFew) return;
+    line.by_name.resize(line.members.size());
+    std::iota(line.by_name.begin(), line.by_name.end(), 0U);
+    std::ranges::sort(line.by_name, {},
+                      [&](std::uint32_t i) -> const std::string& { return line.members[i].name; });
 }
 
 std::string_view find_raw(const std::vector<JsonMember>& members, std::string_view name) {
@@ -115,7 +128,18 @@ Result<Line> LineDecoder::decode(std::string_view text) {
         line.at = Stamp{line.updated_at, 0, {}};
         for (Member& member : line.members) member.stamp = line.at;
     }
+    index_members(line);
     return line;
+}
+
+const Member* Line::find(std::string_view name) const {
+    if (by_name.size() != members.size()) {
+        const auto found = std::ranges::find(members, name, &Member::name);
+        return found == members.end() ? nullptr : &*found;
+    }
+    const auto name_of = [&](std::uint32_t i) -> std::string_view { return members[i].name; };
+    const auto found = std::ranges::lower_bound(by_name, name, {}, name_of);
+    return found == by_name.end() || name_of(*found) != name ? nullptr : &members[*found];
 }
 
 namespace {
@@ -143,11 +167,30 @@ bool read_stamp_or(std::string_view raw, const Stamp& at, Stamp& out) {
     return true;
 }
 
-Member& member_named(Line& line, std::string_view name) {
-    const auto found = std::ranges::find(line.members, name, &Member::name);
-    if (found != line.members.end()) return *found;
-    return line.members.emplace_back(Member{std::string(name), {}, line.at, {}});
-}
+/// The members of a line that its stamps name; those that are not there were removed.
+class NamedMembers {
+  public:
+    explicit NamedMembers(Line& line) : x_line(line) {}
+    Member& of(std::string_view name) {
+        std::vector<Member>& members = x_line.members;
+        if (x_index.empty() && members.size() <= kMembersFew) {
+            const auto found = std::ranges::find(members, name, &Member::name);
+            return found != members.end() ? *found : add(name);
+        }
+        if (x_index.empty()) {
+            for (std::size_t i = 0; i < members.size(); ++i) x_index.emplace(members[i].name, i);
+        }
+        const auto [place, is_new] = x_index.emplace(name, members.size());
+        return is_new ? add(name) : members[place->second];
+    }
+
+  private:
+    Member& add(std::string_view name) {
+        return x_line.members.emplace_back(Member{std::string(name), {}, x_line.at, {}});
+    }
+    Line& x_line;
+    std::unordered_map<std::string, std::size_t> x_index;
+};
 
 }  // namespace
 
@@ -181,6 +224,7 @@ bool LineDecoder::read_usual_stamps(Line& line, std::string_view raw) {
         return false;
     };
     line.at = at;
+    NamedMembers named(line);
     for (Member& member : line.members)
         member.stamp = is_frame_member(x_shape, member.name) ? at : base;
     if (const std::string_view fields = raw_of("f"); !fields.empty()) {
@@ -188,13 +232,13 @@ bool LineDecoder::read_usual_stamps(Line& line, std::string_view raw) {
         for (const JsonMember& field : x_fields) {
             Stamp stamp;
             if (!read_stamp_or(field.raw_value, at, stamp) || stamp > at) return undo();
-            member_named(line, field.name).stamp = std::move(stamp);
+            named.of(field.name).stamp = std::move(stamp);
         }
     }
     if (const std::string_view over = raw_of("over"); !over.empty()) {
         if (!members_of_raw(over, x_fields)) return undo();
         for (const JsonMember& field : x_fields) {
-            Member& member = member_named(line, field.name);
+            Member& member = named.of(field.name);
             const bool several = kind_of_raw(field.raw_value) == JsonKind::array;
             const auto add = [&](std::string_view one) {
                 return read_stamp_or(one, at, member.over.emplace_back());
@@ -252,15 +296,19 @@ Status LineDecoder::read_stamps(Line& line, std::string_view raw, std::size_t of
     }
     const Json fields = stamps.get("f");
     const Json over = stamps.get("over");
-    for (const std::string& name : fields.names()) {
-        auto stamp = stamp_of(fields.get(name), line.at);
-        if (!stamp) return bad("f." + name + ": " + stamp.error().message);
-        if (*stamp > line.at) return bad("f." + name + ": later than 'at'");
-        member_named(line, name).stamp = std::move(*stamp);
+    NamedMembers named(line);
+    const std::vector<std::string> marked = fields.names();
+    for (std::size_t i = 0; i < marked.size(); ++i) {
+        auto stamp = stamp_of(fields.at(i), line.at);
+        if (!stamp) return bad("f." + marked[i] + ": " + stamp.error().message);
+        if (*stamp > line.at) return bad("f." + marked[i] + ": later than 'at'");
+        named.of(marked[i]).stamp = std::move(*stamp);
     }
-    for (const std::string& name : over.names()) {
-        Member& member = member_named(line, name);
-        const Json value = over.get(name);
+    const std::vector<std::string> replaced = over.names();
+    for (std::size_t k = 0; k < replaced.size(); ++k) {
+        const std::string& name = replaced[k];
+        Member& member = named.of(name);
+        const Json value = over.at(k);
         const std::size_t count = value.kind() == JsonKind::array ? value.size() : 1;
         for (std::size_t i = 0; i < count; ++i) {
             auto stamp = stamp_of(value.kind() == JsonKind::array ? value.at(i) : value, line.at);
@@ -326,6 +374,7 @@ Status LineDecoder::read_folded(Line& line, const Json& was) {
         TASKSTORE_TRY(stamp_in(by.at(i).at(0), stamp));
         actor = by.at(i).at(1).as_string().value_or("");
     }
+    std::ranges::stable_sort(folded->by, {}, &std::pair<Stamp, std::string>::first);
     if (was.has("from")) TASKSTORE_TRY(stamp_in(was.get("from"), folded->from));
     if (was.has("since")) TASKSTORE_TRY(stamp_in(was.get("since"), folded->since));
     const Json batches = was.get("b");
@@ -340,9 +389,9 @@ Status LineDecoder::read_folded(Line& line, const Json& was) {
 
 std::string_view writer_of(const Line& line, const Stamp& stamp) {
     if (line.was != nullptr) {
-        const auto found =
-            std::ranges::find(line.was->by, stamp, &std::pair<Stamp, std::string>::first);
-        if (found != line.was->by.end()) return found->second;
+        const auto found = std::ranges::lower_bound(line.was->by, stamp, {},
+                                                    &std::pair<Stamp, std::string>::first);
+        if (found != line.was->by.end() && found->first == stamp) return found->second;
         return line.by;
     }
     return stamp == line.at ? std::string_view(line.by) : std::string_view();

@@ -337,7 +337,7 @@ class FileMerger {
         }
         versions.in_doubt = (versions.ours.empty() && (x_damaged & in_ours) != 0) ||
                             (versions.theirs.empty() && (x_damaged & in_theirs) != 0);
-        group.merge = merge_record(x_options.shape, std::move(versions), x_lists);
+        group.merge = merge_record(decoder, x_options.shape, std::move(versions), x_lists);
         for (const std::uint32_t i : group.texts) {
             x_texts[i].dropped = std::ranges::find(group.merge.dropped, x_texts[i].text) !=
                                  group.merge.dropped.end();

@@ -1,5 +1,7 @@
 #include "merge_record.hpp"
 
+#include "merge_lost.hpp"
+#include "merge_member.hpp"
 #include "merge_value.hpp"
 
 #include <taskstore/base/hash.hpp>
@@ -31,10 +33,7 @@ Set set_of(const Lines& lines) {
 }
 
 State fold_of(const Shape& shape, const Lines& lines) {
-    std::vector<Line> copies;
-    copies.reserve(lines.size());
-    for (const Line* line : lines) copies.push_back(*line);
-    return fold(shape, copies);
+    return fold(shape, std::span(lines));
 }
 
 /// What stays: lines of both sides but those that one side dropped from the base.
@@ -83,8 +82,8 @@ ReplicaId replica_of(const RecordVersions& versions) {
 /// A time to compare lines without stamps by: ms, then what a text says beyond them.
 std::pair<std::int64_t, std::string> time_of(const Shape& shape, const Line& line) {
     for (const std::string& name : shape.time_members) {
-        const auto member = std::ranges::find(line.members, name, &Member::name);
-        if (member == line.members.end()) continue;
+        const Member* member = line.find(name);
+        if (member == nullptr) continue;
         const std::string_view raw = member->raw_value;
         const std::size_t point = raw.find('.');
         std::string beyond;
@@ -99,110 +98,6 @@ std::pair<std::int64_t, std::string> time_of(const Shape& shape, const Line& lin
     }
     return {line.updated_at, {}};
 }
-
-/// A member's version on one side.
-struct Version {
-    std::string_view raw;  ///< Empty: absent or removed.
-    Stamp stamp;
-    bool known = false;  ///< The side has it, or removed it.
-};
-
-Version version_of(const State& state, std::string_view name) {
-    if (const MemberState* member = state.find(name))
-        return {member->raw_value, member->stamp, true};
-    const auto removed = std::ranges::find(state.removed, name, &RemovedMember::name);
-    if (removed != state.removed.end()) return {{}, removed->stamp, true};
-    return {};
-}
-
-/// Stamps tell an edit from what it was made on even where it says the same; without them values
-/// must do.
-bool unchanged(const Version& side, const Version& base) {
-    if (!side.stamp.replica.empty() && side.stamp != base.stamp) return false;
-    return side.known == base.known && same_value(side.raw, base.raw);
-}
-
-/// What the merge says of one member.
-struct Choice {
-    std::string raw;
-    bool clash = false;
-    /// Both versions are in it: it replaces them, of which this is the older one.
-    bool joins = false;
-    Stamp older = {};
-    /// Both changed it, and of that side not all stands.
-    bool ours_lost = false;
-    bool theirs_lost = false;
-};
-
-class MemberMerge {
-  public:
-    /// `corrections`: the stamps of lines that merges have added.
-    MemberMerge(const Shape& shape, const State& base, const State& ours, const State& theirs,
-                const std::set<Stamp>& corrections)
-        : x_shape(shape),
-          x_base(base),
-          x_ours(ours),
-          x_theirs(theirs),
-          x_corrections(corrections) {}
-
-    /// `later`: of two versions without stamps, <0: ours is older, >0: theirs, 0: nobody knows.
-    Choice choose(const std::string& name, int later) const {
-        const Version base = version_of(x_base, name);
-        Version ours = version_of(x_ours, name);
-        Version theirs = version_of(x_theirs, name);
-        // Who knows no stamps removes a member without leaving one.
-        if (!ours.known && base.known) ours = {{}, x_ours.at, true};
-        if (!theirs.known && base.known) theirs = {{}, x_theirs.at, true};
-        if (same_value(ours.raw, theirs.raw)) {
-            // Of two spellings the larger, so that both mergers take the same one.
-            return {std::string(std::max(ours.raw, theirs.raw))};
-        }
-        if (unchanged(ours, base) || restored(ours, base)) return {std::string(theirs.raw)};
-        if (unchanged(theirs, base) || restored(theirs, base)) return {std::string(ours.raw)};
-        const bool ours_first = std::tie(ours.stamp, ours.raw) < std::tie(theirs.stamp, theirs.raw);
-        if (values_agree(x_shape, name, ours.raw, theirs.raw))
-            return {std::string(ours_first ? theirs.raw : ours.raw)};
-        if (!ours.raw.empty() && !theirs.raw.empty()) {
-            const std::string_view first = ours_first ? ours.raw : theirs.raw;
-            const std::string_view second = ours_first ? theirs.raw : ours.raw;
-            if (auto joined = merge_values(base.raw, first, second))
-                return {std::move(joined->raw),
-                        false,
-                        true,
-                        ours_first ? ours.stamp : theirs.stamp,
-                        ours_first ? joined->first_lost : joined->second_lost,
-                        ours_first ? joined->second_lost : joined->first_lost};
-        }
-        const bool stamped = !ours.stamp.replica.empty() || !theirs.stamp.replica.empty();
-        if (stamped && ours.stamp != theirs.stamp) later = ours.stamp < theirs.stamp ? -1 : 1;
-        if (later == 0) return {{}, true, false};
-        Choice out{std::string(later < 0 ? theirs.raw : ours.raw)};
-        (later < 0 ? out.ours_lost : out.theirs_lost) = true;
-        return out;
-    }
-
-    std::vector<std::string> names() const {
-        std::set<std::string> out;
-        for (const State* state : {&x_ours, &x_theirs}) {
-            for (const MemberState& member : state->members) out.insert(member.name);
-            for (const RemovedMember& member : state->removed) out.insert(member.name);
-        }
-        return {out.begin(), out.end()};
-    }
-
-  private:
-    /// A merge said again what the base says, because a line that it took (a picked one) carried
-    /// another value along: nobody has changed it.
-    bool restored(const Version& side, const Version& base) const {
-        return x_corrections.contains(side.stamp) && same_value(side.raw, base.raw);
-    }
-
-    const Shape& x_shape;
-    const State& x_base;
-    const State& x_ours;
-    const State& x_theirs;
-    const std::set<Stamp>& x_corrections;
-};
 
 /// Members by name; empty: absent.
 using Values = std::map<std::string, std::string, std::less<>>;
@@ -243,8 +138,8 @@ bool says(const Shape& shape, const Line& line, const Values& values) {
 
 class RecordMerger {
   public:
-    RecordMerger(const Shape& shape, RecordVersions versions, bool lists)
-        : x_shape(shape), x_versions(std::move(versions)), x_lists(lists) {}
+    RecordMerger(LineDecoder& decoder, const Shape& shape, RecordVersions versions, bool lists)
+        : x_decoder(decoder), x_shape(shape), x_versions(std::move(versions)), x_lists(lists) {}
 
     RecordMerge run() {
         x_base = fold_of(x_shape, x_versions.base);
@@ -270,10 +165,9 @@ class RecordMerger {
 
   private:
     bool is_read_as_meant(std::string_view text) const {
-        LineDecoder decoder(x_shape);
         while (!text.empty()) {
             const std::size_t end = text.find('\n');
-            const auto line = decoder.decode(text.substr(0, end));
+            const auto line = x_decoder.decode(text.substr(0, end));
             if (!line || line->id != id()) return false;
             if (line->tombstone != x_buries && !is_of_a_side(line->text)) return false;
             text.remove_prefix(end + 1);
@@ -300,11 +194,13 @@ class RecordMerger {
         const bool ours = x_theirs.live();
         const Lines& live = ours ? x_versions.theirs : x_versions.ours;
         Lines rest = ours ? x_versions.ours : x_versions.theirs;
+        std::set<Stamp> known;
+        for (const Line* line : live) {
+            if (!line->tombstone) known.insert(line->at);
+        }
         std::erase_if(rest, [&](const Line* line) {
             const bool guess = line->tombstone && line->stamped && line->by == kActor &&
-                               std::ranges::any_of(live, [&](const Line* known) {
-                                   return known->at == line->from && !known->tombstone;
-                               });
+                               known.contains(line->from);
             if (guess) out.push_back(line->text);
             return guess;
         });
@@ -352,10 +248,11 @@ class RecordMerger {
         // An edit by hand may be stamped no later than what was deleted: the tombstone names all
         // that it has seen, and not that one, which stays listed.
         State seen = x_base;
+        const Versions others(other);
         const auto unseen = [&](const MemberState& member) {
-            const MemberState* now = other.find(member.name);
-            return now != nullptr && now->stamp <= x_base.at &&
-                   !same_value(now->raw_value, member.raw_value);
+            const Version now = others.of(member.name);
+            return !now.raw.empty() && now.stamp <= x_base.at &&
+                   !same_value(now.raw, member.raw_value);
         };
         if (std::erase_if(seen.members, unseen) != 0) seen.at = {};
         x_buries = true;
@@ -398,7 +295,12 @@ class RecordMerger {
         const Line& ours = *x_versions.ours.front();
         const Line& theirs = *x_versions.theirs.front();
         const int order = later();
-        const MemberMerge merge(x_shape, x_base, x_ours, x_theirs, x_corrections);
+        const Versions base_members(x_base);
+        const Versions our_members(x_ours);
+        const Versions their_members(x_theirs);
+        const MemberMerge merge(x_shape, base_members, our_members, their_members, x_corrections);
+        const LostKeeper keeper(x_shape, x_versions, base_members, our_members, their_members,
+                                x_stay, x_base);
         Values values;
         std::vector<std::string> clashing;
         std::vector<MemberState> lost;
@@ -406,7 +308,7 @@ class RecordMerger {
             if (is_frame_member(x_shape, name)) continue;
             Choice choice = merge.choose(name, order);
             if (choice.clash) clashing.push_back(name);
-            for (Loser& loser : losers_of(name, choice)) lost.push_back(std::move(loser.value));
+            for (MemberState& value : keeper.losers(name, choice)) lost.push_back(std::move(value));
             values.emplace(name, std::move(choice.raw));
         }
         const auto written = [&](const Line& line, const Line& other) {
@@ -414,12 +316,12 @@ class RecordMerger {
                                                : rewritten(x_shape, line, other, values);
         };
         if (!clashing.empty()) {
-            const auto side = [&](const State& state, const Line& line, const Line& other) {
-                for (const std::string& name : clashing) values[name] = version_of(state, name).raw;
+            const auto side = [&](const Versions& own, const Line& line, const Line& other) {
+                for (const std::string& name : clashing) values[name] = own.of(name).raw;
                 return written(line, other);
             };
-            std::string one = side(x_ours, ours, theirs);
-            RecordMerge out = clash(std::move(one), side(x_theirs, theirs, ours));
+            std::string one = side(our_members, ours, theirs);
+            RecordMerge out = clash(std::move(one), side(their_members, theirs, ours));
             out.unlisted = std::move(lost);
             return out;
         }
@@ -433,36 +335,14 @@ class RecordMerger {
         return out;
     }
 
-    struct Loser {
-        MemberState value;
-        bool ours = false;
-    };
-    /// What lost of that member, unless nobody chose it.
-    std::vector<Loser> losers_of(const std::string& name, const Choice& choice) const {
-        std::vector<Loser> out;
-        if (std::ranges::find(x_shape.own_members, name) != x_shape.own_members.end()) return out;
-        const auto add = [&](const State& state, bool ours) {
-            const Version version = version_of(state, name);
-            out.push_back(
-                {{name, std::string(version.raw), version.known ? version.stamp : state.at}, ours});
-        };
-        if (choice.ours_lost) add(x_ours, true);
-        if (choice.theirs_lost) add(x_theirs, false);
-        return out;
-    }
-
-    /// Of a stamp that another value has too, one of its own.
-    static Stamp own_stamp(const MemberState& lost) {
-        return {lost.stamp.ms, lost.stamp.counter,
-                sha256_hex(lost.name + ":" + lost.raw_value).substr(0, kReplicaBytes)};
-    }
-
     /// Makes of the line, which says what `newer` says and `values`, one that lists what lost. Its
     /// time stays: for who knows no stamps nothing is new in it.
     void note(std::string& line, const Line& newer, const Values& values,
               std::vector<MemberState>& lost) const {
         std::vector<ListedValue> listed;
+        std::set<std::string_view> doubtful;  // another value has the time of theirs
         for (MemberState& value : lost) {
+            if (value.stamp.ms == newer.at.ms) doubtful.insert(value.name);
             if (value.stamp == newer.at) value.stamp = own_stamp(value);
             listed.push_back({value.name, value.raw_value, value.stamp});
         }
@@ -475,12 +355,9 @@ class RecordMerger {
         writer.key("by").string(kActor).key("from").string(before).key("base").string(before);
         bool any = false;
         for (const auto& [name, raw] : values) {
-            const auto member = std::ranges::find(newer.members, name, &Member::name);
-            const bool said = member != newer.members.end() && member->raw_value == raw;
-            const bool doubtful = std::ranges::any_of(lost, [&](const MemberState& value) {
-                return value.name == name && value.stamp.ms == newer.at.ms;
-            });
-            if (said && !doubtful) continue;
+            const Member* member = newer.find(name);
+            const bool said = member != nullptr && member->raw_value == raw;
+            if (said && !doubtful.contains(name)) continue;
             if (!any) writer.key("f").begin_object();
             any = true;
             writer.key(name).string("");
@@ -506,175 +383,88 @@ class RecordMerger {
             stands = fold_of(x_shape, union_of(x_versions));
         }
         const bool half = may_be_half();
-        if (half && !has_unstamped()) return out;
-        const int order = later();
-        const MemberMerge merge(x_shape, x_base, x_ours, x_theirs, x_corrections);
+        if (half && !has_unstamped(x_versions)) return out;
+        const Versions base(x_base);
+        const Versions ours(x_ours);
+        const Versions theirs(x_theirs);
+        const MemberMerge merge(x_shape, base, ours, theirs, x_corrections);
+        LostKeeper keeper(x_shape, x_versions, base, ours, theirs, x_stay, stands);
+        Corrections corrections{{}, options(), keeper.forgotten()};
+        if (!half) {
+            if (!collect(merge, Versions(stands), keeper, corrections)) return clash(merge);
+        } else {
+            for (const std::string& name : merge.names()) {
+                for (MemberState& value : keeper.unseen_losers(name, merge.choose(name, later())))
+                    corrections.unlisted.push_back(std::move(value));
+            }
+        }
+        drop_standing(Versions(stands), corrections);
+        if (half || !x_lists) out.unlisted = std::exchange(corrections.unlisted, {});
+        if (corrections.changes.empty() && corrections.unlisted.empty()) return out;
+        const Stamp at = stamp();
+        if (at.ms <= stands.at.ms) return {RecordMerge::Outcome::clash, {}};
+        if (x_lists) keeper.list(corrections.unlisted, corrections.with);
+        out.added = encode_edit(x_shape, stands, corrections.changes, at, corrections.with);
+        return out;
+    }
+
+    struct Corrections {
         std::vector<Change> changes;
-        EditOptions with = options();
-        std::vector<MemberState> unlisted = forgotten(stands);
+        EditOptions with;
+        std::vector<MemberState> unlisted;  ///< What lost, and no line would tell of.
+    };
+
+    /// What the lines that stay do not say by themselves. False: a clash.
+    bool collect(const MemberMerge& merge, const Versions& stands, LostKeeper& keeper,
+                 Corrections& out) const {
+        const int order = later();
+        const auto take = [&](std::vector<MemberState> values) {
+            for (MemberState& value : values) out.unlisted.push_back(std::move(value));
+        };
         for (const std::string& name : merge.names()) {
             if (is_frame_member(x_shape, name) || name == "id") continue;
             Choice choice = merge.choose(name, order);
-            for (Loser& loser : losers_of(name, choice)) {
-                if (!choice.joins && is_unlisted(stands, loser))
-                    unlisted.push_back(std::move(loser.value));
-            }
-            if (half) continue;
-            if (choice.clash) return clash(merge, order);
-            const MemberState* now = stands.find(name);
-            const std::string_view raw = now == nullptr ? std::string_view() : now->raw_value;
-            const auto lost = [&](const auto& is) {
-                return std::ranges::any_of(stands.lost, [&](const LostValue& value) {
-                    return value.name == name && is(value);
-                });
-            };
+            if (choice.clash) return false;
+            if (!choice.joins) take(keeper.unseen_losers(name, choice));
+            const Version now = stands.of(name);
+            const auto lost = lost_of(stands.state(), name);
             // Who wrote what stands may have seen the other and decided.
-            if (choice.joins && (!choice.older.replica.empty() || same_value(raw, choice.raw)) &&
-                !lost([&](const LostValue& value) { return value.stamp == choice.older; }))
+            if (choice.joins &&
+                (!choice.older.replica.empty() || same_value(now.raw, choice.raw)) &&
+                std::ranges::find(lost, choice.older, &LostValue::stamp) == lost.end())
                 continue;
             // Written by hand under the stamp of another value.
-            const bool unclear = lost([](const LostValue& value) { return value.clash; });
-            if (same_value(raw, choice.raw) && !choice.joins && !unclear) continue;
+            const bool unclear = std::ranges::any_of(lost, &LostValue::clash);
+            if (same_value(now.raw, choice.raw) && !choice.joins && !unclear) continue;
             if (choice.joins) {
-                replace_all(name, stands, with);
-                for (Loser& loser : losers_of(name, choice))
-                    unlisted.push_back(std::move(loser.value));
+                replace_all(name, stands, out.with);
+                take(keeper.losers(name, choice));
             }
-            if (unclear && now != nullptr) with.settles.emplace_back(name, now->stamp);
-            changes.push_back({name, std::move(choice.raw)});
+            if (unclear && !now.raw.empty()) out.with.settles.emplace_back(name, now.stamp);
+            out.changes.push_back({name, std::move(choice.raw)});
         }
-        std::erase_if(unlisted, [&](const MemberState& value) {
-            const auto change = std::ranges::find(changes, value.name, &Change::name);
-            return same_value(value.raw_value, change == changes.end()
-                                                   ? version_of(stands, value.name).raw
-                                                   : std::string_view(change->raw_value));
+        return true;
+    }
+
+    /// What says the same as what will stand has not lost.
+    static void drop_standing(const Versions& stands, Corrections& corrections) {
+        std::erase_if(corrections.unlisted, [&](const MemberState& value) {
+            // In order of names, as they were collected.
+            const auto change =
+                std::ranges::lower_bound(corrections.changes, value.name, {}, &Change::name);
+            const bool changes = change != corrections.changes.end() && change->name == value.name;
+            return same_value(value.raw_value, changes ? std::string_view(change->raw_value)
+                                                       : stands.of(value.name).raw);
         });
-        if (half || !x_lists) out.unlisted = std::exchange(unlisted, {});
-        if (changes.empty() && unlisted.empty()) return out;
-        const Stamp at = stamp();
-        if (at.ms <= stands.at.ms) return {RecordMerge::Outcome::clash, {}};
-        if (x_lists) keep_unstamped(stands, with, unlisted);
-        list(unlisted, stands, with);
-        out.added = encode_edit(x_shape, stands, changes, at, with);
-        return out;
-    }
-
-    /// Into the line that the merge adds. A stamp without a replica is no name: that line, or one
-    /// that stays, may replace another value of that time.
-    void list(std::vector<MemberState>& unlisted, const State& stands, EditOptions& with) const {
-        for (MemberState& value : unlisted) {
-            const bool replaced =
-                version_of(stands, value.name).stamp == value.stamp || names(x_stay, value) ||
-                std::ranges::find(with.settles, std::pair(value.name, value.stamp)) !=
-                    with.settles.end();
-            if (replaced) value.stamp = own_stamp(value);
-            with.lost.push_back({value.name, value.raw_value, value.stamp});
-        }
-    }
-
-    bool has_unstamped() const {
-        const auto plain = [](const Line* line) { return !line->stamped; };
-        return std::ranges::any_of(x_versions.ours, plain) ||
-               std::ranges::any_of(x_versions.theirs, plain);
-    }
-
-    static bool lists(const State& state, const MemberState& value) {
-        return std::ranges::any_of(state.lost, [&](const LostValue& lost) {
-            return lost.name == value.name && lost.raw_value == value.raw_value &&
-                   lost.stamp == value.stamp;
-        });
-    }
-
-    /// Whether any of the lines was written over it.
-    static bool names(const Lines& lines, const MemberState& value) {
-        return std::ranges::any_of(lines, [&](const Line* line) {
-            const auto in_was = [&](const auto& entry) {
-                return entry.first == value.stamp &&
-                       std::ranges::find(entry.second, value.name) != entry.second.end();
-            };
-            if (line->was != nullptr && std::ranges::any_of(line->was->over, in_was)) return true;
-            const auto member = std::ranges::find(line->members, value.name, &Member::name);
-            if (member == line->members.end() || member->stamp != line->at) return false;
-            return member->over.empty()
-                       ? line->stamped && line->from == value.stamp
-                       : std::ranges::find(member->over, value.stamp) != member->over.end();
-        });
-    }
-
-    /// By its value: lines without stamps say it again under another time.
-    static bool knows(const State& state, const MemberState& value) {
-        return same_value(version_of(state, value.name).raw, value.raw_value) ||
-               std::ranges::any_of(state.lost, [&](const LostValue& lost) {
-                   return lost.name == value.name && same_value(lost.raw_value, value.raw_value);
-               });
-    }
-
-    /// What a side lists, and would not be listed any more for lines without stamps whose writers
-    /// never saw it.
-    std::vector<MemberState> forgotten(const State& stands) const {
-        std::vector<MemberState> out;
-        if (!has_unstamped()) return out;
-        const auto look = [&](const State& side, const State& other, const Lines& others) {
-            for (const LostValue& lost : side.lost) {
-                MemberState value{lost.name, lost.raw_value, lost.stamp};
-                const bool settled =
-                    !knows(other, value) && (names(others, value) || knows(x_base, value));
-                if (!lost.clash && !settled && !lists(stands, value) &&
-                    std::ranges::find(out, value) == out.end())
-                    out.push_back(std::move(value));
-            }
-        };
-        look(x_ours, x_theirs, x_versions.theirs);
-        look(x_theirs, x_ours, x_versions.ours);
-        return out;
-    }
-
-    bool is_noted(const MemberState& value) const {
-        return std::ranges::any_of(x_stay, [&](const Line* line) {
-            return std::ranges::any_of(line->lost, [&](const ListedValue& listed) {
-                return listed.name == value.name && listed.stamp.ms == value.stamp.ms &&
-                       listed.raw_value == value.raw_value;
-            });
-        });
-    }
-
-    /// Values without stamps that are listed, and would not be beside a line made from so late a
-    /// version.
-    void keep_unstamped(const State& stands, const EditOptions& with,
-                        std::vector<MemberState>& unlisted) const {
-        for (const LostValue& lost : stands.lost) {
-            MemberState value{lost.name, lost.raw_value, lost.stamp};
-            const bool settled =
-                std::ranges::find(with.settles, std::pair(lost.name, lost.stamp)) !=
-                with.settles.end();
-            if (lost.stamp.replica.empty() && !lost.clash && !settled && !is_noted(value) &&
-                std::ranges::find(unlisted, value) == unlisted.end())
-                unlisted.push_back(std::move(value));
-        }
-    }
-
-    /// Whether nobody who wrote a line that stays has seen it, and none tells of it.
-    bool is_unlisted(const State& stands, const Loser& by) const {
-        const MemberState& loser = by.value;
-        if (is_noted(loser)) return false;
-        if (loser.stamp.replica.empty()) {
-            // Listed by the fold, it would not outlive the next line with stamps (rule 4).
-            return std::ranges::none_of(
-                by.ours ? x_versions.theirs : x_versions.ours, [&](const Line* line) {
-                    const auto member = std::ranges::find(line->members, loser.name, &Member::name);
-                    return member != line->members.end() && member->stamp == loser.stamp &&
-                           member->raw_value == loser.raw_value;
-                });
-        }
-        return has_unstamped() && !lists(stands, loser) &&
-               !names(by.ours ? x_versions.theirs : x_versions.ours, loser);
     }
 
     /// Each side's own lines, with one that says what it takes of the other.
-    RecordMerge clash(const MemberMerge& merge, int order) const {
+    RecordMerge clash(const MemberMerge& merge) const {
         const Stamp at = stamp();
+        const int order = later();
         const auto side = [&](const Lines& own, const Lines& others, const State& state) {
             std::string text;
+            const Versions members(state);
             const Set elsewhere = set_of(others);
             for (const Line* line : own) {
                 if (!elsewhere.contains(line)) text.append(line->text).append("\n");
@@ -684,8 +474,8 @@ class RecordMerger {
             for (const std::string& name : merge.names()) {
                 if (is_frame_member(x_shape, name) || name == "id") continue;
                 Choice choice = merge.choose(name, order);
-                if (choice.clash || same_value(version_of(state, name).raw, choice.raw)) continue;
-                if (choice.joins) replace_all(name, state, with);
+                if (choice.clash || same_value(members.of(name).raw, choice.raw)) continue;
+                if (choice.joins) replace_all(name, members, with);
                 changes.push_back({name, std::move(choice.raw)});
             }
             if (!changes.empty() && at.ms > state.at.ms)
@@ -697,17 +487,18 @@ class RecordMerger {
     }
 
     /// What the joined value holds: both versions, and whatever says the same as one of them.
-    void replace_all(const std::string& name, const State& stands, EditOptions& with) const {
+    void replace_all(const std::string& name, const Versions& stands, EditOptions& with) const {
         std::set<Stamp> stamps;
-        for (const State* side : {&x_ours, &x_theirs, &stands}) {
-            if (side != &stands) stamps.insert(version_of(*side, name).stamp);
-            for (const AgreedValue& agreed : side->agreed) {
-                if (agreed.name == name) stamps.insert(agreed.stamp);
-            }
+        for (const State* side : {&x_ours, &x_theirs, &stands.state()}) {
+            for (const AgreedValue& agreed : agreed_of(*side, name)) stamps.insert(agreed.stamp);
+            if (side == &stands.state()) continue;
+            if (const MemberState* member = side->find(name)) stamps.insert(member->stamp);
+            const auto removed = std::ranges::find(side->removed, name, &RemovedMember::name);
+            if (removed != side->removed.end()) stamps.insert(removed->stamp);
         }
+        const Stamp now = stands.of(name).stamp;
         for (const Stamp& stamp : stamps) {
-            if (!stamp.none() && stamp != version_of(stands, name).stamp)
-                with.settles.emplace_back(name, stamp);
+            if (!stamp.none() && stamp != now) with.settles.emplace_back(name, stamp);
         }
     }
 
@@ -726,6 +517,7 @@ class RecordMerger {
         return out;
     }
 
+    LineDecoder& x_decoder;
     const Shape& x_shape;
     RecordVersions x_versions;
     State x_base;
@@ -739,8 +531,9 @@ class RecordMerger {
 
 }  // namespace
 
-RecordMerge merge_record(const Shape& shape, RecordVersions versions, bool lists) {
-    return RecordMerger(shape, std::move(versions), lists).run();
+RecordMerge merge_record(LineDecoder& decoder, const Shape& shape, RecordVersions versions,
+                         bool lists) {
+    return RecordMerger(decoder, shape, std::move(versions), lists).run();
 }
 
 }  // namespace taskstore::ledger

@@ -42,7 +42,8 @@ struct RecordMerge {
         nullptr;  ///< Of a clash; null: the lines as they are.
 };
 
-/// `lists`: what lost may be noted in a line.
-RecordMerge merge_record(const Shape& shape, RecordVersions versions, bool lists);
+/// `decoder`: of that shape. `lists`: what lost may be noted in a line.
+RecordMerge merge_record(LineDecoder& decoder, const Shape& shape, RecordVersions versions,
+                         bool lists);
 
 }  // namespace taskstore::ledger

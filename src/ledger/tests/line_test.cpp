@@ -1,6 +1,9 @@
-#include <taskstore/ledger/line.hpp>
+#include <taskstore/ledger/edit.hpp>
+#include <taskstore/ledger/merge.hpp>
 
 #include <gtest/gtest.h>
+
+#include <chrono>
 
 namespace taskstore::ledger {
 namespace {
@@ -71,6 +74,41 @@ TEST(Lines, AnEditBySomebodyWhoDoesNotKnowStampsIsUnstamped) {
     LineDecoder decoder;
     EXPECT_FALSE(
         decoder.decode(R"({"id":"a","updated_at":10,"_stamps":{"v":1,"at":"9@r"}})")->stamped);
+}
+
+/// A line with very many members costs in proportion to its length: of the file's megabytes nobody
+/// has to wait for minutes.
+TEST(Lines, VeryManyMembersAreReadInGoodTime) {
+    constexpr int kMembers = 60'000;
+    std::string members;
+    std::string marks;
+    for (int i = 0; i < kMembers; ++i) {
+        const std::string name = "\"m" + std::to_string(i) + "\":";
+        members += name + "1,";
+        marks += (i == 0 ? "" : ",") + name + "\"" + std::to_string(i) + "@q\"";
+    }
+    const std::string text = "{\"id\":\"a\"," + members +
+                             "\"updated_at\":100000,\"_stamps\":{\"v\":1,"
+                             "\"at\":\"100000@p\",\"f\":{" +
+                             marks + "},\"over\":{" + marks + "}}}";
+    LineDecoder decoder;
+    const auto before = std::chrono::steady_clock::now();
+    const auto line = decoder.decode(text);
+    ASSERT_TRUE(line);
+    EXPECT_EQ(line->find("m59999")->stamp, (Stamp{59'999, 0, "q"}));
+    EXPECT_EQ(line->find("m60000"), nullptr);
+    const State state = fold({}, std::span(&*line, 1));
+    std::vector<Change> changes;
+    for (const MemberState& member : state.members) {
+        if (!is_frame_member({}, member.name)) changes.push_back({member.name, "2"});
+    }
+    const std::string edit = encode_edit({}, state, changes, {200'000, 0, "p"}, {});
+    const std::string here = text + "\n" + edit;
+    std::string there = here;
+    there.replace(there.rfind("@p"), 2, "@q");
+    EXPECT_TRUE(merge_files({text, here, there}, {}).clashes.empty());
+    // Quadratic it would be minutes; this machine may be busy, and watched by a sanitizer.
+    EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(20));
 }
 
 }  // namespace

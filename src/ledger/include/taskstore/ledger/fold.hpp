@@ -92,6 +92,7 @@ struct State {
 
 /// Folds the lines of one record (of one id; in any order; repeats are harmless).
 State fold(const Shape& shape, std::span<const Line> lines);
+State fold(const Shape& shape, std::span<const Line* const> lines);
 
 /// The record as compact JSON, without _stamps.
 std::string to_record_text(const State& state);

@@ -80,7 +80,7 @@ struct ListedValue {
 /// What a line of a compaction keeps of those that it stands for.
 struct Folded {
     std::vector<std::pair<Stamp, std::vector<std::string>>> over;
-    std::vector<std::pair<Stamp, std::string>> by;
+    std::vector<std::pair<Stamp, std::string>> by;  ///< In order of stamps.
     Stamp from;
     Stamp since;  ///< none(): the line's own `at`.
     std::vector<Batch> batches;
@@ -104,6 +104,11 @@ struct Line {
     std::optional<Batch> batch;
     std::shared_ptr<const Folded> was;  ///< Null: a line as it was written.
     std::vector<ListedValue> lost;
+
+    /// Null: the line does not name it.
+    const Member* find(std::string_view name) const;
+    /// Members' indexes in order of names, of lines with many; empty: find() looks at all.
+    std::vector<std::uint32_t> by_name;
 };
 
 /// Who wrote the line's value of that stamp; empty: nobody knows.

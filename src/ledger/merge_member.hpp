@@ -1,0 +1,78 @@
+#pragma once
+// What a merge makes of one member of a record. Private to ledger.
+
+#include <taskstore/ledger/fold.hpp>
+
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace taskstore::ledger {
+
+/// A member's version on one side.
+struct Version {
+    std::string_view raw;  ///< Empty: absent or removed.
+    Stamp stamp;
+    bool known = false;  ///< The side has it, or removed it.
+};
+
+/// The members of a state, by name. A record may have a hundred thousand.
+class Versions {
+  public:
+    /// `state` must outlive this.
+    explicit Versions(const State& state);
+    Version of(std::string_view name) const;
+    const State& state() const { return *x_state; }
+
+  private:
+    const State* x_state;
+    std::unordered_map<std::string_view, const MemberState*> x_members;
+    std::unordered_map<std::string_view, const RemovedMember*> x_removed;
+};
+
+/// Of a state's lists, which are in order of names, the part of that name.
+std::span<const LostValue> lost_of(const State& state, std::string_view name);
+std::span<const AgreedValue> agreed_of(const State& state, std::string_view name);
+
+/// What the merge says of one member.
+struct Choice {
+    std::string raw;
+    bool clash = false;
+    /// Both versions are in it: it replaces them, of which this is the older one.
+    bool joins = false;
+    Stamp older = {};
+    /// Both changed it, and of that side not all stands.
+    bool ours_lost = false;
+    bool theirs_lost = false;
+};
+
+class MemberMerge {
+  public:
+    /// `corrections`: the stamps of lines that merges have added. All must outlive this.
+    MemberMerge(const Shape& shape, const Versions& base, const Versions& ours,
+                const Versions& theirs, const std::set<Stamp>& corrections)
+        : x_shape(shape),
+          x_base(base),
+          x_ours(ours),
+          x_theirs(theirs),
+          x_corrections(corrections) {}
+
+    /// `later`: of two versions without stamps, <0: ours is older, >0: theirs, 0: nobody knows.
+    Choice choose(const std::string& name, int later) const;
+    /// Of all members that a side has or removed, in order.
+    std::vector<std::string> names() const;
+
+  private:
+    bool restored(const Version& side, const Version& base) const;
+
+    const Shape& x_shape;
+    const Versions& x_base;
+    const Versions& x_ours;
+    const Versions& x_theirs;
+    const std::set<Stamp>& x_corrections;
+};
+
+}  // namespace taskstore::ledger
