@@ -1,5 +1,6 @@
 #include "compact_chain.hpp"
 #include "compact_record.hpp"
+#include "parts.hpp"
 
 #include <taskstore/base/hash.hpp>
 #include <taskstore/ledger/compact.hpp>
@@ -10,7 +11,6 @@
 #include <cstring>
 #include <deque>
 #include <iterator>
-#include <thread>
 #include <tuple>
 #include <unordered_map>
 
@@ -275,22 +275,14 @@ class Compaction::Planner {
 
     void decide_all() {
         constexpr std::size_t kLinesPerThread = 20'000;
-        constexpr std::size_t kThreadsMax = 8;
-        const std::size_t threads = std::clamp<std::size_t>(
-            x_pieces.size() / kLinesPerThread, 1,
-            std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax));
+        const std::size_t threads = parts_of(x_pieces.size(), kLinesPerThread);
         std::deque<Worker> workers;
         for (std::size_t i = 0; i < threads; ++i) {
             Worker& worker = workers.emplace_back(x_options.shape);
             worker.first = x_groups.size() * i / threads;
             worker.end = x_groups.size() * (i + 1) / threads;
         }
-        {
-            std::vector<std::jthread> others;
-            for (std::size_t i = 1; i < threads; ++i)
-                others.emplace_back([this, &worker = workers[i]] { decide_some(worker); });
-            decide_some(workers[0]);
-        }
+        run_in_parts(threads, [&](std::size_t part) { decide_some(workers[part]); });
         for (Worker& worker : workers) {
             const auto before = static_cast<std::uint32_t>(x_changes.size());
             for (std::size_t i = worker.first; i < worker.end; ++i) {

@@ -2,6 +2,7 @@
 
 #include "merge_record.hpp"
 #include "merge_stretches.hpp"
+#include "parts.hpp"
 
 #include <taskstore/base/hash.hpp>
 #include <taskstore/ledger/scan.hpp>
@@ -13,7 +14,6 @@
 #include <deque>
 #include <map>
 #include <optional>
-#include <thread>
 #include <unordered_map>
 #include <utility>
 
@@ -293,19 +293,13 @@ class FileMerger {
     /// Records know nothing of each other, so several threads merge them.
     void merge_all() {
         constexpr std::size_t kGroupsPerThread = 2000;
-        constexpr std::size_t kThreadsMax = 8;
-        const std::size_t threads = std::clamp<std::size_t>(
-            x_groups.size() / kGroupsPerThread, 1,
-            std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax));
-        const auto merge_some = [&](std::size_t part) {
+        const std::size_t parts = parts_of(x_groups.size(), kGroupsPerThread);
+        run_in_parts(parts, [&](std::size_t part) {
             LineDecoder decoder(x_options.shape);
-            const std::size_t end = x_groups.size() * (part + 1) / threads;
-            for (std::size_t i = x_groups.size() * part / threads; i < end; ++i)
+            const std::size_t end = x_groups.size() * (part + 1) / parts;
+            for (std::size_t i = x_groups.size() * part / parts; i < end; ++i)
                 merge(x_groups[i], decoder);
-        };
-        std::vector<std::jthread> others;
-        for (std::size_t part = 1; part < threads; ++part) others.emplace_back(merge_some, part);
-        merge_some(0);
+        });
     }
 
     void merge(Group& group, LineDecoder& decoder) {

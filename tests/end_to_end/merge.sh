@@ -151,6 +151,12 @@ cd "$scratch" || exit 1
 expect 2 "$driver"; has "$err" usage
 expect 2 "$driver" a b
 expect 2 "$driver" a b c d e f
+plain ours >ours; plain theirs >theirs; : >base
+for size in abc .taskstore/prds.jsonl 0 -7 7x 1001 ''; do
+  expect 2 "$driver" base ours theirs "$size"; has "$err" 'no size of markers'
+  expect 2 "$driver" base ours theirs "$size" .taskstore/prds.jsonl; has "$err" usage
+done
+same "$(cat ours)" "$(plain ours)"
 expect 0 "$driver" --help; has "$out" "Exit status"
 expect 0 "$driver" --version; has "$out" taskstore-merge
 plain ours >ours; plain theirs >theirs; : >base

@@ -11,7 +11,6 @@
 #include <charconv>
 #include <cstdio>
 #include <exception>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +21,7 @@ namespace {
 enum Exit : int { merged = 0, clashes = 1, failed = 2 };
 
 constexpr std::string_view kUsage =
-    "usage: taskstore-merge BASE OURS THEIRS [MARKER_BYTES] [PATH]\n";
+    "usage: taskstore-merge BASE OURS THEIRS [MARKER_BYTES [PATH]]\n";
 constexpr std::string_view kHelp =
     R"(
 Merges three versions of a ledger file (JSONL) by the records they hold, and writes the result over OURS.
@@ -45,8 +44,8 @@ taskstore-merge \- merge driver of git for the ledger files of taskstore
 .SH SYNOPSIS
 .B taskstore-merge
 .I BASE OURS THEIRS
-.RI [ MARKER_BYTES ]
-.RI [ PATH ]
+.RI [ MARKER_BYTES
+.RI [ PATH ]]
 .SH DESCRIPTION
 Merges three versions of a ledger file (JSONL) by the records they hold, member by member, and writes the result over
 .IR OURS .
@@ -124,15 +123,17 @@ int give_up(os::FileSystem& files, const Operands& with, const std::string& why)
     return failed;
 }
 
-/// One side was away for so long that the other one has deleted records and forgotten them.
+/// One side edited what the other has no line of: for one of three reasons, which the files do not
+/// tell apart.
 void tell_of_buried(const std::string& path, std::size_t records) {
-    say(path + ": " + std::to_string(records) +
-        (records == 1 ? " record that is" : " records that are") + " on one side only " +
-        (records == 1 ? "was" : "were") +
-        " deleted on the other, longer ago than its compactions keep deletions (90 days by "
-        "default), or taken out by hand");
-    say("deleted it stays; what was edited here meanwhile is listed by 'taskstore conflicts'. "
-        "Clones that merge more often than that see deletions as such");
+    const bool one = records == 1;
+    say(path + ": " + std::to_string(records) + (one ? " record that was" : " records that were") +
+        " edited on one side " + (one ? "is" : "are") +
+        " not on the other: deleted there longer ago than compactions keep deletions (90 days by "
+        "default), taken out by hand, or never there (a commit picked without the one that made " +
+        (one ? "it" : "them") + ")");
+    say("deleted it stays; the edits are listed by 'taskstore conflicts', and the branch that a "
+        "picked commit came from brings its records when it is merged");
 }
 
 /// In files of other programs nothing can be listed, so it is said.
@@ -205,20 +206,17 @@ int run(const std::vector<std::string>& words) {
     if (words.size() < 3 || words.size() > 5)
         return wrong_usage("it takes three files to merge, not " + std::to_string(words.size()));
     Operands with{words[0], words[1], words[2], words[1], {}};
-    for (const std::string& word : std::span(words).subspan(3)) {
+    // In this order, as git writes them: a path alone would be taken for a size by one of two
+    // rules.
+    if (words.size() > 3) {
+        const std::string& word = words[3];
         std::size_t bytes = 0;
         const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), bytes);
-        const bool number = error == std::errc{} && end == word.data() + word.size();
-        if (&word == &words[3] && number) {
-            if (bytes < 1 || bytes > 1000)
-                return wrong_usage("markers of " + word + " characters: from 1 to 1000 go");
-            with.options.marker_bytes = bytes;
-        } else if (&word == &words.back()) {
-            with.path = word;
-        } else {
-            return wrong_usage("'" + word + "' is no size of markers");
-        }
+        if (error != std::errc{} || end != word.data() + word.size() || bytes < 1 || bytes > 1000)
+            return wrong_usage("'" + word + "' is no size of markers: from 1 to 1000 go");
+        with.options.marker_bytes = bytes;
     }
+    if (words.size() > 4) with.path = words[4];
     with.options.shape = shape_of(with.path);
     with.options.in_store = is_in_store(with.path);
     return merge(with);

@@ -34,8 +34,11 @@
 
 namespace taskstore::ledger {
 
-/// Which lines there are, by their hashes: 32 bytes a line, whatever its length. Of two texts that
-/// XXH3-128 does not tell apart one would be taken for the other.
+/// Which lines there are, by their hashes: 32 bytes a line, whatever its length, and without the
+/// file that they stood in. Of two texts that XXH3-128 does not tell apart one would be taken for
+/// the other: by chance among a thousand million lines once in 10^20; it is no cryptographic hash,
+/// so who can write into the ledger could make such lines, but gains no more than by deleting them.
+/// Safe to read from several threads.
 class LineSet {
   public:
     /// Without line end and blanks before it.
@@ -94,7 +97,9 @@ struct CompactCounts {
     bool has_markers = false;      ///< Of a merge: such a file is left alone.
 };
 
-/// What is to become of one file. Holds the new lines and 24 bytes for each old one.
+/// What is to become of one file. Holds the new lines and 24 bytes for each old one. Changes
+/// nothing: where it throws (std::bad_alloc, from whichever thread) or write() fails, the file is
+/// as it was. Thread-safe once it is made.
 class Compaction {
   public:
     /// `file` must live as long as the result. Costs: one look at each line, and decoding those of
@@ -106,7 +111,7 @@ class Compaction {
 
     const CompactCounts& counts() const;
     bool changes() const;
-    /// The new content, in pieces.
+    /// The new content, in pieces. Fails as `put` does, at once; what was put is a part of it.
     Status write(const std::function<Status(std::string_view)>& put) const;
     /// Lines of batches that are gone with it, for BatchPlaces::forget().
     const std::map<std::string, std::int64_t>& gone_of_batches() const;
