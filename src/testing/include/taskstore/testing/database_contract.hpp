@@ -72,6 +72,9 @@ class GroupCommitContract : public PortContract {
 /// Batches, topics and levels: what of `Database` needs no shared queue.
 class BatchContract : public GroupCommitContract {};
 
+/// Who a database is, and how it is sealed (sql/identity.hpp).
+class IdentityContract : public GroupCommitContract {};
+
 Work add_note(std::int64_t id);
 
 }  // namespace taskstore::sql
