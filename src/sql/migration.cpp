@@ -7,17 +7,13 @@ namespace {
 
 // The checksum is taken over the text as given, comments and white space included: a migration that
 // was shipped is history, and whoever edits one finds out on the first database that has it.
-struct Applied {
-    std::int64_t version = 0;
-    std::string checksum;
-};
-
 constexpr std::string_view kCreateTable =
     "CREATE TABLE IF NOT EXISTS taskstore_migrations ("
     "module TEXT NOT NULL, version BIGINT NOT NULL, name TEXT NOT NULL, checksum TEXT NOT NULL, "
     "applied_at BIGINT NOT NULL, PRIMARY KEY (module, version))";
 constexpr std::string_view kSelectApplied =
-    "SELECT version, checksum FROM taskstore_migrations WHERE module = ?1 ORDER BY version";
+    "SELECT version, name, checksum, applied_at FROM taskstore_migrations WHERE module = ?1 "
+    "ORDER BY version";
 constexpr std::string_view kInsertApplied =
     "INSERT INTO taskstore_migrations (module, version, name, checksum, applied_at) "
     "VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -26,6 +22,8 @@ std::string label(std::string_view module, std::int64_t version) {
     return "migration " + std::to_string(version) + " of '" + std::string(module) + "'";
 }
 
+using Applied = AppliedMigration;
+
 Result<std::vector<Applied>> read_applied(Connection& connection, std::string_view module) {
     TASKSTORE_LET(const auto select, connection.prepare(kSelectApplied));
     TASKSTORE_TRY(select->bind(1, module));
@@ -33,7 +31,9 @@ Result<std::vector<Applied>> read_applied(Connection& connection, std::string_vi
     while (true) {
         TASKSTORE_LET(const bool row, select->step());
         if (!row) return applied;
-        applied.push_back({select->column_int64(0), std::string(select->column_text(1))});
+        applied.push_back({static_cast<int>(select->column_int64(0)),
+                           std::string(select->column_text(1)), std::string(select->column_text(2)),
+                           select->column_int64(3)});
     }
 }
 
@@ -41,7 +41,7 @@ Status check_applied(const std::vector<Applied>& applied, std::string_view modul
                      std::span<const Migration> migrations) {
     for (std::size_t i = 0; i < applied.size(); ++i) {
         const Applied& row = applied[i];
-        if (row.version > static_cast<std::int64_t>(migrations.size())) {
+        if (row.version > static_cast<int>(migrations.size())) {
             return fail(Code::unsupported, "the database is at version " +
                                                std::to_string(applied.back().version) + " of '" +
                                                std::string(module) +
@@ -49,7 +49,7 @@ Status check_applied(const std::vector<Applied>& applied, std::string_view modul
                                                std::to_string(migrations.size()))
                 .with_hint("upgrade this program: a newer one has used this database");
         }
-        if (row.version != static_cast<std::int64_t>(i) + 1) {
+        if (row.version != static_cast<int>(i) + 1) {
             return fail(Code::corrupt, label(module, static_cast<std::int64_t>(i) + 1) +
                                            " is missing from the database, a later one is there");
         }
@@ -117,6 +117,14 @@ Status migrate(Connection& connection, std::string_view module,
         TASKSTORE_TRY(apply(connection, module, migrations[applied.size()], clock));
         TASKSTORE_TRY(transaction.commit());
     }
+}
+
+Result<std::vector<AppliedMigration>> applied_migrations(Connection& connection,
+                                                         std::string_view module) {
+    TASKSTORE_LET(const auto transaction, Transaction::begin_read(connection));
+    auto applied = read_applied(connection, module);
+    if (!applied && applied.error().code == Code::invalid) return std::vector<AppliedMigration>();
+    return applied;
 }
 
 }  // namespace taskstore::sql

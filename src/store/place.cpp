@@ -86,22 +86,36 @@ bool lists(std::string_view safe_directories, std::string_view path) {
 
 }  // namespace
 
+namespace {
+
+Status trust(const std::string& what, const std::string& path, std::uint32_t owner,
+             const Opener& opener, std::string_view safe_directories) {
+    if (owner == opener.uid) return ok();
+    if (opener.uid == 0 && opener.sudo_uid && owner == *opener.sudo_uid) return ok();
+    const std::string_view folder = without_slashes(path);
+    if (lists(safe_directories, folder) || lists(safe_directories, os::folder_of(folder)))
+        return ok();
+    return fail(Code::denied, what + " belongs to user " + std::to_string(owner) +
+                                  ", not to user " + std::to_string(opener.uid) + " who opens it")
+        .with_hint("if you trust it, add '" + std::string(folder) +
+                   "' to files.safe_directories in the device's config.toml or in "
+                   "TASKSTORE_CONFIG_FILES__SAFE_DIRECTORIES");
+}
+
+}  // namespace
+
 Status check_owner(os::FileSystem& files, const Place& place, const Opener& opener,
                    std::string_view safe_directories) {
     const auto found = files.info(place.folder);
     if (!found && found.error().code == Code::not_found) return ok();
     TASKSTORE_LET(const os::FileInfo info, found);
-    if (info.owner == opener.uid) return ok();
-    if (opener.uid == 0 && opener.sudo_uid && info.owner == *opener.sudo_uid) return ok();
-    const std::string_view folder = without_slashes(place.folder);
-    if (lists(safe_directories, folder) || lists(safe_directories, os::folder_of(folder)))
-        return ok();
-    return fail(Code::denied, "the store at '" + place.folder + "' belongs to user " +
-                                  std::to_string(info.owner) + ", not to user " +
-                                  std::to_string(opener.uid) + " who opens it")
-        .with_hint("if you trust it, add '" + std::string(folder) +
-                   "' to files.safe_directories in the device's config.toml or in "
-                   "TASKSTORE_CONFIG_FILES__SAFE_DIRECTORIES");
+    return trust("the store at '" + place.folder + "'", place.folder, info.owner, opener,
+                 safe_directories);
+}
+
+Status check_file_owner(const std::string& path, std::uint32_t owner, const Opener& opener,
+                        std::string_view safe_directories) {
+    return trust("'" + path + "'", os::folder_of(path), owner, opener, safe_directories);
 }
 
 Result<Place> find_place(os::FileSystem& files, const std::string& from) {

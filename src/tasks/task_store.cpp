@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::int64_t kPageMax = 10'000;
 constexpr std::int64_t kPriorityMax = 100;
-constexpr std::array<std::string_view, 1> kTables{"tasks"};
+constexpr std::array kTables{sql::Table{"tasks", "id"}};
 
 // --- rows and values
 // ------------------------------------------------------------------------------------------------
@@ -323,7 +323,7 @@ std::span<const sql::Migration> migrations(std::string_view dialect) {
     return kSqlite;
 }
 
-std::span<const std::string_view> tables() {
+std::span<const sql::Table> tables() {
     return kTables;
 }
 

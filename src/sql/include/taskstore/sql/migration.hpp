@@ -23,4 +23,15 @@ struct Migration {
 Status migrate(Connection& connection, std::string_view module,
                std::span<const Migration> migrations, const Clock& clock);
 
+/// What the database has of a module. Changes nothing.
+struct AppliedMigration {
+    int version = 0;
+    std::string name;
+    std::string checksum;
+    std::int64_t applied_at = 0;
+};
+/// In order; empty where the database knows nothing of the module.
+Result<std::vector<AppliedMigration>> applied_migrations(Connection& connection,
+                                                         std::string_view module);
+
 }  // namespace taskstore::sql

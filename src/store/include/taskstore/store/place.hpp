@@ -45,6 +45,11 @@ struct Opener {
 Status check_owner(os::FileSystem& files, const Place& place, const Opener& opener,
                    std::string_view safe_directories);
 
+/// The same for one file, such as a database: denied where neither its folder nor the one above is
+/// listed.
+Status check_file_owner(const std::string& path, std::uint32_t owner, const Opener& opener,
+                        std::string_view safe_directories);
+
 /// Makes what is missing: the folder, .version, .gitignore (completed where an older one stands),
 /// run/ and every kind's empty JSONL file. Idempotent.
 Status make_store(os::FileSystem& files, const Place& place);

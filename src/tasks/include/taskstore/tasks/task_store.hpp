@@ -4,6 +4,7 @@
 #include <taskstore/base/clock.hpp>
 #include <taskstore/base/result.hpp>
 #include <taskstore/sql/database.hpp>
+#include <taskstore/sql/identity.hpp>
 #include <taskstore/sql/migration.hpp>
 #include <taskstore/tasks/task.hpp>
 
@@ -83,6 +84,6 @@ std::unique_ptr<TaskStore> make_task_store(sql::Database& database, const Clock&
 inline constexpr std::string_view kModule = "tasks";
 std::span<const sql::Migration> migrations(std::string_view dialect);
 /// Its tables, those that others refer to first.
-std::span<const std::string_view> tables();
+std::span<const sql::Table> tables();
 
 }  // namespace taskstore::tasks

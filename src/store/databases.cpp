@@ -1,0 +1,194 @@
+#include <taskstore/store/databases.hpp>
+#include <taskstore/tasks/task_store.hpp>
+
+#include <algorithm>
+
+namespace taskstore::store {
+namespace {
+
+/// Says of a write that met a seal where the database is now.
+class SealAware final : public sql::Database {
+  public:
+    explicit SealAware(std::unique_ptr<sql::Database> database) : x_database(std::move(database)) {}
+    Result<sql::Committed> write(const sql::Work& work, const sql::WriteOptions& options) override {
+        return explained(x_database->write(work, options));
+    }
+    Result<sql::Committed> write_batch(sql::Batch batch,
+                                       const sql::WriteOptions& options) override {
+        return explained(x_database->write_batch(batch, options));
+    }
+    Status read(const sql::Work& work, const sql::ReadOptions& options) override {
+        return x_database->read(work, options);
+    }
+    Result<std::vector<sql::Rows>> read_batch(sql::Batch batch,
+                                              const sql::ReadOptions& options) override {
+        return x_database->read_batch(batch, options);
+    }
+    Result<std::unique_ptr<sql::Waiter>> waiter(std::string_view topic) override {
+        return x_database->waiter(topic);
+    }
+    std::string_view dialect() const override { return x_database->dialect(); }
+    sql::Capabilities capabilities() const override { return x_database->capabilities(); }
+
+  private:
+    static Result<sql::Committed> explained(Result<sql::Committed> answer) {
+        if (answer) return answer;
+        return fail(sql::explain_seal(std::move(answer).error()));
+    }
+    std::unique_ptr<sql::Database> x_database;
+};
+
+}  // namespace
+
+std::vector<DatabaseModule> modules_of(DatabaseName name, std::string_view dialect) {
+    if (name != DatabaseName::tasks) return {};
+    return {{tasks::kModule, tasks::migrations(dialect), tasks::tables()}};
+}
+
+std::vector<sql::Table> tables_of(DatabaseName name) {
+    std::vector<sql::Table> tables;
+    for (const DatabaseModule& module : modules_of(name, "sqlite"))
+        tables.insert(tables.end(), module.tables.begin(), module.tables.end());
+    return tables;
+}
+
+Status check_live(const sql::Identity& identity) {
+    if (identity.moved_to) {
+        return fail(Code::unavailable, "the database has moved to " + *identity.moved_to)
+            .with_hint(
+                "open it there: set its place under [databases] in the device's config.toml");
+    }
+    if (identity.incoming_from) {
+        return fail(Code::unavailable, "the database is being filled by a move that has not ended")
+            .with_hint("run the same 'taskstore move' again to end it");
+    }
+    return ok();
+}
+
+Databases::Databases(os::FileSystem& files, const Clock& clock, Random& random,
+                     DatabasesOptions options)
+    : x_files(files), x_clock(clock), x_random(random), x_options(std::move(options)) {}
+Databases::~Databases() = default;
+
+Result<DatabasePlace> Databases::place(DatabaseName name) const {
+    return place_of(name, x_options.settings);
+}
+
+Status Databases::check_file(const std::string& path, bool create) {
+    const std::string folder = os::folder_of(path);
+    if (create) TASKSTORE_TRY(os::make_directories(x_files, folder, 0700));
+    if (const auto network = x_files.network_file_system(folder);
+        network && !x_options.allow_network) {
+        return fail(Code::denied, "'" + path + "' is on " + *network +
+                                      ", where locks and mapped files cannot be trusted")
+            .with_hint("name a place on a local disk, or set files.allow_network = true");
+    }
+    const auto info = x_files.info(path);
+    if (!info && info.error().code == Code::not_found) {
+        if (create) return ok();
+        return fail(Code::not_found, "there is no database '" + path + "'");
+    }
+    if (!info) return fail(info.error());
+    if (info->kind != os::FileKind::regular)
+        return fail(Code::invalid, "'" + path + "' is no file");
+    return check_file_owner(path, info->owner, x_options.opener, x_options.safe_directories);
+}
+
+Result<sql::OpenRequest> Databases::request(DatabaseName name, const sql::Location& location,
+                                            Access access) {
+    if (location.engine == sql::Engine::sqlite)
+        TASKSTORE_TRY(check_file(location.text, access.create));
+    return sql::OpenRequest{.location = location,
+                            .name = std::string(name_of(name)),
+                            .pool = x_options.pool,
+                            .read_only = access.read_only,
+                            .create = access.create,
+                            .pooler = x_options.pooler,
+                            .token = x_options.token,
+                            .clock = &x_clock,
+                            .random = &x_random,
+                            .warn = x_options.warn};
+}
+
+Result<std::unique_ptr<sql::Connection>> Databases::connect(DatabaseName name,
+                                                            const sql::Location& location,
+                                                            Access access) {
+    TASKSTORE_LET(const sql::OpenRequest asked, request(name, location, access));
+    TASKSTORE_LET(sql::Part* const part, x_options.part(location.engine));
+    return part->connect(asked);
+}
+
+// A copy of the whole file, made by the engine (VACUUM INTO): what a migration that turns out wrong
+// is taken back by.
+Status Databases::keep_copy(sql::Connection& connection, const std::string& path, int version) {
+    const std::string copy = path + ".before-version-" + std::to_string(version);
+    if (x_files.info(copy)) return ok();
+    const std::string unfinished = os::temporary_path_of(copy);
+    static_cast<void>(x_files.unlink(unfinished));
+    {
+        TASKSTORE_LET(const auto made, x_files.open(unfinished, os::OpenMode::create_new, 0600));
+    }
+    std::string quoted;
+    for (const char c : unfinished) quoted += c == '\'' ? std::string("''") : std::string(1, c);
+    TASKSTORE_TRY(connection.execute("VACUUM INTO '" + quoted + "'"));
+    {
+        TASKSTORE_LET(const auto made, x_files.open(unfinished, os::OpenMode::read_write));
+        TASKSTORE_TRY(made->sync_data());
+    }
+    TASKSTORE_TRY(x_files.rename(unfinished, copy));
+    return x_files.sync_directory(os::folder_of(copy));
+}
+
+Result<sql::Identity> Databases::bring_up(sql::Connection& connection, DatabaseName name,
+                                          const sql::Location& location) {
+    for (const DatabaseModule& module : modules_of(name, connection.dialect())) {
+        TASKSTORE_LET(const auto applied, sql::applied_migrations(connection, module.name));
+        const bool older = !applied.empty() && applied.size() < module.migrations.size();
+        if (older && location.engine == sql::Engine::sqlite)
+            TASKSTORE_TRY(
+                keep_copy(connection, location.text, static_cast<int>(module.migrations.size())));
+        TASKSTORE_TRY(sql::migrate(connection, module.name, module.migrations, x_clock));
+    }
+    return sql::identify(connection, name_of(name), x_clock, x_random);
+}
+
+Result<sql::Database*> Databases::open(DatabaseName name) {
+    auto& slot = x_open[static_cast<std::size_t>(name)];
+    if (slot != nullptr) return slot.get();
+    TASKSTORE_LET(const DatabasePlace at, place(name));
+    TASKSTORE_LET(const sql::OpenRequest asked,
+                  request(name, at.location, {.read_only = false, .create = true}));
+    TASKSTORE_LET(sql::Part* const part, x_options.part(at.location.engine));
+    {
+        TASKSTORE_LET(const auto connection, part->connect(asked));
+        TASKSTORE_LET(const sql::Identity identity, bring_up(*connection, name, at.location));
+        TASKSTORE_TRY(check_live(identity));
+    }
+    TASKSTORE_LET(auto database, part->open_database(asked));
+    slot = std::make_unique<SealAware>(std::move(database));
+    return slot.get();
+}
+
+Result<MigrationReport> Databases::migrations(DatabaseName name) {
+    MigrationReport report{.database = name, .place = {}, .exists = true, .modules = {}};
+    TASKSTORE_LET(report.place, place(name));
+    auto connection = connect(name, report.place.location, {});
+    if (!connection && connection.error().code != Code::not_found)
+        return fail(std::move(connection).error());
+    report.exists = connection.has_value();
+    const std::string_view dialect =
+        report.place.location.engine == sql::Engine::postgres ? "postgres" : "sqlite";
+    for (const DatabaseModule& module : modules_of(name, dialect)) {
+        MigrationReport::Module one{.name = std::string(module.name), .applied = {}, .pending = {}};
+        if (report.exists) {
+            TASKSTORE_LET(one.applied, sql::applied_migrations(**connection, module.name));
+        }
+        const std::size_t done = std::min(one.applied.size(), module.migrations.size());
+        one.pending.assign(module.migrations.begin() + static_cast<std::ptrdiff_t>(done),
+                           module.migrations.end());
+        report.modules.push_back(std::move(one));
+    }
+    return report;
+}
+
+}  // namespace taskstore::store

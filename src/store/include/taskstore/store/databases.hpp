@@ -1,0 +1,105 @@
+#pragma once
+// The device's databases, opened (floor 5; composition roots use it): made where they are missing,
+// brought up to this version, refused where they are not to be trusted.
+
+#include <taskstore/base/clock.hpp>
+#include <taskstore/os/file_system.hpp>
+#include <taskstore/sql/identity.hpp>
+#include <taskstore/sql/migration.hpp>
+#include <taskstore/sql/part.hpp>
+#include <taskstore/store/device.hpp>
+#include <taskstore/store/place.hpp>
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace taskstore::store {
+
+/// A module that keeps tables in a logical database.
+struct DatabaseModule {
+    std::string_view name;
+    std::span<const sql::Migration> migrations;
+    std::span<const sql::Table> tables;
+};
+/// In the order in which they are made. `dialect` as of sql::Connection.
+std::vector<DatabaseModule> modules_of(DatabaseName name, std::string_view dialect);
+/// All their tables, those that others refer to first.
+std::vector<sql::Table> tables_of(DatabaseName name);
+
+struct DatabasesOptions {
+    DatabaseSettings settings;
+    sql::PoolOptions pool = {};
+    bool pooler = false;
+    std::string token = {};  ///< For libSQL.
+    bool allow_network = false;
+    Opener opener = {};
+    std::string safe_directories = {};
+    /// The driver of an engine; drivers outlive what they open.
+    std::function<Result<sql::Part*>(sql::Engine)> part;
+    std::function<void(const std::string&)> warn = {};
+};
+
+/// What a database has and what this version would add.
+struct MigrationReport {
+    struct Module {
+        std::string name;
+        std::vector<sql::AppliedMigration> applied;
+        std::vector<sql::Migration> pending;
+    };
+    DatabaseName database = DatabaseName::main;
+    DatabasePlace place;
+    bool exists = false;
+    std::vector<Module> modules;
+};
+
+/// Not thread-safe; what it hands out is.
+class Databases {
+  public:
+    Databases(os::FileSystem& files, const Clock& clock, Random& random, DatabasesOptions options);
+    ~Databases();
+    Databases(const Databases&) = delete;
+    Databases& operator=(const Databases&) = delete;
+
+    Result<DatabasePlace> place(DatabaseName name) const;
+    /// Opened once and kept; lives as long as this object. Folders and file are made (0700, 0600);
+    /// what is missing of its schema is applied, after a copy of the file beside it where it held
+    /// an older one. denied: another user's file, a network file system. unavailable: it has moved,
+    /// or is being filled. unsupported: written by a newer version, or the driver is missing.
+    Result<sql::Database*> open(DatabaseName name);
+    /// A session of its own. Nothing is made but the file (with `create`), nothing is migrated.
+    /// not_found: no such file.
+    struct Access {
+        bool read_only = true;
+        bool create = false;
+    };
+    Result<std::unique_ptr<sql::Connection>> connect(DatabaseName name,
+                                                     const sql::Location& location, Access access);
+    /// Identity and schema of a database that `connect` opened, as open() does it. The identity is
+    /// as it is, live or not.
+    Result<sql::Identity> bring_up(sql::Connection& connection, DatabaseName name,
+                                   const sql::Location& location);
+    /// Changes nothing.
+    Result<MigrationReport> migrations(DatabaseName name);
+
+  private:
+    Status check_file(const std::string& path, bool create);
+    Result<sql::OpenRequest> request(DatabaseName name, const sql::Location& location,
+                                     Access access);
+    Status keep_copy(sql::Connection& connection, const std::string& path, int version);
+
+    os::FileSystem& x_files;
+    const Clock& x_clock;
+    Random& x_random;
+    DatabasesOptions x_options;
+    std::array<std::unique_ptr<sql::Database>, kDatabaseNames.size()> x_open;
+};
+
+/// denied, where a database that is not live (sealed, or being filled) must not be used;
+/// unavailable says where it is now.
+Status check_live(const sql::Identity& identity);
+
+}  // namespace taskstore::store
