@@ -85,6 +85,14 @@ constexpr std::array kResolve{
            true},
     Option{"edit", 0, "", "in $VISUAL or $EDITOR: a value for each member"},
     Option{"accept", 0, "", "as it stands: what lost is left behind"}};
+constexpr std::array<std::string_view, 4> kDatabases{"main", "tasks", "logs", "memory"};
+constexpr std::array kSql{
+    Option{"database", 0, "NAME", "a database of the device, not the plan's", false, kDatabases}};
+constexpr std::array kMigrate{
+    Option{"status", 0, "", "which versions each database has (default)"},
+    Option{"plan", 0, "", "what --apply would do, and change nothing"},
+    Option{"apply", 0, "", "do it; of a file that holds an older version a copy is kept first"},
+    Option{"database", 0, "NAME", "this one alone", false, kDatabases}};
 constexpr std::array kFeatures{Option{"features", 0, "", "what was built in"}};
 constexpr std::array<std::string_view, 3> kFormats{"jsonl", "csv", "markdown"};
 constexpr std::array kImport{
@@ -250,8 +258,15 @@ constexpr std::array kCommands{
             kCompact, "taskstore compact --dry-run\ntaskstore compact --horizon 180d", run_compact},
     Command{"config show", "", "every setting with its value and where it comes from", kNone,
             "taskstore config show", run_config_show},
-    Command{"sql", "QUERY", "run a SELECT on store.db; cannot write", kNone,
-            "taskstore sql \"SELECT status, count(*) FROM prds GROUP BY 1\"", run_sql},
+    Command{"sql", "QUERY", "run a SELECT on store.db or a database of the device; cannot write",
+            kSql,
+            "taskstore sql \"SELECT status, count(*) FROM prds GROUP BY 1\"\n"
+            "taskstore sql --database tasks \"SELECT status, count(*) FROM tasks GROUP BY 1\"",
+            run_sql},
+    Command{"migrate", "", "bring the schemas of the device's databases up to this version",
+            kMigrate,
+            "taskstore migrate --status\ntaskstore migrate --plan\ntaskstore migrate --apply",
+            run_migrate},
     Command{"completion", "SHELL",
             "the completions for bash, zsh or fish, for a file where the shell looks for them; "
             "'collections' and 'declared' print the names that these offer",

@@ -232,6 +232,60 @@ Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {
     return x_plan.get();
 }
 
+Result<std::string> Context::database_home() {
+    if (call.has("store") || environment("TASKSTORE_DIR") != nullptr) {
+        TASKSTORE_LET(const store::Place at, place());
+        if (at.work_tree.empty()) return at.folder;
+    }
+    return device_home();
+}
+
+Result<store::Databases*> Context::databases() {
+    if (x_databases) return x_databases.get();
+    TASKSTORE_LET(const config::Config* const config, settings());
+    const auto said = [&](const std::string& key) {
+        for (const config::Config::Entry& entry : config->entries()) {
+            if (entry.key == key)
+                return store::DatabaseSettings::Text{entry.value, entry.source,
+                                                     entry.source == "environment"};
+        }
+        return store::DatabaseSettings::Text{};
+    };
+    store::DatabasesOptions options;
+    options.settings.backend = said("databases.backend");
+    options.settings.path = said("databases.path");
+    options.settings.url = said("databases.url");
+    for (const store::DatabaseName name : store::kDatabaseNames)
+        options.settings.places[static_cast<std::size_t>(name)] =
+            said("databases." + std::string(store::name_of(name)));
+    TASKSTORE_LET(options.settings.home, database_home());
+    options.settings.folder = absolute(".");
+    options.settings.variable = [](const std::string& name) -> std::optional<std::string> {
+        const char* const value = std::getenv(name.c_str());
+        return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+    };
+    options.pool = {.max_connections = static_cast<int>(config->integer("pool.max_connections")),
+                    .min_connections = static_cast<int>(config->integer("pool.min_connections")),
+                    .acquire_timeout_seconds = config->integer("pool.acquire_timeout_seconds"),
+                    .idle_timeout_seconds = config->integer("pool.idle_timeout_seconds"),
+                    .max_lifetime_seconds = config->integer("pool.max_lifetime_seconds"),
+                    .slow_acquire_threshold_ms = config->integer("pool.slow_acquire_threshold_ms"),
+                    .statement_timeout_ms = config->integer("pool.statement_timeout_ms")};
+    options.pooler = config->boolean("databases.pooler");
+    for (const char* name : {"TURSO_TOKEN", "TASK_STORE_AUTH_TOKEN"}) {
+        if (const char* const token = environment(name)) options.token = token;
+    }
+    options.allow_network = config->boolean("files.allow_network");
+    options.opener = opener();
+    options.safe_directories = config->text("files.safe_directories");
+    const char* const drivers = environment("TASKSTORE_DRIVERS");
+    x_backends = std::make_unique<Backends>(drivers == nullptr ? "" : drivers);
+    options.part = [this](sql::Engine engine) { return x_backends->part(engine); };
+    options.warn = [this](const std::string& what) { warn(what); };
+    x_databases = std::make_unique<store::Databases>(files, clock, random, std::move(options));
+    return x_databases.get();
+}
+
 Result<store::Place> Context::scratch_place() {
     TASKSTORE_LET(x_scratch, PrivateFolder::make(clock));
     return store::Place{.folder = os::join_path(x_scratch->path(), ".taskstore"),

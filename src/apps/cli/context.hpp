@@ -6,10 +6,12 @@
 #include "private_folder.hpp"
 #include "terminal.hpp"
 
+#include <taskstore/backends.hpp>
 #include <taskstore/config/config.hpp>
 #include <taskstore/git/repository.hpp>
 #include <taskstore/records/plan.hpp>
 #include <taskstore/sqlite/driver.hpp>
+#include <taskstore/store/databases.hpp>
 #include <taskstore/store/place.hpp>
 #include <taskstore/store/revisions.hpp>
 
@@ -56,6 +58,11 @@ struct Context {
     /// a folder that was named and is there. for_now: works on an empty one in a temporary folder
     /// then, which goes with the context.
     Result<records::Plan*> plan(Make make = Make::no, TakeIn take_in = TakeIn::on_open);
+    /// The device's databases; opens none.
+    Result<store::Databases*> databases();
+    /// Where they are by default: the device's home, or the folder that --store or TASKSTORE_DIR
+    /// names, unless that lies in a git work tree: state of a device stays out of git.
+    Result<std::string> database_home();
     /// Warnings gathered so far go to stderr.
     void flush_notes();
     /// One note on stderr, each text once; a line of JSON with --json: {"note":{"message":…}}.
@@ -94,6 +101,8 @@ struct Context {
     std::unique_ptr<PrivateFolder> x_at;       ///< Outlives the plan that is opened in it.
     std::unique_ptr<PrivateFolder> x_scratch;  ///< Of a plan for now; outlives it too.
     std::unique_ptr<records::Plan> x_plan;
+    std::unique_ptr<Backends> x_backends;  ///< Outlives what it opened.
+    std::unique_ptr<store::Databases> x_databases;
 };
 
 /// A variable of the environment; null where it is unset or empty, which is the same (XDG).
@@ -108,6 +117,8 @@ std::string user_name();
 /// $TASKSTORE_HOME, else $XDG_DATA_HOME/taskstore, else ~/.local/share/taskstore; empty where none
 /// is known.
 std::string device_home();
+/// Rows of a query of one's own, as a table or as JSON.
+Status answer_query(Context& context, sql::Connection& connection, const std::string& text);
 Colour colour_of_status(std::string_view status);
 /// Local reading aid: "2026-11-21 08:15:30" UTC.
 std::string shown_time(std::int64_t ms);
@@ -124,6 +135,7 @@ Status run_check_staged(Context& context);
 Status run_config_show(Context& context);
 Status run_version(Context& context);
 Status run_sql(Context& context);
+Status run_migrate(Context& context);
 Status run_import(Context& context);
 Status run_export(Context& context);
 Status run_list_prds(Context& context);
