@@ -56,47 +56,15 @@ std::string trigger_name(std::string_view table, std::string_view change) {
     return "taskstore_sealed_" + std::string(table) + "_" + std::string(change);
 }
 
-// A trigger of SQLite sees rows, one of PostgreSQL statements; either refuses what would change
-// one.
-std::string seal_text(bool postgres, std::span<const Table> tables, std::string_view moved_to) {
-    const std::string why = quoted(std::string(kSealMark) + std::string(moved_to));
-    std::string text;
-    if (postgres) {
-        text +=
-            "CREATE OR REPLACE FUNCTION taskstore_sealed() RETURNS trigger LANGUAGE plpgsql AS "
-            "$seal$ BEGIN RAISE EXCEPTION '%', TG_ARGV[0]; END $seal$;\n";
-    }
-    for (const Table& table : tables) {
-        for (const std::string_view change : kChanges) {
-            const std::string head = trigger_name(table.name, change) + " BEFORE " +
-                                     std::string(change) + " ON " + std::string(table.name);
-            text +=
-                postgres
-                    ? "CREATE TRIGGER " + head +
-                          " FOR EACH STATEMENT EXECUTE FUNCTION taskstore_sealed(" + why + ");\n"
-                    : "CREATE TRIGGER " + head + " BEGIN SELECT RAISE(ABORT, " + why + "); END;\n";
-        }
-    }
-    return text;
-}
-
-std::string unseal_text(bool postgres, std::span<const Table> tables) {
-    std::string text;
-    for (const Table& table : tables) {
-        for (const std::string_view change : kChanges) {
-            text += "DROP TRIGGER IF EXISTS " + trigger_name(table.name, change) +
-                    (postgres ? " ON " + std::string(table.name) : std::string()) + ";\n";
-        }
-    }
-    return text;
-}
-
 Status set_seal(Connection& connection, std::string_view name, std::span<const Table> tables,
                 const std::optional<std::string>& moved_to) {
-    const bool postgres = connection.dialect() == "postgres";
     TASKSTORE_LET(auto transaction, Transaction::begin_write(connection));
-    TASKSTORE_TRY(connection.execute(unseal_text(postgres, tables)));
-    if (moved_to) TASKSTORE_TRY(connection.execute(seal_text(postgres, tables, *moved_to)));
+    for (const std::string& text : unseal_statements(connection.dialect(), tables))
+        TASKSTORE_TRY(connection.execute(text));
+    if (moved_to) {
+        for (const std::string& text : seal_statements(connection.dialect(), tables, *moved_to))
+            TASKSTORE_TRY(connection.execute(text));
+    }
     TASKSTORE_TRY(run(connection, {.sql = kSetMoved,
                                    .values = {value_of(moved_to), std::string(name)},
                                    .changes_expected = 1}));
@@ -149,6 +117,44 @@ Status put_identity(Connection& connection, std::string_view name, const Identit
                {.sql = kPut,
                 .values = {std::string(name), identity.id, identity.epoch,
                            value_of(identity.moved_to), value_of(identity.incoming_from)}});
+}
+
+// A trigger of SQLite sees rows, one of PostgreSQL statements; either refuses what would change
+// one.
+std::vector<std::string> seal_statements(std::string_view dialect, std::span<const Table> tables,
+                                         std::string_view moved_to) {
+    const bool postgres = dialect == "postgres";
+    const std::string why = quoted(std::string(kSealMark) + std::string(moved_to));
+    std::vector<std::string> texts;
+    if (postgres) {
+        texts.emplace_back(
+            "CREATE OR REPLACE FUNCTION taskstore_sealed() RETURNS trigger LANGUAGE plpgsql AS "
+            "$seal$ BEGIN RAISE EXCEPTION '%', TG_ARGV[0]; END $seal$");
+    }
+    for (const Table& table : tables) {
+        for (const std::string_view change : kChanges) {
+            const std::string head = "CREATE TRIGGER " + trigger_name(table.name, change) +
+                                     " BEFORE " + std::string(change) + " ON " +
+                                     std::string(table.name);
+            texts.push_back(postgres
+                                ? head + " FOR EACH STATEMENT EXECUTE FUNCTION taskstore_sealed(" +
+                                      why + ")"
+                                : head + " BEGIN SELECT RAISE(ABORT, " + why + "); END");
+        }
+    }
+    return texts;
+}
+
+std::vector<std::string> unseal_statements(std::string_view dialect,
+                                           std::span<const Table> tables) {
+    std::vector<std::string> texts;
+    for (const Table& table : tables) {
+        for (const std::string_view change : kChanges) {
+            texts.push_back("DROP TRIGGER IF EXISTS " + trigger_name(table.name, change) +
+                            (dialect == "postgres" ? " ON " + std::string(table.name) : ""));
+        }
+    }
+    return texts;
 }
 
 Status seal(Connection& connection, std::string_view name, std::span<const Table> tables,

@@ -169,6 +169,14 @@ Result<sql::Database*> Databases::open(DatabaseName name) {
     return slot.get();
 }
 
+Result<std::unique_ptr<sql::Database>> Databases::open_at(DatabaseName name,
+                                                          const sql::Location& location) {
+    TASKSTORE_LET(const sql::OpenRequest asked,
+                  request(name, location, {.read_only = false, .create = true}));
+    TASKSTORE_LET(sql::Part* const part, x_options.part(location.engine));
+    return part->open_database(asked);
+}
+
 Result<MigrationReport> Databases::migrations(DatabaseName name) {
     MigrationReport report{.database = name, .place = {}, .exists = true, .modules = {}};
     TASKSTORE_LET(report.place, place(name));

@@ -18,6 +18,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace taskstore::sql {
 
@@ -44,6 +45,12 @@ Result<Identity> identify(Connection& connection, std::string_view name, const C
 /// itself.
 Status put_identity(Connection& connection, std::string_view name, const Identity& identity,
                     const Clock& clock);
+
+/// The statements by which the engine begins to refuse writes to `tables`, and stops it; for
+/// transactions that write to a sealed database all the same.
+std::vector<std::string> seal_statements(std::string_view dialect, std::span<const Table> tables,
+                                         std::string_view moved_to);
+std::vector<std::string> unseal_statements(std::string_view dialect, std::span<const Table> tables);
 
 /// In one transaction: waits for writers that are at work, puts `moved_to` into the row, and has
 /// the engine refuse every later write to `tables`. Idempotent.

@@ -70,6 +70,9 @@ class Databases {
     /// an older one. denied: another user's file, a network file system. unavailable: it has moved,
     /// or is being filled. unsupported: written by a newer version, or the driver is missing.
     Result<sql::Database*> open(DatabaseName name);
+    /// The same for a place that no setting names, live or not: for moves and restores. Nothing is
+    /// migrated.
+    Result<std::unique_ptr<sql::Database>> open_at(DatabaseName name, const sql::Location& location);
     /// A session of its own. Nothing is made but the file (with `create`), nothing is migrated.
     /// not_found: no such file.
     struct Access {
@@ -84,6 +87,11 @@ class Databases {
                                    const sql::Location& location);
     /// Changes nothing.
     Result<MigrationReport> migrations(DatabaseName name);
+
+    const DatabasesOptions& options() const { return x_options; }
+    os::FileSystem& files() { return x_files; }
+    const Clock& clock() const { return x_clock; }
+    Random& random() { return x_random; }
 
   private:
     Status check_file(const std::string& path, bool create);

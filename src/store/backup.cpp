@@ -1,0 +1,412 @@
+#include "rows.hpp"
+
+#include <taskstore/base/json.hpp>
+#include <taskstore/exchange/stream.hpp>
+#include <taskstore/store/backup.hpp>
+
+#include <zstd.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+namespace taskstore::store {
+namespace {
+
+constexpr std::int64_t kFormat = 1;
+constexpr int kLevel = 6;
+
+// --- writing
+// ------------------------------------------------------------------------------------------------
+
+/// Lines, hashed, packed and put into a file that takes its name at the end.
+class BackupWriter {
+  public:
+    static Result<BackupWriter> begin(os::FileSystem& files, const std::string& path) {
+        TASKSTORE_LET(auto file, os::Replacement::begin(files, path, 0600));
+        BackupWriter writer(std::move(file));
+        if (writer.x_packer == nullptr ||
+            ZSTD_isError(ZSTD_CCtx_setParameter(writer.x_packer.get(), ZSTD_c_checksumFlag, 1)) !=
+                0 ||
+            ZSTD_isError(ZSTD_CCtx_setParameter(writer.x_packer.get(), ZSTD_c_compressionLevel,
+                                                kLevel)) != 0)
+            return fail(Code::failed, "zstd cannot begin");
+        return writer;
+    }
+
+    /// With its line end.
+    Status line(std::string_view text) {
+        x_hash.update(text);
+        x_hash.update("\n");
+        TASKSTORE_TRY(pack(text, ZSTD_e_continue));
+        return pack("\n", ZSTD_e_continue);
+    }
+
+    /// The end line, and the name. Durable when it returns.
+    Status finish(std::int64_t rows, BackupReport& report) {
+        report.sha256 = x_hash.finish_hex();
+        std::string end;
+        JsonWriter(end)
+            .begin_object()
+            .key("end")
+            .boolean(true)
+            .key("rows")
+            .integer(rows)
+            .key("sha256")
+            .string(report.sha256)
+            .end_object();
+        TASKSTORE_TRY(pack(end + "\n", ZSTD_e_end));
+        report.rows = rows;
+        report.bytes = x_bytes;
+        return x_file.commit();
+    }
+
+  private:
+    explicit BackupWriter(os::Replacement file)
+        : x_file(std::move(file)), x_packer(ZSTD_createCCtx()), x_out(ZSTD_CStreamOutSize()) {}
+
+    Status pack(std::string_view text, ZSTD_EndDirective directive) {
+        ZSTD_inBuffer in{text.data(), text.size(), 0};
+        while (true) {
+            ZSTD_outBuffer out{x_out.data(), x_out.size(), 0};
+            const std::size_t left = ZSTD_compressStream2(x_packer.get(), &out, &in, directive);
+            if (ZSTD_isError(left) != 0)
+                return fail(Code::failed, std::string("zstd: ") + ZSTD_getErrorName(left));
+            TASKSTORE_TRY(x_file.write({x_out.data(), out.pos}));
+            x_bytes += static_cast<std::int64_t>(out.pos);
+            if (directive == ZSTD_e_continue ? in.pos == in.size : left == 0) return ok();
+        }
+    }
+
+    struct Free {
+        void operator()(ZSTD_CCtx* packer) const { ZSTD_freeCCtx(packer); }
+    };
+    os::Replacement x_file;
+    std::unique_ptr<ZSTD_CCtx, Free> x_packer;
+    std::vector<char> x_out;
+    Sha256 x_hash;
+    std::int64_t x_bytes = 0;
+};
+
+std::string header_text(DatabaseName name, const sql::Identity& identity,
+                        const std::vector<std::pair<std::string, std::int64_t>>& versions,
+                        std::int64_t made_at_ms) {
+    std::string text;
+    JsonWriter writer(text);
+    writer.begin_object()
+        .key("taskstore_backup")
+        .integer(kFormat)
+        .key("database")
+        .string(name_of(name))
+        .key("id")
+        .string(identity.id)
+        .key("epoch")
+        .integer(identity.epoch)
+        .key("made_at")
+        .integer(made_at_ms)
+        .key("modules")
+        .begin_object();
+    for (const auto& [module, version] : versions) writer.key(module).integer(version);
+    writer.end_object().end_object();
+    return text;
+}
+
+std::string table_text(std::string_view table, const std::vector<std::string>& columns) {
+    std::string text;
+    JsonWriter writer(text);
+    writer.begin_object().key("table").string(table).key("columns").begin_array();
+    for (const std::string& column : columns) writer.string(column);
+    writer.end_array().end_object();
+    return text;
+}
+
+Status write_table(sql::Connection& connection, const sql::Table& table, BackupWriter& writer,
+                   std::int64_t& rows, const RowProgress& progress) {
+    TableRows source(connection, table);
+    Row row;
+    TASKSTORE_LET(bool more, source.next(row));
+    TASKSTORE_TRY(writer.line(table_text(table.name, source.columns())));
+    std::string text;
+    while (more) {
+        text.clear();
+        append_row(text, row);
+        TASKSTORE_TRY(writer.line(text));
+        if (++rows % 1'000 == 0 && progress) progress(rows, 0);
+        TASKSTORE_LET(more, source.next(row));
+    }
+    return ok();
+}
+
+// --- reading
+// ------------------------------------------------------------------------------------------------
+
+struct Header {
+    std::string database;
+    sql::Identity identity;
+    std::vector<std::pair<std::string, std::int64_t>> versions;
+};
+
+/// Lines of a backup, one after the other.
+class BackupReader {
+  public:
+    static Result<std::unique_ptr<BackupReader>> open(os::FileSystem& files,
+                                                      const std::string& path) {
+        TASKSTORE_LET(auto file, files.open(path, os::OpenMode::read));
+        TASKSTORE_LET(auto unpacked, exchange::unpacked(exchange::file_source(std::move(file))));
+        auto reader = std::unique_ptr<BackupReader>(new BackupReader(path, std::move(unpacked)));
+        TASKSTORE_TRY(reader->read_header());
+        return reader;
+    }
+
+    const Header& header() const { return x_header; }
+    /// The next line but the header; false after the end line, which has been checked.
+    Result<bool> next(std::string_view& line) {
+        TASKSTORE_TRY(take_line(line));
+        if (!line.starts_with(R"({"end":)")) {
+            x_hash.update(line);
+            x_hash.update("\n");
+            if (line.starts_with('[')) ++x_rows;
+            return true;
+        }
+        const auto end = Json::parse(line);
+        if (!end || end->get("rows").as_int64() != x_rows ||
+            end->get("sha256").as_string() != x_hash.finish_hex())
+            return damaged("its checksum is another one than its rows have");
+        return false;
+    }
+    Failure damaged(const std::string& why) const {
+        return fail(Code::corrupt, x_path + ": the backup is damaged: " + why)
+            .with_hint("restore another one; nothing was changed");
+    }
+
+  private:
+    BackupReader(std::string path, exchange::Unpacked unpacked)
+        : x_path(std::move(path)), x_unpacked(std::move(unpacked)) {}
+
+    Status take_line(std::string_view& line) {
+        while (true) {
+            if (const std::size_t end = x_text.find('\n', x_at); end != std::string::npos) {
+                line = std::string_view(x_text).substr(x_at, end - x_at);
+                x_at = end + 1;
+                return ok();
+            }
+            x_text.erase(0, x_at);
+            x_at = 0;
+            std::array<char, 65'536> buffer{};
+            const auto got = x_unpacked.bytes->read(buffer.data(), buffer.size());
+            if (!got) return damaged(got.error().message);
+            if (*got == 0) return damaged("it ends too soon");
+            x_text.append(buffer.data(), *got);
+        }
+    }
+
+    Status read_header() {
+        std::string_view line;
+        const auto taken = take_line(line);
+        const auto json = taken ? Json::parse(line) : Json::parse("");
+        const auto format = json ? json->get("taskstore_backup").as_int64() : std::nullopt;
+        if (!format)
+            return fail(Code::invalid, x_path + " is no backup of taskstore")
+                .with_hint("'taskstore backup' makes them: FILE.taskstore.zst");
+        if (*format > kFormat)
+            return fail(Code::unsupported, x_path + " has the format " + std::to_string(*format) +
+                                               ", this version reads up to " +
+                                               std::to_string(kFormat))
+                .with_hint("upgrade this program");
+        x_header.database = json->get("database").as_string().value_or("");
+        x_header.identity.id = json->get("id").as_string().value_or("");
+        x_header.identity.epoch = json->get("epoch").as_int64().value_or(1);
+        const Json modules = json->get("modules");
+        for (const std::string& module : modules.names())
+            x_header.versions.emplace_back(module, modules.get(module).as_int64().value_or(0));
+        if (x_header.identity.id.empty()) return damaged("its header lacks an id");
+        x_hash.update(line);
+        x_hash.update("\n");
+        return ok();
+    }
+
+    std::string x_path;
+    exchange::Unpacked x_unpacked;
+    Header x_header;
+    std::string x_text;
+    std::size_t x_at = 0;
+    std::int64_t x_rows = 0;
+    Sha256 x_hash;
+};
+
+/// The rows of one table of a backup; its table line has been taken. Ends at the line after them,
+/// which is kept.
+class BackupRows final : public RowSource {
+  public:
+    BackupRows(BackupReader& reader, std::vector<std::string> columns)
+        : x_reader(reader), x_columns(std::move(columns)) {}
+    const std::vector<std::string>& columns() const override { return x_columns; }
+    Result<bool> next(Row& out) override {
+        std::string_view line;
+        TASKSTORE_LET(x_more, x_reader.next(line));
+        if (!x_more || !line.starts_with('[')) {
+            x_after = line;
+            return false;
+        }
+        TASKSTORE_LET(out, parse_row(line));
+        if (out.size() != x_columns.size()) return x_reader.damaged("a row of another width");
+        return true;
+    }
+    bool more() const { return x_more; }
+    const std::string& after() const { return x_after; }
+
+  private:
+    BackupReader& x_reader;
+    std::vector<std::string> x_columns;
+    bool x_more = true;
+    std::string x_after;
+};
+
+/// Reads to the end: every byte is what was written. The number of rows.
+Result<std::int64_t> check_whole(os::FileSystem& files, const std::string& path) {
+    TASKSTORE_LET(const auto reader, BackupReader::open(files, path));
+    std::int64_t rows = 0;
+    std::string_view line;
+    while (true) {
+        TASKSTORE_LET(const bool more, reader->next(line));
+        if (!more) return rows;
+        if (!line.starts_with('[')) continue;
+        TASKSTORE_TRY(parse_row(line));
+        ++rows;
+    }
+}
+
+Status check_versions(const Header& header, DatabaseName name, std::string_view dialect) {
+    const auto modules = modules_of(name, dialect);
+    for (const auto& [module, version] : header.versions) {
+        const auto known = std::ranges::find(modules, module, &DatabaseModule::name);
+        const std::size_t have = known == modules.end() ? 0 : known->migrations.size();
+        if (version == static_cast<std::int64_t>(have)) continue;
+        return fail(Code::unsupported, "the backup has version " + std::to_string(version) +
+                                           " of '" + module + "', this program " +
+                                           std::to_string(have))
+            .with_hint(version > static_cast<std::int64_t>(have)
+                           ? "upgrade this program"
+                           : "restore it with the version that made it, then upgrade");
+    }
+    return ok();
+}
+
+Status copy_tables(BackupReader& reader, DatabaseName name, CopyTarget& to, std::int64_t total,
+                   const RestoreRequest& request, RestoreReport& report) {
+    const std::vector<sql::Table> tables = tables_of(name);
+    std::string_view first;
+    TASKSTORE_LET(bool more, reader.next(first));
+    std::string line(first);
+    while (more) {
+        const auto json = Json::parse(line);
+        const auto table_name = json ? json->get("table").as_string() : std::nullopt;
+        if (!table_name) return reader.damaged("a line of no known form");
+        const auto table = std::ranges::find(tables, *table_name, &sql::Table::name);
+        if (table == tables.end()) return reader.damaged("an unknown table '" + *table_name + "'");
+        std::vector<std::string> columns;
+        const Json names = json->get("columns");
+        for (std::size_t i = 0; i < names.size(); ++i)
+            columns.push_back(names.at(i).as_string().value_or(""));
+        BackupRows rows(reader, std::move(columns));
+        const std::int64_t before = report.rows;
+        TASKSTORE_LET(const CopyCounts counts,
+                      copy_rows(rows, *table, to, nullptr, [&](std::int64_t done) {
+                          if (request.progress) request.progress(before + done, total);
+                      }));
+        report.rows += counts.rows;
+        report.written += counts.written;
+        report.deleted += counts.deleted;
+        more = rows.more();
+        line = rows.after();
+    }
+    return ok();
+}
+
+Result<bool> holds_rows(sql::Connection& connection, DatabaseName name) {
+    for (const sql::Table& table : tables_of(name)) {
+        TableRows rows(connection, table);
+        Row row;
+        TASKSTORE_LET(const bool any, rows.next(row));
+        if (any) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+std::string backup_name(DatabaseName name, std::int64_t made_at_ms) {
+    const std::time_t seconds = made_at_ms / 1'000;
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    std::array<char, 32> text{};
+    const std::size_t size = std::strftime(text.data(), text.size(), "%Y%m%dT%H%M%SZ", &parts);
+    return std::string(name_of(name)) + "-" + std::string(text.data(), size) + ".taskstore.zst";
+}
+
+Result<BackupReport> back_up(Databases& databases, DatabaseName name, const std::string& path,
+                             const RowProgress& progress) {
+    if (databases.files().info(path) && !BackupReader::open(databases.files(), path))
+        return fail(Code::exists, "'" + path + "' is there and no backup: it is not replaced")
+            .with_hint("name another file, or a folder");
+    TASKSTORE_LET(const DatabasePlace at, databases.place(name));
+    TASKSTORE_LET(const auto connection, databases.connect(name, at.location, {}));
+    BackupReport report{.database = std::string(name_of(name)), .path = path};
+    // All of it is read in one transaction: a state that was there at one moment.
+    TASKSTORE_LET(const auto transaction, sql::Transaction::begin_read(*connection));
+    TASKSTORE_LET(const auto identity, sql::find_identity(*connection, name_of(name)));
+    if (!identity)
+        return fail(Code::not_found, sql::shown(at.location) + " holds no database '" +
+                                         std::string(name_of(name)) + "' yet");
+    std::vector<std::pair<std::string, std::int64_t>> versions;
+    for (const DatabaseModule& module : modules_of(name, connection->dialect()))
+        versions.emplace_back(module.name, static_cast<std::int64_t>(module.migrations.size()));
+    TASKSTORE_LET(auto writer, BackupWriter::begin(databases.files(), path));
+    TASKSTORE_TRY(writer.line(header_text(name, *identity, versions, databases.clock().wall_ms())));
+    std::int64_t rows = 0;
+    for (const sql::Table& table : tables_of(name))
+        TASKSTORE_TRY(write_table(*connection, table, writer, rows, progress));
+    TASKSTORE_TRY(writer.finish(rows, report));
+    return report;
+}
+
+Result<RestoreReport> restore(Databases& databases, const RestoreRequest& request) {
+    os::FileSystem& files = databases.files();
+    TASKSTORE_LET(const std::int64_t total, check_whole(files, request.path));
+    TASKSTORE_LET(const auto reader, BackupReader::open(files, request.path));
+    const Header& header = reader->header();
+    TASKSTORE_LET(const DatabaseName of, database_of(header.database));
+    const DatabaseName name = request.name.value_or(of);
+    if (name != of)
+        return fail(Code::invalid, request.path + " is a backup of '" + header.database +
+                                       "', not of '" + std::string(name_of(name)) + "'");
+    TASKSTORE_LET(const DatabasePlace at, databases.place(name));
+    TASKSTORE_LET(const auto connection,
+                  databases.connect(name, at.location, {.read_only = false, .create = true}));
+    TASKSTORE_TRY(check_versions(header, name, connection->dialect()));
+    TASKSTORE_LET(const sql::Identity before, databases.bring_up(*connection, name, at.location));
+    const std::string mark = "backup " + header.identity.id;
+    const bool broken_off = before.incoming_from == mark;
+    if (!broken_off) TASKSTORE_TRY(check_live(before));
+    TASKSTORE_LET(const bool filled, holds_rows(*connection, name));
+    if (filled && !broken_off && !request.replace)
+        return fail(Code::exists, sql::shown(at.location) + " holds rows already")
+            .with_hint(
+                "name an empty place, or say --replace: rows that the backup lacks are then "
+                "deleted");
+    sql::Identity identity = before;
+    identity.id = header.identity.id;
+    identity.epoch = std::max(before.epoch, header.identity.epoch) + (broken_off ? 0 : 1);
+    identity.incoming_from = mark;
+    TASKSTORE_TRY(sql::put_identity(*connection, name_of(name), identity, databases.clock()));
+    RestoreReport report{
+        .database = header.database, .place = sql::shown(at.location), .epoch = identity.epoch};
+    TASKSTORE_LET(const auto writer, databases.open_at(name, at.location));
+    CopyTarget to{*connection, *writer};
+    TASKSTORE_TRY(copy_tables(*reader, name, to, total, request, report));
+    identity.incoming_from.reset();
+    TASKSTORE_TRY(sql::put_identity(*connection, name_of(name), identity, databases.clock()));
+    return report;
+}
+
+}  // namespace taskstore::store

@@ -1,0 +1,63 @@
+#pragma once
+// Backups of a device's databases (floor 5): one portable format, whatever the engine.
+//
+//   file    = zstd( lines )                       RFC 8878, with the checksum of its frames
+//   lines   = header , { table , { row } } , end  each a line of JSON
+//   header  = {"taskstore_backup":1,"database":NAME,"id":ID,"epoch":N,"made_at":MS,
+//              "modules":{MODULE:VERSION,…}}
+//   table   = {"table":NAME,"columns":[COLUMN,…]}
+//   row     = [VALUE,…]                           in the order of the table's key
+//   VALUE   = null | whole number | text | {"real":DECIMAL} | {"blob":HEXADECIMAL}
+//   end     = {"end":true,"rows":N,"sha256":HEX}  of all bytes before this line
+
+#include <taskstore/store/databases.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace taskstore::store {
+
+/// Called now and then: rows done, of how many (0: not known).
+using RowProgress = std::function<void(std::int64_t done, std::int64_t total)>;
+
+struct BackupReport {
+    std::string database;
+    std::string path;
+    std::int64_t rows = 0;
+    std::int64_t bytes = 0;  ///< Of the file; 0 where nothing was written.
+    std::string sha256;
+};
+
+/// Writes one consistent state of the database, while others go on working, into `path`, which is
+/// replaced as a whole once everything is on disk (mode 0600). not_found: there is no such database
+/// yet. exists: `path` is there and no backup.
+Result<BackupReport> back_up(Databases& databases, DatabaseName name, const std::string& path,
+                             const RowProgress& progress);
+
+/// "tasks-20261121T203445Z.taskstore.zst"
+std::string backup_name(DatabaseName name, std::int64_t made_at_ms);
+
+struct RestoreRequest {
+    std::string path;
+    /// Empty: the one that the backup is of.
+    std::optional<DatabaseName> name = {};
+    /// A database that holds rows is made equal to the backup; otherwise that is `exists`.
+    bool replace = false;
+    RowProgress progress = {};
+};
+struct RestoreReport {
+    std::string database;
+    std::string place;  ///< Without passwords.
+    std::int64_t rows = 0;
+    std::int64_t written = 0;
+    std::int64_t deleted = 0;
+    std::int64_t epoch = 0;
+};
+/// Reads the whole file first: corrupt, before anything is changed, where a byte of it is not what
+/// was written. The database is nobody's truth until all rows are there (a restore that was broken
+/// off is done again), and its epoch grows: fences of before are refused. unsupported: the backup
+/// is of a newer schema.
+Result<RestoreReport> restore(Databases& databases, const RestoreRequest& request);
+
+}  // namespace taskstore::store
