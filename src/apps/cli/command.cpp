@@ -93,6 +93,14 @@ constexpr std::array kMigrate{
     Option{"plan", 0, "", "what --apply would do, and change nothing"},
     Option{"apply", 0, "", "do it; of a file that holds an older version a copy is kept first"},
     Option{"database", 0, "NAME", "this one alone", false, kDatabases}};
+constexpr std::array kBackup{Option{"database", 0, "NAME", "this one alone", false, kDatabases}};
+constexpr std::array kRestore{
+    Option{"database", 0, "NAME", "what the backup must be of", false, kDatabases},
+    Option{"replace", 0, "", "over a database that holds rows: it becomes equal to the backup"}};
+constexpr std::array kMove{
+    Option{"database", 0, "NAME", "which one (default: tasks)", false, kDatabases},
+    Option{"to", 0, "PLACE", "sqlite:PATH, postgres://… or libsql://…"},
+    Option{"undo", 0, "", "back to where it was, with what was written meanwhile"}};
 constexpr std::array kFeatures{Option{"features", 0, "", "what was built in"}};
 constexpr std::array<std::string_view, 3> kFormats{"jsonl", "csv", "markdown"};
 constexpr std::array kImport{
@@ -267,6 +275,20 @@ constexpr std::array kCommands{
             kMigrate,
             "taskstore migrate --status\ntaskstore migrate --plan\ntaskstore migrate --apply",
             run_migrate},
+    Command{"backup", "FOLDER",
+            "write the device's databases into files, one consistent state of each while others "
+            "work; a file's name goes too where one database is named",
+            kBackup, "taskstore backup .\ntaskstore backup --database tasks tasks.zst", run_backup},
+    Command{"restore", "FILE",
+            "put a backup into the place of its database; fences of before are refused afterwards",
+            kRestore, "taskstore restore --replace tasks.zst", run_restore},
+    Command{"move", "",
+            "move a database of the device elsewhere while others work with it; broken off, the "
+            "same command goes on",
+            kMove,
+            "taskstore move --database tasks --to sqlite:moved/tasks.db\n"
+            "taskstore move --database tasks --undo",
+            run_move},
     Command{"completion", "SHELL",
             "the completions for bash, zsh or fish, for a file where the shell looks for them; "
             "'collections' and 'declared' print the names that these offer",
