@@ -1,0 +1,73 @@
+#pragma once
+// A device with its databases in a folder of the test.
+
+#include <gtest/gtest.h>
+#include <taskstore/backends.hpp>
+#include <taskstore/store/move.hpp>
+#include <taskstore/tasks/task_store.hpp>
+#include <taskstore/testing/temporary_folder.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace taskstore::store {
+
+struct Device {
+    Device() = default;
+
+    /// As another process of the same device would open it now.
+    std::unique_ptr<Databases> databases() {
+        DatabasesOptions options;
+        options.settings.home = folder / "home";
+        options.settings.folder = folder / ".";
+        options.settings.variable = [](const std::string&) { return std::nullopt; };
+        options.settings.places[static_cast<std::size_t>(DatabaseName::tasks)] = {
+            place, "config.toml", false};
+        options.opener.uid = os::SystemFileSystem().info(folder / ".")->owner;
+        options.part = [this](sql::Engine engine) { return backends.part(engine); };
+        return std::make_unique<Databases>(files, clock, random, std::move(options));
+    }
+
+    MoveRequest move_to(const std::string& name) {
+        return {.name = DatabaseName::tasks,
+                .to = {sql::Engine::sqlite, folder / name},
+                .to_text = "sqlite:" + (folder / name),
+                .config_path = folder / "home/config.toml",
+                .home = folder / "home"};
+    }
+
+    TemporaryFolder folder;
+    os::SystemFileSystem files;
+    SystemClock clock;
+    SeededRandom random{5};
+    Backends backends;
+    std::string place;  ///< What config.toml says of tasks.
+};
+
+/// A device's tasks, as one process has them open.
+struct OpenTasks {
+    explicit OpenTasks(Device& device) : databases(device.databases()) {
+        const auto database = databases->open(DatabaseName::tasks);
+        EXPECT_TRUE(database) << (database ? "" : database.error().message);
+        if (database) store = tasks::make_task_store(**database, device.clock, device.random);
+    }
+    void add(const std::string& title) {
+        const auto written = store->create_task({.title = title});
+        ASSERT_TRUE(written) << written.error().message;
+    }
+    std::vector<std::string> titles() {
+        std::vector<std::string> titles;
+        const auto page = store->list_tasks({.limit = 10'000});
+        EXPECT_TRUE(page) << (page ? "" : page.error().message);
+        if (!page) return {};
+        for (auto task = page->tasks.rbegin(); task != page->tasks.rend(); ++task)
+            titles.push_back(task->title);
+        return titles;
+    }
+
+    std::unique_ptr<Databases> databases;
+    std::unique_ptr<tasks::TaskStore> store;
+};
+
+}  // namespace taskstore::store
