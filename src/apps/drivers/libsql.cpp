@@ -1,0 +1,49 @@
+// The libSQL driver as a loadable part.
+
+#include <taskstore/libsql/database.hpp>
+#include <taskstore/sql/part.hpp>
+
+#include <list>
+#include <mutex>
+#include <new>
+
+namespace taskstore {
+namespace {
+
+libsql::Options options_of(const sql::OpenRequest& request) {
+    return {.pool = request.pool,
+            .token = request.token,
+            .read_only = request.read_only,
+            .clock = request.clock,
+            .random = request.random,
+            .warn = request.warn};
+}
+
+class LibsqlPart final : public sql::Part {
+  public:
+    Result<std::unique_ptr<sql::Database>> open_database(const sql::OpenRequest& request) override {
+        return libsql::open_database(request.location.text, options_of(request));
+    }
+    Result<std::unique_ptr<sql::Connection>> connect(const sql::OpenRequest& request) override {
+        const std::lock_guard lock(x_mutex);
+        libsql::Driver& driver = x_drivers.emplace_back(options_of(request));
+        return driver.connect(request.location.text, {.read_only = request.read_only});
+    }
+    std::string version() const override { return libsql::library_version(); }
+
+  private:
+    std::mutex x_mutex;
+    std::list<libsql::Driver> x_drivers;  ///< They outlive what they connected.
+};
+
+sql::Part* make() noexcept {
+    return new (std::nothrow) LibsqlPart;
+}
+
+}  // namespace
+}  // namespace taskstore
+
+extern "C" {
+extern const taskstore::sql::PartEntry taskstore_part;
+const taskstore::sql::PartEntry taskstore_part{taskstore::sql::kPartStamp, &taskstore::make};
+}
