@@ -1,4 +1,5 @@
-# `cpack` makes two Debian packages: taskstore (the programs) and libtaskstore-dev (the library).
+# `cpack` makes three Debian packages: taskstore (the programs), taskstore-drivers (PostgreSQL and libSQL) and
+# libtaskstore-dev (the library).
 include_guard(GLOBAL)
 include(GNUInstallDirs)
 find_package(Git QUIET)
@@ -19,7 +20,7 @@ endif()
 file(WRITE ${CMAKE_BINARY_DIR}/package/changelog.Debian
      "taskstore (${PROJECT_VERSION}-1) unstable; urgency=medium\n\n  * Version ${PROJECT_VERSION}: changelog.gz says what is new.\n\n -- ${TASKSTORE_MAINTAINER}  ${packaged_at}\n")
 
-foreach(pair IN ITEMS "program;taskstore" "library;libtaskstore-dev")
+foreach(pair IN ITEMS "program;taskstore" "drivers;taskstore-drivers" "library;libtaskstore-dev")
   list(GET pair 0 component)
   list(GET pair 1 package)
   set(folder ${CMAKE_INSTALL_DATADIR}/doc/${package})
@@ -38,7 +39,7 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/packaging/stage.cmake)
-set(CPACK_COMPONENTS_ALL program library)
+set(CPACK_COMPONENTS_ALL program drivers library)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
@@ -52,6 +53,15 @@ set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME taskstore)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SECTION utils)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_RECOMMENDS git)
+
+set(CPACK_COMPONENT_DRIVERS_DESCRIPTION
+    "plans that travel with git, kept durably: drivers for database servers
+Lets taskstore keep the state of a device on a PostgreSQL server or on a libSQL
+server (Turso, sqld). Loaded when a database is named that needs them.")
+set(CPACK_DEBIAN_DRIVERS_PACKAGE_NAME taskstore-drivers)
+set(CPACK_DEBIAN_DRIVERS_PACKAGE_SECTION database)
+set(CPACK_DEBIAN_DRIVERS_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_DRIVERS_PACKAGE_DEPENDS "taskstore (= ${PROJECT_VERSION}-1)")
 
 set(CPACK_COMPONENT_LIBRARY_DESCRIPTION
     "plans that travel with git, kept durably: the C++ library

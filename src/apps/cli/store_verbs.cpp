@@ -263,32 +263,51 @@ Status run_config_show(Context& context) {
     return ok();
 }
 
+namespace {
+
+/// What a loadable driver says of itself; empty where it is not installed.
+std::string driver_version(Backends& backends, sql::Engine engine) {
+    const auto part = backends.part(engine);
+    return part ? (*part)->version() : std::string();
+}
+
+}  // namespace
+
 Status run_version(Context& context) {
     const std::string describe = TASKSTORE_DESCRIBE;
+    std::vector<std::pair<std::string, std::string>> drivers;
+    if (context.call.has("features") || context.json) {
+        const char* const folder = environment("TASKSTORE_DRIVERS");
+        Backends backends(folder == nullptr ? "" : folder);
+        for (const sql::Engine engine : {sql::Engine::postgres, sql::Engine::libsql})
+            drivers.emplace_back(sql::name_of(engine), driver_version(backends, engine));
+    }
     std::string data;
     JsonWriter writer(data);
     writer.begin_object().key("version").string(TASKSTORE_VERSION).key("describe").string(describe);
-    writer.key("features")
-        .begin_object()
-        .key("sqlite")
-        .string(sqlite3_libversion())
-        .key("postgres")
-        .boolean(false)
-        .key("libsql")
-        .boolean(false);
-    writer.end_object().end_object();
+    if (!drivers.empty()) {
+        writer.key("features").begin_object().key("sqlite").string(sqlite3_libversion());
+        for (const auto& [name, version] : drivers) {
+            writer.key(name);
+            if (version.empty())
+                writer.null();
+            else
+                writer.string(version);
+        }
+        writer.end_object();
+    }
+    writer.end_object();
     if (context.json) {
         context.print_json("version", data);
         return ok();
     }
     context.print("taskstore " TASKSTORE_VERSION + (describe.empty() ? "" : " (" + describe + ")") +
                   "\n");
-    if (context.call.has("features")) {
-        context.print(format_table(context.terminal, {"FEATURE", "STATE"},
-                                   {{{"sqlite"}, {sqlite3_libversion()}},
-                                    {{"postgres"}, {"not built in"}},
-                                    {{"libsql"}, {"not built in"}}}));
-    }
+    if (drivers.empty()) return ok();
+    std::vector<std::vector<Cell>> rows{{{"sqlite"}, {sqlite3_libversion()}}};
+    for (const auto& [name, version] : drivers)
+        rows.push_back({{name}, {version.empty() ? "not installed" : version}});
+    context.print(format_table(context.terminal, {"FEATURE", "STATE"}, rows));
     return ok();
 }
 

@@ -14,7 +14,8 @@
 namespace taskstore::store {
 
 struct Device {
-    Device() = default;
+    /// `drivers`: where those are that are loaded.
+    explicit Device(std::string drivers = {}) : backends(std::move(drivers)) {}
 
     /// As another process of the same device would open it now.
     std::unique_ptr<Databases> databases() {

@@ -1,0 +1,244 @@
+// Tasks, backups and moves on real servers, with the drivers loaded as the program loads them.
+
+#include "device_store.hpp"
+#include "task_store_contract.hpp"
+
+#include <gmock/gmock.h>
+#include <taskstore/task_store.hpp>
+#include <taskstore/testing/server.hpp>
+#include <taskstore/testing/sqld.hpp>
+
+#include <cstdlib>
+#include <iostream>
+#include <thread>
+
+namespace taskstore {
+namespace {
+
+using testing::ElementsAre;
+
+template <typename T>
+T must(Result<T> result) {
+    if (!result) {
+        std::cerr << result.error().message << "; " << result.error().hint << '\n';
+        std::exit(1);
+    }
+    return std::move(*result);
+}
+
+/// Started from the main thread: they end with the thread that started them.
+class Servers final : public testing::Environment {
+  public:
+    void SetUp() override {
+        x_postgres = must(start_postgres({.fsync = true}));
+        x_sqld = must(start_sqld({.namespaces = true}));
+    }
+    void TearDown() override {
+        x_postgres.reset();
+        x_sqld.server.reset();
+    }
+    std::string fresh(sql::Engine engine) {
+        const std::string name = "d" + std::to_string(++x_count);
+        if (engine == sql::Engine::libsql) {
+            EXPECT_TRUE(make_namespace(x_sqld, name));
+            return x_sqld.location(name);
+        }
+        EXPECT_TRUE(x_postgres->run({must(postgres_programs()) + "createdb", "-h", "127.0.0.1",
+                                     "-p", "{port}", "-U", "postgres", name}));
+        return postgres_location(*x_postgres, "postgres", name);
+    }
+
+  private:
+    int x_count = 0;
+    std::unique_ptr<Server> x_postgres;
+    Sqld x_sqld;
+};
+
+auto* const servers = static_cast<Servers*>(testing::AddGlobalTestEnvironment(new Servers));
+
+}  // namespace
+
+namespace tasks {
+namespace {
+
+class ServerSandbox final : public TaskSandbox {
+  public:
+    explicit ServerSandbox(sql::Engine engine) {
+        x_device.place = servers->fresh(engine);
+        x_databases = x_device.databases();
+        auto database = x_databases->open(store::DatabaseName::tasks);
+        EXPECT_TRUE(database) << (database ? "" : database.error().message);
+        x_database = *database;
+    }
+    sql::Database& database() override { return *x_database; }
+
+  private:
+    store::Device x_device{TASKSTORE_DRIVERS_HERE};
+    std::unique_ptr<store::Databases> x_databases;
+    sql::Database* x_database = nullptr;
+};
+
+TaskBackend backend(std::string name, sql::Engine engine) {
+    return {std::move(name),
+            [engine](const Clock&) { return std::make_unique<ServerSandbox>(engine); }};
+}
+
+INSTANTIATE_TEST_SUITE_P(Servers, TaskStoreContract,
+                         testing::Values(backend("Postgres", sql::Engine::postgres),
+                                         backend("Libsql", sql::Engine::libsql)),
+                         backend_name);
+
+}  // namespace
+}  // namespace tasks
+
+namespace store {
+namespace {
+
+MoveRequest to(Device& device, const std::string& url) {
+    MoveRequest request = device.move_to("unused");
+    request.to = *sql::parse_location(url);
+    request.to_text = url;
+    return request;
+}
+
+TEST(Engines, ADatabaseGoesRoundThemAllAndIsTheSame) {
+    Device device(TASKSTORE_DRIVERS_HERE);
+    std::vector<tasks::Task> made;
+    {
+        OpenTasks tasks(device);
+        for (int i = 0; i < 1'200; ++i) tasks.add("task " + std::to_string(i));
+        ASSERT_TRUE(tasks.store->create_task({.title = "full",
+                                              .description = "it's \xF0\x9F\xA6\x80\r\n\t",
+                                              .command = "",
+                                              .input = R"([1.50, 9007199254740993])",
+                                              .priority = -100}));
+        made = tasks.store->list_tasks({.limit = 10'000})->tasks;
+    }
+    std::int64_t epoch = 1;
+    for (const std::string& place :
+         {servers->fresh(sql::Engine::postgres), servers->fresh(sql::Engine::libsql),
+          device.folder / "end.db"}) {
+        const auto moved = move_database(*device.databases(), to(device, place));
+        ASSERT_TRUE(moved) << place << ": " << moved.error().message;
+        EXPECT_EQ(moved->epoch, ++epoch);
+        EXPECT_EQ(device.databases()->open(DatabaseName::tasks).error().code, Code::unavailable);
+        device.place = place;
+        OpenTasks tasks(device);
+        EXPECT_TRUE(tasks.store->list_tasks({.limit = 10'000})->tasks == made) << place;
+    }
+}
+
+TEST(Engines, WhatWasSealedRefusesWhoHasItOpen) {
+    for (const auto engine : {sql::Engine::postgres, sql::Engine::libsql}) {
+        Device device(TASKSTORE_DRIVERS_HERE);
+        device.place = servers->fresh(engine);
+        OpenTasks before(device);
+        before.add("a");
+        ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+        const auto refused = before.store->create_task({.title = "late"});
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, Code::unavailable) << refused.error().message;
+        const auto back = undo_move(*device.databases(), device.move_to("new.db"));
+        ASSERT_TRUE(back) << back.error().message;
+        OpenTasks(device).add("b");
+        EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a", "b"));
+    }
+}
+
+TEST(Engines, ABackupOfOneIsRestoredInAnother) {
+    Device device(TASKSTORE_DRIVERS_HERE);
+    device.place = servers->fresh(sql::Engine::postgres);
+    {
+        OpenTasks tasks(device);
+        for (int i = 0; i < 700; ++i) tasks.add("task " + std::to_string(i));
+    }
+    const auto report =
+        back_up(*device.databases(), DatabaseName::tasks, device.folder / "t.zst", {});
+    ASSERT_TRUE(report) << report.error().message;
+    for (const std::string& place : {servers->fresh(sql::Engine::libsql), std::string(),
+                                     servers->fresh(sql::Engine::postgres)}) {
+        Device other(TASKSTORE_DRIVERS_HERE);
+        other.place = place;
+        const auto restored = restore(*other.databases(), {.path = device.folder / "t.zst"});
+        ASSERT_TRUE(restored) << place << ": " << restored.error().message;
+        EXPECT_EQ(OpenTasks(other).titles(), OpenTasks(device).titles());
+        const auto again =
+            back_up(*other.databases(), DatabaseName::tasks, other.folder / "t.zst", {});
+        ASSERT_TRUE(again) << again.error().message;
+        EXPECT_EQ(again->rows, report->rows);
+    }
+}
+
+TEST(Engines, AMoveBrokenOffAfterAnyStepGoesOnBetweenServers) {
+    for (int broken = 1; broken <= 5; ++broken) {
+        Device device(TASKSTORE_DRIVERS_HERE);
+        device.place = servers->fresh(sql::Engine::postgres);
+        {
+            OpenTasks(device).add("a");
+        }
+        const std::string target = servers->fresh(sql::Engine::libsql);
+        MoveRequest request = to(device, target);
+        request.after_step_for_testing = [&](int step) {
+            return step == broken ? Status(fail(Code::cancelled, "as planned")) : ok();
+        };
+        EXPECT_EQ(move_database(*device.databases(), request).error().code, Code::cancelled);
+        const auto moved = move_database(*device.databases(), to(device, target));
+        ASSERT_TRUE(moved) << "after step " << broken << ": " << moved.error().message;
+        device.place = target;
+        EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a"));
+    }
+}
+
+TEST(Engines, TenThatOpenAtOnceFindOneSchemaAndOneIdentity) {
+    for (const auto engine : {sql::Engine::postgres, sql::Engine::libsql, sql::Engine::sqlite}) {
+        Device device(TASKSTORE_DRIVERS_HERE);
+        if (engine != sql::Engine::sqlite) device.place = servers->fresh(engine);
+        std::vector<std::string> errors(10);
+        {
+            std::vector<std::jthread> threads;
+            for (std::string& error : errors) {
+                threads.emplace_back([&] {
+                    const auto databases = device.databases();
+                    const auto opened = databases->open(DatabaseName::tasks);
+                    if (!opened) error = opened.error().message;
+                });
+            }
+        }
+        for (const std::string& error : errors) EXPECT_EQ(error, "");
+        const auto report = device.databases()->migrations(DatabaseName::tasks);
+        ASSERT_TRUE(report);
+        EXPECT_EQ(report->modules[0].applied.size(), 1U);
+    }
+}
+
+}  // namespace
+}  // namespace store
+
+namespace {
+
+TEST(CreateTaskStore, EachBackendInOneCall) {
+    setenv("TASKSTORE_DRIVERS", TASKSTORE_DRIVERS_HERE, 1);
+    const TemporaryFolder folder;
+    for (const TaskStoreBackend& backend :
+         {TaskStoreBackend{Sqlite{folder / "deep/er/tasks.db"}},
+          TaskStoreBackend{Postgres{servers->fresh(sql::Engine::postgres)}},
+          TaskStoreBackend{Libsql{servers->fresh(sql::Engine::libsql)}}}) {
+        const auto store = create_task_store(backend);
+        ASSERT_TRUE(store) << store.error().message;
+        const auto created = (*store)->create_task({.title = "Build project"});
+        ASSERT_TRUE(created) << created.error().message;
+        EXPECT_EQ((*(*store)->get_task(created->value.id))->title, "Build project");
+    }
+    unsetenv("TASKSTORE_DRIVERS");
+}
+
+TEST(Backends, ADriverThatIsNotThereIsNamedWithWhereItWasLookedFor) {
+    Backends backends("/nowhere");
+    const auto part = backends.part(sql::Engine::postgres);
+    ASSERT_FALSE(part);
+    EXPECT_EQ(part.error().code, Code::unsupported);
+    EXPECT_THAT(part.error().message, testing::HasSubstr("/nowhere/taskstore-postgres.so"));
+}
+
+}  // namespace
+}  // namespace taskstore
