@@ -61,26 +61,19 @@ Status ask_admin(const Sqld& sqld, const std::string& what, const std::string& b
     return fail(Code::failed, "sqld answers " + std::to_string(status) + " to " + what);
 }
 
-}  // namespace
-
-std::string Sqld::location(std::string_view name) const {
-    const std::string host = name.empty() ? "127.0.0.1" : std::string(name) + ".localhost";
-    return "http://" + host + ":" + std::to_string(server->port());
-}
-
-Result<Sqld> start_sqld(const SqldOptions& options) {
+Result<Sqld> start_once(const std::string& program, const SqldOptions& options) {
+    constexpr std::int64_t kReadyMsMax = 10'000;
     Sqld sqld;
     ServerCommand command;
-    TASKSTORE_LET(std::string program, sqld_program());
-    command.words = {std::move(program), "--no-welcome",       "--db-path",
-                     "{folder}/data",    "--http-listen-addr", "127.0.0.1:{port}"};
+    command.ready_ms_max = kReadyMsMax;
+    command.words = {program,         "--no-welcome",       "--db-path",
+                     "{folder}/data", "--http-listen-addr", "127.0.0.1:{port}"};
     const auto add = [&](std::string name, std::string value) {
         command.words.push_back(std::move(name));
         command.words.push_back(std::move(value));
     };
-    if (!options.jwt_key.empty()) {
+    if (!options.jwt_key.empty())
         command.environment.emplace_back("SQLD_AUTH_JWT_KEY", options.jwt_key);
-    }
     if (!options.basic_auth.empty()) add("--http-auth", "basic:" + options.basic_auth);
     if (!options.self_url.empty()) add("--http-self-url", options.self_url);
     if (!options.max_response_size.empty()) add("--max-response-size", options.max_response_size);
@@ -89,13 +82,33 @@ Result<Sqld> start_sqld(const SqldOptions& options) {
         command.words.emplace_back("--enable-namespaces");
         add("--admin-listen-addr", "127.0.0.1:" + std::to_string(sqld.admin_port));
     }
-    command.ready = [](const Server& server) {
-        return ask(server.port(),
-                   "GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: "
-                   "close\r\n\r\n") == 200;
+    command.ready = [admin_port = sqld.admin_port](const Server& server) {
+        const auto answers = [](std::uint16_t port, const std::string& path) {
+            return ask(port, "GET " + path +
+                                 " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: "
+                                 "close\r\n\r\n") == 200;
+        };
+        return answers(server.port(), "/health") && (admin_port == 0 || answers(admin_port, "/"));
     };
     TASKSTORE_LET(sqld.server, Server::start(command));
     return sqld;
+}
+
+}  // namespace
+
+std::string Sqld::location(std::string_view name) const {
+    const std::string host = name.empty() ? "127.0.0.1" : std::string(name) + ".localhost";
+    return "http://" + host + ":" + std::to_string(server->port());
+}
+
+Result<Sqld> start_sqld(const SqldOptions& options) {
+    TASKSTORE_LET(const std::string program, sqld_program());
+    // A port that was free may be taken, by a connection that somebody makes, before sqld has it.
+    constexpr int kRounds = 3;
+    for (int round = 1;; ++round) {
+        auto sqld = start_once(program, options);
+        if (sqld || round == kRounds) return sqld;
+    }
 }
 
 Status make_namespace(const Sqld& sqld, std::string_view name, std::int64_t value_bytes_max) {

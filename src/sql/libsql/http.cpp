@@ -38,6 +38,7 @@ struct Flight {
     std::string reply;
     std::size_t reply_bytes_max = 0;
     bool too_large = false;
+    bool headers_ended = false;
     std::int64_t retry_after_ms = 0;
 };
 
@@ -64,6 +65,8 @@ std::size_t take_reply(const char* bytes, std::size_t size, std::size_t count, v
 std::size_t take_header(const char* bytes, std::size_t size, std::size_t count, void* user) {
     constexpr std::string_view kName = "retry-after:";
     std::string_view line(bytes, size * count);
+    auto& flight = *static_cast<Flight*>(user);
+    flight.headers_ended = line == "\r\n" || line == "\n";
     std::string name(line.substr(0, kName.size()));
     std::ranges::transform(name, name.begin(), [](char c) {
         return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -73,7 +76,7 @@ std::size_t take_header(const char* bytes, std::size_t size, std::size_t count, 
         line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
         int seconds = 0;  // Its other form, a date, is left alone: our own backoff does.
         std::from_chars(line.data(), line.data() + line.size(), seconds);
-        static_cast<Flight*>(user)->retry_after_ms = std::clamp(seconds, 0, 3'600) * 1'000;
+        flight.retry_after_ms = std::clamp(seconds, 0, 3'600) * 1'000;
     }
     return size * count;
 }
@@ -317,6 +320,8 @@ Exchange Transport::post(const std::string& base, std::string_view path, std::st
         x_traffic.bytes_sent += flight.given;
         if (x_traffic_told) x_traffic_told(x_traffic);
     }
+    // Headers that end in the middle are none to curl's mind, and the body is what came: nothing.
+    if (!stopped && result == CURLE_OK && !flight.headers_ended) result = CURLE_PARTIAL_FILE;
     if (!stopped && result == CURLE_OK) {
         give_handle(std::move(handle));
         out.reach = Reach::answered;

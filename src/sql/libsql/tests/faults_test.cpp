@@ -26,10 +26,7 @@ class Faults : public testing::Test {
     Faults() {
         x_options.clock = &x_clock;
         x_options.random = &x_random;
-        x_stub.fate = [this](const Seen& seen) {
-            EXPECT_LE(changing_requests(seen.body), 1) << seen.body;
-            return x_fate ? x_fate(seen) : Fate{};
-        };
+        fate([](const Seen&) { return Fate{}; });
         x_stub.number("CREATE TABLE notes (id INTEGER PRIMARY KEY, x)");
     }
     void TearDown() override {
@@ -50,7 +47,14 @@ class Faults : public testing::Test {
         return count;
     }
 
+    void fate(std::function<Fate(const Seen&)> of) {
+        x_stub.set_fate([of = std::move(of)](const Seen& seen) {
+            EXPECT_LE(changing_requests(seen.body), 1) << seen.body;
+            return of(seen);
+        });
+    }
     sql::Database& database() {
+        const std::lock_guard lock(x_open_mutex);
         if (x_database == nullptr) x_database = *open_database(x_stub.location(), x_options);
         return *x_database;
     }
@@ -65,7 +69,7 @@ class Faults : public testing::Test {
     SystemRandom x_random;
     Options x_options;
     HranaStub x_stub;
-    std::function<Fate(const Seen&)> x_fate;  ///< Set before the first request, or between two.
+    std::mutex x_open_mutex;
     std::unique_ptr<sql::Database> x_database;
 };
 
@@ -140,10 +144,10 @@ TEST_F(Faults, AStreamFollowsItsBaseUrl) {
     const std::string port = x_stub.location().substr(x_stub.location().rfind(':'));
     x_stub.base_url = "http://localhost" + port;
     std::vector<std::string> hosts;
-    x_fate = [&](const Seen& seen) {
+    fate([&](const Seen& seen) {
         hosts.push_back(seen.headers.substr(seen.headers.find("Host: ") + 6, 9));
         return Fate{};
-    };
+    });
     ASSERT_TRUE(database().write(insert_work(1)));
     EXPECT_THAT(hosts, ElementsAre("127.0.0.1", "localhost", "localhost"));
 }
@@ -152,9 +156,9 @@ TEST_F(Faults, AStreamFollowsItsBaseUrl) {
 
 TEST_F(Faults, ALostAnswerToAGroupThatIsCommittedIsFoundOut) {
     int seen_commits = 0;
-    x_fate = [&](const Seen& seen) {
+    fate([&](const Seen& seen) {
         return nth_commit(seen, seen_commits, 1, {.hang_up_before_answer = true});
-    };
+    });
     const auto committed = database().write_batch(std::vector{insert(1)});
     ASSERT_TRUE(committed) << committed.error().message;
     EXPECT_EQ(committed->answers.at(0).changes, 1);
@@ -164,15 +168,16 @@ TEST_F(Faults, ALostAnswerToAGroupThatIsCommittedIsFoundOut) {
 TEST_F(Faults, ALostRequestIsSentAgainAndCannotArriveLater) {
     int seen_commits = 0;
     Seen lost;
-    x_fate = [&](const Seen& seen) {
+    fate([&](const Seen& seen) {
         const Fate fate =
             nth_commit(seen, seen_commits, 2, {.run = false, .hang_up_before_answer = true});
         if (!fate.run) lost = seen;
         return fate;
-    };
+    });
     ASSERT_TRUE(database().write_batch(std::vector{insert(1)}));
     const std::vector<BoundStatement> add{{.sql = "INSERT INTO notes (x) SELECT 'again' WHERE 1"}};
     ASSERT_TRUE(database().write_batch(add));
+    x_stub.settle();
     ASSERT_FALSE(lost.body.empty());
     EXPECT_EQ(notes(), 2);
     x_stub.arrive(lost);
@@ -182,13 +187,13 @@ TEST_F(Faults, ALostRequestIsSentAgainAndCannotArriveLater) {
 TEST_F(Faults, AMemberThatFailedIsToldSoThoughTheAnswerWasLost) {
     ASSERT_TRUE(database().write_batch(std::vector{insert(7)}));
     std::latch gate(1);
-    int seen_commits = 0;
-    x_fate = [&](const Seen& seen) -> Fate {
+    std::atomic<int> seen_commits{0};
+    fate([&](const Seen& seen) -> Fate {
         if (!commits(seen)) return {};
         ++seen_commits;
         if (seen_commits == 1) gate.wait();
         return {.hang_up_before_answer = seen_commits == 2};
-    };
+    });
     std::atomic<int> queued{0};
     std::vector<Result<sql::Committed>> results(4, sql::Committed{});
     {
@@ -213,9 +218,9 @@ TEST_F(Faults, AMemberThatFailedIsToldSoThoughTheAnswerWasLost) {
 
 TEST_F(Faults, RowsThatAreLostWithTheAnswerAreNotMadeUp) {
     int seen_commits = 0;
-    x_fate = [&](const Seen& seen) {
+    fate([&](const Seen& seen) {
         return nth_commit(seen, seen_commits, 1, {.hang_up_before_answer = true});
-    };
+    });
     const auto committed = database().write_batch(
         std::vector<BoundStatement>{{.sql = "INSERT INTO notes (x) VALUES ('a') RETURNING id"}});
     EXPECT_EQ(committed.error().code, Code::outcome_unknown);
@@ -225,9 +230,9 @@ TEST_F(Faults, RowsThatAreLostWithTheAnswerAreNotMadeUp) {
 
 TEST_F(Faults, AWorkWhoseCommitIsLostIsAskedForAndRunOnce) {
     int seen_commits = 0;
-    x_fate = [&](const Seen& seen) {
+    fate([&](const Seen& seen) {
         return nth_commit(seen, seen_commits, 1, {.hang_up_before_answer = true});
-    };
+    });
     int runs = 0;
     EXPECT_TRUE(database().write([&](sql::Connection& connection) {
         ++runs;
@@ -239,9 +244,9 @@ TEST_F(Faults, AWorkWhoseCommitIsLostIsAskedForAndRunOnce) {
 
 TEST_F(Faults, AWorkWhoseCommitNeverArrivedIsRunAgain) {
     int seen_commits = 0;
-    x_fate = [&](const Seen& seen) {
+    fate([&](const Seen& seen) {
         return nth_commit(seen, seen_commits, 1, {.run = false, .hang_up_before_answer = true});
-    };
+    });
     int runs = 0;
     EXPECT_TRUE(database().write([&](sql::Connection& connection) {
         ++runs;
@@ -253,10 +258,10 @@ TEST_F(Faults, AWorkWhoseCommitNeverArrivedIsRunAgain) {
 
 TEST_F(Faults, WhatCannotBeAskedStaysUnknown) {
     bool down = false;
-    x_fate = [&](const Seen& seen) -> Fate {
+    fate([&](const Seen& seen) -> Fate {
         down = down || commits(seen);
         return {.run = !down, .hang_up_before_answer = down};
-    };
+    });
     const std::int64_t from = x_clock.boot_ns();
     const auto committed =
         database().write_batch(std::vector{insert(1)}, {.deadline_boot_ns = in_ms(300)});
@@ -266,10 +271,10 @@ TEST_F(Faults, WhatCannotBeAskedStaysUnknown) {
 
 TEST_F(Faults, AConnectionsLostCommitIsUnknownAndALostWriteToo) {
     int seen_commits = 0;
-    x_fate = [&](const Seen& seen) {
+    fate([&](const Seen& seen) {
         if (seen.body.find("(9)") != std::string::npos) return Fate{.hang_up_before_answer = true};
         return nth_commit(seen, seen_commits, 1, {.hang_up_before_answer = true});
-    };
+    });
     const auto connection = connect();
     ASSERT_TRUE(connection->begin_write());
     ASSERT_TRUE(connection->execute("INSERT INTO notes (id) VALUES (1)"));
@@ -291,7 +296,7 @@ TEST_F(Faults, ADroppedTableOfOutcomesIsMadeAgain) {
 // --- refusals -----------------------------------------------------------------------------------
 
 TEST_F(Faults, AnOverloadedServerIsAskedAgainWhenItSays) {
-    x_fate = [&](const Seen& seen) -> Fate {
+    fate([&](const Seen& seen) -> Fate {
         if (seen.number == 1) return {.run = false, .status = 503};
         if (seen.number == 2)
             return {.run = false,
@@ -299,7 +304,7 @@ TEST_F(Faults, AnOverloadedServerIsAskedAgainWhenItSays) {
                     .status = 429,
                     .headers = "Retry-After: 1\r\n"};
         return {};
-    };
+    });
     const std::int64_t from = x_clock.boot_ns();
     EXPECT_TRUE(database().write_batch(std::vector{insert(1)}));
     EXPECT_GE(ms_since(from), 1'000);
@@ -309,10 +314,10 @@ TEST_F(Faults, AnOverloadedServerIsAskedAgainWhenItSays) {
 TEST_F(Faults, ADeniedTokenIsNotTriedAgainAndNotTold) {
     x_options.token = "geheim";
     std::string authorization;
-    x_fate = [&](const Seen& seen) -> Fate {
+    fate([&](const Seen& seen) -> Fate {
         authorization = seen.headers;
         return {.run = false, .body = R"({"error":"no"})", .status = 401};
-    };
+    });
     const auto read = database().read_batch(std::vector<BoundStatement>{{.sql = "SELECT 1"}});
     EXPECT_EQ(read.error().code, Code::denied);
     EXPECT_THAT(read.error().message + read.error().hint, Not(HasSubstr("geheim")));
@@ -322,17 +327,17 @@ TEST_F(Faults, ADeniedTokenIsNotTriedAgainAndNotTold) {
 
 TEST_F(Faults, ARedirectIsNotFollowed) {
     HranaStub other;
-    x_fate = [&](const Seen&) -> Fate {
+    fate([&](const Seen&) -> Fate {
         return {.run = false,
                 .status = 307,
                 .headers = "Location: " + other.location() + "/v3/pipeline\r\n"};
-    };
+    });
     EXPECT_EQ(database().write_batch(std::vector{insert(1)}).error().code, Code::failed);
     EXPECT_EQ(other.requests(), 0);
 }
 
 TEST_F(Faults, GarbageIsAnErrorAndNothingIsGuessed) {
-    x_fate = [&](const Seen&) -> Fate { return {.run = false, .body = "<html>hello</html>"}; };
+    fate([&](const Seen&) -> Fate { return {.run = false, .body = "<html>hello</html>"}; });
     EXPECT_EQ(database().read_batch(std::vector<BoundStatement>{{.sql = "SELECT 1"}}).error().code,
               Code::failed);
     EXPECT_EQ(database()
@@ -344,7 +349,7 @@ TEST_F(Faults, GarbageIsAnErrorAndNothingIsGuessed) {
 
 TEST_F(Faults, AReplyBeyondTheLimitIsRefused) {
     x_options.reply_bytes_max = 100'000;
-    x_fate = [&](const Seen&) -> Fate { return {.run = false, .body = std::string(200'000, ' ')}; };
+    fate([&](const Seen&) -> Fate { return {.run = false, .body = std::string(200'000, ' ')}; });
     const auto read = database().read_batch(std::vector<BoundStatement>{{.sql = "SELECT 1"}});
     EXPECT_EQ(read.error().code, Code::failed);
     EXPECT_THAT(read.error().message, HasSubstr("larger than"));
@@ -355,10 +360,10 @@ TEST_F(Faults, AReplyBeyondTheLimitIsRefused) {
 TEST_F(Faults, AServerOfVersion2IsSpokenToInItsWords) {
     x_stub.only_version_2 = true;
     std::vector<std::string> paths;
-    x_fate = [&](const Seen& seen) {
+    fate([&](const Seen& seen) {
         paths.push_back(seen.path.substr(0, 3));
         return Fate{};
-    };
+    });
     EXPECT_TRUE(database().write_batch(std::vector{insert(1), insert(2)}));
     EXPECT_THAT(paths, ElementsAre("/v3", "/v2", "/v2")) << "and remembered";
     EXPECT_EQ(database().write_batch(std::vector{insert(3), insert(1)}).error().code,
@@ -406,7 +411,7 @@ TEST_F(Faults, WhatIsTooLargeComesByCursorAndACutOneIsAskedAgain) {
     const std::string too_large =
         R"({"baton":null,"base_url":null,"results":[{"type":"error","error":{"message":"Response is too large","code":"RESPONSE_TOO_LARGE"}},{"type":"ok","response":{"type":"close"}}]})";
     int cursors = 0;
-    x_fate = [&](const Seen& seen) -> Fate {
+    fate([&](const Seen& seen) -> Fate {
         if (seen.path == "/v3/pipeline" && seen.body.find("notes") != std::string::npos)
             return {.run = false, .body = too_large};
         if (seen.path != "/v3/cursor") return {};
@@ -414,7 +419,7 @@ TEST_F(Faults, WhatIsTooLargeComesByCursorAndACutOneIsAskedAgain) {
         if (cursors == 1) return {.cut_after = 30};
         if (cursors == 2) return {.run = false, .body = "{\"baton\":null,\"base_url\":null}\n"};
         return {};
-    };
+    });
     const auto read =
         database().read_batch(std::vector<BoundStatement>{{.sql = "SELECT COUNT(*) FROM notes"}});
     ASSERT_TRUE(read) << read.error().message;
@@ -431,7 +436,7 @@ TEST_F(Faults, WhatIsTooLargeComesByCursorAndACutOneIsAskedAgain) {
 // --- patience -----------------------------------------------------------------------------------
 
 TEST_F(Faults, ASlowServerKeepsNobodyPastHisDeadline) {
-    x_fate = [&](const Seen&) -> Fate { return {.drip_ms = 20}; };
+    fate([&](const Seen&) -> Fate { return {.drip_ms = 20}; });
     const std::int64_t from = x_clock.boot_ns();
     const auto read = database().read_batch(std::vector<BoundStatement>{{.sql = "SELECT 1"}},
                                             {.deadline_boot_ns = in_ms(150)});
@@ -448,7 +453,7 @@ TEST_F(Faults, ASlowServerKeepsNobodyPastHisDeadline) {
 
 TEST_F(Faults, WhoIsInNoHurryIsNotHeldByWhoIs) {
     std::atomic<bool> slow{true};
-    x_fate = [&](const Seen&) -> Fate { return {.drip_ms = slow ? 2 : 0}; };
+    fate([&](const Seen&) -> Fate { return {.drip_ms = slow ? 2 : 0}; });
     Result<sql::Committed> hurried = sql::Committed{};
     Result<sql::Committed> patient = sql::Committed{};
     {
@@ -466,10 +471,10 @@ TEST_F(Faults, WhoIsInNoHurryIsNotHeldByWhoIs) {
 
 TEST_F(Faults, AnInterruptEndsTheWait) {
     std::atomic<bool> arrived{false};
-    x_fate = [&](const Seen&) -> Fate {
+    fate([&](const Seen&) -> Fate {
         arrived = true;
         return {.drip_ms = 50};
-    };
+    });
     const auto connection = connect();
     Status status = ok();
     {
@@ -486,7 +491,7 @@ TEST_F(Faults, AnInterruptEndsTheWait) {
 
 TEST_F(Faults, AStatementThatTakesTooLongIsCancelled) {
     x_options.pool.statement_timeout_ms = 100;
-    x_fate = [&](const Seen&) -> Fate { return {.drip_ms = 20}; };
+    fate([&](const Seen&) -> Fate { return {.drip_ms = 20}; });
     const std::int64_t from = x_clock.boot_ns();
     EXPECT_EQ(connect()->execute("SELECT 1").error().code, Code::cancelled);
     EXPECT_LT(ms_since(from), 1'000);
@@ -511,10 +516,10 @@ TEST_F(Faults, AThousandInsertsOfSixtyFourCallersAreFewRequests) {
     constexpr int kCallers = 64;
     constexpr int kInserts = 1'000;
     ASSERT_TRUE(database().write_batch(std::vector{insert(-1)}));
-    x_fate = [](const Seen&) {
+    fate([](const Seen&) {
         std::this_thread::sleep_for(std::chrono::milliseconds(4));  // A way of 2 ms.
         return Fate{};
-    };
+    });
     const int before = x_stub.requests();
     std::atomic<int> next{0};
     std::atomic<int> failed{0};

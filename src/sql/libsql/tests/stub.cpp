@@ -148,7 +148,11 @@ void HranaStub::serve(int fd) {
 }
 
 bool HranaStub::answer(int fd, const Seen& seen) {
-    Fate what = fate(seen);
+    Fate what;
+    {
+        const std::lock_guard lock(x_fate_mutex);
+        what = x_fate(seen);
+    }
     if (only_version_2 && seen.path.starts_with("/v3")) what = {.run = false, .status = 404};
     int status = what.status;
     std::string body;

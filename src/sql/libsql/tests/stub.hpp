@@ -47,8 +47,13 @@ class HranaStub {
     std::string location() const { return "http://127.0.0.1:" + std::to_string(x_port); }
     int requests() const { return x_requests.load(); }
 
-    /// Asked for each request, by any thread. Set before the first.
-    std::function<Fate(const Seen&)> fate = [](const Seen&) { return Fate{}; };
+    /// Asked for each request, one at a time, in other threads; what it writes is there to read
+    /// after settle().
+    void set_fate(std::function<Fate(const Seen&)> fate) {
+        const std::lock_guard lock(x_fate_mutex);
+        x_fate = std::move(fate);
+    }
+    void settle() { const std::lock_guard lock(x_fate_mutex); }
     std::atomic<bool> only_version_2{false};
     std::atomic<bool> pads_base64{false};
     std::string base_url;  ///< In every answer with a baton. Set before the first request.
@@ -89,6 +94,8 @@ class HranaStub {
     std::uint16_t x_port = 0;
     std::atomic<int> x_requests{0};
     std::atomic<bool> x_stopping{false};
+    std::mutex x_fate_mutex;
+    std::function<Fate(const Seen&)> x_fate = [](const Seen&) { return Fate{}; };
     std::mutex x_mutex;  ///< Guards the streams; one request is executed at a time.
     std::map<std::string, StreamState> x_streams;
     int x_batons = 0;
