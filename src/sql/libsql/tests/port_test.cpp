@@ -32,6 +32,7 @@ const auto kBackends =
 
 INSTANTIATE_TEST_SUITE_P(Libsql, PortContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Libsql, MigrationContract, kBackends, backend_name);
+INSTANTIATE_TEST_SUITE_P(Libsql, IdentityContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Libsql, GroupCommitContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Libsql, BatchContract, kBackends, backend_name);
 
