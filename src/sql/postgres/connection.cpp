@@ -189,6 +189,11 @@ void EngineConnection::note_transaction_id(const PGresult* prelude_result) {
 /// transaction of its own (`wrapped`), where the session's settings do not hold.
 Result<ResultPtr> EngineConnection::run_pipeline(const Translated& statement,
                                                  const Parameters& parameters, bool wrapped) {
+    if (x_pending == Begin::none && !wrapped) {
+        auto result = x_session->run_one(statement.text, parameters);
+        if (!result) x_met_transient = true;
+        return result;
+    }
     std::vector<Outgoing> parts;
     std::string prelude_text;
     if (wrapped && x_pending == Begin::none)

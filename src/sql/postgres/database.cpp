@@ -34,6 +34,7 @@ constexpr std::size_t kMembersMax = 256;
 constexpr std::size_t kGroupBytesMax = 4 << 20;
 /// More statements than this make a transaction worth its own.
 constexpr std::size_t kStatementsInGroupMax = 64;
+constexpr std::int64_t kPatienceNsMax = 5'000'000;
 constexpr std::int64_t kBackoffCapMs = 250;  // A server that is back is met within a second.
 
 enum class Turn : std::uint8_t { queued, leading, told };
@@ -133,6 +134,10 @@ class EngineDatabase final : public sql::Database {
     std::mutex x_mutex;  ///< Guards the queue, who leads, and the turns of requests.
     std::deque<std::shared_ptr<Request>> x_queue;
     bool x_led = false;
+    std::condition_variable x_gathered;
+    std::size_t x_gathering = 0;       ///< How many the leader waits for; 0: it does not.
+    std::size_t x_group_expected = 1;  ///< By the last group and who stood behind it.
+    std::int64_t x_group_ns = 0;       ///< How long the last one took.
 };
 
 Result<std::unique_ptr<EngineConnection>> EngineDatabase::connect(std::int64_t deadline_boot_ns) {
@@ -331,6 +336,7 @@ Attempt EngineDatabase::batch_once(const std::shared_ptr<Request>& request, bool
         const std::lock_guard lock(x_mutex);
         request->turn = std::exchange(x_led, true) ? Turn::queued : Turn::leading;
         if (request->turn == Turn::queued) x_queue.push_back(request);
+        if (x_gathering != 0 && x_queue.size() + 1 >= x_gathering) x_gathered.notify_one();
     }
     if (x_options.queued_for_testing) x_options.queued_for_testing();
     if (auto gone = wait_for_turn(request)) return std::move(*gone);
@@ -368,7 +374,15 @@ std::vector<std::shared_ptr<Request>> EngineDatabase::take_group(
     const std::shared_ptr<Request>& first) {
     std::vector<std::shared_ptr<Request>> group{first};
     std::size_t bytes = first->batch.bytes;
-    const std::lock_guard lock(x_mutex);
+    std::unique_lock lock(x_mutex);
+    // Whom the last group answered is about to ask again: without a moment's patience each full
+    // group would be followed by one of the first that came back. Who is alone waits for nobody.
+    const std::size_t expected = std::min(x_group_expected, kMembersMax);
+    const auto patience = std::chrono::nanoseconds(std::min(x_group_ns / 8, kPatienceNsMax));
+    x_gathering = expected;
+    if (x_queue.size() + 1 < expected && patience.count() > 0)
+        x_gathered.wait_for(lock, patience, [&] { return x_queue.size() + 1 >= expected; });
+    x_gathering = 0;
     while (!x_queue.empty() && group.size() < kMembersMax &&
            bytes + x_queue.front()->batch.bytes <= kGroupBytesMax) {
         auto next = std::move(x_queue.front());
@@ -385,6 +399,7 @@ std::vector<std::shared_ptr<Request>> EngineDatabase::take_group(
         bytes += next->batch.bytes;
         group.push_back(std::move(next));
     }
+    x_group_expected = group.size() + x_queue.size();
     return group;
 }
 
@@ -421,11 +436,14 @@ Attempt EngineDatabase::lead(const std::shared_ptr<Request>& first) {
                                                : std::min(deadline_ns, request->deadline_ns);
         }
         (*lease)->session().set_deadline(deadline_ns);
+        const std::int64_t began_ns = x_clock.boot_ns();
         const GroupOutcome outcome = run_group(**lease, members, x_options.schema, /*shared=*/true);
         for (const auto& request : group) {
             request->outcome = outcome;
             request->facts = (*lease)->facts();
         }
+        const std::lock_guard lock(x_mutex);
+        x_group_ns = x_clock.boot_ns() - began_ns;
     }
     hand_on();
     const std::lock_guard lock(x_mutex);

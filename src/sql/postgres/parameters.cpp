@@ -138,7 +138,7 @@ bool Parameters::set_column(int index, std::span<const std::vector<sql::Value>* 
 void Parameters::append_types(std::string& key) const {
     for (const Slot& slot : x_slots) {
         key += '\0';
-        key += std::to_string(slot.type);
+        append_32(key, slot.type);
     }
 }
 

@@ -1,6 +1,7 @@
 #include "session.hpp"
 
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -136,10 +137,10 @@ void Session::begin_exchange() {
     x_in_doubt = false;
     x_asked_to_stop = false;
     x_received = 0;
+    x_failed = false;
     x_refused.reset();
-    x_bound_ns = x_options.answer_ms_max == 0
-                     ? 0
-                     : x_options.clock->boot_ns() + x_options.answer_ms_max * kNsPerMs;
+    x_bound_ns = 0;
+    x_waits = 0;
 }
 
 Failure Session::lost(std::string_view doing) {
@@ -161,9 +162,14 @@ Failure Session::late() {
 
 Status Session::wait(short events) {
     while (true) {
+        // The first wait of an exchange follows at once upon its beginning, and mostly is the only
+        // one: its bound needs no clock.
+        const bool first = x_waits++ == 0 && x_options.answer_ms_max != 0;
+        if (x_waits == 2 && x_options.answer_ms_max != 0 && x_bound_ns == 0)
+            x_bound_ns = x_options.clock->boot_ns() + x_options.answer_ms_max * kNsPerMs;
         std::int64_t until = x_bound_ns;
         if (x_deadline_ns != 0) until = until == 0 ? x_deadline_ns : std::min(until, x_deadline_ns);
-        int timeout = -1;
+        int timeout = first ? poll_ms(x_options.answer_ms_max * kNsPerMs) : -1;
         if (until != 0) {
             const std::int64_t left_ns = until - x_options.clock->boot_ns();
             if (left_ns <= 0) return late();
@@ -174,6 +180,7 @@ Status Session::wait(short events) {
         pollfd one{.fd = PQsocket(x_conn), .events = events, .revents = 0};
         const int ready = ::poll(&one, 1, timeout);
         if (ready > 0) return ok();
+        if (ready == 0 && first && timeout >= x_options.answer_ms_max) return late();
         if (ready < 0 && errno != EINTR) return lost("cannot wait for the server");
         if (asks && x_options.should_stop()) {
             x_asked_to_stop = true;
@@ -217,8 +224,9 @@ bool Session::hung_up() {
     pollfd one{.fd = PQsocket(x_conn), .events = POLLIN, .revents = 0};
     if (::poll(&one, 1, 0) <= 0) return false;
     // A changed setting may be told at any time; only an end is an end.
-    if (PQconsumeInput(x_conn) == 0 || PQstatus(x_conn) != CONNECTION_OK) x_broken = true;
-    if (!x_broken && ::poll(&one, 1, 0) > 0 && (one.revents & (POLLHUP | POLLERR)) != 0)
+    char next = 0;
+    if (PQconsumeInput(x_conn) == 0 || PQstatus(x_conn) != CONNECTION_OK ||
+        ::recv(PQsocket(x_conn), &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
         x_broken = true;
     return x_broken;
 }
@@ -266,7 +274,8 @@ Status Session::send_all(std::span<const Outgoing> parts, std::vector<Expected>&
                     receive(std::span(expected).first(flushed).subspan(x_received), on_result));
                 break;
             case Outgoing::Mark::doubt:
-                x_in_doubt = true;
+                // After an error the server runs nothing up to the end of the pipeline.
+                x_in_doubt = !x_failed;
                 break;
         }
     }
@@ -320,6 +329,7 @@ Status Session::receive(std::span<const Expected> expected, const OnResult& on_r
         ResultPtr result(raw);
         if (result == nullptr) return lost("cannot receive");
         const ExecStatusType status = PQresultStatus(result.get());
+        if (status == PGRES_FATAL_ERROR || status == PGRES_PIPELINE_ABORTED) x_failed = true;
         if (PQstatus(x_conn) == CONNECTION_BAD && status == PGRES_FATAL_ERROR) {
             // The server's last word, where there is one, says more than "connection lost".
             if (sqlstate_of(result.get()).empty()) return lost("cannot receive");
@@ -349,6 +359,46 @@ Status Session::receive_sync() {
     if (PQresultStatus(sync) != PGRES_PIPELINE_SYNC) return lost("cannot receive");
     x_in_doubt = false;
     return ok();
+}
+
+Result<ResultPtr> Session::run_one(std::string_view sql, const Parameters& parameters) {
+    bool fresh = true;
+    StatementNames::Entry* entry = nullptr;
+    if (x_options.names) {
+        x_key = sql;
+        parameters.append_types(x_key);
+        entry = &x_names.use(x_key, fresh);
+    }
+    if (fresh || entry->state != StatementNames::State::prepared) {
+        if (entry != nullptr && fresh) x_names.forget(x_key);  // exchange() meets it as new.
+        ResultPtr answer;
+        const std::array<Outgoing, 1> parts{Outgoing{.sql = sql, .parameters = &parameters}};
+        TASKSTORE_TRY(
+            exchange(parts, [&](std::size_t, ResultPtr result) { answer = std::move(result); }));
+        return answer;
+    }
+    begin_exchange();
+    if (broken()) return lost("cannot send");
+    const Parameters::Arrays& arrays = parameters.arrays();
+    if (PQsendQueryPrepared(x_conn, entry->name.c_str(), parameters.count(), arrays.values.data(),
+                            arrays.lengths.data(), arrays.formats.data(), kTextResults) != 1)
+        return lost("cannot send");
+    x_running.store(true, std::memory_order_relaxed);
+    auto result = only_result();
+    x_running.store(false, std::memory_order_relaxed);
+    if (!result) x_broken = true;
+    return result;
+}
+
+Result<ResultPtr> Session::only_result() {
+    TASKSTORE_LET(PGresult * raw, next_result());
+    ResultPtr result(raw);
+    if (result == nullptr) return lost("cannot receive");
+    TASKSTORE_LET(PGresult * end, next_result());
+    ResultPtr(end).reset();
+    if (PQstatus(x_conn) != CONNECTION_BAD) return result;
+    if (sqlstate_of(result.get()).empty()) return lost("cannot receive");
+    return engine_failure(result.get(), x_place, "the server ended the session");
 }
 
 Result<ResultPtr> Session::simple(const std::string& sql, bool doubt) {

@@ -62,6 +62,8 @@ class Session {
     /// one failed" included). An error is the connection's: it is broken then, and in_doubt() says
     /// whether the mark had been passed.
     Status exchange(std::span<const Outgoing> parts, const OnResult& on_result);
+    /// One statement by itself: what exchange() does, without a pipeline's bookkeeping.
+    Result<ResultPtr> run_one(std::string_view sql, const Parameters& parameters);
     /// Several statements without parameters, as one simple query: the last result or the first
     /// error. An error of the function is the connection's.
     Result<ResultPtr> simple(const std::string& sql, bool doubt = false);
@@ -107,6 +109,7 @@ class Session {
     Status receive(std::span<const Expected> expected, const OnResult& on_result);
     Status receive_sync();
     Result<PGresult*> next_result();
+    Result<ResultPtr> only_result();
     Status flush_and_wait();
     Status wait(short events);
     void begin_exchange();
@@ -119,7 +122,8 @@ class Session {
     PGcancel* x_cancel = nullptr;
     std::string x_place;
     std::int64_t x_deadline_ns = 0;
-    std::int64_t x_bound_ns = 0;  ///< Of the exchange that runs.
+    std::int64_t x_bound_ns = 0;  ///< Of the exchange that runs, since its second wait; 0: none.
+    int x_waits = 0;
     bool x_asked_to_stop = false;
     bool x_broken = false;
     bool x_in_doubt = false;
@@ -127,8 +131,9 @@ class Session {
     std::atomic<bool> x_running{false};
     StatementNames x_names;
     std::string x_key;
-    ResultPtr x_refused;         ///< By PREPARE: it is the answer of the statement that follows.
+    ResultPtr x_refused;  ///< By PREPARE: it is the answer of the statement that follows.
     std::int64_t x_changes = 0;
+    bool x_failed = false;       ///< A statement of this exchange did.
     std::size_t x_received = 0;  ///< Answers of this exchange that are there.
 };
 
