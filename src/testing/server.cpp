@@ -275,6 +275,8 @@ Result<std::unique_ptr<Server>> start_postgres(const PostgresOptions& options) {
     ServerCommand command;
     command.prepare = {{programs + "initdb", "--pgdata={folder}/data", "--username=postgres",
                         "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"}};
+    // The log's files are as large as they are from the start: the limit is for the others.
+    if (options.file_kib_max != 0) command.prepare.front().emplace_back("--wal-segsize=1");
     if (!options.prepare.empty()) command.prepare = options.prepare;
     command.words = {programs + "postgres",
                      "-D",

@@ -23,6 +23,9 @@ constexpr std::string_view kInsertMany =
     "INSERT INTO notes (id) SELECT * FROM unnest(?1::bigint[])";
 const std::string kCreate = "CREATE TABLE notes (id BIGINT NOT NULL)";
 
+// A server that crashed flushes every file of its cluster before it is ready.
+const std::string kQuickRecovery = "recovery_init_sync_method=syncfs";
+
 std::int64_t ms_since(steady_clock::time_point start) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - start)
         .count();
@@ -199,7 +202,7 @@ void start_again(Server& server) {
 }
 
 TEST(ServerFaults, AKilledServerLosesNothingAndIsMetWithinASecond) {
-    const auto server = must(start_postgres({.fsync = true}));
+    const auto server = must(start_postgres({.fsync = true, .settings = {kQuickRecovery}}));
     make_plain_user(*server);
     const auto database = open(plain_location(*server), "main", {.pool = {.max_connections = 4}});
     execute(*database, kCreate);
@@ -259,7 +262,7 @@ TEST(ServerFaults, APromotedStandbyHasEverythingThatWasAcknowledged) {
 }
 
 TEST(ServerFaults, AFullDiskFailsTheWriteAndNothingElse) {
-    const auto server = must(start_postgres({.fsync = true, .file_kib_max = 20 * 1024}));
+    const auto server = must(start_postgres({.fsync = true, .file_kib_max = 4 * 1024}));
     make_plain_user(*server);
     const auto database = open(plain_location(*server), "main");
     execute(*database, kCreate);
