@@ -341,15 +341,17 @@ class Comparison {
     }
 
     std::vector<OddLine> shared_odd() const {
+        const auto key_of = [](const OddLine& line) {
+            return std::make_tuple(std::string_view(line.collection), line.added,
+                                   std::string_view(line.text));
+        };
         std::vector<OddLine> shared = x_sides.front().odd;
-        std::erase_if(shared, [&](const OddLine& line) {
-            return !std::all_of(x_sides.begin() + 1, x_sides.end(), [&](const Side& side) {
-                return std::ranges::any_of(side.odd, [&](const OddLine& other) {
-                    return std::tie(line.collection, line.added, line.text) ==
-                           std::tie(other.collection, other.added, other.text);
-                });
-            });
-        });
+        for (auto side = x_sides.begin() + 1; side != x_sides.end(); ++side) {
+            std::set<decltype(key_of(shared.front()))> there;
+            for (const OddLine& line : side->odd) there.insert(key_of(line));
+            std::erase_if(shared,
+                          [&](const OddLine& line) { return !there.contains(key_of(line)); });
+        }
         return shared;
     }
 

@@ -108,7 +108,7 @@ std::vector<PastVersion> past_of_lines(std::string_view collection,
     for (std::size_t i = 0; i < sorted.size(); ++i) {
         if (i % 64 == 63 && progress) progress(i);
         const ledger::Line& line = sorted[i];
-        ledger::State after = ledger::fold(shape, std::span(sorted).first(i + 1));
+        ledger::State after = ledger::fold_next(shape, before, std::span(sorted).first(i + 1));
         PastVersion one{.version = {},
                         .line = order[i],
                         .at = line.at,

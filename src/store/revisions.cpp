@@ -6,12 +6,16 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace taskstore::store {
 namespace {
 
 constexpr std::size_t kKeptBytesMax = std::size_t{256} << 20;
-constexpr std::size_t kPage = 32;  // commits whose folders are looked up at once
+/// Commits whose folders are looked up at once. Git walks up to a page from the beginning, so each
+/// is twice as long as the one before.
+constexpr std::size_t kPageMin = 32;
+constexpr std::size_t kPageMax = 8192;
 constexpr std::size_t kFileBytesMax = std::size_t{1} << 30;
 constexpr std::string_view kLedgerEnd = ".jsonl";
 constexpr std::string_view kSchemaEnd = ".json";
@@ -226,12 +230,13 @@ Result<bool> Revisions::log(const LogQuery& query, const std::function<Status(Lo
     }
     if (!head) return false;
     std::size_t told = 0;
-    for (std::size_t skip = 0;; skip += kPage) {
+    std::size_t wanted = kPageMin;
+    for (std::size_t skip = 0;; skip += std::exchange(wanted, std::min(2 * wanted, kPageMax))) {
         TASKSTORE_LET(
             const auto page,
             git::commits(
                 x_repository,
-                {.until = *head, .since = since, .path = x_path, .limit = kPage, .skip = skip}));
+                {.until = *head, .since = since, .path = x_path, .limit = wanted, .skip = skip}));
         TASKSTORE_LET(const auto trees, folders_of(page));
         for (const git::Commit& commit : page) {
             if (told == query.limit) return true;
@@ -240,7 +245,7 @@ Result<bool> Revisions::log(const LogQuery& query, const std::function<Status(Lo
             ++told;
             TASKSTORE_TRY(each(std::move(*entry)));
         }
-        if (page.size() < kPage) return false;
+        if (page.size() < wanted) return false;
     }
 }
 
@@ -311,11 +316,12 @@ Result<std::map<std::string, git::Tree>> Revisions::folders_of(
 /// Newest first, a page at a time; fewer than a page: these are the last.
 Result<std::vector<Revisions::FileVersion>> Revisions::versions_of(const std::string& name,
                                                                    const std::string& head,
+                                                                   std::size_t limit,
                                                                    std::size_t skip) const {
     TASKSTORE_LET(
         const auto page,
         git::commits(x_repository,
-                     {.until = head, .path = joined(x_path, name), .limit = kPage, .skip = skip}));
+                     {.until = head, .path = joined(x_path, name), .limit = limit, .skip = skip}));
     TASKSTORE_LET(const auto trees, folders_of(page));
     const auto blob_in = [&](const std::string& commit) -> std::string {
         const auto tree = trees.find(commit);
@@ -357,9 +363,11 @@ Result<std::vector<OlderLine>> Revisions::older_lines(
     const std::string name = std::string(collection) + std::string(kLedgerEnd);
     std::vector<FileVersion> all;
     bool last = false;
-    for (std::size_t skip = 0; !last; skip += kPage) {
-        TASKSTORE_LET(auto page, versions_of(name, *head, skip));
-        last = page.size() < kPage;
+    std::size_t wanted = kPageMin;
+    for (std::size_t skip = 0; !last;
+         skip += std::exchange(wanted, std::min(2 * wanted, kPageMax))) {
+        TASKSTORE_LET(auto page, versions_of(name, *head, wanted, skip));
+        last = page.size() < wanted;
         for (FileVersion& version : page) {
             // What is committed may not be in the work tree any more.
             std::vector<FileVersion> next = std::move(version.dropped_from);

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <random>
 #include <set>
+#include <tuple>
 
 namespace taskstore::ledger {
 namespace {
@@ -393,6 +395,71 @@ constexpr int kRoundsUsual = 100'000;
 constexpr std::size_t kLengthUsual = 3;
 constexpr int kRoundsUsual = 3'000;
 #endif
+
+/// A record as several hands wrote it: mostly each after what it saw, some beside others, some that
+/// know no stamps.
+std::vector<std::string> random_history(std::mt19937_64& random, std::size_t lines) {
+    const auto one_of = [&](std::size_t count) { return random() % count; };
+    std::vector<std::string> texts{kCreate};
+    for (std::size_t i = 1; i < lines; ++i) {
+        const std::int64_t ms = 100 + static_cast<std::int64_t>(i) * 3 -
+                                static_cast<std::int64_t>(one_of(5) == 0 ? one_of(9) : 0);
+        Stamp at{ms, static_cast<std::uint16_t>(one_of(2)), one_of(2) == 0 ? "p" : "q"};
+        std::vector<std::string> seen = texts;
+        if (one_of(5) == 0) seen.resize(1 + one_of(seen.size()));
+        if (one_of(40) == 0) {
+            texts.push_back("{\"id\":\"a\",\"title\":\"u" + std::to_string(i) +
+                            "\",\"updated_at\":" + std::to_string(ms) + "}");
+            continue;
+        }
+        const State state = fold_texts(seen);
+        at.ms = std::max(at.ms, state.at.ms + 1);
+        if (state.live() && one_of(30) == 0) {
+            texts.push_back(remove(seen, at));
+            continue;
+        }
+        std::vector<Change> changes;
+        if (!state.live()) changes.push_back({"id", "\"a\""});
+        constexpr std::array kNames{"title", "status", "big", "more"};
+        for (const char* const name : kNames) {
+            const bool away = one_of(6) == 0 && state.live();
+            if (one_of(3) == 0) changes.push_back({name, away ? "" : std::to_string(one_of(3))});
+        }
+        EditOptions options{.by = at.replica};
+        for (const LostValue& lost : state.lost) {
+            if (one_of(2) == 0) options.settles.emplace_back(lost.name, lost.stamp);
+        }
+        if (one_of(20) == 0) options.lost.push_back({"title", "\"listed\"", {50, 0, "z"}});
+        texts.push_back(encode_edit({}, state, changes, at, options));
+    }
+    return texts;
+}
+
+TEST(FoldNext, IsTheFoldOfAllLinesAfterEachOfThem) {
+    const std::uint64_t rounds = full_run() ? 20'000 : 100;
+    for (std::uint64_t seed = 1; seed <= rounds; ++seed) {
+        std::mt19937_64 random(seed);
+        std::vector<std::string> texts = random_history(random, 40);
+        std::vector<Line> lines;
+        LineDecoder decoder;
+        for (std::string& text : texts) {
+            if (text.ends_with('\n')) text.pop_back();
+            auto line = decoder.decode(text);
+            ASSERT_TRUE(line) << seed << ": " << text;
+            lines.push_back(std::move(*line));
+        }
+        const auto key = [](const Line& line) { return std::tie(line.at, line.text); };
+        std::ranges::sort(lines, [&](const Line& a, const Line& b) { return key(a) < key(b); });
+        State state;
+        for (std::size_t i = 0; i < lines.size(); ++i) {
+            const auto first = std::span(lines).first(i + 1);
+            const State next = fold_next({}, state, first);
+            state = fold({}, first);
+            ASSERT_TRUE(next == state)
+                << "seed " << seed << ", line " << i << ": " << lines[i].text;
+        }
+    }
+}
 
 TEST(FoldLaws, HoldForEveryShortHistory) {
     // Every history of up to n operations of 3 replicas over 18 distinct ones (edit, delete,

@@ -94,6 +94,11 @@ struct State {
 State fold(const Shape& shape, std::span<const Line> lines);
 State fold(const Shape& shape, std::span<const Line* const> lines);
 
+/// fold(lines), in the time of one line where the last line, which has the largest stamp, was made
+/// from what the others say: for whoever wants all versions of a long history. `before` is the fold
+/// of all but the last.
+State fold_next(const Shape& shape, const State& before, std::span<const Line> lines);
+
 /// The record as compact JSON, without _stamps.
 std::string to_record_text(const State& state);
 

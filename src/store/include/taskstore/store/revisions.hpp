@@ -89,7 +89,7 @@ class Revisions {
     Result<std::map<std::string, git::Tree>> folders_of(
         const std::vector<git::Commit>& commits) const;
     Result<std::vector<FileVersion>> versions_of(const std::string& name, const std::string& head,
-                                                 std::size_t skip) const;
+                                                 std::size_t limit, std::size_t skip) const;
     Result<std::string> store_folders(const std::string& commit) const;
 
     os::FileSystem& x_files;
