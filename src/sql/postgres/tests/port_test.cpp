@@ -45,6 +45,7 @@ const auto kBackends =
 INSTANTIATE_TEST_SUITE_P(Postgres, PortContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Postgres, MigrationContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Postgres, GroupCommitContract, kBackends, backend_name);
+INSTANTIATE_TEST_SUITE_P(Postgres, IdentityContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Postgres, BatchContract, kBackends, backend_name);
 
 }  // namespace

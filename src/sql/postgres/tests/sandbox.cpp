@@ -92,9 +92,9 @@ std::int64_t number(sql::Database& database, std::string_view sql) {
 }
 
 void execute(sql::Database& database, const std::string& sql) {
-    must(Status(database.write([&](sql::Connection& connection) { return connection.execute(sql); })
-                    ? ok()
-                    : fail(Code::failed, "cannot run " + sql)));
+    const auto done =
+        database.write([&](sql::Connection& connection) { return connection.execute(sql); });
+    if (!done) die(done.error());
 }
 
 }  // namespace taskstore::postgres
