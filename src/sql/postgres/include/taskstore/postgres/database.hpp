@@ -37,18 +37,19 @@ struct Options {
 /// must not use the database itself (invalid), nor begin or end transactions, nor change the
 /// session.
 ///
-/// write_batch(): batches that are queued at the same time share one transaction of at most 256, in
-/// one round trip, or two where a batch says how many rows it expects to change. Lone statements
-/// with the same `set_based` form are sent as one. In a group a statement waits at most 100 ms for
-/// a row that another process holds; then its batch goes alone. A group that fails is undone: the
+/// write_batch(): batches that are queued at the same time share one transaction of at most 256.
+/// Lone statements with the same `set_based` form are sent as one. COMMIT goes out when the
+/// transaction's number is there, which comes while such statements run; behind others, when their
+/// answers are. The leader of a group waits for those whom the last group answered: an eighth of
+/// that one's time, 5 ms at most; who is alone waits for nobody. In a group a row that another
+/// session holds is waited for 100 ms; then its batch goes alone. A group that fails is undone: the
 /// batch that failed runs alone, the others again; nobody is answered before the COMMIT that holds
 /// him.
 ///
 /// A connection that is lost after COMMIT was sent: the server is asked what became of the
 /// transaction, until the deadline. `outcome_unknown` remains where it cannot tell: no answer in
-/// time; the server has crashed or another one took over, and says "committed" of an id that it may
-/// have given twice; the id, or an answer, was lost with the connection; servers without
-/// txid_status().
+/// time; the server has crashed or another one took over, and says "committed" of a number that may
+/// have been given twice; behind a pooler; servers without txid_status().
 ///
 /// The level of a commit is what the session found at its beginning: `flushed` with fsync and
 /// synchronous_commit on, `replicated` with synchronous standbys besides, else `server`.
