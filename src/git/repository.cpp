@@ -188,6 +188,11 @@ Result<os::Finished> Repository::run(std::vector<std::string> arguments, std::st
     if (!done && done.error().code == Code::not_found)
         return fail(Code::not_found, "git could not be started: " + done.error().message)
             .with_hint("install git, or put it on PATH");
+    if (!done && done.error().code == Code::corrupt)
+        return fail(Code::unsupported, "what git has to say is larger than the " +
+                                           std::to_string(output_bytes_max) +
+                                           " bytes that are taken from it at once")
+            .with_hint("'taskstore compact' makes ledger files shorter");
     return done;
 }
 

@@ -45,13 +45,17 @@ Status complete_gitignore(os::FileSystem& files, const std::string& folder) {
     const auto read = os::read_file(files, path, 1 << 20);
     if (!read && read.error().code != Code::not_found) return fail(read.error());
     std::string text = read ? *read : "";
+    // As core.autocrlf checks it out; git passes over the CR at a line's end.
+    const std::string_view end = text.find("\r\n") != std::string::npos ? "\r\n" : "\n";
+    std::string plain = "\n" + text + "\n";
+    std::erase(plain, '\r');
     std::string missing;
     for (const std::string_view line : kIgnored) {
-        if (("\n" + text + "\n").find("\n" + std::string(line) + "\n") == std::string::npos)
-            missing += std::string(line) + "\n";
+        if (plain.find("\n" + std::string(line) + "\n") == std::string::npos)
+            missing.append(line).append(end);
     }
     if (missing.empty()) return ok();
-    if (!text.empty() && text.back() != '\n') text += '\n';
+    if (!text.empty() && text.back() != '\n') text += end;
     return os::replace_file(files, path, text + missing);
 }
 

@@ -27,6 +27,27 @@ std::string why_missing(const Piece& piece) {
                                        : "");
 }
 
+bool is_hook(const Piece& piece) {
+    return std::ranges::find(hook_names(), piece.what) != hook_names().end();
+}
+
+/// Hooks that are not ours to write are taken out of the pieces and told together.
+void add_hooks_outside(const GitPlaces& places, std::vector<Piece>& pieces,
+                       std::vector<records::Finding>& out) {
+    std::string lacking;
+    for (const Piece& piece : pieces) {
+        if (is_hook(piece) && piece.state != Piece::State::in_place)
+            lacking += (lacking.empty() ? "" : ", ") + piece.what;
+    }
+    std::erase_if(pieces, is_hook);
+    if (lacking.empty()) return;
+    out.push_back({"hooks_outside", places.hooks,
+                   "core.hooksPath leads out of this repository, and what is there does not call "
+                   "taskstore: " +
+                       lacking + "; what git changes is taken in by the next command",
+                   "'taskstore install-hooks' shows the line that goes into each of them"});
+}
+
 Status add_pieces(os::FileSystem& files, const git::Repository& repository, const GitPlaces& places,
                   std::vector<records::Finding>& out) {
     TASKSTORE_LET(auto pieces, look_at_pieces(files, places));
@@ -40,10 +61,7 @@ Status add_pieces(os::FileSystem& files, const git::Repository& repository, cons
         TASKSTORE_LET(const auto told, repository.config(name));
         if (told) piece.state = Piece::State::in_place;
     }
-    std::erase_if(pieces, [&](const Piece& piece) {
-        const bool hook = std::ranges::find(hook_names(), piece.what) != hook_names().end();
-        return hook && !places.hooks_are_ours;
-    });
+    if (!places.hooks_are_ours) add_hooks_outside(places, pieces, out);
     const bool none = std::ranges::all_of(
         pieces, [](const Piece& piece) { return piece.state != Piece::State::in_place; });
     if (none) {
@@ -55,10 +73,11 @@ Status add_pieces(os::FileSystem& files, const git::Repository& repository, cons
     }
     for (const Piece& piece : pieces) {
         if (piece.state == Piece::State::in_place) continue;
-        const bool hook = std::ranges::find(hook_names(), piece.what) != hook_names().end();
-        out.push_back({hook ? "hook" : piece.what, piece.path,
-                       piece.state == Piece::State::other ? piece.why : why_missing(piece),
-                       std::string(kInstall)});
+        const bool off = piece.state == Piece::State::off;
+        out.push_back(
+            {is_hook(piece) ? "hook" : piece.what, piece.path,
+             off || piece.state == Piece::State::other ? piece.why : why_missing(piece),
+             off ? "make it executable again: 'chmod +x' with its name" : std::string(kInstall)});
     }
     return ok();
 }

@@ -128,6 +128,9 @@ Result<std::vector<Piece>> look_at_pieces(os::FileSystem& files, const GitPlaces
                 mentions_sync(*text) && !is_earlier_hook(*text) ? State::in_place : State::other;
             piece.why = "another hook stands there and does not call taskstore";
             if (is_earlier_hook(*text)) piece.why = "it is the earlier program's";
+        } else if (const auto info = files.info(piece.path); info && (info->mode & 0111U) == 0) {
+            piece.state = Piece::State::off;
+            piece.why = "it is not executable, so git passes it over";
         }
         out.push_back(std::move(piece));
     }

@@ -203,10 +203,19 @@ has "$(git ls-files --resolve-undo)" "$file"
 expect 0 taskstore prd add --title next --id p7
 expect 0 git commit -qam next
 
-# A fresh clone lacks the driver: each command says so once, quiet ones and doctor's own words aside.
+# A fresh clone lacks the driver: the first command of a day says so, quiet ones and doctor's own words aside.
 cd "$scratch" && rm -rf clone && git clone -q repo clone && cd clone || exit 1
+expect 0 taskstore list-prds --quiet
+same "$err" ""
 expect 0 taskstore list-prds
 same "$(grep -c 'install-hooks' "$scratch/err")" 1
+expect 0 taskstore show prd p1
+lacks "$err" install-hooks
+touch -d '25 hours ago' .git/taskstore/told-of-driver
+expect 0 taskstore list-prds
+has "$err" install-hooks
+expect 0 taskstore list-prds
+lacks "$err" install-hooks
 expect 0 taskstore list-prds --quiet
 same "$err" ""
 expect 0 taskstore doctor
@@ -233,6 +242,20 @@ has "$out" tracked_cache
 has "$out" workflows.jsonl
 has "$out" damaged_line
 has "$(cat $file)" damaged
+git checkout -q HEAD -- $file
+chmod -x .git/hooks/pre-push
+expect 0 taskstore doctor
+has "$out" "not executable"
+expect 0 taskstore doctor --fix
+has "$out" "chmod +x"
+chmod +x .git/hooks/pre-push
+mkdir ../everybody && git config core.hooksPath "$scratch/everybody"
+expect 0 taskstore doctor
+has "$out" hooks_outside
+for hook in pre-commit post-merge post-checkout post-rewrite pre-push; do has "$out" $hook; echo 'taskstore sync --quiet' >"$scratch/everybody/$hook"; done
+expect 0 taskstore doctor
+lacks "$out" hooks_outside
+git config --unset core.hooksPath
 rm "$scratch/bin/taskstore-merge"
 expect 0 env PATH="$scratch/bin:/usr/bin:/bin" taskstore doctor
 has "$out" "taskstore-merge"

@@ -170,10 +170,21 @@ os::LockWait Context::lock_wait() {
 void Context::note_missing_driver() {
     if (quiet) return;
     const auto around = repository();
-    if (around && store::lacks_driver(files, *around))
-        warn(
-            "git has no merge driver for ledger files here and merges them line by line: "
-            "'taskstore install-hooks' sets it up");
+    if (!around || !store::lacks_driver(files, *around)) return;
+    // Each command notices it; people want to hear of it once a day. Where the mark cannot be kept
+    // they hear of it more often.
+    constexpr std::int64_t kDayMs = 86'400'000;
+    const std::string mark = os::join_path(around->git_dir(), "taskstore/told-of-driver");
+    const auto told = files.info(mark);
+    const std::int64_t age_ms =
+        told ? clock.wall_ms() - told->identity.mtime_ns / 1'000'000 : kDayMs;
+    if (age_ms >= 0 && age_ms < kDayMs) return;
+    warn(
+        "git has no merge driver for ledger files here and merges them line by line: 'taskstore "
+        "install-hooks' sets it up");
+    if (!os::make_directories(files, os::folder_of(mark))) return;
+    auto file = files.open(mark, os::OpenMode::create, 0600);
+    if (file) (void)(*file)->set_mtime_ns(clock.wall_ms() * 1'000'000).has_value();
 }
 
 Result<records::Plan*> Context::plan(Make make, TakeIn take_in) {

@@ -163,6 +163,30 @@ git update-index --skip-worktree .task)");
     }
 }
 
+TEST_F(RepositoryTest, MoreThanIsTakenAtOnceIsALimitAndNoDamage) {
+    run("git init -q r && cd r && seq 5000 >f && git add f");
+    const Repository repository = found(at("r"));
+    const auto few = repository.output({"cat-file", "blob", ":f"}, {}, 1000);
+    ASSERT_FALSE(few);
+    EXPECT_EQ(few.error().code, Code::unsupported);
+    EXPECT_NE(few.error().message.find("1000 bytes"), std::string::npos);
+}
+
+TEST_F(RepositoryTest, NotesOfSettledMergesAreKnownApart) {
+    run("git init -q r && cd r && git config user.name a && git config user.email b && "
+        "echo x >f && git add f && git commit -qm base && git checkout -qb o && echo o >f && "
+        "git commit -qam o && git checkout -q - && echo m >f && git commit -qam m");
+    const std::string index = found(at("r")).index_path();
+    EXPECT_EQ(resolve_undo_notes(x_files, index).value_or("?"), "");
+    run("cd r && (git merge -q o || true) >/dev/null 2>&1 && git checkout -q --ours f && git add "
+        "f");
+    const std::string notes = resolve_undo_notes(x_files, index).value_or("");
+    EXPECT_FALSE(notes.empty());
+    run("cd r && echo g >g && git add g");
+    EXPECT_EQ(resolve_undo_notes(x_files, index).value_or("?"), notes);
+    EXPECT_EQ(resolve_undo_notes(x_files, at("none")).value_or("?"), "");
+}
+
 TEST_F(RepositoryTest, AnIndexThatCannotBeReadIsSaidSo) {
     run("git init -q r && cd r && echo x >f && git add f && git update-index --split-index");
     const Repository repository = found(at("r"));

@@ -54,6 +54,21 @@ TEST_F(LedgerFiles, AppendMakesTheFileAndMarksIt) {
     EXPECT_EQ(get(), "{\"id\":\"a\"}\n{\"id\":\"b\"}\n");
 }
 
+TEST(LedgerFolders, AnIgnoreFileThatGitCheckedOutWithCarriageReturnsIsWhole) {
+    os::FaultFileSystem disk;
+    disk.put_directory("/p");
+    ASSERT_TRUE(complete_gitignore(disk, "/p"));
+    std::string text = *disk.get_file("/p/.gitignore");
+    for (std::size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 2))
+        text.insert(at, "\r");
+    disk.put_file("/p/.gitignore", text);
+    ASSERT_TRUE(complete_gitignore(disk, "/p"));
+    EXPECT_EQ(*disk.get_file("/p/.gitignore"), text);
+    disk.put_file("/p/.gitignore", "own\r\n");
+    ASSERT_TRUE(complete_gitignore(disk, "/p"));
+    EXPECT_EQ(*disk.get_file("/p/.gitignore"), "own\r\n" + text);
+}
+
 Result<LedgerFolder::Rewritten> rewrite_to(LedgerFolder& ledger, const std::string& text) {
     const auto guard = ledger.lock().acquire();
     return ledger.rewrite("c", [&](std::string_view, const LedgerFolder::Put& put) -> Result<bool> {

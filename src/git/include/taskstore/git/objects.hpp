@@ -1,7 +1,10 @@
 #pragma once
 // What git keeps of the past (floor 2; store tells plans from it): revisions, folders and files as
 // they stood in a commit, and the commits that changed a folder. Works in packed, shallow and
-// partial clones, linked work trees and bare repositories. Everything here runs git (I12).
+// partial clones, linked work trees and bare repositories. Everything here runs git (I12), changes
+// nothing, and may be called from several threads. Beside what is said at each: not_found where git
+// is not installed; failed where it ends with an error, which the message holds; unsupported where
+// it has more to say than kAnswerBytesMax; corrupt where an object is no such thing.
 
 #include <taskstore/git/repository.hpp>
 
@@ -30,15 +33,17 @@ using Tree = std::vector<TreeEntry>;
 
 /// What the folder `path` (from the repository's root; empty: the root) holds in each of `commits`,
 /// in git's order; nothing where there is no such folder. Two processes, however many commits.
+/// unsupported: the path holds a line end.
 Result<std::vector<std::optional<Tree>>> folders_at(const Repository& repository,
                                                     const std::vector<std::string>& commits,
                                                     const std::string& path);
 
 /// The content of objects, in their order, read by one process; as a whole at most
-/// `bytes_max`. failed: one of them is not there (a partial clone whose server does not answer).
+/// `bytes_max`; unsupported: they have more. failed: one of them is not there (a partial clone
+/// whose server does not answer).
 Result<std::vector<std::string>> read_objects(const Repository& repository,
                                               const std::vector<std::string>& ids,
-                                              std::size_t bytes_max = std::size_t{1} << 32);
+                                              std::size_t bytes_max = kAnswerBytesMax);
 
 /// How many bytes each of them has. failed: one of them is not there.
 Result<std::map<std::string, std::int64_t>> sizes_of(const Repository& repository,

@@ -14,6 +14,9 @@
 
 namespace taskstore::git {
 
+/// How much is taken from git at once: its answer, a file of a commit.
+inline constexpr std::size_t kAnswerBytesMax = std::size_t{4} << 30;
+
 /// What git tells the hooks that it runs. A hook of one repository may work on another one, whose
 /// folders these are not: Repository::find() tells.
 struct Environment {
@@ -57,11 +60,13 @@ class Repository {
 
     /// Runs `git ARGUMENTS…` at the root of the work tree and answers whatever its exit code;
     /// pathspecs are taken literally, it asks nobody anything. not_found: git is not installed.
+    /// unsupported: its answer is larger than `output_bytes_max`.
     Result<os::Finished> run(std::vector<std::string> arguments, std::string_view input = {},
-                             std::size_t output_bytes_max = std::size_t{1} << 30) const;
-    /// What it printed. failed: an exit code other than 0; the message holds what git said.
+                             std::size_t output_bytes_max = kAnswerBytesMax) const;
+    /// What it printed. failed: an exit code other than 0; the message holds what git said. The
+    /// rest as run().
     Result<std::string> output(std::vector<std::string> arguments, std::string_view input = {},
-                               std::size_t output_bytes_max = std::size_t{1} << 30) const;
+                               std::size_t output_bytes_max = kAnswerBytesMax) const;
 
     /// Where git looks for hooks: core.hooksPath, else hooks/ of the common folder. Absolute.
     Result<std::string> hooks_folder() const;
@@ -72,7 +77,7 @@ class Repository {
     /// The same of an index file, read without git where that is possible.
     Result<std::vector<Entry>> entries(os::FileSystem& files, const std::string& index,
                                        const std::string& path) const;
-    /// The content of an object.
+    /// The content of an object. unsupported: it is larger than kAnswerBytesMax.
     Result<std::string> blob(const std::string& id) const;
 
   private:

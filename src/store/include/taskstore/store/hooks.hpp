@@ -39,7 +39,8 @@ Result<GitPlaces> git_places(os::FileSystem& files, const git::Repository& repos
 
 /// One piece, as it is.
 struct Piece {
-    enum class State : std::uint8_t { in_place, missing, other };
+    /// off: a hook of ours that is not executable, so that git passes it over.
+    enum class State : std::uint8_t { in_place, missing, other, off };
     std::string what;  ///< driver, textconv, attributes, info_attributes, or a hook's name
     std::string path;
     State state = State::in_place;
