@@ -86,6 +86,19 @@ class Said {
         // The first one of a name counts.
         for (const Change& change : changes) x_changes.emplace(change.name, &change);
         for (const auto& [name, stamp] : options.settles) x_settles[name].push_back(&stamp);
+        for (const auto& [name, stamps] : options.restates) x_restates.emplace(name, &stamps);
+    }
+    /// `member` changes at `at`: it replaces what stood.
+    void replace(Stamped& member, const Stamp& at) const {
+        const auto found = x_restates.find(member.name);
+        if (found == x_restates.end()) {
+            member.over.insert(member.over.begin(), member.stamp);
+        } else {
+            member.over.insert(member.over.begin(), found->second->begin(), found->second->end());
+            // Its own stamp says that it replaces nothing: without any it would be `from`.
+            if (member.over.empty()) member.over.push_back(at);
+        }
+        member.stamp = at;
     }
     /// Null: nothing.
     const Change* change_of(std::string_view name) const {
@@ -101,6 +114,7 @@ class Said {
   private:
     std::map<std::string_view, const Change*> x_changes;
     std::map<std::string_view, std::vector<const Stamp*>> x_settles;
+    std::map<std::string_view, const std::vector<Stamp>*> x_restates;
 };
 
 }  // namespace
@@ -155,8 +169,7 @@ std::string encode_edit(const Shape& shape, const State& state, const std::vecto
             said.add_settled(entry);
             if ((change != nullptr && change->raw_value != member.raw_value) ||
                 !entry.over.empty()) {
-                entry.over.insert(entry.over.begin(), entry.stamp);
-                entry.stamp = at;
+                said.replace(entry, at);
             }
             const std::string& raw = change != nullptr ? change->raw_value : member.raw_value;
             entry.removed = raw.empty();
@@ -170,8 +183,7 @@ std::string encode_edit(const Shape& shape, const State& state, const std::vecto
             said.add_settled(entry);
             const bool returns = change != nullptr && !change->raw_value.empty();
             if (returns || !entry.over.empty()) {
-                entry.over.insert(entry.over.begin(), removed.stamp);
-                entry.stamp = at;
+                said.replace(entry, at);
             }
             if (returns) {
                 entry.removed = false;

@@ -58,6 +58,43 @@ std::span<const AgreedValue> agreed_of(const State& state, std::string_view name
     return named(state.agreed, name);
 }
 
+Corrections::Corrections(const RecordVersions& versions) : x_versions(versions) {
+    for (const auto* lines : {&versions.base, &versions.ours, &versions.theirs}) {
+        for (const Line* line : *lines) {
+            if (line->stamped && line->by == kMergeActor) x_lines.emplace(line->at, line);
+        }
+    }
+}
+
+bool Corrections::comes_from(const std::vector<const Line*>& other, std::string_view name,
+                             const Version& version) const {
+    constexpr int kStepsMax = 16;
+    const auto wrote = [&](const std::vector<const Line*>& lines, const Stamp& stamp) {
+        return std::ranges::any_of(lines, [&](const Line* line) {
+            if (line->at != stamp) return false;
+            const Member* const member = line->find(name);
+            return member != nullptr && member->stamp == stamp && member->raw_value == version.raw;
+        });
+    };
+    Stamp stamp = version.stamp;
+    for (int step = 0; step < kStepsMax; ++step) {
+        const auto line = x_lines.find(stamp);
+        const Member* const member = line == x_lines.end() ? nullptr : line->second->find(name);
+        if (member == nullptr) return false;
+        bool merged_before = false;
+        for (const Stamp& said : member->over) {
+            if (said == stamp) continue;
+            if (wrote(other, said) && !wrote(x_versions.base, said)) return true;
+            if (x_lines.contains(said) && said < stamp && !merged_before) {
+                merged_before = true;
+                stamp = said;
+            }
+        }
+        if (!merged_before) return false;
+    }
+    return false;
+}
+
 Choice MemberMerge::choose(const std::string& name, int later) const {
     const Version base = x_base.of(name);
     Version ours = x_ours.of(name);
@@ -67,18 +104,24 @@ Choice MemberMerge::choose(const std::string& name, int later) const {
     if (!theirs.known && base.known) theirs = {{}, x_theirs.state().at, true};
     if (same_value(ours.raw, theirs.raw)) {
         // Of two spellings the larger, so that both mergers take the same one.
-        return {std::string(std::max(ours.raw, theirs.raw))};
+        const Version& larger = ours.raw < theirs.raw ? theirs : ours;
+        return {std::string(larger.raw), larger.stamp};
     }
-    if (unchanged(ours, base) || restored(ours, base)) return {std::string(theirs.raw)};
-    if (unchanged(theirs, base) || restored(theirs, base)) return {std::string(ours.raw)};
+    const auto take = [](const Version& version) {
+        return Choice{std::string(version.raw), version.stamp};
+    };
+    if (unchanged(ours, base) || restored(ours, base)) return take(theirs);
+    if (unchanged(theirs, base) || restored(theirs, base)) return take(ours);
+    if (x_corrections.comes_from(x_versions.theirs, name, ours)) return take(theirs);
+    if (x_corrections.comes_from(x_versions.ours, name, theirs)) return take(ours);
     const bool ours_first = std::tie(ours.stamp, ours.raw) < std::tie(theirs.stamp, theirs.raw);
-    if (values_agree(x_shape, name, ours.raw, theirs.raw))
-        return {std::string(ours_first ? theirs.raw : ours.raw)};
+    if (values_agree(x_shape, name, ours.raw, theirs.raw)) return take(ours_first ? theirs : ours);
     if (!ours.raw.empty() && !theirs.raw.empty()) {
         const std::string_view first = ours_first ? ours.raw : theirs.raw;
         const std::string_view second = ours_first ? theirs.raw : ours.raw;
         if (auto joined = merge_values(base.raw, first, second))
             return {std::move(joined->raw),
+                    {},
                     false,
                     true,
                     ours_first ? ours.stamp : theirs.stamp,
@@ -87,8 +130,8 @@ Choice MemberMerge::choose(const std::string& name, int later) const {
     }
     const bool stamped = !ours.stamp.replica.empty() || !theirs.stamp.replica.empty();
     if (stamped && ours.stamp != theirs.stamp) later = ours.stamp < theirs.stamp ? -1 : 1;
-    if (later == 0) return {{}, true};
-    Choice out{std::string(later < 0 ? theirs.raw : ours.raw)};
+    if (later == 0) return {{}, {}, true};
+    Choice out = take(later < 0 ? theirs : ours);
     (later < 0 ? out.ours_lost : out.theirs_lost) = true;
     return out;
 }
@@ -108,7 +151,7 @@ std::vector<std::string> MemberMerge::names() const {
 /// A merge said again what the base says, because a line that it took (a picked one) carried
 /// another value along: nobody has changed it.
 bool MemberMerge::restored(const Version& side, const Version& base) const {
-    return x_corrections.contains(side.stamp) && same_value(side.raw, base.raw);
+    return x_corrections.has(side.stamp) && same_value(side.raw, base.raw);
 }
 
 }  // namespace taskstore::ledger

@@ -1,9 +1,9 @@
 #pragma once
 // What a merge makes of one member of a record. Private to ledger.
 
-#include <taskstore/ledger/fold.hpp>
+#include "merge_record.hpp"
 
-#include <set>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,9 +37,30 @@ class Versions {
 std::span<const LostValue> lost_of(const State& state, std::string_view name);
 std::span<const AgreedValue> agreed_of(const State& state, std::string_view name);
 
+/// Who lines of merges are by.
+inline constexpr std::string_view kMergeActor = "taskstore-merge";
+
+/// Values that merges have said again, because a line that they took carried another one along: no
+/// edits, but the versions that they were said first in.
+class Corrections {
+  public:
+    /// `versions` must outlive this.
+    explicit Corrections(const RecordVersions& versions);
+    bool has(const Stamp& stamp) const { return x_lines.contains(stamp); }
+    /// Whether the value comes from a line of `other`, and not of the base: a commit of that side
+    /// was picked, so whatever that side has now was written by who had seen it.
+    bool comes_from(const std::vector<const Line*>& other, std::string_view name,
+                    const Version& version) const;
+
+  private:
+    const RecordVersions& x_versions;
+    std::map<Stamp, const Line*> x_lines;
+};
+
 /// What the merge says of one member.
 struct Choice {
     std::string raw;
+    Stamp stamp = {};  ///< Of the version that was chosen; none() where it is no side's.
     bool clash = false;
     /// Both versions are in it: it replaces them, of which this is the older one.
     bool joins = false;
@@ -51,10 +72,11 @@ struct Choice {
 
 class MemberMerge {
   public:
-    /// `corrections`: the stamps of lines that merges have added. All must outlive this.
-    MemberMerge(const Shape& shape, const Versions& base, const Versions& ours,
-                const Versions& theirs, const std::set<Stamp>& corrections)
+    /// All must outlive this.
+    MemberMerge(const Shape& shape, const RecordVersions& versions, const Versions& base,
+                const Versions& ours, const Versions& theirs, const Corrections& corrections)
         : x_shape(shape),
+          x_versions(versions),
           x_base(base),
           x_ours(ours),
           x_theirs(theirs),
@@ -69,10 +91,11 @@ class MemberMerge {
     bool restored(const Version& side, const Version& base) const;
 
     const Shape& x_shape;
+    const RecordVersions& x_versions;
     const Versions& x_base;
     const Versions& x_ours;
     const Versions& x_theirs;
-    const std::set<Stamp>& x_corrections;
+    const Corrections& x_corrections;
 };
 
 }  // namespace taskstore::ledger

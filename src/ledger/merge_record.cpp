@@ -21,7 +21,6 @@ namespace {
 
 using Lines = std::vector<const Line*>;
 
-constexpr std::string_view kActor = "taskstore-merge";
 constexpr std::size_t kReplicaBytes = 10;
 /// Of times as text the digits after the milliseconds.
 constexpr std::size_t kMillisecondDigits = 3;
@@ -146,11 +145,6 @@ class RecordMerger {
         x_ours = fold_of(x_shape, x_versions.ours);
         x_theirs = fold_of(x_shape, x_versions.theirs);
         x_stay = survivors(x_versions);
-        for (const Lines* lines : {&x_versions.base, &x_versions.ours, &x_versions.theirs}) {
-            for (const Line* line : *lines) {
-                if (line->stamped && line->by == kActor) x_corrections.insert(line->at);
-            }
-        }
         const std::vector<std::string_view> dropped = take_back_burials();
         RecordMerge merge = decide();
         if (!dropped.empty() && merge.outcome != RecordMerge::Outcome::clash)
@@ -199,7 +193,7 @@ class RecordMerger {
             if (!line->tombstone) known.insert(line->at);
         }
         std::erase_if(rest, [&](const Line* line) {
-            const bool guess = line->tombstone && line->stamped && line->by == kActor &&
+            const bool guess = line->tombstone && line->stamped && line->by == kMergeActor &&
                                known.contains(line->from);
             if (guess) out.push_back(line->text);
             return guess;
@@ -298,7 +292,9 @@ class RecordMerger {
         const Versions base_members(x_base);
         const Versions our_members(x_ours);
         const Versions their_members(x_theirs);
-        const MemberMerge merge(x_shape, base_members, our_members, their_members, x_corrections);
+        const Corrections corrections(x_versions);
+        const MemberMerge merge(x_shape, x_versions, base_members, our_members, their_members,
+                                corrections);
         const LostKeeper keeper(x_shape, x_versions, base_members, our_members, their_members,
                                 x_stay, x_base);
         Values values;
@@ -352,7 +348,7 @@ class RecordMerger {
         JsonWriter writer(line);
         writer.begin_object().key("v").integer(1);
         writer.key("at").string(to_text(Stamp{newer.at.ms, 0, replica_of(x_versions)}));
-        writer.key("by").string(kActor).key("from").string(before).key("base").string(before);
+        writer.key("by").string(kMergeActor).key("from").string(before).key("base").string(before);
         bool any = false;
         for (const auto& [name, raw] : values) {
             const Member* member = newer.find(name);
@@ -387,28 +383,29 @@ class RecordMerger {
         const Versions base(x_base);
         const Versions ours(x_ours);
         const Versions theirs(x_theirs);
-        const MemberMerge merge(x_shape, base, ours, theirs, x_corrections);
+        const Corrections before(x_versions);
+        const MemberMerge merge(x_shape, x_versions, base, ours, theirs, before);
         LostKeeper keeper(x_shape, x_versions, base, ours, theirs, x_stay, stands);
-        Corrections corrections{{}, options(), keeper.forgotten()};
+        Correction correction{{}, options(), keeper.forgotten()};
         if (!half) {
-            if (!collect(merge, Versions(stands), keeper, corrections)) return clash(merge);
+            if (!collect(merge, Versions(stands), keeper, correction)) return clash(merge);
         } else {
             for (const std::string& name : merge.names()) {
                 for (MemberState& value : keeper.unseen_losers(name, merge.choose(name, later())))
-                    corrections.unlisted.push_back(std::move(value));
+                    correction.unlisted.push_back(std::move(value));
             }
         }
-        drop_standing(Versions(stands), corrections);
-        if (half || !x_lists) out.unlisted = std::exchange(corrections.unlisted, {});
-        if (corrections.changes.empty() && corrections.unlisted.empty()) return out;
+        drop_standing(Versions(stands), correction);
+        if (half || !x_lists) out.unlisted = std::exchange(correction.unlisted, {});
+        if (correction.changes.empty() && correction.unlisted.empty()) return out;
         const Stamp at = stamp();
         if (at.ms <= stands.at.ms) return {RecordMerge::Outcome::clash, {}};
-        if (x_lists) keeper.list(corrections.unlisted, corrections.with);
-        out.added = encode_edit(x_shape, stands, corrections.changes, at, corrections.with);
+        if (x_lists) keeper.list(correction.unlisted, correction.with);
+        out.added = encode_edit(x_shape, stands, correction.changes, at, correction.with);
         return out;
     }
 
-    struct Corrections {
+    struct Correction {
         std::vector<Change> changes;
         EditOptions with;
         std::vector<MemberState> unlisted;  ///< What lost, and no line would tell of.
@@ -416,7 +413,7 @@ class RecordMerger {
 
     /// What the lines that stay do not say by themselves. False: a clash.
     bool collect(const MemberMerge& merge, const Versions& stands, LostKeeper& keeper,
-                 Corrections& out) const {
+                 Correction& out) const {
         const int order = later();
         const auto take = [&](std::vector<MemberState> values) {
             for (MemberState& value : values) out.unlisted.push_back(std::move(value));
@@ -440,19 +437,33 @@ class RecordMerger {
                 replace_all(name, stands, out.with);
                 take(keeper.losers(name, choice));
             }
+            if (!choice.joins) out.with.restates.emplace_back(name, said_again(choice, now));
             if (unclear && !now.raw.empty()) out.with.settles.emplace_back(name, now.stamp);
             out.changes.push_back({name, std::move(choice.raw)});
         }
         return true;
     }
 
+    /// What a line that restores a value is written over: the version that it says again, and what
+    /// stands, unless that was only carried along: whoever wrote it may come yet, and has lost
+    /// then.
+    std::vector<Stamp> said_again(const Choice& choice, const Version& now) const {
+        std::vector<Stamp> out;
+        if (!choice.stamp.none()) out.push_back(choice.stamp);
+        const bool here = now.stamp.replica.empty() || std::ranges::any_of(x_stay, [&](auto* line) {
+                              return line->at == now.stamp || line->was != nullptr;
+                          });
+        if (here && !now.stamp.none() && now.stamp != choice.stamp) out.push_back(now.stamp);
+        return out;
+    }
+
     /// What says the same as what will stand has not lost.
-    static void drop_standing(const Versions& stands, Corrections& corrections) {
-        std::erase_if(corrections.unlisted, [&](const MemberState& value) {
+    static void drop_standing(const Versions& stands, Correction& correction) {
+        std::erase_if(correction.unlisted, [&](const MemberState& value) {
             // In order of names, as they were collected.
             const auto change =
-                std::ranges::lower_bound(corrections.changes, value.name, {}, &Change::name);
-            const bool changes = change != corrections.changes.end() && change->name == value.name;
+                std::ranges::lower_bound(correction.changes, value.name, {}, &Change::name);
+            const bool changes = change != correction.changes.end() && change->name == value.name;
             return same_value(value.raw_value, changes ? std::string_view(change->raw_value)
                                                        : stands.of(value.name).raw);
         });
@@ -513,7 +524,7 @@ class RecordMerger {
 
     static EditOptions options() {
         EditOptions out;
-        out.by = kActor;
+        out.by = kMergeActor;
         return out;
     }
 
@@ -524,7 +535,6 @@ class RecordMerger {
     State x_ours;
     State x_theirs;
     Lines x_stay;
-    std::set<Stamp> x_corrections;  ///< Of lines that merges have added.
     bool x_lists;
     bool x_buries = false;
 };

@@ -326,9 +326,16 @@ TEST(Compact, ADeletedRecordStaysWhileALineCountsByItsBatch) {
 
 class Twins {
   public:
-    explicit Twins(std::uint64_t seed, bool foreign) : x_random(seed), x_foreign(foreign) {}
+    enum class Kind : std::uint8_t { own, foreign, forgetting };
+    explicit Twins(std::uint64_t seed, Kind kind)
+        : x_random(seed), x_foreign(kind == Kind::foreign), x_forgets(kind == Kind::forgetting) {}
 
     void run(int steps) {
+        if (x_forgets) {
+            // Who makes a record anew knows of no life that is forgotten.
+            for (const char* id : {"a", "b"}) append(0, edit_text(0, id, std::nullopt));
+            for (std::size_t clone = 0; clone < kClones; ++clone) meet(clone);
+        }
         for (int i = 0; i < steps && !testing::Test::HasFailure(); ++i) {
             const std::size_t clone = x_random.next_u64() % kClones;
             step(clone);
@@ -360,6 +367,7 @@ class Twins {
             case 2:
                 return meet(clone);
             case 3:
+                if (x_forgets) return meet(clone);  // the base tells what was deleted
                 return exchange(clone, static_cast<std::size_t>(roll(kClones)));
             case 4:
             case 5:
@@ -428,10 +436,12 @@ class Twins {
     }
 
     void edit(std::size_t clone, const std::string& id, const std::optional<Batch>& batch) {
+        if (x_forgets && !state(clone, id).live()) return;
         append(clone, edit_text(clone, id, batch));
     }
 
     void batch(std::size_t clone) {
+        if (x_forgets && !(state(clone, "a").live() && state(clone, "b").live())) return;
         const std::string id = "b" + std::to_string(++x_batches);
         const std::string one = edit_text(clone, "a", Batch{id, 1, 2});
         append(clone, one + edit_text(clone, "b", Batch{id, 2, 2}));
@@ -503,11 +513,41 @@ class Twins {
         LineSet head;
         head.add_file(own.head);
         const std::string before = own.file;
-        own.file = compacted(own.file, 0, &head).text;
-        ASSERT_EQ(compacted(own.file, 0, &head).text, own.file) << before;
+        // Some of what was deleted is older, and some is not.
+        const std::int64_t horizon = x_forgets ? 1000 + x_now - roll(20) : 0;
+        own.file = compacted(own.file, horizon, &head).text;
+        ASSERT_EQ(compacted(own.file, horizon, &head).text, own.file) << before;
+    }
+
+    /// Deletions may be forgotten: what lives is as it would be, what was deleted does not come
+    /// back, and what lost to its deletion later is listed.
+    void check_forgetting(std::size_t clone) {
+        const auto plain = states_of(x_plain[clone].file);
+        const auto compact = states_of(x_compact[clone].file);
+        SCOPED_TRACE("clone " + std::to_string(clone) + "\nplain:\n" + x_plain[clone].file +
+                     "compact:\n" + x_compact[clone].file);
+        for (const auto& [id, state] : plain) {
+            const auto found = compact.find(id);
+            const State there = found == compact.end() ? State{} : found->second;
+            ASSERT_EQ(there.live(), state.live()) << id;
+            if (state.live()) {
+                ASSERT_EQ(there.members.size(), state.members.size()) << id;
+                for (std::size_t i = 0; i < state.members.size(); ++i)
+                    ASSERT_EQ(there.members[i].raw_value, state.members[i].raw_value);
+            }
+            for (const LostValue& lost : state.lost) {
+                ASSERT_TRUE(std::ranges::any_of(there.lost,
+                                                [&](const LostValue& other) {
+                                                    return other.name == lost.name &&
+                                                           other.raw_value == lost.raw_value;
+                                                }))
+                    << id << " " << lost.name << " " << lost.raw_value;
+            }
+        }
     }
 
     void check(std::size_t clone) {
+        if (x_forgets) return check_forgetting(clone);
         ASSERT_EQ(told(x_compact[clone].file), told(x_plain[clone].file))
             << "clone " << clone << "\nplain:\n"
             << x_plain[clone].file << "compact:\n"
@@ -516,6 +556,7 @@ class Twins {
 
     SeededRandom x_random;
     bool x_foreign;
+    bool x_forgets;
     std::int64_t x_now = 0;
     int x_batches = 0;
     std::array<Clone, kClones> x_plain;
@@ -531,7 +572,14 @@ int runs() {
 TEST(CompactLaws, ClonesThatCompactSayWhatTheirTwinsSay) {
     for (int seed = 1; seed <= runs() && !HasFailure(); ++seed) {
         SCOPED_TRACE("seed " + std::to_string(seed));
-        Twins(static_cast<std::uint64_t>(seed), false).run(40);
+        Twins(static_cast<std::uint64_t>(seed), Twins::Kind::own).run(40);
+    }
+}
+
+TEST(CompactLaws, ClonesThatForgetDeletionsBringNothingBack) {
+    for (int seed = 1; seed <= runs() && !HasFailure(); ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        Twins(static_cast<std::uint64_t>(seed), Twins::Kind::forgetting).run(40);
     }
 }
 
@@ -540,7 +588,7 @@ TEST(CompactLaws, ClonesThatCompactSayWhatTheirTwinsSay) {
 TEST(CompactLaws, SoDoThoseThatOtherProgramsWriteTo) {
     for (int seed = 1; seed <= runs() && !HasFailure(); ++seed) {
         SCOPED_TRACE("seed " + std::to_string(seed));
-        Twins(static_cast<std::uint64_t>(seed), true).run(30);
+        Twins(static_cast<std::uint64_t>(seed), Twins::Kind::foreign).run(30);
     }
 }
 

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 
 namespace taskstore::ledger {
@@ -238,6 +239,174 @@ TEST(MergeLaws, HoldForRandomLongHistories) {
     const int rounds = full_run() ? 300'000 : 1'500;
     for (int round = 0; round < rounds && !testing::Test::HasFailure(); ++round)
         run_history(some(6), some(8), some(8), static_cast<std::int64_t>(random.next_u64() % 3000));
+}
+
+/// What git does with single commits, on a branch of several and a main line, in any order, before
+/// and after the branches are merged.
+class Picks {
+  public:
+    explicit Picks(std::uint64_t seed) : x_random(seed) {
+        Branch root{"p", 5000, {}};
+        // Often the record is made on the branch alone.
+        if (x_random.next_u64() % 4 != 0) {
+            root.apply(a_one);
+            root.apply(b_one);
+        }
+        x_main = {"q", 6000, root.texts};
+        Branch other{"r", 6000 - static_cast<std::int64_t>(x_random.next_u64() % 900), root.texts};
+        x_base = root.texts;
+        x_commits.push_back(root.texts);
+        for (std::uint64_t n = 1 + x_random.next_u64() % 4; n > 0; --n) {
+            const std::uint64_t op = x_random.next_u64() % 4;
+            other.apply(op == 3 ? int{settle_a} : static_cast<int>(op));
+            x_commits.push_back(other.texts);
+        }
+    }
+
+    void run() {
+        for (int i = 0; i < 6 && !testing::Test::HasFailure(); ++i) {
+            switch (x_random.next_u64() % 4) {
+                case 0:
+                    if (fold_texts(x_main.texts).live() || x_main.texts.empty()) edit();
+                    break;
+                case 1:
+                    revert();
+                    break;
+                case 2:
+                    join();
+                    break;
+                default:
+                    pick(1 + x_random.next_u64() % (x_commits.size() - 1));
+            }
+        }
+        if (testing::Test::HasFailure()) return;
+        join();
+        // Once the branch is in, what it holds cannot be picked again.
+        const State before = fold_texts(x_main.texts);
+        for (std::size_t i = 1; i < x_commits.size() && !x_reverted; ++i) {
+            SCOPED_TRACE("picked again: " + std::to_string(i));
+            EXPECT_EQ(said(fold_texts(merged(x_commits[i - 1], x_main.texts, x_commits[i]))),
+                      said(before));
+        }
+    }
+
+  private:
+    /// As both directions do it.
+    static Texts merged(const Texts& base, const Texts& ours, const Texts& theirs) {
+        const Merged here = merge_files({file_of(base), file_of(ours), file_of(theirs)}, {});
+        const Merged there = merge_files({file_of(base), file_of(theirs), file_of(ours)}, {});
+        EXPECT_TRUE(here.clashes.empty());
+        EXPECT_EQ(set_of(texts_of(here.text)), set_of(texts_of(there.text)));
+        return texts_of(here.text);
+    }
+
+    void edit() {
+        const Texts before = x_main.texts;
+        x_main.apply(static_cast<int>(x_random.next_u64() % 3));
+        x_last = before;
+        x_edited = true;
+    }
+
+    /// Of the last commit of the main line: what was before it is what is there again.
+    void revert() {
+        if (!x_last) return;
+        const Texts before = *x_last;
+        const Texts after = merged(x_main.texts, x_main.texts, before);
+        EXPECT_EQ(said(fold_texts(after)), said(fold_texts(before)));
+        x_last = x_main.texts;
+        x_main.texts = after;
+        x_reverted = true;
+    }
+
+    void pick(std::size_t i) {
+        SCOPED_TRACE("pick of " + std::to_string(i) + " onto:\n" + file_of(x_main.texts));
+        const State ours = fold_texts(x_main.texts);
+        const State was = fold_texts(x_commits[i - 1]);
+        const State now = fold_texts(x_commits[i]);
+        const Texts before = x_main.texts;
+        x_main.texts = merged(x_commits[i - 1], before, x_commits[i]);
+        x_last = before;
+        const State after = fold_texts(x_main.texts);
+        if (!ours.live() || !was.live()) return;
+        ASSERT_TRUE(after.live());
+        for (const std::string name : {"a", "b"}) {
+            const std::string old = raw_of(was, name);
+            const std::string picked = raw_of(now, name);
+            const std::string own = raw_of(ours, name);
+            const std::string raw = raw_of(after, name);
+            if (picked == old) {
+                EXPECT_EQ(raw, own) << name << ": the commit does not change it";
+            }
+            // A line that says again what the base says may be one that went back on purpose.
+            const MemberState* const from = was.find(name);
+            const MemberState* const mine = ours.find(name);
+            const bool as_before = from != nullptr && mine != nullptr && from->stamp == mine->stamp;
+            if (as_before || own == picked) {
+                EXPECT_EQ(raw, picked) << name;
+            }
+            EXPECT_TRUE(raw == own || raw == picked) << name;
+        }
+    }
+
+    /// The whole branch.
+    void join() {
+        SCOPED_TRACE("joined with:\n" + file_of(x_main.texts));
+        const Texts before = x_main.texts;
+        const Texts& tip = x_commits.back();
+        const State was = fold_texts(x_base);
+        const State ours = fold_texts(before);
+        const State theirs = fold_texts(tip);
+        x_main.texts = merged(x_base, before, tip);
+        x_last = before;
+        x_base = tip;
+        const State after = fold_texts(x_main.texts);
+        ASSERT_TRUE(after.live() || !theirs.live() || (was.live() && x_reverted));
+        if (!after.live() || !theirs.live()) return;
+        for (const std::string name : {"a", "b"}) {
+            const std::string raw = raw_of(after, name);
+            const std::string old = raw_of(was, name);
+            const std::string other = raw_of(theirs, name);
+            const std::string own = raw_of(ours, name);
+            if (other == own) {
+                EXPECT_EQ(raw, own) << name;
+            }
+            EXPECT_TRUE(raw == own || raw == other) << name;
+            // Who changed it alone is heard.
+            if (!x_edited && !x_reverted) {
+                EXPECT_EQ(raw, other) << name << ": nobody edited here";
+            }
+            const std::string loser = raw == own ? other : own;
+            // What was picked was seen by whoever edited it since, on either side.
+            const MemberState* const lost = (raw == own ? theirs : ours).find(name);
+            const bool here = lost != nullptr &&
+                              file_of(before).find("\"at\":\"" + to_text(lost->stamp) + "\"") !=
+                                  std::string::npos;
+            const bool there = std::ranges::any_of(x_commits, [&](const Texts& commit) {
+                return raw_of(fold_texts(commit), name) == loser;
+            });
+            const bool seen = raw == own ? here : there;
+            if (loser != raw && loser != old && !loser.empty() && !x_reverted && !seen) {
+                EXPECT_TRUE(is_listed(after, name, loser)) << name << ": " << loser;
+            }
+        }
+    }
+
+    SeededRandom x_random;
+    Branch x_main;
+    Texts x_base;                  ///< The last one that main and branch have in common.
+    std::vector<Texts> x_commits;  ///< Of the branch, from where it began.
+    std::optional<Texts> x_last;   ///< Main before its last commit.
+    bool x_edited = false;
+    bool x_reverted = false;
+};
+
+TEST(MergeLaws, PicksAndRevertsBeforeAndAfterAMergeSayWhatGitSays) {
+    const int rounds = full_run() ? 300'000 : 3'000;
+    for (int round = 0; round < rounds && !testing::Test::HasFailure(); ++round) {
+        const auto seed = static_cast<std::uint64_t>(round) + 20261123;
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        Picks(seed).run();
+    }
 }
 
 /// A line of a program that knows no stamps: the record as it stands, with one member changed.

@@ -19,6 +19,8 @@ struct EditOptions {
     /// Of members that this edit writes: the stamps of lost values that it settles and of agreed
     /// ones that it replaces. A member named here is written, also where its value stays.
     std::vector<std::pair<std::string, Stamp>> settles;
+    /// Of members that this edit changes: which stamps it replaces instead of what stands (`over`).
+    std::vector<std::pair<std::string, std::vector<Stamp>>> restates;
     /// Values that lost and of which no line tells (`lost` of the line; not of tombstones).
     std::vector<ListedValue> lost;
 };
