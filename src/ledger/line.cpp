@@ -374,7 +374,7 @@ Status LineDecoder::read_folded(Line& line, const Json& was) {
         TASKSTORE_TRY(stamp_in(by.at(i).at(0), stamp));
         actor = by.at(i).at(1).as_string().value_or("");
     }
-    std::ranges::stable_sort(folded->by, {}, &std::pair<Stamp, std::string>::first);
+    std::ranges::sort(folded->by);
     if (was.has("from")) TASKSTORE_TRY(stamp_in(was.get("from"), folded->from));
     if (was.has("since")) TASKSTORE_TRY(stamp_in(was.get("since"), folded->since));
     const Json batches = was.get("b");

@@ -110,8 +110,10 @@ Choice MemberMerge::choose(const std::string& name, int later) const {
     const auto take = [](const Version& version) {
         return Choice{std::string(version.raw), version.stamp};
     };
-    if (unchanged(ours, base) || restored(ours, base)) return take(theirs);
-    if (unchanged(theirs, base) || restored(theirs, base)) return take(ours);
+    if (unchanged(ours, base) || restored(x_versions.ours, ours, base, name, theirs))
+        return take(theirs);
+    if (unchanged(theirs, base) || restored(x_versions.theirs, theirs, base, name, ours))
+        return take(ours);
     if (x_corrections.comes_from(x_versions.theirs, name, ours)) return take(theirs);
     if (x_corrections.comes_from(x_versions.ours, name, theirs)) return take(ours);
     const bool ours_first = std::tie(ours.stamp, ours.raw) < std::tie(theirs.stamp, theirs.raw);
@@ -149,9 +151,20 @@ std::vector<std::string> MemberMerge::names() const {
 }
 
 /// A merge said again what the base says, because a line that it took (a picked one) carried
-/// another value along: nobody has changed it.
-bool MemberMerge::restored(const Version& side, const Version& base) const {
-    return x_corrections.has(side.stamp) && same_value(side.raw, base.raw);
+/// another value along: nobody has changed it. But of a side that has edits made over the other
+/// one's value it is what came of them.
+bool MemberMerge::restored(const std::vector<const Line*>& lines, const Version& side,
+                           const Version& base, std::string_view name, const Version& other) const {
+    if (!x_corrections.has(side.stamp) || !same_value(side.raw, base.raw)) return false;
+    return std::ranges::none_of(lines, [&](const Line* line) {
+        if (line->by == kMergeActor || line->tombstone) return false;
+        const Member* const member = line->find(name);
+        if (member == nullptr || member->stamp != line->at) return false;
+        const bool over = member->over.empty()
+                              ? line->stamped && line->from == other.stamp
+                              : std::ranges::find(member->over, other.stamp) != member->over.end();
+        return over && std::ranges::find(x_versions.base, line) == x_versions.base.end();
+    });
 }
 
 }  // namespace taskstore::ledger

@@ -88,7 +88,8 @@ class MemberMerge {
     std::vector<std::string> names() const;
 
   private:
-    bool restored(const Version& side, const Version& base) const;
+    bool restored(const std::vector<const Line*>& lines, const Version& side, const Version& base,
+                  std::string_view name, const Version& other) const;
 
     const Shape& x_shape;
     const RecordVersions& x_versions;

@@ -93,7 +93,7 @@ std::vector<PastVersion> past_of_lines(std::string_view collection,
     const ledger::Shape shape = shape_of(collection);
     std::vector<std::size_t> order(lines.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) {
+    std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
         return std::tie(lines[a].at, lines[a].text) < std::tie(lines[b].at, lines[b].text);
     });
     const auto same = std::ranges::unique(

@@ -146,6 +146,62 @@ taskstore prd set p1 --description 'left again' >/dev/null && commit left
 expect 0 git merge -q -m three right
 same "$(title) $(status)" "right again ready"
 
+# Commits of a branch picked before it is merged, one of them of a record that this branch never had, in any order.
+begin
+git checkout -qb other
+taskstore prd add --title made --id p2 >/dev/null && commit made
+taskstore prd set p2 --title edited >/dev/null && commit edited
+taskstore prd set p1 --title early >/dev/null && commit early
+taskstore prd set p1 --status ready >/dev/null && commit late
+git checkout -q main
+taskstore prd set p1 --description ours >/dev/null && commit ours
+expect 0 git cherry-pick other
+same "$(title) $(status)" "first ready"
+expect 0 git cherry-pick other~2; has "$err" "never there"
+expect 3 taskstore show prd p2
+expect 0 git cherry-pick other~1
+same "$(title) $(status)" "early ready"
+expect 0 git merge -q -m both other
+same "$(title) $(status)" "early ready"
+has "$(taskstore show prd p2 --json)" '"title":"edited"'
+has "$(taskstore show prd p1 --json)" '"description":"ours"'
+lacks "$(taskstore conflicts --json)" '"member"'
+# Picked again, it says nothing new; reverted, it is gone, and stays so over the next merge.
+git cherry-pick other~1 >/dev/null 2>&1; git cherry-pick --skip >/dev/null 2>&1
+same "$(title) $(status)" "early ready"
+taskstore prd set p1 --status draft >/dev/null && commit draft
+expect 0 git revert --no-edit HEAD
+same "$(status)" ready
+git checkout -q other
+taskstore prd set p2 --description more >/dev/null && commit more
+git checkout -q main
+expect 0 git merge -q -m again other
+same "$(title) $(status)" "early ready"
+has "$(taskstore show prd p2 --json)" '"description":"more"'
+expect 0 taskstore doctor; lacks "$out" lost
+
+# Octopus: git calls no driver; branches of unlike files join at once, of one file git wants them one by one.
+begin
+for n in 1 2 3; do
+  git checkout -q -b "arm$n" main
+  taskstore record add "kind$n" name=one --id "one$n" >/dev/null && commit "arm$n"
+done
+git checkout -q main
+expect 0 git merge -q -m octopus arm1 arm2 arm3
+for n in 1 2 3; do has "$(taskstore record list "kind$n" --json)" "one$n"; done
+for n in 1 2 3; do
+  git checkout -q -B "arm$n" main
+  taskstore prd set p1 --title "title$n" >/dev/null
+  taskstore prd add --title own --id "own$n" >/dev/null && commit "arm$n"
+done
+git checkout -q main
+git merge -q -m octopus arm1 arm2 arm3 >/dev/null 2>&1 && bad "git merged one file of three branches without the driver"
+git reset -q --hard
+for n in 1 2 3; do expect 0 git merge -q -m "arm$n" "arm$n"; done
+for n in 1 2 3; do has "$(taskstore show prd "own$n" --json)" '"own"'; done
+same "$(title)" title3
+has "$(taskstore conflicts)" title1; has "$(taskstore conflicts)" title2
+
 # Exit codes.
 cd "$scratch" || exit 1
 expect 2 "$driver"; has "$err" usage

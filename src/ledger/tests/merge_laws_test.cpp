@@ -284,7 +284,8 @@ class Picks {
         // Once the branch is in, what it holds cannot be picked again.
         const State before = fold_texts(x_main.texts);
         for (std::size_t i = 1; i < x_commits.size() && !x_reverted; ++i) {
-            SCOPED_TRACE("picked again: " + std::to_string(i));
+            SCOPED_TRACE("picked again: " + std::to_string(i) + ":\n" + file_of(x_commits[i]) +
+                         "onto:\n" + file_of(x_main.texts));
             EXPECT_EQ(said(fold_texts(merged(x_commits[i - 1], x_main.texts, x_commits[i]))),
                       said(before));
         }
@@ -378,9 +379,8 @@ class Picks {
             const std::string loser = raw == own ? other : own;
             // What was picked was seen by whoever edited it since, on either side.
             const MemberState* const lost = (raw == own ? theirs : ours).find(name);
-            const bool here = lost != nullptr &&
-                              file_of(before).find("\"at\":\"" + to_text(lost->stamp) + "\"") !=
-                                  std::string::npos;
+            const bool here = lost != nullptr && file_of(before).find("\"" + to_text(lost->stamp) +
+                                                                      "\"") != std::string::npos;
             const bool there = std::ranges::any_of(x_commits, [&](const Texts& commit) {
                 return raw_of(fold_texts(commit), name) == loser;
             });
