@@ -104,7 +104,9 @@ Choice MemberMerge::choose(const std::string& name, int later) const {
     if (!theirs.known && base.known) theirs = {{}, x_theirs.state().at, true};
     if (same_value(ours.raw, theirs.raw)) {
         // Of two spellings the larger, so that both mergers take the same one.
-        const Version& larger = ours.raw < theirs.raw ? theirs : ours;
+        const bool theirs_larger =
+            std::tie(ours.raw, ours.stamp) < std::tie(theirs.raw, theirs.stamp);
+        const Version& larger = theirs_larger ? theirs : ours;
         return {std::string(larger.raw), larger.stamp};
     }
     const auto take = [](const Version& version) {

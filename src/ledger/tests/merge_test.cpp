@@ -524,6 +524,17 @@ TEST(Merge, ElementsNumberedAnewBesideOnesWithNewMarksAreJoinedAndWhatIsNotInThe
     EXPECT_EQ(merged(start, stamped.text, other).text, stamped.text);
 }
 
+TEST(Merge, OneValueOfTwoTimesIsWrittenTheSameByBothMergers) {
+    const auto line = [](const std::string& members, const std::string& time) {
+        return R"({"id":"a",)" + members + R"(,"updated_at":)" + time +
+               R"(,"_stamps":{"v":1,"at":"5@p"}})" + "\n";
+    };
+    const std::string base = line(R"("title":"t","text":"1")", "5");
+    const std::string ours = line(R"("title":"t","text":"2")", "0");
+    const std::string theirs = base + plain(R"("title":"u","other":1)", "4");
+    EXPECT_FALSE(merged(base, ours, theirs).corrected.empty());
+}
+
 TEST(Merge, LinesThatAreNoRecordsAreKept) {
     const std::string base = "damage\n" + kBase;
     const std::string result = merged(base, "damage\nours\n" + kBase, base + "theirs\n").text;
