@@ -22,6 +22,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 extern char** environ;
 
@@ -105,6 +106,17 @@ class RunningServer final : public Server {
     }
 
     Status start_again() override {
+        const auto deadline = std::chrono::steady_clock::now() +
+                              std::chrono::milliseconds(x_command.leftovers_ms_max);
+        while (true) {
+            Status started = run_once();
+            const bool at_once = !started && started.error().code == Code::failed;
+            if (!at_once || std::chrono::steady_clock::now() > deadline) return started;
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        }
+    }
+
+    Status run_once() {
         if (x_pid > 0) return ok();
         TASKSTORE_LET(x_pid, spawn(x_command.words));
         const auto deadline =
@@ -248,7 +260,7 @@ Result<std::unique_ptr<Server>> Server::start(const ServerCommand& command) {
         TASKSTORE_LET(const std::uint16_t port, free_port());
         auto server = std::make_unique<RunningServer>(command, port);
         TASKSTORE_TRY(server->prepare());
-        const Status started = server->start_again();
+        const Status started = server->run_once();
         if (started) return std::unique_ptr<Server>(std::move(server));
         const bool port_taken = started.error().code == Code::failed && accepts_connections(port);
         if (!port_taken || round == 3) return fail(started.error());
@@ -294,8 +306,8 @@ Result<std::unique_ptr<Server>> start_postgres(const PostgresOptions& options) {
         command.words.push_back(setting);
     }
     if (options.file_kib_max != 0) {
-        const std::string limit = "ulimit -f " + std::to_string(options.file_kib_max * 2) +
-                                  R"sh(; exec "$0" "$@")sh";
+        const std::string limit =
+            "ulimit -f " + std::to_string(options.file_kib_max * 2) + R"sh(; exec "$0" "$@")sh";
         command.words.insert(command.words.begin(), {"sh", "-c", limit});
     }
     // What pg_ctl looks at: the file of this very server says that it is ready.
@@ -304,6 +316,8 @@ Result<std::unique_ptr<Server>> start_postgres(const PostgresOptions& options) {
         return file.starts_with(std::to_string(server.pid()) + "\n") &&
                file.find("\nready") != std::string::npos;
     };
+    constexpr std::int64_t kLeftoversMs = 10'000;
+    command.leftovers_ms_max = kLeftoversMs;
     command.stop_signal = SIGINT;  // Its fast shutdown: sessions are ended.
     command.user_instead_of_root = ::getpwnam("postgres") != nullptr ? "postgres" : "nobody";
     return Server::start(command);

@@ -28,6 +28,9 @@ struct ServerCommand {
     std::int64_t ready_ms_max = 30'000;
     int stop_signal = 15;              ///< What asks it to end: SIGTERM.
     std::int64_t stop_ms_max = 5'000;  ///< Then it is killed.
+    /// Its children may outlive a kill() for a moment and be in the way of the next one: how long
+    /// start_again() tries anew where the program ends at once.
+    std::int64_t leftovers_ms_max = 0;
     /// Run before the first start, in the server's folder, to their end; words as above.
     std::vector<std::vector<std::string>> prepare = {};
     /// Whom root becomes for it, where the program refuses to be root.
