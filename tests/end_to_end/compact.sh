@@ -96,7 +96,7 @@ expect 0 taskstore compact --horizon 0d && commit compacted
 lacks "$(cat $ledger)" '"p1"'
 cd ../there && taskstore prd set p1 --title late >/dev/null && commit late
 git pull --no-rebase --no-edit ../here main >merge.txt 2>&1 || bad "the merge failed"
-has "$(cat merge.txt)" "longer ago than its compactions keep deletions"
+has "$(cat merge.txt)" "longer ago than compactions keep deletions"
 expect 3 taskstore show prd p1
 expect 0 taskstore conflicts; has "$out" late
 
