@@ -1,5 +1,6 @@
 #include "compact_chain.hpp"
 #include "compact_record.hpp"
+#include "each_line.hpp"
 #include "parts.hpp"
 
 #include <taskstore/base/hash.hpp>
@@ -24,19 +25,6 @@ std::string_view trimmed(std::string_view text) {
                              text.back() == '\t'))
         text.remove_suffix(1);
     return text;
-}
-
-template <typename Each>
-void each_line(std::string_view file, const Each& each) {
-    for (std::size_t at = 0; at < file.size();) {
-        const void* hit = std::memchr(file.data() + at, '\n', file.size() - at);
-        const std::size_t end =
-            hit == nullptr
-                ? file.size()
-                : static_cast<std::size_t>(static_cast<const char*>(hit) - file.data()) + 1;
-        each(at, file.substr(at, end - at));
-        at = end;
-    }
 }
 
 bool holds(std::string_view text, std::string_view part) {
@@ -87,7 +75,7 @@ bool LineSet::contains(std::string_view text) const {
 }
 
 void LineSet::add_file(std::string_view file) {
-    each_line(file, [&](std::size_t, std::string_view raw) {
+    each_line(file, [&](std::string_view raw, std::string_view) {
         const std::string_view text = trimmed(raw);
         if (!text.empty()) add(text);
     });
@@ -103,7 +91,7 @@ void BatchPlaces::add(const Batch& batch, bool committed, bool waits) {
 
 void BatchPlaces::read(std::string_view file, const Shape& shape, const LineSet* committed) {
     LineDecoder decoder(shape);
-    each_line(file, [&](std::size_t, std::string_view raw) {
+    each_line(file, [&](std::string_view raw, std::string_view) {
         if (!holds(raw, "\"b\":[")) return;
         const std::string_view text = trimmed(raw);
         const bool stands = committed == nullptr || committed->contains(text);
@@ -228,7 +216,8 @@ class Compaction::Planner {
 
     void index() {
         const std::string start = "{\"" + x_options.shape.id_member + "\":\"";
-        each_line(x_file, [&](std::size_t offset, std::string_view raw) {
+        each_line(x_file, [&](std::string_view raw, std::string_view) {
+            const auto offset = static_cast<std::size_t>(raw.data() - x_file.data());
             x_pieces.push_back({.offset = offset});
             const std::string_view text = trimmed(raw);
             if (text.empty()) return;

@@ -1,5 +1,7 @@
 #include "compact_fold.hpp"
 
+#include "common_stamp.hpp"
+
 #include <taskstore/base/json.hpp>
 
 #include <algorithm>
@@ -13,27 +15,6 @@ void say_over(Folding& folding, const Stamp& stamp, std::string_view name) {
 }
 
 namespace {
-
-/// The stamp that most members carry, if it saves room to name it once.
-const Stamp& common_stamp(const Folding& folding, const Shape& shape) {
-    std::vector<std::pair<const Stamp*, int>> counts{{&folding.latest->at, 1}};
-    for (const Folding::Entry& entry : folding.entries) {
-        if (is_frame_member(shape, entry.name)) continue;
-        const auto found = std::ranges::find_if(
-            counts, [&](const auto& count) { return *count.first == *entry.stamp; });
-        if (found == counts.end())
-            counts.emplace_back(entry.stamp, 1);
-        else
-            ++found->second;
-    }
-    const auto* best = &counts.front();
-    for (const auto& count : counts) {
-        if (count.second > best->second || (count.second == best->second &&
-                                            best != &counts.front() && *count.first < *best->first))
-            best = &count;
-    }
-    return *best->first;
-}
 
 void write_was(JsonWriter& writer, const Folding& folding, std::uint32_t life) {
     writer.key("was").begin_object();
@@ -84,7 +65,11 @@ std::string encode_folded_edit(const Shape& shape, const Folding& folding) {
     }
     begin_stamps(writer, line);
     if (line.life != 1) writer.key("life").integer(line.life);
-    const Stamp& base = common_stamp(folding, shape);
+    std::vector<const Stamp*> stamps;
+    for (const Folding::Entry& entry : folding.entries) {
+        if (!is_frame_member(shape, entry.name)) stamps.push_back(entry.stamp);
+    }
+    const Stamp base = common_stamp(std::move(stamps), line.at);
     if (base != line.at) writer.key("base").string(to_text(base));
     bool any = false;
     for (const Folding::Entry& entry : folding.entries) {

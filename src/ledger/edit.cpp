@@ -1,5 +1,7 @@
 #include <taskstore/ledger/edit.hpp>
 
+#include "common_stamp.hpp"
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -16,21 +18,6 @@ struct Stamped {
     bool removed = false;
 };
 
-/// The stamp that most members carry, if it saves room to name it once.
-Stamp common_stamp(const std::vector<Stamped>& members, const Stamp& at) {
-    std::map<Stamp, std::size_t> counts;
-    for (const Stamped& member : members) ++counts[member.stamp];
-    Stamp best = at;
-    std::size_t best_count = counts[at] + 1;
-    for (const auto& [stamp, count] : counts) {
-        if (count > best_count) {
-            best = stamp;
-            best_count = count;
-        }
-    }
-    return best;
-}
-
 void write_stamps(JsonWriter& writer, const State& state, std::uint32_t life, const Stamp& at,
                   const std::vector<Stamped>& members, bool tombstone, const EditOptions& options) {
     writer.key("_stamps").begin_object().key("v").integer(1).key("at").string(to_text(at));
@@ -41,7 +28,9 @@ void write_stamps(JsonWriter& writer, const State& state, std::uint32_t life, co
         return stamp == at ? std::string() : to_text(stamp);
     };
     if (!tombstone) {
-        const Stamp base = common_stamp(members, at);
+        std::vector<const Stamp*> stamps;
+        for (const Stamped& member : members) stamps.push_back(&member.stamp);
+        const Stamp base = common_stamp(std::move(stamps), at);
         if (base != at) writer.key("base").string(to_text(base));
         bool any = false;
         for (const Stamped& member : members) {
@@ -118,6 +107,27 @@ class Said {
 };
 
 }  // namespace
+
+Stamp common_stamp(std::vector<const Stamp*> stamps, const Stamp& at) {
+    std::ranges::sort(stamps, {}, [](const Stamp* stamp) -> const Stamp& { return *stamp; });
+    const auto run_of = [&](std::size_t i) {
+        std::size_t end = i;
+        while (end < stamps.size() && *stamps[end] == *stamps[i]) ++end;
+        return end - i;
+    };
+    const Stamp* best = &at;
+    // It costs nothing to name `at`; of equals the smallest.
+    std::size_t best_count = 1;
+    for (std::size_t i = 0; i < stamps.size(); i += run_of(i)) {
+        if (*stamps[i] == at) best_count += run_of(i);
+    }
+    for (std::size_t i = 0; i < stamps.size(); i += run_of(i)) {
+        if (*stamps[i] == at || run_of(i) <= best_count) continue;
+        best = stamps[i];
+        best_count = run_of(i);
+    }
+    return *best;
+}
 
 void write_lost(JsonWriter& writer, const std::vector<ListedValue>& lost) {
     if (lost.empty()) return;

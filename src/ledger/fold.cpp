@@ -282,6 +282,65 @@ class LostFinder {
     std::map<std::pair<Stamp, std::uint32_t>, Ended> x_ended;  ///< By `from`, within a life.
 };
 
+using Writes = std::map<std::string, std::vector<Write>, std::less<>>;
+using Standing = std::map<std::string, const Write*, std::less<>>;
+
+/// Takes a line in: what it says of the record, and of its members.
+void take(const Placed& item, State& state, const Line*& latest, Writes& writes) {
+    const Line& line = *item.line;
+    if (item.life == state.life) {
+        state.deleted = state.deleted || line.tombstone;
+        if (line.at >= state.at) {
+            state.at = line.at;
+            state.by = line.by;
+        }
+        state.updated_at = std::max(state.updated_at, line.updated_at);
+        if (!line.tombstone) latest = &line;
+    }
+    if (line.tombstone) return;
+    for (const Member& member : line.members)
+        writes[member.name].push_back({member.raw_value, member.stamp, &line, item.life,
+                                       line.was == nullptr && member.stamp != line.at});
+    for (const ListedValue& value : line.lost)
+        writes[value.name].push_back({value.raw_value, value.stamp, &line, item.life, true, true});
+}
+
+/// In the order of the latest line, then the others by (stamp, name).
+void put_members(const Line& latest, const Standing& standing, State& state) {
+    std::set<std::string_view> placed_names;
+    const auto put = [&](const std::string& name) {
+        const Write& write = *standing.find(name)->second;
+        placed_names.insert(standing.find(name)->first);
+        if (write.raw_value.empty())
+            state.removed.push_back({name, write.stamp});
+        else
+            state.members.push_back({name, std::string(write.raw_value), write.stamp});
+    };
+    for (const Member& member : latest.members) {
+        if (!placed_names.contains(member.name)) put(member.name);
+    }
+    std::vector<std::pair<Stamp, std::string>> others;
+    for (const auto& [name, write] : standing) {
+        if (!placed_names.contains(name)) others.emplace_back(write->stamp, name);
+    }
+    std::ranges::sort(others);
+    for (const auto& [stamp, name] : others) put(name);
+    std::ranges::sort(state.removed, {}, &RemovedMember::name);
+}
+
+/// What the fold promises of its lists: their order, and nothing twice.
+void sort_lists(State& state) {
+    std::ranges::sort(state.agreed, [](const AgreedValue& a, const AgreedValue& b) {
+        return std::tie(a.name, a.stamp) < std::tie(b.name, b.stamp);
+    });
+    // Two own values of one stamp are replaced by naming it once.
+    const auto same = std::ranges::unique(state.agreed);
+    state.agreed.erase(same.begin(), same.end());
+    std::ranges::sort(state.lost, [](const LostValue& a, const LostValue& b) {
+        return std::tie(a.name, a.stamp, a.raw_value) < std::tie(b.name, b.stamp, b.raw_value);
+    });
+}
+
 }  // namespace
 
 const MemberState* State::find(std::string_view name) const {
@@ -303,32 +362,13 @@ State fold(const Shape& shape, std::span<const Line* const> lines) {
     state.id = lines.front()->id;
     for (const Placed& item : placed) state.life = std::max(state.life, item.life);
 
-    std::map<std::string, std::vector<Write>, std::less<>> writes;
+    Writes writes;
     const Line* latest = nullptr;
-    for (const Placed& item : placed) {
-        const Line& line = *item.line;
-        if (item.life == state.life) {
-            state.deleted = state.deleted || line.tombstone;
-            if (line.at >= state.at) {
-                state.at = line.at;
-                state.by = line.by;
-            }
-            state.updated_at = std::max(state.updated_at, line.updated_at);
-            if (!line.tombstone) latest = &line;
-        }
-        if (line.tombstone) continue;
-        for (const Member& member : line.members) {
-            writes[member.name].push_back({member.raw_value, member.stamp, &line, item.life,
-                                           line.was == nullptr && member.stamp != line.at});
-        }
-        for (const ListedValue& value : line.lost)
-            writes[value.name].push_back(
-                {value.raw_value, value.stamp, &line, item.life, true, true});
-    }
+    for (const Placed& item : placed) take(item, state, latest, writes);
     if (state.deleted) latest = nullptr;
 
     LostFinder finder(shape, placed, state);
-    std::map<std::string, const Write*, std::less<>> standing;
+    Standing standing;
     for (auto& [name, candidates] : writes) {
         // What a line wrote comes before what others carried on from it, so that the writer is
         // named.
@@ -346,37 +386,10 @@ State fold(const Shape& shape, std::span<const Line* const> lines) {
         if (!is_frame_member(shape, name) && name != "id")
             finder.find(name, candidates, best, state);
     }
-    const auto by_stamp = [](const AgreedValue& a, const AgreedValue& b) {
-        return std::tie(a.name, a.stamp) < std::tie(b.name, b.stamp);
-    };
-    std::ranges::sort(state.agreed, by_stamp);
-    // Two own values of one stamp are replaced by naming it once.
-    const auto same = std::ranges::unique(state.agreed);
-    state.agreed.erase(same.begin(), same.end());
-    std::ranges::sort(state.lost, [](const LostValue& a, const LostValue& b) {
-        return std::tie(a.name, a.stamp, a.raw_value) < std::tie(b.name, b.stamp, b.raw_value);
-    });
+    sort_lists(state);
     if (latest == nullptr) return state;
 
-    std::set<std::string_view> placed_names;
-    const auto put = [&](const std::string& name) {
-        const Write& write = *standing.find(name)->second;
-        placed_names.insert(standing.find(name)->first);
-        if (write.raw_value.empty())
-            state.removed.push_back({name, write.stamp});
-        else
-            state.members.push_back({name, std::string(write.raw_value), write.stamp});
-    };
-    for (const Member& member : latest->members) {
-        if (!placed_names.contains(member.name)) put(member.name);
-    }
-    std::vector<std::pair<Stamp, std::string>> others;
-    for (const auto& [name, write] : standing) {
-        if (!placed_names.contains(name)) others.emplace_back(write->stamp, name);
-    }
-    std::ranges::sort(others);
-    for (const auto& [stamp, name] : others) put(name);
-    std::ranges::sort(state.removed, {}, &RemovedMember::name);
+    put_members(*latest, standing, state);
     return state;
 }
 

@@ -2,6 +2,7 @@
 
 #include "merge_lost.hpp"
 #include "merge_member.hpp"
+#include "merge_rewrite.hpp"
 #include "merge_value.hpp"
 
 #include <taskstore/base/hash.hpp>
@@ -22,8 +23,6 @@ namespace {
 using Lines = std::vector<const Line*>;
 
 constexpr std::size_t kReplicaBytes = 10;
-/// Of times as text the digits after the milliseconds.
-constexpr std::size_t kMillisecondDigits = 3;
 
 using Set = std::set<const Line*>;
 
@@ -76,63 +75,6 @@ ReplicaId replica_of(const RecordVersions& versions) {
     std::string theirs = digest(versions.theirs);
     if (theirs < ours) std::swap(ours, theirs);
     return sha256_hex(digest(versions.base) + ours + theirs).substr(0, kReplicaBytes);
-}
-
-/// A time to compare lines without stamps by: ms, then what a text says beyond them.
-std::pair<std::int64_t, std::string> time_of(const Shape& shape, const Line& line) {
-    for (const std::string& name : shape.time_members) {
-        const Member* member = line.find(name);
-        if (member == nullptr) continue;
-        const std::string_view raw = member->raw_value;
-        const std::size_t point = raw.find('.');
-        std::string beyond;
-        if (kind_of_raw(raw) == JsonKind::string && point != std::string_view::npos) {
-            std::size_t i = point + 1;
-            for (; i < raw.size() && raw[i] >= '0' && raw[i] <= '9'; ++i) {
-                if (i > point + kMillisecondDigits) beyond += raw[i];
-            }
-            while (beyond.ends_with('0')) beyond.pop_back();
-        }
-        return {line.updated_at, beyond};
-    }
-    return {line.updated_at, {}};
-}
-
-/// Members by name; empty: absent.
-using Values = std::map<std::string, std::string, std::less<>>;
-
-/// The line of a tracker that rewrites its lines, and knows no stamps.
-std::string rewritten(const Shape& shape, const Line& newer, const Line& older,
-                      const Values& values) {
-    std::string text;
-    JsonWriter writer(text);
-    writer.begin_object();
-    std::set<std::string_view> put;
-    for (const Line* line : {&newer, &older}) {
-        for (const Member& member : line->members) {
-            if (!put.insert(member.name).second) continue;
-            const auto value = values.find(member.name);
-            const std::string_view raw =
-                is_frame_member(shape, member.name) || value == values.end()
-                    ? (line == &newer ? member.raw_value : std::string_view())
-                    : std::string_view(value->second);
-            if (!raw.empty()) writer.key(member.name).raw(raw);
-        }
-    }
-    writer.end_object();
-    return text += '\n';
-}
-
-bool says(const Shape& shape, const Line& line, const Values& values) {
-    std::size_t count = 0;
-    for (const Member& member : line.members) {
-        if (is_frame_member(shape, member.name)) continue;
-        const auto value = values.find(member.name);
-        if (value == values.end() || value->second != member.raw_value) return false;
-        ++count;
-    }
-    return count == static_cast<std::size_t>(std::ranges::count_if(
-                        values, [](const auto& entry) { return !entry.second.empty(); }));
 }
 
 class RecordMerger {
@@ -308,8 +250,7 @@ class RecordMerger {
             values.emplace(name, std::move(choice.raw));
         }
         const auto written = [&](const Line& line, const Line& other) {
-            return says(x_shape, line, values) ? std::string(line.text) + "\n"
-                                               : rewritten(x_shape, line, other, values);
+            return rewritten_line(x_shape, line, other, values);
         };
         if (!clashing.empty()) {
             const auto side = [&](const Versions& own, const Line& line, const Line& other) {
@@ -325,43 +266,10 @@ class RecordMerger {
         const Line& newer = ours_newer ? ours : theirs;
         RecordMerge out{RecordMerge::Outcome::replaced, written(newer, ours_newer ? theirs : ours)};
         if (x_lists && !lost.empty())
-            note(out.added, newer, values, lost);
+            note_lost(out.added, newer, values, lost, replica_of(x_versions));
         else
             out.unlisted = std::move(lost);
         return out;
-    }
-
-    /// Makes of the line, which says what `newer` says and `values`, one that lists what lost. Its
-    /// time stays: for who knows no stamps nothing is new in it.
-    void note(std::string& line, const Line& newer, const Values& values,
-              std::vector<MemberState>& lost) const {
-        std::vector<ListedValue> listed;
-        std::set<std::string_view> doubtful;  // another value has the time of theirs
-        for (MemberState& value : lost) {
-            if (value.stamp.ms == newer.at.ms) doubtful.insert(value.name);
-            if (value.stamp == newer.at) value.stamp = own_stamp(value);
-            listed.push_back({value.name, value.raw_value, value.stamp});
-        }
-        line.resize(line.rfind('}'));
-        line += ",\"_stamps\":";
-        const std::string before = to_text(newer.at);
-        JsonWriter writer(line);
-        writer.begin_object().key("v").integer(1);
-        writer.key("at").string(to_text(Stamp{newer.at.ms, 0, replica_of(x_versions)}));
-        writer.key("by").string(kMergeActor).key("from").string(before).key("base").string(before);
-        bool any = false;
-        for (const auto& [name, raw] : values) {
-            const Member* member = newer.find(name);
-            const bool said = member != nullptr && member->raw_value == raw;
-            if (said && !doubtful.contains(name)) continue;
-            if (!any) writer.key("f").begin_object();
-            any = true;
-            writer.key(name).string("");
-        }
-        if (any) writer.end_object();
-        write_lost(writer, listed);
-        writer.end_object();
-        line += "}\n";
     }
 
     static RecordMerge clash(std::string ours, std::string theirs) {

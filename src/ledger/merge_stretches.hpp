@@ -1,6 +1,8 @@
 #pragma once
 // What three files share, found by comparing bytes. Private to ledger.
 
+#include "each_line.hpp"
+
 #include <taskstore/ledger/merge.hpp>
 
 #include <algorithm>
@@ -22,18 +24,5 @@ std::vector<Stretch> shared_stretches(const MergeInput& input);
 
 /// Whether any line of it is a marker of `bytes_min` characters at least.
 bool has_marker(std::string_view file, std::size_t bytes_min);
-
-/// Calls each(line with its end, line without it).
-template <typename Each>
-void each_line(std::string_view file, const Each& each) {
-    while (!file.empty()) {
-        const std::size_t end = std::min(file.find('\n'), file.size() - 1) + 1;
-        std::string_view text = file.substr(0, end);
-        if (text.ends_with('\n')) text.remove_suffix(1);
-        if (text.ends_with('\r')) text.remove_suffix(1);
-        each(file.substr(0, end), text);
-        file.remove_prefix(end);
-    }
-}
 
 }  // namespace taskstore::ledger

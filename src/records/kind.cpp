@@ -141,6 +141,14 @@ const Kind* find_collection(std::string_view name) {
     return Catalogue::founding()->find_collection(name);
 }
 
+ledger::Shape shape_of_file(std::string_view path) {
+    constexpr std::string_view kSuffix = ".jsonl";
+    std::string name = os::name_of_path(path);
+    if (name.ends_with(kSuffix)) name.resize(name.size() - kSuffix.size());
+    const Kind* kind = find_collection(name);
+    return kind != nullptr ? kind->shape() : ledger::Shape{};
+}
+
 const Kind* find_kind(std::string_view name) {
     return Catalogue::founding()->find_kind(name);
 }

@@ -2,7 +2,6 @@
 
 #include <taskstore/ledger/files.hpp>
 #include <taskstore/os/file_system.hpp>
-#include <taskstore/records/kind.hpp>
 
 #include <algorithm>
 
@@ -27,13 +26,6 @@ std::vector<std::string_view> lines_of(std::string_view text) {
 
 LineSet set_of(const std::vector<std::string_view>& lines) {
     return {lines.begin(), lines.end()};
-}
-
-ledger::Shape shape_of(std::string_view path) {
-    std::string name = os::name_of_path(path);
-    if (name.ends_with(kSuffix)) name.resize(name.size() - kSuffix.size());
-    const records::Kind* kind = records::find_collection(name);
-    return kind != nullptr ? kind->shape() : ledger::Shape{};
 }
 
 std::string id_of(ledger::LineDecoder& decoder, std::string_view line) {

@@ -15,8 +15,6 @@ using LineSet = std::unordered_set<std::string_view>;
 /// Without line ends; blank lines are left out.
 std::vector<std::string_view> lines_of(std::string_view text);
 LineSet set_of(const std::vector<std::string_view>& lines);
-/// The collection's shape, from the file's path.
-ledger::Shape shape_of(std::string_view path);
 /// The id of a record's line; empty where it is none.
 std::string id_of(ledger::LineDecoder& decoder, std::string_view line);
 /// Whether the path is that of a ledger file right in the folder.

@@ -4,6 +4,7 @@
 
 #include <taskstore/base/hash.hpp>
 #include <taskstore/ledger/scan.hpp>
+#include <taskstore/records/kind.hpp>
 #include <taskstore/store/unmerged.hpp>
 
 #include <algorithm>
@@ -140,7 +141,7 @@ class Judge {
         TASKSTORE_LET(const std::string now, text_of(x_repository, new_blob));
         const auto old_lines = lines_of(before);
         const LineSet known = set_of(old_lines);
-        ledger::LineDecoder decoder(shape_of(path));
+        ledger::LineDecoder decoder(records::shape_of_file(path));
         std::int64_t number = 0;
         for (std::string_view rest = now; !rest.empty() && x_out.size() < kListedMax;) {
             const std::size_t end = std::min(rest.find('\n'), rest.size());
@@ -228,7 +229,7 @@ class Judge {
         TASKSTORE_LET(const std::string our_text, text_of(x_repository, ours));
         TASKSTORE_LET(const std::string their_text, text_of(x_repository, theirs));
         TASKSTORE_LET(const std::string staged_text, text_of(x_repository, staged));
-        const ledger::Shape shape = shape_of(path);
+        const ledger::Shape shape = records::shape_of_file(path);
         std::set<std::string> ids;
         for (std::string& id :
              dropped_records({base_text, our_text, their_text}, staged_text, shape))

@@ -2,6 +2,7 @@
 
 #include <taskstore/base/hash.hpp>
 #include <taskstore/ledger/scan.hpp>
+#include <taskstore/records/kind.hpp>
 #include <taskstore/store/unmerged.hpp>
 
 #include <algorithm>
@@ -155,7 +156,7 @@ struct Settled {
 
 Settled settled_in(std::string_view work, const Versions& versions, const std::string& path) {
     ledger::MergeOptions options;
-    options.shape = shape_of(path);
+    options.shape = records::shape_of_file(path);
     options.in_store = true;
     Settled out{.merged = settle_text(work, versions.input(), options, versions.shown)};
     out.differs = out.merged.text != work && !says_the_same(out.merged.text, work);

@@ -14,14 +14,6 @@
 namespace taskstore {
 namespace {
 
-/// How lines of the file name their record and their time.
-ledger::Shape shape_of(std::string_view path) {
-    std::string name = os::name_of_path(path);
-    if (name.ends_with(".jsonl")) name.resize(name.size() - 6);
-    const records::Kind* kind = records::find_collection(name);
-    return kind != nullptr ? kind->shape() : ledger::Shape{};
-}
-
 /// Both sides whole, between markers: git counts the file as clashing, and nothing is lost.
 DriverExit give_up(os::FileSystem& files, const DriverOperands& with, const std::string& why,
                    const std::string* ours) {
@@ -97,7 +89,7 @@ DriverExit merge_texts(os::FileSystem& files, const DriverOperands& with, std::s
     const auto theirs = os::read_file(files, with.theirs);
     if (!theirs) return give_up(files, with, theirs.error().message, &ours);
     ledger::MergeOptions options;
-    options.shape = shape_of(with.path);
+    options.shape = records::shape_of_file(with.path);
     options.in_store = is_in_store(with.path);
     options.marker_bytes = with.marker_bytes;
     const ledger::Merged result = ledger::merge_files({*base, ours, *theirs}, options);

@@ -1,4 +1,6 @@
 // Compaction of ledger files: by example, and by law: beside clones that never compact.
+#include "texts.hpp"
+
 #include <taskstore/ledger/compact.hpp>
 #include <taskstore/ledger/edit.hpp>
 #include <taskstore/ledger/merge.hpp>
@@ -10,19 +12,9 @@
 #include <cstdlib>
 #include <deque>
 #include <map>
-#include <sstream>
 
 namespace taskstore::ledger {
 namespace {
-
-std::vector<std::string> lines_of(std::string_view text) {
-    std::vector<std::string> lines;
-    std::istringstream stream{std::string(text)};
-    for (std::string line; std::getline(stream, line);) {
-        if (!line.empty()) lines.push_back(line);
-    }
-    return lines;
-}
 
 /// What counts of a file, by record: batches must be whole.
 std::map<std::string, State> states_of(const std::string& file) {

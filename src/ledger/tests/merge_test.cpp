@@ -1,4 +1,6 @@
 // Three-way merges of ledger files: by example, and by law over random histories.
+#include "texts.hpp"
+
 #include <taskstore/ledger/edit.hpp>
 #include <taskstore/ledger/merge.hpp>
 
@@ -7,19 +9,9 @@
 #include <algorithm>
 #include <array>
 #include <deque>
-#include <sstream>
 
 namespace taskstore::ledger {
 namespace {
-
-std::vector<std::string> lines_of(std::string_view text) {
-    std::vector<std::string> lines;
-    std::istringstream stream{std::string(text)};
-    for (std::string line; std::getline(stream, line);) {
-        if (!line.empty()) lines.push_back(line);
-    }
-    return lines;
-}
 
 State fold_file(std::string_view text, std::string_view id = "a") {
     std::vector<std::string> texts = lines_of(text);

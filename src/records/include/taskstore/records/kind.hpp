@@ -78,6 +78,8 @@ struct Kind {
 std::span<const Kind> kinds();
 /// Of the founding kinds, by the exact name of its collection; null where it is none.
 const Kind* find_collection(std::string_view name);
+/// How the lines of a ledger file are shaped, from its path; that of no founding kind: the default.
+ledger::Shape shape_of_file(std::string_view path);
 /// Of the founding kinds, by collection, noun or alias; null where it is none.
 const Kind* find_kind(std::string_view name);
 
