@@ -172,6 +172,7 @@ class BackupReader {
         if (!end || end->get("rows").as_int64() != x_rows ||
             end->get("sha256").as_string() != x_hash.finish_hex())
             return damaged("its checksum is another one than its rows have");
+        TASKSTORE_TRY(check_ended());
         return false;
     }
     Failure damaged(const std::string& why) const {
@@ -182,6 +183,15 @@ class BackupReader {
   private:
     BackupReader(std::string path, exchange::Unpacked unpacked)
         : x_path(std::move(path)), x_unpacked(std::move(unpacked)) {}
+
+    /// Nothing follows the end line, and the packing ends as it should.
+    Status check_ended() {
+        char byte = 0;
+        const auto got = x_unpacked.bytes->read(&byte, 1);
+        if (!got) return damaged(got.error().message);
+        if (x_at < x_text.size() || *got != 0) return damaged("something stands behind its end");
+        return ok();
+    }
 
     Status take_line(std::string_view& line) {
         while (true) {

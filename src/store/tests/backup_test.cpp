@@ -78,7 +78,7 @@ TEST(Backup, ADamagedOneIsRefusedBeforeAnythingIsChanged) {
         EXPECT_TRUE(os::replace_file(other.files, other.folder / "bad.zst", bytes));
         return restore_into(other, other.folder / "bad.zst", true);
     };
-    for (std::size_t at = 0; at < whole.size(); at += 7) {
+    for (std::size_t at = 0; at < whole.size(); at += at + 16 < whole.size() ? 7U : 1U) {
         std::string bytes = whole;
         bytes[at] = static_cast<char>(bytes[at] ^ 0x10);
         const auto restored = tried(bytes);
@@ -86,6 +86,9 @@ TEST(Backup, ADamagedOneIsRefusedBeforeAnythingIsChanged) {
     }
     for (std::size_t size = 0; size < whole.size(); size += 11)
         EXPECT_FALSE(tried(whole.substr(0, size))) << "cut at " << size;
+    for (std::size_t size = whole.size() - 16; size < whole.size(); ++size)
+        EXPECT_FALSE(tried(whole.substr(0, size))) << "cut at " << size;
+    EXPECT_FALSE(tried(whole + "x")) << "something behind its end";
     EXPECT_THAT(OpenTasks(other).titles(), ElementsAre("mine"));
     EXPECT_TRUE(tried(whole));
 }
