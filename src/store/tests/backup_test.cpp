@@ -64,32 +64,36 @@ TEST(Backup, ADatabaseWithRowsIsReplacedOnlyWhenTold) {
 // Every byte that flips, and every cut: refused before anything is changed.
 TEST(Backup, ADamagedOneIsRefusedBeforeAnythingIsChanged) {
     Device device;
+    std::vector<std::string> saved;
     {
         OpenTasks tasks(device);
         for (int i = 0; i < 50; ++i) tasks.add("task " + std::to_string(i));
+        saved = tasks.titles();
     }
     must_back_up(device, "t.zst");
     const std::string whole = *os::read_file(device.files, device.folder / "t.zst");
-    Device other;
-    {
-        OpenTasks(other).add("mine");
-    }
+    auto other = std::make_unique<Device>();
+    OpenTasks(*other).add("mine");
     const auto tried = [&](const std::string& bytes) {
-        EXPECT_TRUE(os::replace_file(other.files, other.folder / "bad.zst", bytes));
-        return restore_into(other, other.folder / "bad.zst", true);
+        EXPECT_TRUE(os::replace_file(other->files, other->folder / "bad.zst", bytes));
+        return restore_into(*other, other->folder / "bad.zst", true);
     };
     for (std::size_t at = 0; at < whole.size(); at += at + 16 < whole.size() ? 7U : 1U) {
         std::string bytes = whole;
         bytes[at] = static_cast<char>(bytes[at] ^ 0x10);
-        const auto restored = tried(bytes);
-        EXPECT_FALSE(restored) << "byte " << at;
+        if (!tried(bytes)) continue;
+        // One text can be packed in several ways: the bit may name another place with the same
+        // text.
+        EXPECT_EQ(OpenTasks(*other).titles(), saved) << "byte " << at;
+        other = std::make_unique<Device>();
+        OpenTasks(*other).add("mine");
     }
     for (std::size_t size = 0; size < whole.size(); size += 11)
         EXPECT_FALSE(tried(whole.substr(0, size))) << "cut at " << size;
     for (std::size_t size = whole.size() - 16; size < whole.size(); ++size)
         EXPECT_FALSE(tried(whole.substr(0, size))) << "cut at " << size;
     EXPECT_FALSE(tried(whole + "x")) << "something behind its end";
-    EXPECT_THAT(OpenTasks(other).titles(), ElementsAre("mine"));
+    EXPECT_THAT(OpenTasks(*other).titles(), ElementsAre("mine"));
     EXPECT_TRUE(tried(whole));
 }
 
