@@ -226,6 +226,23 @@ Result<std::vector<Commit>> commits(const Repository& repository, const CommitQu
     return found;
 }
 
+Result<std::vector<MovedFile>> moved_files(const Repository& repository, const std::string& before,
+                                           const std::string& after) {
+    TASKSTORE_LET(const std::string printed,
+                  repository.output({"diff-tree", "-r", "-M", "-z", "--name-status",
+                                     "--diff-filter=R", "--no-ext-diff", before, after}));
+    std::vector<MovedFile> moved;
+    for (std::string_view rest = printed; !rest.empty();) {
+        // R LIKENESS NUL FROM NUL TO NUL
+        (void)cut(rest, '\0');
+        MovedFile file;
+        file.from = cut(rest, '\0');
+        file.to = cut(rest, '\0');
+        moved.push_back(std::move(file));
+    }
+    return moved;
+}
+
 Result<std::vector<std::string>> changed_in_work_tree(const Repository& repository,
                                                       const std::string& commit,
                                                       const std::string& path) {

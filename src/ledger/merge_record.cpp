@@ -185,16 +185,35 @@ class RecordMerger {
         // that it has seen, and not that one, which stays listed.
         State seen = x_base;
         const Versions others(other);
+        const Versions before(x_base);
         const auto unseen = [&](const MemberState& member) {
             const Version now = others.of(member.name);
             return !now.raw.empty() && now.stamp <= x_base.at &&
                    !same_value(now.raw, member.raw_value);
         };
-        if (std::erase_if(seen.members, unseen) != 0) seen.at = {};
+        const auto unseen_new = [&](const MemberState& member) {
+            return member.stamp <= x_base.at && before.of(member.name).raw.empty();
+        };
+        const bool any_new = std::ranges::any_of(other.members, unseen_new);
+        if (std::erase_if(seen.members, unseen) != 0 || any_new) seen.at = {};
         x_buries = true;
         const bool stamped = std::ranges::any_of(x_versions.base, &Line::stamped);
-        return {RecordMerge::Outcome::lines, encode_tombstone(x_shape, seen, at, options()),
-                stamped};
+        RecordMerge out{RecordMerge::Outcome::lines, encode_tombstone(x_shape, seen, at, options()),
+                        stamped};
+        if (!x_lists) out.unlisted = edits_of(other);
+        return out;
+    }
+
+    /// What a side says otherwise than the base.
+    std::vector<MemberState> edits_of(const State& side) const {
+        std::vector<MemberState> out;
+        const Versions before(x_base);
+        for (const MemberState& member : side.members) {
+            if (!is_frame_member(x_shape, member.name) &&
+                !same_value(member.raw_value, before.of(member.name).raw))
+                out.push_back(member);
+        }
+        return out;
     }
 
     /// A line of a batch counts when the batch is whole, and its other lines may be in other files.

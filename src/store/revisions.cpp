@@ -230,22 +230,36 @@ Result<bool> Revisions::log(const LogQuery& query, const std::function<Status(Lo
     }
     if (!head) return false;
     std::size_t told = 0;
-    std::size_t wanted = kPageMin;
-    for (std::size_t skip = 0;; skip += std::exchange(wanted, std::min(2 * wanted, kPageMax))) {
-        TASKSTORE_LET(
-            const auto page,
-            git::commits(
-                x_repository,
-                {.until = *head, .since = since, .path = x_path, .limit = wanted, .skip = skip}));
-        TASKSTORE_LET(const auto trees, folders_of(page));
-        for (const git::Commit& commit : page) {
-            if (told == query.limit) return true;
+    std::set<std::string> looked;  // one that renamed the folder changed it under both names
+    for (std::size_t name = 0; name < x_names.size(); ++name) {
+        const git::CommitQuery all{.until = *head, .since = since, .path = x_names[name]};
+        const auto look = [&](const git::Commit& commit, const auto& trees) -> Result<bool> {
+            if (!looked.insert(commit.id).second) return true;
+            if (told == query.limit) return false;
             TASKSTORE_LET(auto entry, entry_of(commit, trees));
-            if (!entry) continue;
+            if (!entry) return true;
             ++told;
             TASKSTORE_TRY(each(std::move(*entry)));
+            return true;
+        };
+        TASKSTORE_LET(const bool end, each_commit(all, look));
+        if (!end) return true;
+    }
+    return false;
+}
+
+/// In pages. False: `look` did not want more.
+Result<bool> Revisions::each_commit(git::CommitQuery query, const CommitLook& look) {
+    query.limit = kPageMin;
+    while (true) {
+        TASKSTORE_LET(const auto page, git::commits(x_repository, query));
+        TASKSTORE_LET(const auto trees, folders_of(page));
+        for (const git::Commit& commit : page) {
+            TASKSTORE_LET(const bool more, look(commit, trees));
+            if (!more) return false;
         }
-        if (page.size() < wanted) return false;
+        if (page.size() < query.limit) return true;
+        query.skip += std::exchange(query.limit, std::min(2 * query.limit, kPageMax));
     }
 }
 
@@ -297,31 +311,75 @@ struct Revisions::FileVersion {
     std::vector<FileVersion> dropped_from;  ///< Versions of parents that are larger than it.
 };
 
-Result<std::map<std::string, git::Tree>> Revisions::folders_of(
+/// The store's folder in each of them and in their parents, under the newest of its names there.
+Result<std::map<std::string, git::Tree>> Revisions::trees_of(
     const std::vector<git::Commit>& commits) const {
     std::set<std::string> wanted;
     for (const git::Commit& commit : commits) {
         wanted.insert(commit.id);
         if (!commit.ends_clone) wanted.insert(commit.parents.begin(), commit.parents.end());
     }
-    const std::vector<std::string> ids(wanted.begin(), wanted.end());
-    TASKSTORE_LET(auto folders, git::folders_at(x_repository, ids, x_path));
     std::map<std::string, git::Tree> trees;
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-        if (folders[i]) trees.emplace(ids[i], std::move(*folders[i]));
+    for (const std::string& name : x_names) {
+        const std::vector<std::string> ids(wanted.begin(), wanted.end());
+        TASKSTORE_LET(auto folders, git::folders_at(x_repository, ids, name));
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            if (!folders[i]) continue;
+            trees.emplace(ids[i], std::move(*folders[i]));
+            wanted.erase(ids[i]);
+        }
     }
     return trees;
 }
 
+Result<std::map<std::string, git::Tree>> Revisions::folders_of(
+    const std::vector<git::Commit>& commits) {
+    while (true) {
+        TASKSTORE_LET(auto trees, trees_of(commits));
+        TASKSTORE_LET(const bool more, find_earlier_names(commits, trees));
+        if (!more) return trees;
+    }
+}
+
+/// Where a commit has the folder and no parent has: whether its files lay in another one before,
+/// that was not known yet.
+Result<bool> Revisions::find_earlier_names(const std::vector<git::Commit>& commits,
+                                           const std::map<std::string, git::Tree>& trees) {
+    const std::size_t known = x_names.size();
+    for (const git::Commit& commit : commits) {
+        const auto has_none = [&](const std::string& id) { return !trees.contains(id); };
+        if (commit.ends_clone || commit.parents.empty() || has_none(commit.id) ||
+            !std::ranges::all_of(commit.parents, has_none) || !x_begun.insert(commit.id).second)
+            continue;
+        TASKSTORE_LET(const auto moved,
+                      git::moved_files(x_repository, commit.parents[0], commit.id));
+        for (const git::MovedFile& file : moved) {
+            const std::string name = os::name_of_path(file.to);
+            const auto at = std::ranges::find_if(x_names, [&](const std::string& folder) {
+                return joined(folder, name) == file.to;
+            });
+            if (at == x_names.end() || stem_of(name, kLedgerEnd).empty() ||
+                os::name_of_path(file.from) != name)
+                continue;
+            std::string folder = file.from.substr(0, file.from.size() - name.size());
+            if (folder.ends_with('/')) folder.pop_back();
+            if (std::ranges::find(x_names, folder) == x_names.end())
+                x_names.push_back(std::move(folder));
+        }
+    }
+    return x_names.size() > known;
+}
+
 /// Newest first, a page at a time; fewer than a page: these are the last.
-Result<std::vector<Revisions::FileVersion>> Revisions::versions_of(const std::string& name,
+Result<std::vector<Revisions::FileVersion>> Revisions::versions_of(const std::string& folder,
+                                                                   const std::string& name,
                                                                    const std::string& head,
                                                                    std::size_t limit,
-                                                                   std::size_t skip) const {
+                                                                   std::size_t skip) {
     TASKSTORE_LET(
         const auto page,
         git::commits(x_repository,
-                     {.until = head, .path = joined(x_path, name), .limit = limit, .skip = skip}));
+                     {.until = head, .path = joined(folder, name), .limit = limit, .skip = skip}));
     TASKSTORE_LET(const auto trees, folders_of(page));
     const auto blob_in = [&](const std::string& commit) -> std::string {
         const auto tree = trees.find(commit);
@@ -362,21 +420,24 @@ Result<std::vector<OlderLine>> Revisions::older_lines(
     };
     const std::string name = std::string(collection) + std::string(kLedgerEnd);
     std::vector<FileVersion> all;
-    bool last = false;
-    std::size_t wanted = kPageMin;
-    for (std::size_t skip = 0; !last;
-         skip += std::exchange(wanted, std::min(2 * wanted, kPageMax))) {
-        TASKSTORE_LET(auto page, versions_of(name, *head, wanted, skip));
-        last = page.size() < wanted;
-        for (FileVersion& version : page) {
-            // What is committed may not be in the work tree any more.
-            std::vector<FileVersion> next = std::move(version.dropped_from);
-            if (skip == 0 && &version == &page.front()) next.insert(next.begin(), version);
-            for (const FileVersion& one : next) {
-                TASKSTORE_LET(const bool done, look(one));
-                if (done) return found;
+    for (std::size_t folder = 0; folder < x_names.size(); ++folder) {
+        bool last = false;
+        std::size_t wanted = kPageMin;
+        for (std::size_t skip = 0; !last;
+             skip += std::exchange(wanted, std::min(2 * wanted, kPageMax))) {
+            const std::string lay_in = x_names[folder];
+            TASKSTORE_LET(auto page, versions_of(lay_in, name, *head, wanted, skip));
+            last = page.size() < wanted;
+            for (FileVersion& version : page) {
+                // What is committed may not be in the work tree any more.
+                std::vector<FileVersion> next = std::move(version.dropped_from);
+                if (skip == 0 && &version == &page.front()) next.insert(next.begin(), version);
+                for (const FileVersion& one : next) {
+                    TASKSTORE_LET(const bool done, look(one));
+                    if (done) return found;
+                }
+                if (reach == Reach::all) all.push_back(std::move(version));
             }
-            if (reach == Reach::all) all.push_back(std::move(version));
         }
     }
     for (const FileVersion& version : all) {

@@ -210,6 +210,20 @@ git init -q ../super && git -C ../super submodule --quiet add "$scratch/bare.git
 expect 0 taskstore -C "../super/sub mödule" log --limit 1; has "$out" "title: First → Second"
 rm -rf ../bare.git ../shallow ../partial ../cut ../super
 git mv .taskstore "plän s" && commit "Another name"
+# The log and histories go on under the earlier name, and a rename by itself is no change of a record.
+expect 0 taskstore --store "plän s" log; has "$out" "title: First → Second"; has "$out" "Begin the plan"; lacks "$out" "Another name"
+expect 0 taskstore --store "plän s" log --since HEAD~1; lacks "$out" "p1"
+expect 0 taskstore --store "plän s" log --json; same "$(json 'len(d)')" 2
+git checkout -qb renamed && git mv "plän s" plans && taskstore --store plans -q prd set p1 --title Third && commit "Renamed again, and edited"
+expect 0 taskstore --store plans log --limit 1; has "$out" "title: Second → Third"; lacks "$out" created
+git checkout -qb beside HEAD~1 && taskstore --store "plän s" -q prd set p1 --status ready && commit "Beside it"
+git checkout -q renamed && git merge -q -m "With it" beside || bad "a merge with a rename failed"
+expect 0 taskstore --store plans log
+for word in "status: draft → ready" "title: Second → Third" "title: First → Second"; do same "$(grep -c "$word" <<<"$out")" 1; done
+same "$(grep -c "created prd p1" <<<"$out")" 1
+grep '"title":"Third"' plans/prds.jsonl | tail -1 >kept && mv kept plans/prds.jsonl && commit "forgotten"
+expect 0 taskstore --store plans history p1 --git; has "$out" "title: First → Second"
+git checkout -qf main; rm -rf plans
 expect 0 taskstore --store "plän s" list-prds --at HEAD; has "$out" Second
 expect 3 taskstore --store "plän s" list-prds --at HEAD~1; has "$err" "it has a store at '.taskstore'"
 expect 0 taskstore --store "plän s" diff HEAD~1 HEAD; has "$err" "compared with an empty plan"; has "$out" created

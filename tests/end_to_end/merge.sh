@@ -223,12 +223,19 @@ expect 2 "$driver" base ours absent 3; has "$err" absent
 has "$(cat ours)" "<<<<<<< ours"; has "$(cat ours)" '"title":"ours"'
 # In a file of another program nothing is added, and what lost is said.
 wide t d n 1 >base; wide ours d n 2 >ours; wide theirs d n 3 >theirs
-expect 0 "$driver" base ours theirs; has "$err" 'p1 title: "ours"'
+expect 0 "$driver" base ours theirs 7 issues.jsonl; has "$err" 'p1 title: "ours"'
 same "$(cat ours)" "$(wide theirs d n 3)"
 for i in 1 2 3; do for n in $(seq 25); do wide "t$i" d n $i | sed "s/p1/p$n/"; done >"file$i"; done
-expect 0 "$driver" file1 file2 file3; has "$err" 'and 5 more'
+expect 0 "$driver" file1 file2 file3 7 issues.jsonl; has "$err" 'and 5 more'
+wide u d n 2 >ours; : >theirs
+expect 0 "$driver" base ours theirs 7 issues.jsonl; has "$err" 'p1 title: "u"'
+wide theirs d n 3 >theirs
 wide t d n 1 >base; wide ours d n 2 >ours
 expect 0 "$driver" base ours theirs 7 'deep er/.taskstore/prds.jsonl'; same "$err" ""
+has "$(cat ours)" '"lost":[{"member":"title","at":"2@","value":"ours"}]'
+# With three operands nobody has named the file, and the rule is for stores' files: what lost is noted in it.
+wide t d n 1 >base; wide ours d n 2 >ours; wide theirs d n 3 >theirs
+expect 0 "$driver" base ours theirs; same "$err" ""
 has "$(cat ours)" '"lost":[{"member":"title","at":"2@","value":"ours"}]'
 plain ours >ours
 expect 0 "$driver" no-base ours ours

@@ -14,10 +14,15 @@
 namespace taskstore {
 namespace {
 
+/// What messages call it.
+const std::string& name_of(const DriverOperands& with) {
+    return with.path.empty() ? with.ours : with.path;
+}
+
 /// Both sides whole, between markers: git counts the file as clashing, and nothing is lost.
 DriverExit give_up(os::FileSystem& files, const DriverOperands& with, const std::string& why,
                    const std::string* ours) {
-    say(with.path + ": " + why);
+    say(name_of(with) + ": " + why);
     const auto theirs = os::read_file(files, with.theirs);
     if (ours == nullptr) return DriverExit::failed;
     const ledger::MergeOptions labels;
@@ -55,7 +60,7 @@ void tell_of_buried(const std::string& path, std::size_t records) {
 void tell_of_unlisted(const std::string& path, const std::vector<ledger::UnlistedValue>& values) {
     constexpr std::size_t kValuesMax = 20;
     constexpr std::size_t kValueBytesMax = 120;
-    say(path + ": both sides changed, and the newer value stands; what lost:");
+    say(path + ": both sides changed; what lost to a newer value, or to a deletion:");
     for (std::size_t i = 0; i < std::min(values.size(), kValuesMax); ++i) {
         const std::string& raw = values[i].raw_value;
         std::string value = raw.empty() ? "(removed)" : std::string(cut_utf8(raw, kValueBytesMax));
@@ -89,16 +94,16 @@ DriverExit merge_texts(os::FileSystem& files, const DriverOperands& with, std::s
     const auto theirs = os::read_file(files, with.theirs);
     if (!theirs) return give_up(files, with, theirs.error().message, &ours);
     ledger::MergeOptions options;
-    options.shape = records::shape_of_file(with.path);
-    options.in_store = is_in_store(with.path);
+    options.shape = records::shape_of_file(name_of(with));
+    options.in_store = with.path.empty() || is_in_store(with.path);
     options.marker_bytes = with.marker_bytes;
     const ledger::Merged result = ledger::merge_files({*base, ours, *theirs}, options);
     if (const auto written = os::replace_file(files, with.ours, result.text); !written)
         return give_up(files, with, written.error().message, &ours);
-    if (!result.buried.empty()) tell_of_buried(with.path, result.buried.size());
-    if (!result.unlisted.empty()) tell_of_unlisted(with.path, result.unlisted);
+    if (!result.buried.empty()) tell_of_buried(name_of(with), result.buried.size());
+    if (!result.unlisted.empty()) tell_of_unlisted(name_of(with), result.unlisted);
     if (result.clashes.empty()) return DriverExit::merged;
-    tell_of_clashes(with.path, result.clashes);
+    tell_of_clashes(name_of(with), result.clashes);
     return DriverExit::clashes;
 }
 

@@ -14,7 +14,9 @@ struct DriverOperands {
     std::string base;
     std::string ours;
     std::string theirs;
-    std::string path;  ///< The file's name in the work tree.
+    /// The file's name in the work tree. Empty: git was not asked for it (the driver line of the
+    /// earlier program has three operands), and the rule in .gitattributes is for files of stores.
+    std::string path;
     std::size_t marker_bytes = 7;
 };
 

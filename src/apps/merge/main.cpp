@@ -28,7 +28,8 @@ Git calls it; in its configuration the operands are written %O %A %B %L %P:
 
   BASE          the common version; one that does not exist is empty
   MARKER_BYTES  the size of conflict markers (7)
-  PATH          the file's name in the work tree, which tells the collection
+  PATH          the file's name in the work tree, which tells the collection; of one outside a folder '.taskstore' that
+                no line of taskstore is in, what lost is said, else it is noted in the lines ('taskstore conflicts')
 
 Exit status: 0 merged; 1 some records clash, and stand between markers; 2 wrong usage, or the merge failed and OURS holds
 what was there between markers.
@@ -90,7 +91,7 @@ int run(const std::vector<std::string>& words) {
     }
     if (words.size() < 3 || words.size() > 5)
         return wrong_usage("it takes three files to merge, not " + std::to_string(words.size()));
-    DriverOperands with{words[0], words[1], words[2], words[1]};
+    DriverOperands with{words[0], words[1], words[2], {}};
     // In this order, as git writes them: a path alone would be taken for a size by one of two
     // rules.
     if (words.size() > 3) {

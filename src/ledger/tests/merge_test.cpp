@@ -598,6 +598,19 @@ TEST(Merge, AnEditThatTookNoTimeBesideADeletionIsNotLostUnseen) {
     EXPECT_TRUE(state.deleted);
     ASSERT_EQ(state.lost.size(), 1U);
     EXPECT_EQ(state.lost[0].raw_value, "\"hand\"");
+    const Merged added = merged(base, "", plain(R"("title":"t","n":1,"note":"hand")", "5"));
+    ASSERT_EQ(fold_file(added.text).lost.size(), 1U) << added.text;
+    EXPECT_EQ(fold_file(added.text).lost[0].name, "note");
+}
+
+TEST(Merge, OfAnEditBesideADeletionInAFileOfAnotherProgramTheCallerIsTold) {
+    const std::string base = plain(R"("title":"t","n":1)", "5");
+    const Merged result = merged(base, "", plain(R"("title":"u","n":1)", "6"));
+    EXPECT_TRUE(fold_file(result.text).deleted);
+    ASSERT_EQ(result.unlisted.size(), 1U);
+    EXPECT_EQ(result.unlisted[0].raw_value, "\"u\"");
+    EXPECT_TRUE(merged_in_store(base, "", plain(R"("title":"u","n":1)", "6")).unlisted.empty());
+    EXPECT_TRUE(merged(base, "", base).unlisted.empty());
 }
 
 std::string joined(const std::string& base, const std::string& ours, const std::string& theirs) {

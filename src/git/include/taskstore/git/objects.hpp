@@ -72,6 +72,17 @@ struct CommitQuery {
 /// merges those whose `path` is unlike that of some parent.
 Result<std::vector<Commit>> commits(const Repository& repository, const CommitQuery& query);
 
+/// A file that one commit has under another path than the other.
+struct MovedFile {
+    std::string from;
+    std::string to;
+};
+
+/// Files of `before` that `after` has not, but one very like it under a path that is new there, as
+/// git judges it (diff-tree -M).
+Result<std::vector<MovedFile>> moved_files(const Repository& repository, const std::string& before,
+                                           const std::string& after);
+
 /// Paths under `path` (of files; from the repository's root) where the work tree is unlike the
 /// commit, as git tells it: staged or not, also files that are gone. What git does not track is not
 /// among them.

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 
 namespace taskstore::store {
 
@@ -64,10 +65,12 @@ class Revisions {
     /// newest first. A merge is told by what it decided itself: what it has unlike each of its
     /// parents; where that is nothing, it is left out, so nothing is told twice. Of the commit with
     /// which a shallow clone begins nothing is told. Whether there are commits beyond the limit.
-    /// Ends early with the error that `each` returns.
+    /// A folder that was renamed is followed to where it lay before. Ends early with the error that
+    /// `each` returns.
     Result<bool> log(const LogQuery& query, const std::function<Status(LogEntry&&)>& each);
 
-    /// Lines of a record in the versions of its file that HEAD stands on, by themselves; those in
+    /// Lines of a record in the versions of its file that HEAD stands on, by themselves, under
+    /// earlier names of the folder too; those in
     /// `known` are left out. `enough` is asked after each version that had one, and ends it.
     Result<std::vector<OlderLine>> older_lines(
         std::string_view collection, std::string_view id, const std::vector<std::string>& known,
@@ -80,22 +83,33 @@ class Revisions {
         : x_files(files),
           x_repository(std::move(repository)),
           x_path(std::move(path)),
+          x_names{x_path},
           x_folder(std::move(folder)) {}
     Result<Text> blob(const std::string& id);
     records::Snapshot snapshot_of(const std::optional<git::Tree>& tree);
     Result<std::optional<LogEntry>> entry_of(const git::Commit& commit,
                                              const std::map<std::string, git::Tree>& trees);
+    using CommitLook =
+        std::function<Result<bool>(const git::Commit&, const std::map<std::string, git::Tree>&)>;
+    Result<bool> each_commit(git::CommitQuery query, const CommitLook& look);
     struct FileVersion;
-    Result<std::map<std::string, git::Tree>> folders_of(
+    Result<std::map<std::string, git::Tree>> trees_of(
         const std::vector<git::Commit>& commits) const;
-    Result<std::vector<FileVersion>> versions_of(const std::string& name, const std::string& head,
-                                                 std::size_t limit, std::size_t skip) const;
+    Result<std::map<std::string, git::Tree>> folders_of(const std::vector<git::Commit>& commits);
+    Result<bool> find_earlier_names(const std::vector<git::Commit>& commits,
+                                    const std::map<std::string, git::Tree>& trees);
+    Result<std::vector<FileVersion>> versions_of(const std::string& folder, const std::string& name,
+                                                 const std::string& head, std::size_t limit,
+                                                 std::size_t skip);
     Result<std::string> store_folders(const std::string& commit) const;
 
     os::FileSystem& x_files;
     git::Repository x_repository;
     std::string x_path;
-    std::string x_folder;                              ///< Absolute; empty in a bare repository.
+    /// Where the store has lain in the history that was looked at, the newest name first.
+    std::vector<std::string> x_names;
+    std::set<std::string> x_begun;  ///< Commits that were asked for an earlier name.
+    std::string x_folder;           ///< Absolute; empty in a bare repository.
     std::deque<std::pair<std::string, Text>> x_blobs;  ///< The newest last.
     std::size_t x_blob_bytes = 0;
 };
