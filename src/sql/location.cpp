@@ -30,6 +30,21 @@ std::string lower(std::string_view text) {
     return out;
 }
 
+/// Of the parameters of a URL those that say where it leads, and no others.
+std::string shown_parameters(std::string_view url) {
+    constexpr std::array<std::string_view, 4> kShown{"host", "hostaddr", "port", "service"};
+    std::string out;
+    std::size_t at = std::min(url.find('?'), url.size());
+    while (at < url.size() && url[at] != '#') {
+        const std::size_t end = std::min(url.find_first_of("&#", at + 1), url.size());
+        const std::string_view member = url.substr(at + 1, end - at - 1);
+        if (std::ranges::find(kShown, member.substr(0, member.find('='))) != kShown.end())
+            out += (out.empty() ? "?" : "&") + std::string(member);
+        at = end;
+    }
+    return out;
+}
+
 constexpr std::string_view kForms =
     "a database is sqlite:PATH, an absolute path, postgres://… or libsql://…";
 
@@ -94,7 +109,8 @@ std::string shown(const Location& location) {
     const std::string_view rest = text.substr(start, text.find_first_of("?#", start) - start);
     const std::size_t at = rest.rfind('@');
     return std::string(text.substr(0, start)) +
-           std::string(at == std::string_view::npos ? rest : rest.substr(at + 1));
+           std::string(at == std::string_view::npos ? rest : rest.substr(at + 1)) +
+           shown_parameters(text.substr(start));
 }
 
 }  // namespace taskstore::sql

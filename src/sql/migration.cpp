@@ -96,6 +96,23 @@ Result<bool> up_to_date(Connection& connection, std::string_view module,
     return applied->size() == migrations.size();
 }
 
+/// True: nothing was missing any more. `known`: how many were applied when it looked.
+Result<bool> apply_next(Connection& connection, std::string_view module,
+                        std::span<const Migration> migrations, const Clock& clock,
+                        std::size_t& known) {
+    // What is applied is read again under each write lock: another process may be at the same work.
+    TASKSTORE_LET(auto transaction, Transaction::begin_write(connection));
+    TASKSTORE_TRY(connection.lock_for_migration());
+    TASKSTORE_TRY(connection.execute(kCreateTable));
+    TASKSTORE_LET(const auto applied, read_applied(connection, module));
+    known = applied.size();
+    TASKSTORE_TRY(check_applied(applied, module, migrations));
+    const bool done = known == migrations.size();
+    if (!done) TASKSTORE_TRY(apply(connection, module, migrations[known], clock));
+    TASKSTORE_TRY(transaction.commit());
+    return done;
+}
+
 }  // namespace
 
 Status migrate(Connection& connection, std::string_view module,
@@ -105,18 +122,27 @@ Status migrate(Connection& connection, std::string_view module,
     }
     TASKSTORE_LET(const bool done, up_to_date(connection, module, migrations));
     if (done) return ok();
+    std::size_t known = 0;
     while (true) {
-        // What is applied is read again under each write lock: another process may be at the same
-        // work.
-        TASKSTORE_LET(auto transaction, Transaction::begin_write(connection));
-        TASKSTORE_TRY(connection.lock_for_migration());
-        TASKSTORE_TRY(connection.execute(kCreateTable));
-        TASKSTORE_LET(const auto applied, read_applied(connection, module));
-        TASKSTORE_TRY(check_applied(applied, module, migrations));
-        if (applied.size() == migrations.size()) return transaction.commit();
-        TASKSTORE_TRY(apply(connection, module, migrations[applied.size()], clock));
-        TASKSTORE_TRY(transaction.commit());
+        auto next = apply_next(connection, module, migrations, clock, known);
+        if (next && *next) return ok();
+        if (next) continue;
+        // Engines without a lock for this: what another process has applied in the meantime is no
+        // failure.
+        const auto applied = applied_migrations(connection, module);
+        if (!applied || applied->size() <= known) return fail(std::move(next).error());
+        known = applied->size();
     }
+}
+
+Status check_migrated(Connection& connection, std::string_view module,
+                      std::span<const Migration> migrations) {
+    TASKSTORE_LET(const bool done, up_to_date(connection, module, migrations));
+    if (done) return ok();
+    return fail(Code::unsupported, "the database has an older version of '" + std::string(module) +
+                                       "' than this program knows, which is " +
+                                       std::to_string(migrations.size()))
+        .with_hint("'taskstore migrate --apply' brings it up");
 }
 
 Result<std::vector<AppliedMigration>> applied_migrations(Connection& connection,

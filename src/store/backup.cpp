@@ -361,6 +361,12 @@ Result<BackupReport> back_up(Databases& databases, DatabaseName name, const std:
             .with_hint("name another file, or a folder");
     TASKSTORE_LET(const DatabasePlace at, databases.place(name));
     TASKSTORE_LET(const auto connection, databases.connect(name, at.location, {}));
+    // Tables that only a newer version knows would be left out without a word.
+    const auto modules = modules_of(name, connection->dialect());
+    TASKSTORE_LET(const auto known, sql::find_identity(*connection, name_of(name)));
+    for (const DatabaseModule& module : modules) {
+        if (known) TASKSTORE_TRY(sql::check_migrated(*connection, module.name, module.migrations));
+    }
     BackupReport report{.database = std::string(name_of(name)), .path = path};
     // All of it is read in one transaction: a state that was there at one moment.
     TASKSTORE_LET(const auto transaction, sql::Transaction::begin_read(*connection));
@@ -369,7 +375,7 @@ Result<BackupReport> back_up(Databases& databases, DatabaseName name, const std:
         return fail(Code::not_found, sql::shown(at.location) + " holds no database '" +
                                          std::string(name_of(name)) + "' yet");
     std::vector<std::pair<std::string, std::int64_t>> versions;
-    for (const DatabaseModule& module : modules_of(name, connection->dialect()))
+    for (const DatabaseModule& module : modules)
         versions.emplace_back(module.name, static_cast<std::int64_t>(module.migrations.size()));
     TASKSTORE_LET(auto writer, BackupWriter::begin(databases.files(), path));
     TASKSTORE_TRY(writer.line(header_text(name, *identity, versions, databases.clock().wall_ms())));

@@ -1,3 +1,4 @@
+#include <taskstore/sql/retry.hpp>
 #include <taskstore/store/databases.hpp>
 #include <taskstore/tasks/task_store.hpp>
 
@@ -115,7 +116,17 @@ Result<std::unique_ptr<sql::Connection>> Databases::connect(DatabaseName name,
                                                             Access access) {
     TASKSTORE_LET(const sql::OpenRequest asked, request(name, location, access));
     TASKSTORE_LET(sql::Part* const part, x_options.part(location.engine));
-    return part->connect(asked);
+    if (location.engine == sql::Engine::sqlite) return part->connect(asked);
+    // A server that is started again, or gives way to another one, is back soon.
+    constexpr std::int64_t kComesBackNs = 2'000'000'000;
+    Result<std::unique_ptr<sql::Connection>> made = std::unique_ptr<sql::Connection>();
+    TASKSTORE_TRY(sql::retry(
+        {.base_ms = 20, .cap_ms = 250, .deadline_boot_ns = x_clock.boot_ns() + kComesBackNs},
+        x_clock, x_random, [&]() -> Status {
+            made = part->connect(asked);
+            return made ? ok() : Status(fail(made.error()));
+        }));
+    return made;
 }
 
 // A copy of the whole file, made by the engine (VACUUM INTO): what a migration that turns out wrong
@@ -160,7 +171,8 @@ Result<sql::Database*> Databases::open(DatabaseName name) {
                   request(name, at.location, {.read_only = false, .create = true}));
     TASKSTORE_LET(sql::Part* const part, x_options.part(at.location.engine));
     {
-        TASKSTORE_LET(const auto connection, part->connect(asked));
+        TASKSTORE_LET(const auto connection,
+                      connect(name, at.location, {.read_only = false, .create = true}));
         TASKSTORE_LET(const sql::Identity identity, bring_up(*connection, name, at.location));
         TASKSTORE_TRY(check_live(identity));
     }
@@ -187,10 +199,12 @@ Result<MigrationReport> Databases::migrations(DatabaseName name) {
     const std::string_view dialect =
         report.place.location.engine == sql::Engine::postgres ? "postgres" : "sqlite";
     for (const DatabaseModule& module : modules_of(name, dialect)) {
-        MigrationReport::Module one{.name = std::string(module.name), .applied = {}, .pending = {}};
+        MigrationReport::Module one{
+            .name = std::string(module.name), .applied = {}, .pending = {}, .newer = false};
         if (report.exists) {
             TASKSTORE_LET(one.applied, sql::applied_migrations(**connection, module.name));
         }
+        one.newer = one.applied.size() > module.migrations.size();
         const std::size_t done = std::min(one.applied.size(), module.migrations.size());
         one.pending.assign(module.migrations.begin() + static_cast<std::ptrdiff_t>(done),
                            module.migrations.end());

@@ -19,7 +19,32 @@ Failure said(Code code, const std::string& what, const Text& text) {
     return fail(code, what + " (" + text.source + ")");
 }
 
-/// $NAME and ${NAME}; in URLs only the second, for '$' may stand in a password.
+/// Whether what stands at `at` of a URL is a part where a variable's ':', '/' and '@' are letters
+/// of a user, a password or a parameter, and no signs of the URL's own.
+bool is_quoted_part(std::string_view url, std::size_t at) {
+    const std::size_t start = std::min(url.find("://"), url.size());
+    const std::size_t end = std::min(url.find_first_of("/?#", start + 3), url.size());
+    const std::size_t user_end = url.substr(0, end).rfind('@');
+    if (at < end) return user_end != std::string_view::npos && at < user_end;
+    return at > url.find('?', end);
+}
+
+std::string percent_encoded(std::string_view text) {
+    constexpr std::string_view kDigits = "0123456789ABCDEF";
+    std::string out;
+    for (const char c : text) {
+        if (is_name_byte(c) || c == '-' || c == '.' || c == '~') {
+            out += c;
+            continue;
+        }
+        const auto byte = static_cast<unsigned char>(c);
+        out += {'%', kDigits[byte >> 4U], kDigits[byte & 15U]};
+    }
+    return out;
+}
+
+/// $NAME and ${NAME}; in URLs only the second, for '$' may stand in a password. A variable in the
+/// user, the password or a parameter of a URL stands for itself, whatever it is made of.
 Result<std::string> expanded(const Text& text, const DatabaseSettings& settings, bool braces_only) {
     const std::string& from = text.value;
     std::string out;
@@ -39,7 +64,7 @@ Result<std::string> expanded(const Text& text, const DatabaseSettings& settings,
             return said(Code::invalid,
                         "a database's place names the variable " + name + ", which is not set",
                         text);
-        out += *value;
+        out += braces_only && is_quoted_part(from, at) ? percent_encoded(*value) : *value;
         at = end + (braces ? 1 : 0);
     }
     return out;
@@ -52,6 +77,10 @@ Result<std::string> absolute_path(std::string path, const Text& text,
         if (!home || !home->starts_with('/'))
             return said(Code::invalid, "'~' wants HOME to be set", text);
         path = *home + path.substr(1);
+    } else if (path.starts_with('~')) {
+        return said(Code::invalid,
+                    "'" + path + "': '~' alone is known, as the home of who runs this", text)
+            .with_hint("write the folder in full, or './" + path + "' for a file of that name");
     }
     if (path.ends_with('/'))
         return said(Code::invalid, "'" + path + "' is a folder, a database is a file", text);

@@ -93,6 +93,66 @@ TEST_P(BatchContract, ValuesComeBackAsTheyWentIn) {
               Code::invalid);
 }
 
+TEST_P(BatchContract, BytesAndDoublesComeBackAsTheyWentIn) {
+    const std::string create = "CREATE TABLE extremes (id BIGINT, bytes " + x_sandbox->blob_type() +
+                               ", real DOUBLE PRECISION)";
+    ASSERT_TRUE(x_database->write_batch(std::vector<BoundStatement>{{.sql = create}}));
+    std::string every;
+    for (int byte = 0; byte < 256; ++byte) every += static_cast<char>(byte);
+    std::string large;
+    while (large.size() < 10'000'000) large += every;
+    using Limits = std::numeric_limits<double>;
+    const std::vector<std::vector<Value>> rows{
+        {std::int64_t{0}, Blob{""}, -0.0},
+        {std::int64_t{1}, Blob{every}, Limits::denorm_min()},
+        {std::int64_t{2}, Blob{large}, -Limits::max()},
+        {std::int64_t{3}, Value{}, 0.1},
+        {std::int64_t{4}, Blob{std::string(3, '\0')}, 1e21},
+    };
+    for (const auto& row : rows) {
+        const std::vector<BoundStatement> insert_one{
+            {.sql = "INSERT INTO extremes (id, bytes, real) VALUES (?1, ?2, ?3)", .values = row}};
+        const auto written = x_database->write_batch(insert_one);
+        ASSERT_TRUE(written) << written.error().message;
+    }
+    const auto read = x_database->read_batch(
+        std::vector<BoundStatement>{{.sql = "SELECT id, bytes, real FROM extremes ORDER BY id"}});
+    ASSERT_TRUE(read) << read.error().message;
+    ASSERT_THAT((*read)[0].rows, SizeIs(rows.size()));
+    for (std::size_t i = 0; i < rows.size(); ++i) EXPECT_TRUE((*read)[0].rows[i] == rows[i]) << i;
+}
+
+TEST_P(BatchContract, CountersThatManyRaiseAtOnceLoseNothing) {
+    constexpr int kThreads = 8;
+    constexpr int kRounds = 10;
+    ASSERT_TRUE(x_database->write_batch(
+        std::vector<BoundStatement>{{.sql = "CREATE TABLE counters (id BIGINT, n BIGINT)"},
+                                    {.sql = "INSERT INTO counters VALUES (1, 0)"}}));
+    constexpr std::string_view kRaise = "UPDATE counters SET n = n + 1 WHERE id = 1";
+    {
+        std::vector<std::jthread> threads;
+        for (int t = 0; t < kThreads; ++t) {
+            threads.emplace_back([&, t] {
+                for (int i = 0; i < kRounds; ++i) {
+                    if (t % 2 == 0) {
+                        const auto raised = x_database->write_batch(std::vector<BoundStatement>{
+                            {.sql = kRaise, .values = {}, .changes_expected = 1}});
+                        EXPECT_TRUE(raised) << raised.error().message;
+                    } else {
+                        const auto raised = x_database->write(
+                            [&](Connection& connection) { return connection.execute(kRaise); });
+                        EXPECT_TRUE(raised) << raised.error().message;
+                    }
+                }
+            });
+        }
+    }
+    const auto read =
+        x_database->read_batch(std::vector<BoundStatement>{{.sql = "SELECT n FROM counters"}});
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ((*read)[0].rows[0][0], Value{std::int64_t{kThreads * kRounds}});
+}
+
 TEST_P(BatchContract, AReadBatchSeesOneStateAndCannotWrite) {
     ASSERT_TRUE(x_database->write_batch(std::vector{insert(1), insert(2)}));
     const auto read = x_database->read_batch(std::vector<BoundStatement>{

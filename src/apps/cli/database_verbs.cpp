@@ -37,7 +37,7 @@ void write_module(JsonWriter& writer, const store::MigrationReport::Module& modu
             .key("sql")
             .string(one.sql)
             .end_object();
-    writer.end_array().end_object();
+    writer.end_array().key("newer").boolean(module.newer).end_object();
 }
 
 void print_reports(Context& context, const std::vector<store::MigrationReport>& reports,
@@ -58,6 +58,7 @@ void print_reports(Context& context, const std::vector<store::MigrationReport>& 
             write_module(writer, module);
             const std::string state =
                 !report.exists           ? "not made yet"
+                : module.newer           ? "newer than this program: upgrade it"
                 : module.pending.empty() ? "up to date"
                                          : counted(static_cast<std::int64_t>(module.pending.size()),
                                                    "migration", "migrations") +
@@ -65,7 +66,8 @@ void print_reports(Context& context, const std::vector<store::MigrationReport>& 
             rows.push_back({{name},
                             {place},
                             {module.name + " " + std::to_string(module.applied.size())},
-                            {state, module.pending.empty() ? Colour::green : Colour::yellow}});
+                            {state, module.pending.empty() && !module.newer ? Colour::green
+                                                                            : Colour::yellow}});
             for (const sql::Migration& one : module.pending)
                 texts += "\n-- " + name + ": " + module.name + " " + std::to_string(one.version) +
                          " (" + std::string(one.name) + ")\n" + std::string(one.sql);

@@ -3,10 +3,13 @@
 #include "context.hpp"
 
 #include <taskstore/base/display.hpp>
+#include <taskstore/config/config.hpp>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
+#include <span>
 
 namespace taskstore::cli {
 namespace {
@@ -115,6 +118,17 @@ int run(const std::vector<std::string>& words) {
     return words.empty() ? row_of(Code::invalid).exit_code : 0;
 }
 
+/// Takes passwords out of what `ps` shows of this process; `move --to URL` may hold one.
+void hide_passwords(std::span<char* const> words) {
+    for (char* const word : words) {
+        const std::size_t bytes = std::strlen(word);
+        std::string shown = config::without_passwords(word);
+        if (shown == word) continue;
+        shown.resize(bytes, '\0');
+        std::memcpy(word, shown.data(), bytes);
+    }
+}
+
 }  // namespace
 }  // namespace taskstore::cli
 
@@ -122,6 +136,7 @@ int main(int argc, char** argv) {
     // Whoever started us may have left it ignored, and then no child could be waited for.
     std::signal(SIGCHLD, SIG_DFL);
     std::vector<std::string> words(argv + 1, argv + argc);
+    taskstore::cli::hide_passwords(std::span(argv, static_cast<std::size_t>(argc)));
     if (words.size() == 1 && (words[0] == "-V" || words[0] == "--version")) words[0] = "version";
     return taskstore::cli::run(words);
 }

@@ -146,6 +146,7 @@ class Reader {
 
     void see(const Token& token) {
         if (token.kind == TokenKind::parameter) count_parameter(token.text);
+        if (token.text == "(" && reaches_out(x_last)) x_changes = x_reaches_out = true;
         if (token.text == "(") {
             if (x_depth == 0 && x_after_values) ++x_tuples;
             ++x_depth;
@@ -162,6 +163,17 @@ class Reader {
         const bool replaces =
             is("INTO") && x_last.kind == TokenKind::word && same_word(x_last.text, "REPLACE");
         if (is("INSERT") || is("UPDATE") || is("DELETE") || replaces) x_changes = true;
+    }
+
+    /// sqld has the functions of SQLite's shell, and those write files.
+    static bool reaches_out(const Token& name) {
+        static constexpr std::array<std::string_view, 4> kFunctions{
+            "writefile", "edit", "load_extension", "fts3_tokenizer"};
+        std::string_view word = name.text;
+        if (name.kind == TokenKind::quoted && word.size() > 2)
+            word = word.substr(1, word.size() - 2);
+        return std::ranges::any_of(kFunctions,
+                                   [&](std::string_view one) { return same_word(one, word); });
     }
 
     void count_parameter(std::string_view text) {
@@ -182,7 +194,7 @@ class Reader {
 
     void classify(StatementText& out) const {
         if (is_word(0, "SELECT") || is_word(0, "VALUES") || is_word(0, "EXPLAIN")) {
-            out.kind = StatementKind::read;
+            out.kind = x_reaches_out ? StatementKind::write : StatementKind::read;
         } else if (is_word(0, "WITH")) {
             out.kind = x_changes ? StatementKind::write : StatementKind::read;
         } else if (is_word(0, "BEGIN")) {
@@ -221,6 +233,7 @@ class Reader {
     bool x_returning = false;
     bool x_conditional = false;
     bool x_changes = false;
+    bool x_reaches_out = false;
     std::vector<std::string_view> x_names;
 };
 

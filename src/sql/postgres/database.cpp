@@ -223,7 +223,8 @@ Attempt EngineDatabase::write_once(const sql::Work& work, const sql::WriteOption
     if (!status) return ended(connection, std::move(status), options.deadline_boot_ns);
     std::string notify;
     std::vector<Outgoing> before;
-    if (!options.wake.empty() && connection.in_transaction()) {
+    // Behind a pooler nobody is woken, and servers that need the setting may have no NOTIFY.
+    if (!options.wake.empty() && !x_options.pooler && connection.in_transaction()) {
         notify = notify_sql(x_options.schema, options.wake);
         before.push_back({.sql = notify});
     }
@@ -323,7 +324,7 @@ Result<sql::Committed> EngineDatabase::write_batch(sql::Batch batch,
     const auto request = std::make_shared<Request>();
     TASKSTORE_LET(request->batch, check_batch(batch, *x_translations, false));
     request->member.batch = &request->batch;
-    request->member.wake = options.wake;
+    if (!x_options.pooler) request->member.wake = options.wake;
     request->deadline_ns = options.deadline_boot_ns;
     bool alone = options.alone || request->batch.alone || request->batch.bytes > kGroupBytesMax ||
                  batch.size() > kStatementsInGroupMax;

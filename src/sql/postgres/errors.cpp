@@ -86,6 +86,11 @@ int native_of(std::string_view sqlstate) {
     return number;
 }
 
+bool is_lacking(const Error& error) {
+    // feature_not_supported, undefined_function
+    return error.native == native_of("0A000") || error.native == native_of("42883");
+}
+
 std::string_view sqlstate_of(const PGresult* result) {
     return field(result, PG_DIAG_SQLSTATE);
 }

@@ -20,6 +20,8 @@ Code code_of(std::string_view sqlstate);
 /// Whether the same transaction may well succeed when it is run again at once.
 bool is_transient(std::string_view sqlstate);
 int native_of(std::string_view sqlstate);
+/// Whether a server that only speaks PostgreSQL's protocol has no such function.
+bool is_lacking(const Error& error);
 
 /// The five characters; empty where the error is libpq's own (a lost connection).
 std::string_view sqlstate_of(const PGresult* result);

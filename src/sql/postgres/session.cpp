@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -38,6 +39,40 @@ std::string_view sqlstate_in(std::string_view message) {
         state, [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); });
     return plain ? state : std::string_view{};
 }
+
+/// Why there is no session, where trying again does not help.
+struct Lasting {
+    std::string_view words;  ///< Of libpq's message; the first row whose words are in it counts.
+    Code code;
+    std::string_view hint;
+};
+
+constexpr std::string_view kPasswordHint =
+    "look at user and password (in the URL, PGPASSWORD or ~/.pgpass); the server's pg_hba.conf "
+    "says "
+    "who may come from where";
+constexpr std::string_view kTlsHint =
+    "sslmode says how strict to be, sslrootcert whose certificates to trust: see "
+    "docs/operating/postgres.md";
+constexpr std::string_view kSettingHint =
+    "see docs/operating/postgres.md for URLs; libpq's documentation has every parameter";
+
+// Before a session stands there is no SQLSTATE but of what the server itself refuses. libpq speaks
+// English unless the program has set a locale; then a reason that is not known here counts as one
+// that may pass.
+constexpr std::array kLasting{
+    Lasting{"definition of service", Code::not_found,
+            "services are defined in ~/.pg_service.conf, or the file that PGSERVICEFILE names"},
+    Lasting{"service file", Code::not_found,
+            "services are defined in ~/.pg_service.conf, or the file that PGSERVICEFILE names"},
+    Lasting{"certificate", Code::denied, kTlsHint},
+    Lasting{"private key", Code::denied, kTlsHint},
+    Lasting{"SSL was required", Code::denied, kTlsHint},
+    Lasting{"no password supplied", Code::denied, kPasswordHint},
+    Lasting{"authentication", Code::denied, kPasswordHint},
+    Lasting{"channel binding", Code::denied, kPasswordHint},
+    Lasting{"invalid", Code::invalid, kSettingHint},
+};
 
 int poll_ms(std::int64_t left_ns) {
     const std::int64_t ms = left_ns / kNsPerMs + 1;
@@ -112,16 +147,25 @@ Status Session::connect_failure() {
     const std::string_view state = sqlstate_in(message);
     std::string reason(message);
     std::ranges::replace(reason, '\n', ' ');
-    // Nobody there, a name that is not known (yet), a server that starts: all may pass.
     auto failure =
         fail(code_of(state), x_place + ": cannot connect: " + reason).with_native(native_of(state));
     if (failure.error.code == Code::invalid) failure.error.code = Code::failed;
-    return failure;
+    if (state.starts_with("28")) return std::move(failure).with_hint(std::string(kPasswordHint));
+    if (!state.empty()) return failure;
+    // Nobody there, a name that is not known (yet), an answer that is late: the rest may pass.
+    const auto lasting = std::ranges::find_if(
+        kLasting, [&](const Lasting& one) { return reason.find(one.words) != std::string::npos; });
+    if (lasting == kLasting.end()) return failure;
+    failure.error.code = lasting->code;
+    return std::move(failure).with_hint(std::string(lasting->hint));
 }
 
 void Session::describe_place() {
     const auto text = [](const char* value) { return std::string(value != nullptr ? value : ""); };
-    x_place = text(PQhost(x_conn)) + ":" + text(PQport(x_conn)) + "/" + text(PQdb(x_conn));
+    const std::string host = text(PQhost(x_conn));
+    // Nothing is known of it where the settings themselves were refused.
+    x_place = host.empty() ? "the PostgreSQL server"
+                           : host + ":" + text(PQport(x_conn)) + "/" + text(PQdb(x_conn));
 }
 
 void Session::on_notice(void* session, const PGresult* notice) {

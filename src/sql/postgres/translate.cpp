@@ -35,11 +35,47 @@ bool is_one_of(std::string_view word, const std::array<std::string_view, N>& wor
     return std::ranges::find(words, word) != words.end();
 }
 
+/// What a server does not refuse in a read-only transaction, because it changes no table: settings,
+/// files, slots, statistics, other sessions, other servers; and what runs a text as SQL.
 bool writes_behind_read_only(std::string_view function) {
-    static constexpr std::array<std::string_view, 4> kNames{"SET_CONFIG", "LOWRITE", "LOREAD",
-                                                            "PG_LOGICAL_EMIT_MESSAGE"};
-    return is_one_of(function, kNames) || function.starts_with("LO_") ||
-           function.starts_with("DBLINK");
+    static constexpr std::array<std::string_view, 15> kNames{"SET_CONFIG",
+                                                             "LOWRITE",
+                                                             "LOREAD",
+                                                             "PG_CANCEL_BACKEND",
+                                                             "PG_IMPORT_SYSTEM_COLLATIONS",
+                                                             "PG_LOG_BACKEND_MEMORY_CONTEXTS",
+                                                             "PG_NOTIFY",
+                                                             "PG_PROMOTE",
+                                                             "PG_RELOAD_CONF",
+                                                             "PG_ROTATE_LOGFILE",
+                                                             "PG_SWITCH_WAL",
+                                                             "PG_TERMINATE_BACKEND",
+                                                             "TS_REWRITE",
+                                                             "TS_STAT",
+                                                             "XPATH_TABLE"};
+    static constexpr std::array<std::string_view, 19> kBeginnings{"LO_",
+                                                                  "DBLINK",
+                                                                  "CROSSTAB",
+                                                                  "CONNECTBY",
+                                                                  "CURSOR_TO_XML",
+                                                                  "QUERY_TO_XML",
+                                                                  "PG_BACKUP_",
+                                                                  "PG_COPY_",
+                                                                  "PG_CREATE_",
+                                                                  "PG_DROP_",
+                                                                  "PG_FILE_",
+                                                                  "PG_LOGICAL_",
+                                                                  "PG_REPLICATION_ORIGIN_",
+                                                                  "PG_REPLICATION_SLOT_",
+                                                                  "PG_START_BACKUP",
+                                                                  "PG_STAT_RESET",
+                                                                  "PG_STOP_BACKUP",
+                                                                  "PG_SYNC_",
+                                                                  "PG_WAL_REPLAY_"};
+    return is_one_of(function, kNames) ||
+           std::ranges::any_of(kBeginnings, [&](std::string_view beginning) {
+               return function.starts_with(beginning);
+           });
 }
 
 StatementKind kind_of(const std::vector<std::string>& words) {
@@ -212,6 +248,8 @@ class Lexer {
         const std::string word = upper(x_sql.substr(x_at, end - x_at));
         keep(end - x_at);
         if (word == "E" && peek() == '\'') return take_quoted('\'', true);
+        // U&"…": a name whose letters may be written as numbers.
+        if (word == "U" && peek() == '&' && peek(1) == '"') x_now.escapes_read_only = true;
         if (x_words.size() < kWordsKept) x_words.push_back(word);
         note_name(word);
         track_body(word);

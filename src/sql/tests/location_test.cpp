@@ -38,9 +38,14 @@ TEST(Location, AMisspeltEngineIsNoFile) {
     }
 }
 
-TEST(Location, WhatIsShownHasNeitherUserNorPasswordNorQuery) {
+TEST(Location, WhatIsShownSaysWhereItLeadsWithoutUserAndPassword) {
     EXPECT_EQ(shown(*parse_location("postgres://ann:p@ss@[::1]:5432/d?password=x")),
               "postgres://[::1]:5432/d");
+    EXPECT_EQ(
+        shown(*parse_location("postgres://ann:x@/d?password=x&host=/run/pg&sslmode=a&port=1#x")),
+        "postgres:///d?host=/run/pg&port=1");
+    EXPECT_EQ(shown(*parse_location("postgres://?service=ours&options=x")),
+              "postgres://?service=ours");
     EXPECT_EQ(shown(*parse_location("libsql://h.turso.io?authToken=x")), "libsql://h.turso.io");
     EXPECT_EQ(shown(*parse_location("/a/b.db")), "sqlite:/a/b.db");
 }

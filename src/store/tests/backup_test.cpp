@@ -44,6 +44,28 @@ TEST(Backup, TheEpochGrowsWithEachRestore) {
     EXPECT_EQ(restore_into(device, device.folder / "t.zst", true)->epoch, 3);
 }
 
+TEST(Backup, WhatANewerVersionHasWrittenIsNotCopiedInPart) {
+    Device device;
+    {
+        OpenTasks(device).add("a");
+        const auto databases = device.databases();
+        const auto connection =
+            databases->connect(DatabaseName::tasks, databases->place(DatabaseName::tasks)->location,
+                               {.read_only = false});
+        ASSERT_TRUE(connection);
+        ASSERT_TRUE((*connection)
+                        ->execute("INSERT INTO taskstore_migrations SELECT module, version + 1, "
+                                  "'new', checksum, applied_at FROM taskstore_migrations WHERE "
+                                  "module = 'tasks' ORDER BY version DESC LIMIT 1"));
+    }
+    const auto report =
+        back_up(*device.databases(), DatabaseName::tasks, device.folder / "t.zst", {});
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().code, Code::unsupported) << report.error().message;
+    EXPECT_THAT(report.error().hint, HasSubstr("upgrade"));
+    EXPECT_TRUE(device.databases()->migrations(DatabaseName::tasks)->modules.at(0).newer);
+}
+
 TEST(Backup, ADatabaseWithRowsIsReplacedOnlyWhenTold) {
     Device device;
     {

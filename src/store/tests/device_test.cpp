@@ -117,5 +117,28 @@ TEST(DevicePlace, ADollarInAUrlIsItself) {
     EXPECT_EQ(place_of(DatabaseName::main, said.settings)->location.text, "postgres://u:x@h/d");
 }
 
+TEST(DevicePlace, AVariableInAUrlStandsForItselfWhateverItIsMadeOf) {
+    Said said;
+    said.variables["PW"] = "p:a/s@s%41 ä?#";
+    said.variables["HOST"] = "h:5433";
+    said.variables["WHOLE"] = "postgres://u:a%40b@h/d";
+    const std::string encoded = "p%3Aa%2Fs%40s%2541%20%C3%A4%3F%23";
+    said.file(DatabaseName::tasks, "postgres://u:${PW}@${HOST}/d?sslmode=require")
+        .file(DatabaseName::main, "libsql://h/?authToken=${PW}")
+        .file(DatabaseName::logs, "${WHOLE}");
+    EXPECT_EQ(place_of(DatabaseName::tasks, said.settings)->location.text,
+              "postgres://u:" + encoded + "@h:5433/d?sslmode=require");
+    EXPECT_EQ(place_of(DatabaseName::main, said.settings)->location.text,
+              "libsql://h/?authToken=" + encoded);
+    EXPECT_EQ(place_of(DatabaseName::logs, said.settings)->location.text, "postgres://u:a%40b@h/d");
+}
+
+TEST(DevicePlace, TheHomeOfSomebodyElseIsNotGuessed) {
+    EXPECT_EQ(Said().environment("PATH", "~bob/t.db").at(DatabaseName::tasks), "invalid");
+    EXPECT_EQ(Said().environment("PATH", "./~bob/t.db").at(DatabaseName::tasks).find("~bob") !=
+                  std::string::npos,
+              true);
+}
+
 }  // namespace
 }  // namespace taskstore::store

@@ -187,7 +187,8 @@ TEST(SqlText, OnlyWhatCannotWriteReads) {
                             "/* x */ WITH a AS (SELECT 1) SELECT 1",
                             "WITH a AS (SELECT 1) SELECT replace(x, 'a', 'b') FROM a",
                             "WITH \"delete\" AS (SELECT 1) "
-                            "SELECT * FROM \"delete\""}) {
+                            "SELECT * FROM \"delete\"",
+                            "SELECT 'writefile', writefile FROM t WHERE edit IN (1)"}) {
         EXPECT_EQ(one(sql).kind, StatementKind::read) << sql;
     }
     for (const char* sql :
@@ -195,7 +196,10 @@ TEST(SqlText, OnlyWhatCannotWriteReads) {
           "WITH a AS (SELECT 1) INSERT INTO t "
           "SELECT 1",
           "WITH a AS (SELECT 1) REPLACE INTO t SELECT 1", "REINDEX", "ANALYZE", "VACUUM",
-          "CREATE TABLE x (y)", "nonsense", "WITH a AS (SELECT 1) UPDATE t SET x = 1"}) {
+          "CREATE TABLE x (y)", "nonsense", "WITH a AS (SELECT 1) UPDATE t SET x = 1",
+          "SELECT writefile('a', 'b')", "SELECT 1, (SELECT \"WriteFile\" /* x */ ('a', 'b'))",
+          "VALUES ([writefile]('a', 'b'))", "SELECT load_extension('x')",
+          "WITH a AS (SELECT writefile('a', 'b')) SELECT * FROM a"}) {
         EXPECT_EQ(one(sql).kind, StatementKind::write) << sql;
     }
     EXPECT_EQ(one("BEGIN IMMEDIATE").kind, StatementKind::begin);

@@ -35,6 +35,7 @@ INSTANTIATE_TEST_SUITE_P(Libsql, MigrationContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Libsql, IdentityContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Libsql, GroupCommitContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Libsql, BatchContract, kBackends, backend_name);
+INSTANTIATE_TEST_SUITE_P(Libsql, SearchContract, kBackends, backend_name);
 
 }  // namespace
 }  // namespace taskstore::sql

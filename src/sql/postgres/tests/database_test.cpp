@@ -239,7 +239,7 @@ TEST(Sessions, ErrorsNameThePlaceAndNeverThePassword) {
     }
 }
 
-TEST(Sessions, UnixSocketsAndServicesAreFound) {
+TEST(Sessions, UnixSocketsAndSeveralHostsAreFound) {
     const Server& server = shared_server();
     const std::string socket = "postgresql://plain@/taskstore?host=" + server.folder() +
                                "&port=" + std::to_string(server.port());
@@ -269,15 +269,33 @@ TEST(Sessions, AReadCannotBeTalkedIntoWriting) {
         must(driver.connect(plain_location(shared_server()), {.read_only = true}));
     for (const char* sql :
          {"SET default_transaction_read_only = off",
-          "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE", "BEGIN READ WRITE",
-          "START TRANSACTION READ WRITE", "RESET ALL", "DISCARD ALL",
+          "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
+          "BEGIN READ WRITE",
+          "START TRANSACTION READ WRITE",
+          "RESET ALL",
+          "DISCARD ALL",
           "SELECT set_config('default_transaction_read_only', 'off', false)",
           "SELECT pg_catalog.set_config('transaction_read_only', 'off', true)",
-          "SELECT lo_create(0)", "SELECT lo_from_bytea(0, 'x')", "DO $$ BEGIN END $$",
-          "CALL nothing()", "EXPLAIN ANALYZE CREATE TABLE x AS SELECT 1",
-          "COPY (SELECT 1) TO STDOUT", "SELECT 1 INTO y",
+          "SELECT lo_create(0)",
+          "SELECT lo_from_bytea(0, 'x')",
+          "DO $$ BEGIN END $$",
+          "CALL nothing()",
+          "EXPLAIN ANALYZE CREATE TABLE x AS SELECT 1",
+          "COPY (SELECT 1) TO STDOUT",
+          "SELECT 1 INTO y",
           "WITH a AS (INSERT INTO notes VALUES (1) RETURNING 1) SELECT * FROM a",
-          "PREPARE p AS DELETE FROM notes", "VACUUM", "NOTIFY x"}) {
+          "PREPARE p AS DELETE FROM notes",
+          "VACUUM",
+          "NOTIFY x",
+          "SELECT U&\"set\\005fconfig\"('default_transaction_read_only', 'off', false)",
+          "SELECT query_to_xml('SELECT set_config(''default_transaction_read_only'', ''off'', "
+          "false)', true, true, '')",
+          "SELECT pg_notify('a', 'b')",
+          "SELECT pg_terminate_backend(pg_backend_pid())",
+          "SELECT pg_create_restore_point('x')",
+          "SELECT pg_stat_reset()",
+          "SELECT pg_switch_wal()",
+          "SELECT pg_reload_conf()"}) {
         EXPECT_FALSE(connection->execute(sql)) << sql;
         connection->rollback();
         const std::vector<sql::BoundStatement> batch{{.sql = sql}};

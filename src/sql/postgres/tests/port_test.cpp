@@ -47,6 +47,7 @@ INSTANTIATE_TEST_SUITE_P(Postgres, MigrationContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Postgres, GroupCommitContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Postgres, IdentityContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Postgres, BatchContract, kBackends, backend_name);
+INSTANTIATE_TEST_SUITE_P(Postgres, SearchContract, kBackends, backend_name);
 
 }  // namespace
 }  // namespace taskstore::sql

@@ -51,6 +51,7 @@ INSTANTIATE_TEST_SUITE_P(Sqlite, PortContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Sqlite, MigrationContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Sqlite, GroupCommitContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Sqlite, BatchContract, kBackends, backend_name);
+INSTANTIATE_TEST_SUITE_P(Sqlite, SearchContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Sqlite, IdentityContract, kBackends, backend_name);
 
 }  // namespace

@@ -23,6 +23,11 @@ struct Migration {
 Status migrate(Connection& connection, std::string_view module,
                std::span<const Migration> migrations, const Clock& clock);
 
+/// Whether the database is at the last of `migrations`; for who copies tables and knows no others.
+/// unsupported: it is newer, or older; corrupt: as above. Changes nothing.
+Status check_migrated(Connection& connection, std::string_view module,
+                      std::span<const Migration> migrations);
+
 /// What the database has of a module. Changes nothing.
 struct AppliedMigration {
     int version = 0;

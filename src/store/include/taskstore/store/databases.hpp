@@ -49,6 +49,7 @@ struct MigrationReport {
         std::string name;
         std::vector<sql::AppliedMigration> applied;
         std::vector<sql::Migration> pending;
+        bool newer = false;  ///< The database knows versions that this program does not.
     };
     DatabaseName database = DatabaseName::main;
     DatabasePlace place;
@@ -72,9 +73,10 @@ class Databases {
     Result<sql::Database*> open(DatabaseName name);
     /// The same for a place that no setting names, live or not: for moves and restores. Nothing is
     /// migrated.
-    Result<std::unique_ptr<sql::Database>> open_at(DatabaseName name, const sql::Location& location);
-    /// A session of its own. Nothing is made but the file (with `create`), nothing is migrated.
-    /// not_found: no such file.
+    Result<std::unique_ptr<sql::Database>> open_at(DatabaseName name,
+                                                   const sql::Location& location);
+    /// A session of its own. Nothing is made but the file (with `create`), nothing is migrated. A
+    /// server that does not answer is asked again for 2 s. not_found: no such file.
     struct Access {
         bool read_only = true;
         bool create = false;

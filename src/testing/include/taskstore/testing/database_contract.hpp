@@ -75,6 +75,9 @@ class BatchContract : public GroupCommitContract {};
 /// Who a database is, and how it is sealed (sql/identity.hpp).
 class IdentityContract : public GroupCommitContract {};
 
+/// Search by our tokens (sql/tokens.hpp) answers alike.
+class SearchContract : public GroupCommitContract {};
+
 Work add_note(std::int64_t id);
 
 }  // namespace taskstore::sql

@@ -1,0 +1,76 @@
+#include <gtest/gtest.h>
+#include <taskstore/os/file_system.hpp>
+#include <taskstore/store/databases.hpp>
+#include <taskstore/testing/temporary_folder.hpp>
+
+namespace taskstore::store {
+namespace {
+
+/// A server that refuses the first connections with a code, and all others with `denied`.
+class ShyPart final : public sql::Part {
+  public:
+    ShyPart(Code code, int refusals) : x_code(code), x_refusals(refusals) {}
+    Result<std::unique_ptr<sql::Database>> open_database(const sql::OpenRequest&) override {
+        return fail(Code::failed, "not asked for");
+    }
+    Result<std::unique_ptr<sql::Connection>> connect(const sql::OpenRequest&) override {
+        ++asked;
+        return fail(asked <= x_refusals ? x_code : Code::denied, "refused");
+    }
+    std::string version() const override { return "none"; }
+
+    int asked = 0;
+
+  private:
+    Code x_code;
+    int x_refusals;
+};
+
+Code code_of_opening(ShyPart& part, const Clock& clock) {
+    const TemporaryFolder folder;
+    os::SystemFileSystem files;
+    SeededRandom random(7);
+    DatabasesOptions options;
+    options.settings.url = {"postgres://h/d", "config.toml", false};
+    options.settings.variable = [](const std::string&) { return std::nullopt; };
+    options.part = [&](sql::Engine) -> Result<sql::Part*> { return &part; };
+    Databases databases(files, clock, random, std::move(options));
+    const auto opened = databases.open(DatabaseName::tasks);
+    EXPECT_FALSE(opened);
+    return opened ? Code::failed : opened.error().code;
+}
+
+TEST(Databases, AServerThatIsStartedAgainIsAskedAgain) {
+    const FakeClock clock;
+    ShyPart part(Code::unavailable, 3);
+    EXPECT_EQ(code_of_opening(part, clock), Code::denied);
+    EXPECT_EQ(part.asked, 4);
+}
+
+TEST(Databases, WhatNoRepetitionMendsIsToldAtOnce) {
+    const FakeClock clock;
+    for (const Code code : {Code::denied, Code::invalid, Code::not_found, Code::timed_out}) {
+        ShyPart part(code, 3);
+        EXPECT_EQ(code_of_opening(part, clock), code);
+        EXPECT_EQ(part.asked, 1) << name_of(code);
+    }
+}
+
+TEST(Databases, AServerThatStaysAwayIsGivenUp) {
+    /// Half a second goes by with each look at it.
+    class HurriedClock final : public Clock {
+      public:
+        std::int64_t wall_ms() const override { return 0; }
+        std::int64_t boot_ns() const override { return x_ns += 500'000'000; }
+
+      private:
+        mutable std::int64_t x_ns = 0;
+    };
+    const HurriedClock clock;
+    ShyPart part(Code::unavailable, 1'000'000);
+    EXPECT_EQ(code_of_opening(part, clock), Code::unavailable);
+    EXPECT_LT(part.asked, 10);
+}
+
+}  // namespace
+}  // namespace taskstore::store

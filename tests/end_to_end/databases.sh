@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# The device's databases in files: where they are made, what is refused, and passwords that nobody sees.
+. "$(dirname "$0")/begin.sh"
+export HOME=$scratch/home TASKSTORE_HOME=$scratch/device
+mkdir -p "$HOME" "$TASKSTORE_HOME"
+git init -q .
+
+# The founding path, without any set-up: folders are made, `~` and variables stand for what they are.
+expect 0 env TASK_STORE_PATH='~/.local/share/adi/tasks.db' "$TASKSTORE" migrate --apply --database tasks
+same "$(stat -c %a "$HOME/.local/share/adi" "$HOME/.local/share/adi/tasks.db" | tr '\n' ' ')" "700 600 "
+expect 0 env PLACE=there TASK_STORE_PATH='$HOME/${PLACE}/tasks.db' "$TASKSTORE" migrate --apply --database tasks
+[ -f "$HOME/there/tasks.db" ] || bad "no database in $HOME/there"
+expect 2 env TASK_STORE_PATH='~nobody/tasks.db' "$TASKSTORE" migrate --apply; has "$err" "'~' alone is known"
+expect 2 env TASK_STORE_PATH='$ABSENT/tasks.db' "$TASKSTORE" migrate --apply; has "$err" "ABSENT"
+[ -e "./~nobody" ] && bad "a folder '~nobody' was made"
+
+# A read is a read.
+expect 0 taskstore migrate --apply --quiet
+for text in "DELETE FROM tasks" "WITH x AS (SELECT 1) INSERT INTO taskstore_database VALUES (1)" "PRAGMA user_version = 7" \
+            "VACUUM INTO '$scratch/copy.db'" "ATTACH '$scratch/copy.db' AS a" "CREATE TEMP TABLE t (x)"; do
+  expect 7 taskstore sql --database tasks "$text"; has "$err" "sql only reads"
+done
+expect 2 taskstore sql --database tasks "SELECT 1; DELETE FROM tasks"
+[ -e copy.db ] && bad "a read made copy.db"
+
+# What a newer program wrote is named and left alone.
+python3 - "$TASKSTORE_HOME/tasks.db" <<'EOF'
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as db:
+    db.execute("""INSERT INTO taskstore_migrations SELECT module, version + 1, 'new', checksum, applied_at
+                  FROM taskstore_migrations WHERE module = 'tasks' ORDER BY version DESC LIMIT 1""")
+EOF
+expect 0 taskstore migrate --status --database tasks; has "$out" "newer than this program"
+expect 0 taskstore migrate --status --database tasks --json; has "$out" '"newer":true'
+expect 1 taskstore migrate --apply --database tasks; has "$err" "upgrade this program"
+expect 1 taskstore backup --database tasks "$scratch/b.zst"; has "$err" "upgrade this program"
+[ -e b.zst ] && bad "a backup of half a database"
+
+# Passwords: in no message, and not in what `ps` shows.
+printf '[databases]\ntasks = "postgres://ann:s3cret@127.0.0.1:1/d?password=s3cret"\nlogs = "libsql://h?authToken=s3cret"\n' \
+  > "$TASKSTORE_HOME/config.toml"
+expect 0 taskstore config show; has "$out" "postgres://ann:***@127.0.0.1:1/d?password=***"; lacks "$out$err" s3cret
+"$TASKSTORE" sql --database tasks "SELECT 1" > out 2> err; lacks "$(cat out err)" s3cret
+mkfifo question
+"$TASKSTORE" --store 'postgres://ann:s3cret@h/d?password=s3cret&x=1' sql - < question > out 2> err &
+asked=$!
+exec 3> question
+shown() { tr '\0' ' ' < "/proc/$asked/cmdline"; }
+for _ in $(seq 1000); do case "$(shown)" in *'***'*) break ;; esac; done
+has "$(shown)" 'postgres://ann:***@h/d?password=***&x=1'; lacks "$(shown)" s3cret
+exec 3>&-
+wait "$asked"
+expect 0 env -u TASKSTORE_HOME "$TASKSTORE" init
+printf '[databases]\nurl = "postgres://ann:s3cret@h/d"\n' > .taskstore/config.toml
+expect 7 taskstore list-prds; has "$err" "databases.url"; lacks "$err" s3cret
+finish
