@@ -1,5 +1,7 @@
 // The rule against examples, and against a model over simulated replicas that knows who had seen
 // what.
+#include "rounds.hpp"
+
 #include <taskstore/ledger/edit.hpp>
 
 #include <gtest/gtest.h>
@@ -383,19 +385,6 @@ void run_history(const std::vector<int>& code) {
     model.check();
 }
 
-/// TASKSTORE_FULL=1 runs the large counts; a build without sanitizers a tenth of them, one with
-/// them fewer.
-bool full_run() {
-    return std::getenv("TASKSTORE_FULL") != nullptr;
-}
-#ifdef NDEBUG
-constexpr std::size_t kLengthUsual = 4;
-constexpr int kRoundsUsual = 100'000;
-#else
-constexpr std::size_t kLengthUsual = 3;
-constexpr int kRoundsUsual = 3'000;
-#endif
-
 /// A record as several hands wrote it: mostly each after what it saw, some beside others, some that
 /// know no stamps.
 std::vector<std::string> random_history(std::mt19937_64& random, std::size_t lines) {
@@ -436,8 +425,8 @@ std::vector<std::string> random_history(std::mt19937_64& random, std::size_t lin
 }
 
 TEST(FoldNext, IsTheFoldOfAllLinesAfterEachOfThem) {
-    const std::uint64_t rounds = full_run() ? 20'000 : 100;
-    for (std::uint64_t seed = 1; seed <= rounds; ++seed) {
+    const int count = rounds(20'000, 100, 30);
+    for (std::uint64_t seed = 1; seed <= static_cast<std::uint64_t>(count); ++seed) {
         std::mt19937_64 random(seed);
         std::vector<std::string> texts = random_history(random, 40);
         std::vector<Line> lines;
@@ -464,7 +453,7 @@ TEST(FoldNext, IsTheFoldOfAllLinesAfterEachOfThem) {
 TEST(FoldLaws, HoldForEveryShortHistory) {
     // Every history of up to n operations of 3 replicas over 18 distinct ones (edit, delete,
     // exchange with each peer).
-    const std::size_t length = full_run() ? 6 : kLengthUsual;
+    const auto length = static_cast<std::size_t>(rounds(6, 4, 3));
     std::vector<int> ops;
     for (int op = 0; op < 15; ++op) ops.push_back(op);
     for (int replica = 0; replica < 3; ++replica) ops.push_back(15 + 9 + replica);
@@ -483,8 +472,8 @@ TEST(FoldLaws, HoldForRandomLongHistories) {
     const std::uint64_t seed = 20261121;
     SCOPED_TRACE("seed " + std::to_string(seed));
     SeededRandom random(seed);
-    const int rounds = full_run() ? 1'000'000 : kRoundsUsual;
-    for (int round = 0; round < rounds && !testing::Test::HasFatalFailure(); ++round) {
+    const int count = rounds(1'000'000, 100'000, 3'000);
+    for (int round = 0; round < count && !testing::Test::HasFatalFailure(); ++round) {
         std::vector<int> code;
         for (std::uint64_t i = 0; i < 4 + random.next_u64() % 12; ++i)
             code.push_back(static_cast<int>(random.next_u64() % 30));

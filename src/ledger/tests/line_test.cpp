@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
-
 namespace taskstore::ledger {
 namespace {
 
@@ -78,6 +76,7 @@ TEST(Lines, AnEditBySomebodyWhoDoesNotKnowStampsIsUnstamped) {
 
 /// A line with very many members costs in proportion to its length: of the file's megabytes nobody
 /// has to wait for minutes.
+// Quadratic it would take many minutes: longer than a test may run.
 TEST(Lines, VeryManyMembersAreReadInGoodTime) {
     constexpr int kMembers = 60'000;
     std::string members;
@@ -92,7 +91,6 @@ TEST(Lines, VeryManyMembersAreReadInGoodTime) {
                              "\"at\":\"100000@p\",\"f\":{" +
                              marks + "},\"over\":{" + marks + "}}}";
     LineDecoder decoder;
-    const auto before = std::chrono::steady_clock::now();
     const auto line = decoder.decode(text);
     ASSERT_TRUE(line);
     EXPECT_EQ(line->find("m59999")->stamp, (Stamp{59'999, 0, "q"}));
@@ -107,8 +105,6 @@ TEST(Lines, VeryManyMembersAreReadInGoodTime) {
     std::string there = here;
     there.replace(there.rfind("@p"), 2, "@q");
     EXPECT_TRUE(merge_files({text, here, there}, {}).clashes.empty());
-    // Quadratic it would be minutes; this machine may be busy, and watched by a sanitizer.
-    EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(20));
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // The laws of the three-way merge: over every short history of a base and two sides, and over
 // random long ones. A side appends edits and deletions, as people do, and takes its last line away,
 // as `git revert` does.
+#include "rounds.hpp"
+
 #include <taskstore/base/clock.hpp>
 #include <taskstore/ledger/edit.hpp>
 #include <taskstore/ledger/merge.hpp>
@@ -8,7 +10,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <deque>
 #include <map>
 #include <optional>
@@ -206,19 +207,16 @@ void run_history(const std::vector<int>& base, const std::vector<int>& ours,
     check(root.texts, one, other);
 }
 
-bool full_run() {
-    return std::getenv("TASKSTORE_FULL") != nullptr;
-}
-
 TEST(MergeLaws, HoldForEveryShortHistory) {
     const auto roots = sequences(full_run() ? 3 : 2);
     const auto sides = sequences(2);
-    std::size_t number = 0;
+    const int one_of = rounds(1, 7, 49);
+    int number = 0;
     for (const auto& root : roots) {
         for (const auto& ours : sides) {
             for (const auto& theirs : sides) {
                 // Usually a part of them: the full run has them all.
-                if (!full_run() && ++number % 7 != 0) continue;
+                if (++number % one_of != 0) continue;
                 run_history(root, ours, theirs, 1500);
                 if (testing::Test::HasFailure()) return;
             }
@@ -236,8 +234,8 @@ TEST(MergeLaws, HoldForRandomLongHistories) {
             ops.push_back(static_cast<int>(random.next_u64() % kOps));
         return ops;
     };
-    const int rounds = full_run() ? 300'000 : 1'500;
-    for (int round = 0; round < rounds && !testing::Test::HasFailure(); ++round)
+    const int count = rounds(300'000, 1'500, 300);
+    for (int round = 0; round < count && !testing::Test::HasFailure(); ++round)
         run_history(some(6), some(8), some(8), static_cast<std::int64_t>(random.next_u64() % 3000));
 }
 
@@ -401,8 +399,8 @@ class Picks {
 };
 
 TEST(MergeLaws, PicksAndRevertsBeforeAndAfterAMergeSayWhatGitSays) {
-    const int rounds = full_run() ? 300'000 : 3'000;
-    for (int round = 0; round < rounds && !testing::Test::HasFailure(); ++round) {
+    const int count = rounds(300'000, 3'000, 300);
+    for (int round = 0; round < count && !testing::Test::HasFailure(); ++round) {
         const auto seed = static_cast<std::uint64_t>(round) + 20261123;
         SCOPED_TRACE("seed " + std::to_string(seed));
         Picks(seed).run();
@@ -475,8 +473,8 @@ Merged merged_in_store(const Texts& base, const Texts& ours, const Texts& theirs
 /// or not; and stays listed over the next merges, until somebody who has seen it changes the
 /// member.
 TEST(MergeLaws, WhatLosesIsListedWhetherLinesHaveStampsOrNot) {
-    const int rounds = full_run() ? 300'000 : 4'000;
-    for (int round = 0; round < rounds && !testing::Test::HasFailure(); ++round) {
+    const int count = rounds(300'000, 4'000, 400);
+    for (int round = 0; round < count && !testing::Test::HasFailure(); ++round) {
         const auto seed = static_cast<std::uint64_t>(round) + 20261122;
         SCOPED_TRACE("seed " + std::to_string(seed));
         SeededRandom random(seed);
