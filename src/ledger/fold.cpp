@@ -102,6 +102,7 @@ struct Write {
     Stamp stamp;
     const Line* line;
     std::uint32_t life;
+    std::size_t placed_at;  ///< Of its line among the placed ones.
     bool carried;
     bool listed = false;  ///< Rule 7.
 };
@@ -286,7 +287,9 @@ using Writes = std::map<std::string, std::vector<Write>, std::less<>>;
 using Standing = std::map<std::string, const Write*, std::less<>>;
 
 /// Takes a line in: what it says of the record, and of its members.
-void take(const Placed& item, State& state, const Line*& latest, Writes& writes) {
+void take(const std::vector<Placed>& placed, std::size_t at, State& state, const Line*& latest,
+          Writes& writes) {
+    const Placed& item = placed[at];
     const Line& line = *item.line;
     if (item.life == state.life) {
         state.deleted = state.deleted || line.tombstone;
@@ -299,10 +302,11 @@ void take(const Placed& item, State& state, const Line*& latest, Writes& writes)
     }
     if (line.tombstone) return;
     for (const Member& member : line.members)
-        writes[member.name].push_back({member.raw_value, member.stamp, &line, item.life,
+        writes[member.name].push_back({member.raw_value, member.stamp, &line, item.life, at,
                                        line.was == nullptr && member.stamp != line.at});
     for (const ListedValue& value : line.lost)
-        writes[value.name].push_back({value.raw_value, value.stamp, &line, item.life, true, true});
+        writes[value.name].push_back(
+            {value.raw_value, value.stamp, &line, item.life, at, true, true});
 }
 
 /// In the order of the latest line, then the others by (stamp, name).
@@ -364,7 +368,7 @@ State fold(const Shape& shape, std::span<const Line* const> lines) {
 
     Writes writes;
     const Line* latest = nullptr;
-    for (const Placed& item : placed) take(item, state, latest, writes);
+    for (std::size_t at = 0; at < placed.size(); ++at) take(placed, at, state, latest, writes);
     if (state.deleted) latest = nullptr;
 
     LostFinder finder(shape, placed, state);
@@ -373,8 +377,9 @@ State fold(const Shape& shape, std::span<const Line* const> lines) {
         // What a line wrote comes before what others carried on from it, so that the writer is
         // named.
         std::ranges::sort(candidates, [](const Write& a, const Write& b) {
-            return std::tie(a.carried, a.stamp, a.raw_value, a.line->text) <
-                   std::tie(b.carried, b.stamp, b.raw_value, b.line->text);
+            // Not by their text: lines are long, and placed in one order already.
+            return std::tie(a.carried, a.stamp, a.raw_value, a.placed_at) <
+                   std::tie(b.carried, b.stamp, b.raw_value, b.placed_at);
         });
         const Write* best = nullptr;
         for (const Write& write : candidates) {
