@@ -163,20 +163,33 @@ class FileMerger {
 
     /// Records of which a line is not in all three files.
     void group_changed() {
+        std::vector<std::uint32_t> changed;
         for (std::uint32_t i = 0; i < x_texts.size(); ++i) {
-            if (x_texts[i].sides == in_all) continue;
-            const auto line = x_decoder.decode(x_texts[i].text);
-            if (!line) {
-                x_unread.push_back(i);
+            if (x_texts[i].sides != in_all) changed.push_back(i);
+        }
+        std::vector<std::string> ids(changed.size());  // empty: no record
+        constexpr std::size_t kLinesPerThread = 4000;
+        const std::size_t parts = parts_of(changed.size(), kLinesPerThread);
+        run_in_parts(parts, [&](std::size_t part) {
+            LineDecoder decoder(x_options.shape);
+            const std::size_t end = changed.size() * (part + 1) / parts;
+            for (std::size_t i = changed.size() * part / parts; i < end; ++i) {
+                if (auto line = decoder.decode(x_texts[changed[i]].text))
+                    ids[i] = std::move(line->id);
+            }
+        });
+        for (std::size_t i = 0; i < changed.size(); ++i) {
+            if (ids[i].empty()) {
+                x_unread.push_back(changed[i]);
                 continue;
             }
-            auto found = x_group_of.find(line->id);
+            auto found = x_group_of.find(ids[i]);
             if (found == x_group_of.end()) {
                 const auto number = static_cast<std::uint32_t>(x_groups.size());
-                x_groups.push_back({line->id, {}, {}, false});
+                x_groups.push_back({std::move(ids[i]), {}, {}, false});
                 found = x_group_of.emplace(x_groups.back().id, number).first;
             }
-            put_into(found->second, i);
+            put_into(found->second, changed[i]);
         }
     }
 
@@ -226,9 +239,15 @@ class FileMerger {
         if (put < lines.size()) pieces.push_back({lines.substr(put), kNone});
     }
 
-    /// The group of a line's record. Only what may be one is decoded: where the name of the id's
-    /// member is followed by the text of such an id, or anything is escaped.
+    /// The group of a line's record. Decoded is only what may be of one, where the name of the id's
+    /// member is followed by the text of such an id, or anything is escaped; and of lines as we
+    /// write them not even that: merge() looks at those that it needs.
     std::optional<std::uint32_t> group_of(std::string_view text) {
+        if (const auto id = usual_id(text)) {
+            const auto found = x_group_of.find(*id);
+            if (found == x_group_of.end()) return std::nullopt;
+            return found->second;
+        }
         if (!may_be_grouped(text)) return std::nullopt;
         const auto line = x_decoder.decode(text);
         if (!line) return std::nullopt;
@@ -237,15 +256,19 @@ class FileMerger {
         return found->second;
     }
 
-    bool may_be_grouped(std::string_view text) const {
-        // As we write lines ourselves: a name stands once in an object, so this is its id.
+    /// As we write lines ourselves: a name stands once in an object, so this is its id, if it is a
+    /// record at all.
+    std::optional<std::string_view> usual_id(std::string_view text) const {
         constexpr std::string_view kStart = "{\"id\":\"";
-        if (x_options.shape.id_member == "id" && text.starts_with(kStart)) {
-            const std::string_view rest = text.substr(kStart.size());
-            const std::string_view id = rest.substr(0, rest.find('"'));
-            if (id.size() < rest.size() && id.find('\\') == std::string_view::npos)
-                return x_group_of.contains(id);
-        }
+        if (x_options.shape.id_member != "id" || !text.starts_with(kStart)) return std::nullopt;
+        const std::string_view rest = text.substr(kStart.size());
+        const std::string_view id = rest.substr(0, rest.find('"'));
+        if (id.size() == rest.size() || id.find('\\') != std::string_view::npos)
+            return std::nullopt;
+        return id;
+    }
+
+    bool may_be_grouped(std::string_view text) const {
         return may_be_grouped(text, x_id_name) || may_be_grouped(text, "\"id\"");
     }
 
@@ -322,7 +345,10 @@ class FileMerger {
         RecordVersions versions;
         for (const std::uint32_t i : group.texts) {
             auto line = decoder.decode(x_texts[i].text);
-            if (!line) continue;
+            if (!line || line->id != group.id) {
+                x_texts[i].group = kNone;  // it looked like one (usual_id); all three have it
+                continue;
+            }
             const Line* const kept = &lines.emplace_back(std::move(*line));
             const std::uint8_t sides = x_texts[i].sides;
             if ((sides & in_base) != 0) versions.base.push_back(kept);
@@ -338,8 +364,25 @@ class FileMerger {
         }
     }
 
+    /// No result has more: so it is never copied while it grows.
+    std::size_t result_bytes_max() const {
+        constexpr std::size_t kMarkersBytes = 512;  // of one clash, its id three times
+        std::size_t bytes = x_input.ours.size() + 1;
+        for (const Piece& piece : x_theirs) {
+            if (piece.text != kNone) bytes += piece.raw.size() + 1;
+        }
+        for (const Group& group : x_groups) {
+            bytes += group.merge.added.size();
+            if (group.merge.sides != nullptr)
+                bytes += group.merge.sides->ours.size() + group.merge.sides->theirs.size();
+            if (group.merge.outcome == RecordMerge::Outcome::clash)
+                bytes += kMarkersBytes + 3 * (x_options.marker_bytes + group.id.size());
+        }
+        return bytes;
+    }
+
     Merged write() {
-        x_out.text.reserve(std::max(x_input.ours.size(), x_input.theirs.size()) + 4096);
+        x_out.text.reserve(result_bytes_max());
         for (const Piece& piece : x_ours) {
             if (piece.text == kNone)
                 put(piece.raw);

@@ -1,5 +1,6 @@
 #include "merge_record.hpp"
 
+#include "merge_appended.hpp"
 #include "merge_lost.hpp"
 #include "merge_member.hpp"
 #include "merge_rewrite.hpp"
@@ -470,6 +471,7 @@ class RecordMerger {
 
 RecordMerge merge_record(LineDecoder& decoder, const Shape& shape, RecordVersions versions,
                          bool lists) {
+    if (is_appended_plainly(shape, versions)) return {};
     return RecordMerger(decoder, shape, std::move(versions), lists).run();
 }
 

@@ -534,6 +534,18 @@ TEST(Merge, LinesThatAreNoRecordsAreKept) {
     EXPECT_EQ(merged(base, kBase, base).text, kBase) << "dropped by one side";
 }
 
+TEST(Merge, ALineThatOnlyBeginsAsOneOfTheRecordStays) {
+    const std::string torn = "{\"id\":\"a\",\"title\":\"to\n";
+    const std::string base = plain(R"("title":"t","n":1)", "5") + torn;
+    const Merged result = merged(base, plain(R"("title":"u","n":1)", "6") + torn,
+                                 plain(R"("title":"t","n":2)", "7") + torn);
+    EXPECT_EQ(lines_of(result.text).size(), 2U) << result.text;
+    EXPECT_NE(result.text.find(torn), std::string::npos);
+    const State state = fold_file(result.text.substr(0, result.text.find('\n') + 1));
+    EXPECT_EQ(value_of(state, "title"), "\"u\"");
+    EXPECT_EQ(value_of(state, "n"), "2");
+}
+
 TEST(Merge, LineEndsMayMixAndTheLastOneMayBeMissing) {
     std::string crlf = kBase;
     crlf.insert(crlf.size() - 1, "\r");
