@@ -134,4 +134,50 @@ for side in ours theirs; do
   rm -f .taskstore/store.db*
   same "$(member title)" $side
 done
+# Killed at any moment: settled or not, never half; done once more it ends as it would have.
+seed=${SEED:-$RANDOM}
+RANDOM=$seed
+echo "seed $seed"
+clashing() {
+  cd "$scratch" && rm -rf repo && git init -q repo && cd repo || exit 1
+  taskstore sync >/dev/null 2>&1
+  echo '.taskstore/*.jsonl merge=taskstore-merge -text' >.gitattributes
+  plain first >.taskstore/prds.jsonl && commit base
+  git checkout -qb other
+  plain theirs >.taskstore/prds.jsonl && commit theirs
+  git checkout -q main
+  plain ours >.taskstore/prds.jsonl && commit ours
+  git merge -q -m merge other >/dev/null 2>&1
+  taskstore resolve p2 --take ours >/dev/null 2>&1
+}
+half=0
+for how in diverged clashing; do
+  $how
+  cp -a . ../kept
+  started=$(date +%s%N)
+  expect 0 taskstore resolve p1 --take theirs
+  took_ms=$((($(date +%s%N) - started) / 1000000 + 1))
+  for ((round = 0; round < 20; ++round)); do
+    cd "$scratch" && rm -rf repo && cp -a kept repo && cd repo || exit 1
+    "$TASKSTORE" resolve p1 --take theirs >/dev/null 2>&1 &
+    pid=$!
+    read -rt "$(awk -v ms=$((RANDOM % (took_ms * 5 / 4 + 1))) 'BEGIN { printf "%.3f", ms / 1000 + 0.0005 }')" <> <(:) || true
+    kill -KILL "$pid" 2>/dev/null
+    wait "$pid" 2>/dev/null
+    while [ -e .git/index.lock ]; do read -rt 0.01 <> <(:) || true; done   # git itself, which was left alone
+    if taskstore conflicts --json | grep -q '"id":"p1"'; then
+      half=$((half + 1))
+      same "$(taskstore resolve p1 --take theirs 2>&1 | head -1)" "settled prd p1"
+    fi
+    same "$(member title)" theirs
+    lacks "$(taskstore conflicts --json)" '"id":"p1"'
+    lacks "$(cat .taskstore/prds.jsonl)" '<<<<<<<'
+    git add -A && expect 0 git commit -q --allow-empty -m settled
+    rm -f .taskstore/store.db*
+    same "$(member title)" theirs
+  done
+  cd "$scratch" && rm -rf kept
+done
+echo "$half of 40 were killed before they were settled"
+[ "$half" -gt 0 ] || bad "no round was killed in time"
 finish
