@@ -88,6 +88,90 @@ INSTANTIATE_TEST_SUITE_P(Servers, TaskStoreContract,
                                          backend("Libsql", sql::Engine::libsql)),
                          backend_name);
 
+// The claim of the founding document 3, as it stands there but for the parameter: on PostgreSQL two
+// sessions that run it at once get the same task, for the second one waits for the row, and then
+// looks at nothing but its id again.
+constexpr std::string_view kFoundingClaim =
+    "UPDATE founding SET status = 'in_progress', assigned_to = ?1, started_at = CURRENT_TIMESTAMP "
+    "WHERE id = (SELECT id FROM founding WHERE status = 'pending' ORDER BY CASE priority WHEN "
+    "'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 ELSE 3 END, created_at LIMIT 1) "
+    "RETURNING id";
+
+class TwoSessions : public testing::Test {
+  protected:
+    std::unique_ptr<sql::Connection> session() {
+        return must(x_databases->connect(store::DatabaseName::tasks,
+                                         must(sql::parse_location(x_device.place)),
+                                         {.read_only = false}));
+    }
+    static std::string first_of(sql::Connection& connection, std::string_view text,
+                                std::vector<sql::Value> values = {}) {
+        const sql::BoundStatement one{.sql = text, .values = std::move(values)};
+        const auto rows = must(sql::run_batch(connection, {&one, 1}))[0].rows;
+        return rows.empty() ? "" : std::get<std::string>(rows[0][0]);
+    }
+
+    store::Device x_device{TASKSTORE_DRIVERS_HERE};
+    std::unique_ptr<store::Databases> x_databases = [this] {
+        x_device.place = servers->fresh(sql::Engine::postgres);
+        return x_device.databases();
+    }();
+    sql::Database* x_database = must(x_databases->open(store::DatabaseName::tasks));
+};
+
+TEST_F(TwoSessions, TheFoundingClaimGivesOneTaskToBoth) {
+    const auto first = session();
+    const auto second = session();
+    const auto looker = session();
+    ASSERT_TRUE(first->execute(
+        "CREATE TABLE founding (id TEXT PRIMARY KEY, priority TEXT DEFAULT 'normal', status TEXT "
+        "DEFAULT 'pending', assigned_to TEXT, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, "
+        "started_at TIMESTAMP);"
+        "INSERT INTO founding (id) VALUES ('a'), ('b')"));
+    ASSERT_TRUE(first->begin_write());
+    const std::string got = first_of(*first, kFoundingClaim, {std::string("w1")});
+    std::string got_too;
+    {
+        std::jthread other(
+            [&] { got_too = first_of(*second, kFoundingClaim, {std::string("w2")}); });
+        while (first_of(*looker,
+                        "SELECT 'waits' FROM pg_stat_activity WHERE datname = current_database() "
+                        "AND wait_event_type = 'Lock' LIMIT 1") != "waits")
+            std::this_thread::yield();
+        ASSERT_TRUE(first->commit());
+    }
+    EXPECT_EQ(got, got_too) << "it is why claims here are made otherwise";
+}
+
+TEST_F(TwoSessions, OurClaimPassesOverWhatAnotherIsAboutToTake) {
+    SystemClock clock;
+    SeededRandom random{9};
+    const auto tasks = make_task_store(*x_database, clock, random);
+    const std::string a = must(tasks->create_task({.title = "a"})).value.id;
+    const std::string b = must(tasks->create_task({.title = "b"})).value.id;
+    const auto first = session();
+    ASSERT_TRUE(first->begin_write());
+    EXPECT_EQ(first_of(*first,
+                       "SELECT id FROM tasks WHERE ready = 1 ORDER BY rank, id LIMIT 1 "
+                       "FOR UPDATE SKIP LOCKED"),
+              a);
+    EXPECT_EQ(must(tasks->claim_tasks({.worker = "w2"})).value.at(0).id, b);
+    ASSERT_TRUE(first->commit());
+    EXPECT_EQ(must(tasks->claim_tasks({.worker = "w2"})).value.at(0).id, a);
+    EXPECT_TRUE(must(tasks->claim_tasks({.worker = "w2"})).value.empty());
+}
+
+TEST_F(TwoSessions, LeasesOfAServerGoByItsClock) {
+    FakeClock wrong(1'000'000);  // Of a device that has lost its time.
+    SeededRandom random{9};
+    const auto tasks = make_task_store(*x_database, wrong, random);
+    must(tasks->create_task({.title = "a"}));
+    const Task held = must(tasks->claim_tasks({.worker = "w"})).value.at(0);
+    const SystemClock right;
+    EXPECT_GT(*held.lease_expires_at, right.wall_ms());
+    EXPECT_LE(*held.lease_expires_at, right.wall_ms() + held.lease_ms);
+}
+
 }  // namespace
 }  // namespace tasks
 
@@ -104,6 +188,7 @@ MoveRequest to(Device& device, const std::string& url) {
 TEST(Engines, ADatabaseGoesRoundThemAllAndIsTheSame) {
     Device device(TASKSTORE_DRIVERS_HERE);
     std::vector<tasks::Task> made;
+    std::vector<tasks::HistoryEntry> history;
     {
         OpenTasks tasks(device);
         for (int i = 0; i < 1'200; ++i) tasks.add("task " + std::to_string(i));
@@ -112,7 +197,17 @@ TEST(Engines, ADatabaseGoesRoundThemAllAndIsTheSame) {
                                               .command = "",
                                               .input = R"([1.50, 9007199254740993])",
                                               .priority = -100}));
+        const auto before = tasks.store->create_task({.title = "first of two"});
+        ASSERT_TRUE(tasks.store->create_task({.title = "second of two",
+                                              .capabilities = {"gpu"},
+                                              .depends_on = {before->value.id},
+                                              .concurrency_key = "k",
+                                              .idempotency_key = "once"}));
+        const auto held = tasks.store->claim_tasks({.worker = "w", .request_id = "r"});
+        ASSERT_TRUE(held) << held.error().message;
         made = tasks.store->list_tasks({.limit = 10'000})->tasks;
+        history = *tasks.store->history(held->value[0].id);
+        ASSERT_EQ(history.size(), 2U);
     }
     std::int64_t epoch = 1;
     for (const std::string& place :
@@ -125,6 +220,29 @@ TEST(Engines, ADatabaseGoesRoundThemAllAndIsTheSame) {
         device.place = place;
         OpenTasks tasks(device);
         EXPECT_TRUE(tasks.store->list_tasks({.limit = 10'000})->tasks == made) << place;
+        EXPECT_EQ(*tasks.store->history(history[0].task_id), history) << place;
+        EXPECT_EQ(tasks.store->claim_tasks({.worker = "w", .request_id = "r"})->value[0].id,
+                  history[0].task_id)
+            << "requests were answered before the move";
+        EXPECT_EQ(tasks.store
+                      ->create_task({.title = "second of two",
+                                     .capabilities = {"gpu"},
+                                     .depends_on = made[1].depends_on.empty() ? made[0].depends_on
+                                                                              : made[1].depends_on,
+                                     .concurrency_key = "k",
+                                     .idempotency_key = "once"})
+                      ->value.id,
+                  made[0].idempotency_key ? made[0].id : made[1].id);
+        // A fence of after a move is larger than any before it.
+        const auto again = tasks.store->release_task({.task_id = history[0].task_id}, "");
+        ASSERT_TRUE(again) << again.error().message;
+        const auto held = tasks.store->claim_tasks({.worker = "w2"});
+        ASSERT_TRUE(held) << held.error().message;
+        EXPECT_EQ(held->value[0].id, history[0].task_id);
+        EXPECT_EQ(held->value[0].fence, (epoch << 40) + 1) << place;
+        made = tasks.store->list_tasks({.limit = 10'000})->tasks;
+        history = *tasks.store->history(history[0].task_id);
+        EXPECT_TRUE(std::ranges::is_sorted(history, {}, &tasks::HistoryEntry::seq));
     }
 }
 

@@ -1,6 +1,7 @@
 #include "command.hpp"
 
 #include "context.hpp"
+#include "task_verbs.hpp"
 
 #include <taskstore/base/display.hpp>
 #include <taskstore/base/text.hpp>
@@ -138,7 +139,7 @@ constexpr std::array<Option, 0> kNone{};
         noun " show", "ID", "show one", kPast, "taskstore " noun " show 3f9a", run_kind_show     \
     }
 
-constexpr std::array kCommands{
+constexpr std::array kPlanCommands{
     Command{"init", "",
             "make a store here: at the root of the git work tree, where all its folders find it; "
             "else in this folder, and then only this folder does (others name it: --store)",
@@ -298,6 +299,12 @@ constexpr std::array kCommands{
 };
 
 #undef TASKSTORE_KIND_COMMANDS
+
+constexpr auto kCommands = [] {
+    std::array<Command, kPlanCommands.size() + kTaskCommands.size()> all{};
+    std::ranges::copy(kTaskCommands, std::ranges::copy(kPlanCommands, all.begin()).out);
+    return all;
+}();
 
 std::string_view value_name(const records::Field& field) {
     if (field.document) return "FILE|-";
@@ -470,10 +477,10 @@ Result<Invocation> parse(std::vector<std::string> words) {
     if (!leading.empty() && (leading[0] == "ts" || leading[0] == "task-spec")) leading[0] = "spec";
     for (const Command& command : kCommands) {
         const std::size_t count = words_in(command.words);
-        const std::string both = leading.size() >= count
-                                     ? (count == 1 ? leading[0] : leading[0] + " " + leading[1])
-                                     : "";
-        if (both == command.words) call.command = &command;
+        if (leading.size() < count) continue;
+        std::string first = leading[0];
+        for (std::size_t i = 1; i < count; ++i) first += " " + leading[i];
+        if (first == command.words) call.command = &command;
     }
     if (call.command == nullptr || help_command) TASKSTORE_TRY(only_global(words, call));
     if (leading.empty() && !help_command && !asks_help && !words.empty()) {

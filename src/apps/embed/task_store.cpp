@@ -15,36 +15,20 @@ std::optional<std::string> variable(const std::string& name) {
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
-/// What opens the database, and the store on top of it.
-class OwningTaskStore final : public tasks::TaskStore {
+/// What opens the database; lives as long as the store on top of it.
+class Opened {
   public:
-    explicit OwningTaskStore(const TaskStoreBackend& backend)
+    explicit Opened(const TaskStoreBackend& backend)
         : x_databases(x_files, x_clock, x_random, options(backend)) {}
 
-    Status open() {
-        TASKSTORE_LET(sql::Database* const database, x_databases.open(store::DatabaseName::tasks));
-        x_store = tasks::make_task_store(*database, x_clock, x_random);
-        return ok();
+    static Result<std::unique_ptr<tasks::TaskStore>> store(const TaskStoreBackend& backend) {
+        auto opened = std::make_shared<Opened>(backend);
+        TASKSTORE_LET(sql::Database* const database,
+                      opened->x_databases.open(store::DatabaseName::tasks));
+        Opened& it = *opened;
+        return tasks::make_task_store(*database, it.x_clock, it.x_random,
+                                      {.owner = std::move(opened)});
     }
-
-    Result<tasks::Written<tasks::Task>> create_task(const tasks::CreateTask& task) override {
-        return x_store->create_task(task);
-    }
-    Result<tasks::Written<std::vector<std::string>>> create_tasks(
-        std::span<const tasks::CreateTask> tasks) override {
-        return x_store->create_tasks(tasks);
-    }
-    Result<std::optional<tasks::Task>> get_task(const std::string& id) override {
-        return x_store->get_task(id);
-    }
-    Result<tasks::TaskPage> list_tasks(const tasks::TaskFilter& filter) override {
-        return x_store->list_tasks(filter);
-    }
-    Result<tasks::Written<tasks::Task>> update_task(const std::string& id,
-                                                    const tasks::UpdateTask& change) override {
-        return x_store->update_task(id, change);
-    }
-    Status delete_task(const std::string& id) override { return x_store->delete_task(id); }
 
   private:
     store::DatabasesOptions options(const TaskStoreBackend& backend) {
@@ -73,15 +57,12 @@ class OwningTaskStore final : public tasks::TaskStore {
     os::SystemFileSystem x_files;
     Backends x_backends{variable("TASKSTORE_DRIVERS").value_or("")};
     store::Databases x_databases;
-    std::unique_ptr<tasks::TaskStore> x_store;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<tasks::TaskStore>> create_task_store(const TaskStoreBackend& backend) {
-    auto store = std::make_unique<OwningTaskStore>(backend);
-    TASKSTORE_TRY(store->open());
-    return std::unique_ptr<tasks::TaskStore>(std::move(store));
+    return Opened::store(backend);
 }
 
 }  // namespace taskstore

@@ -18,6 +18,13 @@ Task TaskStoreContract::created(const CreateTask& task) {
     return written ? std::move(written->value) : Task{};
 }
 
+std::vector<Task> TaskStoreContract::claimed(const std::string& worker, ClaimRequest request) {
+    request.worker = worker;
+    auto written = x_store->claim_tasks(request);
+    EXPECT_TRUE(written) << (written ? "" : written.error().message);
+    return written ? std::move(written->value) : std::vector<Task>{};
+}
+
 std::vector<std::string> TaskStoreContract::titles(const TaskFilter& filter) {
     std::vector<std::string> titles;
     const auto page = x_store->list_tasks(filter);
@@ -43,6 +50,146 @@ TEST_P(TaskStoreContract, ATaskComesBackAsItWasMade) {
     EXPECT_EQ(made.status, TaskStatus::pending);
     EXPECT_EQ(made.created_at, x_clock.wall_ms());
     EXPECT_EQ(made.revision, 1);
+}
+
+TEST_P(TaskStoreContract, EveryFieldComesBackAsItWasMade) {
+    const Task first = created({.title = "first"});
+    const Task made = created({.title = "x",
+                               .agent_type = "cursor",
+                               .capabilities = {"gpu", "big \"quoted\"", "gpu"},
+                               .retry = {.max_attempts = 7,
+                                         .max_rescues = 0,
+                                         .backoff = Backoff::fibonacci,
+                                         .base_ms = 5,
+                                         .cap_ms = 9,
+                                         .jitter = 50},
+                               .lease_ms = 1'234,
+                               .not_before = x_clock.wall_ms() + 5,
+                               .deadline = x_clock.wall_ms() + 50,
+                               .depends_on = {first.id},
+                               .on_failed_dependency = OnFailedDependency::cancel,
+                               .parent = first.id,
+                               .concurrency_key = "k",
+                               .concurrency_limit = 3,
+                               .idempotency_key = "only once",
+                               .spec_id = "spec"});
+    EXPECT_THAT(made.capabilities, ElementsAre("big \"quoted\"", "gpu"));
+    EXPECT_EQ(made.retry.backoff, Backoff::fibonacci);
+    EXPECT_THAT(made.depends_on, ElementsAre(first.id));
+    EXPECT_EQ(made.open_dependencies, 1);
+    EXPECT_EQ(**x_store->get_task(made.id), made);
+    EXPECT_EQ(x_store->list_tasks({.limit = 1})->tasks[0], made);
+    EXPECT_EQ(x_store->create_task({.title = "x", .depends_on = {"nobody"}}).error().code,
+              Code::not_found);
+    EXPECT_EQ(x_store->create_task({.title = "x", .concurrency_limit = 2}).error().code,
+              Code::invalid);
+    EXPECT_EQ(x_store->create_task({.title = "x", .retry = {.jitter = 101}}).error().code,
+              Code::invalid);
+}
+
+TEST_P(TaskStoreContract, ByOneKeyThereIsOneTask) {
+    const CreateTask request{.title = "x", .project = "p", .idempotency_key = "k"};
+    const Task made = created(request);
+    EXPECT_EQ(created(request), made);
+    CreateTask other = request;
+    other.title = "y";
+    EXPECT_EQ(x_store->create_task(other).error().code, Code::conflict);
+    other.project = "q";
+    EXPECT_NE(created(other).id, made.id) << "a key is the project's own";
+    const std::vector<CreateTask> batch{{.title = "new", .project = "p"},
+                                        request,
+                                        other,
+                                        {.title = "z", .idempotency_key = "k"},
+                                        {.title = "z", .idempotency_key = "k"}};
+    const auto written = x_store->create_tasks(batch);
+    ASSERT_TRUE(written) << written.error().message;
+    EXPECT_EQ(written->value[1], made.id);
+    EXPECT_EQ(written->value[3], written->value[4]);
+    EXPECT_EQ(x_store->create_tasks(batch)->value[3], written->value[3]);
+    EXPECT_THAT(titles(), SizeIs(5));
+    x_clock.advance_ms(request.key_retention_ms + 1);
+    EXPECT_NE(created(request).id, made.id) << "keys are forgotten in the end";
+    ASSERT_TRUE(x_store->delete_task(made.id));
+    EXPECT_THAT(titles(), SizeIs(5));
+}
+
+TEST_P(TaskStoreContract, ThreadsWithOneKeyMakeOneTask) {
+    std::array<std::string, 8> ids;
+    {
+        std::vector<std::jthread> threads;
+        for (std::string& id : ids) {
+            threads.emplace_back([&] {
+                const auto made = x_store->create_task({.title = "x", .idempotency_key = "k"});
+                id = made ? made->value.id : made.error().message;
+            });
+        }
+    }
+    for (const std::string& id : ids) EXPECT_EQ(id, ids[0]);
+    EXPECT_THAT(titles(), SizeIs(1));
+}
+
+TEST_P(TaskStoreContract, HistoryTellsOfMakingAndRemoving) {
+    const Task made = created({.title = "x", .actor = "ann"});
+    x_clock.advance_ms(3);
+    ASSERT_TRUE(x_store->delete_task(made.id, "bob"));
+    const auto history = x_store->history(made.id);
+    ASSERT_TRUE(history) << history.error().message;
+    ASSERT_THAT(*history, SizeIs(2));
+    EXPECT_EQ((*history)[0].verb, "create");
+    EXPECT_EQ((*history)[0].from, std::nullopt);
+    EXPECT_EQ((*history)[0].to, TaskStatus::pending);
+    EXPECT_EQ((*history)[0].actor, "ann");
+    EXPECT_EQ((*history)[0].at, made.created_at);
+    EXPECT_EQ((*history)[1].verb, "remove");
+    EXPECT_EQ((*history)[1].from, TaskStatus::pending);
+    EXPECT_EQ((*history)[1].to, std::nullopt);
+    EXPECT_EQ((*history)[1].actor, "bob");
+    EXPECT_EQ((*history)[1].at, made.created_at + 3);
+    EXPECT_GT((*history)[1].seq, (*history)[0].seq);
+    EXPECT_THAT(*x_store->history("nobody"), ElementsAre());
+}
+
+TEST_P(TaskStoreContract, WhatOthersWaitForIsNotRemoved) {
+    const Task first = created({.title = "first"});
+    const Task second = created({.title = "second", .depends_on = {first.id}});
+    EXPECT_EQ(x_store->delete_task(first.id).error().code, Code::conflict);
+    EXPECT_TRUE(x_store->delete_task(second.id));
+    EXPECT_TRUE(x_store->delete_task(first.id));
+}
+
+TEST_P(TaskStoreContract, ARawUpdateCannotClaimAndIsToldTheVerb) {
+    const Task made = created({.title = "x"});
+    const auto refused = x_sandbox->database().write([&](sql::Connection& connection) {
+        return connection.execute("UPDATE tasks SET status = 'in_progress', assigned_to = 'me'");
+    });
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, testing::HasSubstr("use_taskstore_task_claim"));
+    const auto skipped = x_sandbox->database().write([&](sql::Connection& connection) {
+        return connection.execute("UPDATE tasks SET status = 'completed'");
+    });
+    ASSERT_FALSE(skipped);
+    EXPECT_THAT(skipped.error().message, testing::HasSubstr("use_the_verbs_of_taskstore_task"));
+    const auto rewritten = x_sandbox->database().write([&](sql::Connection& connection) {
+        return connection.execute("UPDATE task_history SET from_status = 'completed'");
+    });
+    ASSERT_FALSE(rewritten);
+    EXPECT_THAT(rewritten.error().message, testing::HasSubstr("a_move_of_the_table"));
+    EXPECT_EQ(**x_store->get_task(made.id), made);
+}
+
+TEST_P(TaskStoreContract, PeopleReadTimesAndPrioritiesAsText) {
+    const Task made = created({.title = "x", .priority = 20});
+    const std::vector<sql::BoundStatement> batch{
+        {.sql = "SELECT created_at, priority, started_at FROM tasks_readable"},
+        {.sql = "SELECT at, verb FROM task_history_readable"}};
+    const auto answers = x_sandbox->database().read_batch(batch);
+    ASSERT_TRUE(answers) << answers.error().message;
+    EXPECT_EQ((*answers)[0].rows[0],
+              (std::vector<sql::Value>{std::string("2023-11-14T22:13:20.000Z"),
+                                       std::string("urgent"), sql::Value{}}));
+    EXPECT_EQ(
+        (*answers)[1].rows[0],
+        (std::vector<sql::Value>{std::string("2023-11-14T22:13:20.000Z"), std::string("create")}));
 }
 
 TEST_P(TaskStoreContract, WhatIsAbsentStaysAbsent) {

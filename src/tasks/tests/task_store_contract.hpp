@@ -33,12 +33,14 @@ inline std::string backend_name(const testing::TestParamInfo<TaskBackend>& info)
 class TaskStoreContract : public testing::TestWithParam<TaskBackend> {
   protected:
     Task created(const CreateTask& task);
+    std::vector<Task> claimed(const std::string& worker, ClaimRequest request = {});
     std::vector<std::string> titles(const TaskFilter& filter = {});
 
     FakeClock x_clock;
     SeededRandom x_random{11};
     std::unique_ptr<TaskSandbox> x_sandbox = GetParam().make(x_clock);
-    std::unique_ptr<TaskStore> x_store = make_task_store(x_sandbox->database(), x_clock, x_random);
+    std::unique_ptr<TaskStore> x_store =
+        make_task_store(x_sandbox->database(), x_clock, x_random, {.time = TimeSource::clock});
 };
 
 }  // namespace taskstore::tasks

@@ -11,6 +11,8 @@ class SqliteSandbox final : public TaskSandbox {
     explicit SqliteSandbox(const Clock& clock) {
         const auto connection = x_driver.connect(x_folder / "tasks.db", {});
         EXPECT_TRUE(sql::migrate(**connection, kModule, migrations("sqlite"), clock));
+        SeededRandom random{3};
+        EXPECT_TRUE(sql::identify(**connection, kModule, clock, random));
         auto database = sqlite::open_database(x_folder / "tasks.db", {},
                                               {.driver = &x_driver, .clock = &clock});
         EXPECT_TRUE(database);
@@ -39,9 +41,8 @@ TEST(TaskTable, ColumnsIndexesAndDefaultsAreThoseOfTheFoundingDocuments) {
     }));
     const std::vector<sql::BoundStatement> batch{
         {.sql = "SELECT status, priority, retry_count FROM tasks"},
-        {.sql =
-             "SELECT name FROM sqlite_master WHERE type = 'index' AND name LIKE 'idx_%' ORDER BY "
-             "name"}};
+        {.sql = "SELECT name FROM sqlite_master WHERE type = 'index' AND name IN "
+                "('idx_tasks_status', 'idx_tasks_project', 'idx_tasks_created') ORDER BY name"}};
     const auto answers = sandbox.database().read_batch(batch);
     ASSERT_TRUE(answers);
     EXPECT_EQ((*answers)[0].rows[0],

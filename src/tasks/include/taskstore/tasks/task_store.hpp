@@ -8,6 +8,8 @@
 #include <taskstore/sql/migration.hpp>
 #include <taskstore/tasks/task.hpp>
 
+#include <array>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,6 +26,23 @@ struct CreateTask {
     std::string project = {};
     std::int64_t priority = 0;    ///< -100..100.
     std::string metadata = "{}";  ///< JSON object.
+    std::optional<std::string> agent_type = {};
+    std::vector<std::string> capabilities = {};
+    RetryPolicy retry = {};
+    std::int64_t lease_ms = 600'000;
+    std::optional<std::int64_t> not_before = {};
+    std::optional<std::int64_t> deadline = {};
+    std::vector<std::string> depends_on = {};  ///< Ids of tasks that are there.
+    OnFailedDependency on_failed_dependency = OnFailedDependency::block;
+    std::optional<std::string> parent = {};
+    std::optional<std::string> concurrency_key = {};
+    /// How many tasks of the key may be in progress at once; the last word about a key holds.
+    std::optional<std::int64_t> concurrency_limit = {};
+    /// Within the project: the same key and the same content again is the task that is there.
+    std::optional<std::string> idempotency_key = {};
+    std::int64_t key_retention_ms = 7LL * 86'400'000;
+    std::optional<std::string> spec_id = {};
+    std::string actor = {};  ///< Who asks, for the history.
 };
 
 /// Members without a value stay as they are. The second optional: set, or taken away.
@@ -34,15 +53,36 @@ struct UpdateTask {
     std::optional<std::string> input = {};
     std::optional<std::int64_t> priority = {};
     std::optional<std::string> metadata = {};
+    std::optional<std::string> project = {};
+    std::optional<std::optional<std::string>> agent_type = {};
+    std::optional<std::vector<std::string>> capabilities = {};
+    std::optional<RetryPolicy> retry = {};
+    std::optional<std::int64_t> lease_ms = {};
+    std::optional<std::optional<std::int64_t>> not_before = {};
+    std::optional<std::optional<std::int64_t>> deadline = {};
+    std::optional<OnFailedDependency> on_failed_dependency = {};
+    std::optional<std::optional<std::string>> parent = {};
+    std::optional<std::optional<std::string>> concurrency_key = {};
+    std::optional<std::int64_t> concurrency_limit = {};
+    std::optional<std::optional<std::string>> spec_id = {};
     /// conflict where the task has another one by now.
     std::optional<std::int64_t> revision = {};
+};
+
+enum class TaskPart : std::uint8_t {
+    all,
+    ready,    ///< May be claimed now; listed in the order of claims.
+    blocked,  ///< Pending, and waits for other tasks.
+    dead,
 };
 
 struct TaskFilter {
     std::optional<TaskStatus> status = {};
     std::optional<std::string> project = {};
-    std::int64_t limit = 100;  ///< 1..10'000.
-    std::string after = {};    ///< The cursor of an earlier page.
+    TaskPart part = TaskPart::all;
+    std::vector<std::string> words = {};  ///< Each stands in the title or the description.
+    std::int64_t limit = 100;             ///< 1..10'000.
+    std::string after = {};               ///< The cursor of an earlier page.
 };
 
 /// Newest first; of one millisecond, the larger id first.
@@ -58,13 +98,69 @@ struct Written {
     sql::DurabilityLevel level;
 };
 
+struct ClaimRequest {
+    std::string worker;                          ///< Who will hold the tasks.
+    std::optional<std::string> project = {};     ///< Of this one alone.
+    std::vector<std::string> capabilities = {};  ///< What the worker offers.
+    std::optional<std::string> agent_type = {};
+    std::int64_t limit = 1;                     ///< 1..1'000.
+    std::optional<std::int64_t> lease_ms = {};  ///< Nothing: as each task says.
+    /// The same request again within a day is answered as the first one, if that got anything.
+    std::string request_id = {};
+};
+
+/// In whose name a task that is held is written to. With the fence of the claim: refused with
+/// lease_lost where the task is no longer held by that claim. Without: a person acts in the place
+/// of whoever holds it.
+struct Hold {
+    std::string task_id;
+    std::optional<std::int64_t> fence = {};
+    std::string actor = {};  ///< For the history.
+    /// As of ClaimRequest; complete, fail and release take it.
+    std::string request_id = {};
+};
+
+struct Completion {
+    std::optional<std::string> result = {};  ///< JSON.
+    std::optional<std::int64_t> exit_code = {};
+    std::optional<std::string> logs = {};
+};
+
+struct FailedAttempt {
+    std::string error;
+    std::optional<ErrorClass> error_class = {};
+    std::optional<std::int64_t> exit_code = {};
+    std::optional<std::string> logs = {};
+    bool final = false;  ///< No further attempt, whatever the policy says.
+};
+
+/// What a worker may hope for.
+struct Outlook {
+    bool claimable = false;  ///< A claim would get something, or has something to put in order.
+    /// When a time comes that may change that; nothing: none is known.
+    std::optional<std::int64_t> next_time = {};
+};
+
+struct TaskStats {
+    using Counts = std::array<std::int64_t, 5>;  ///< In the order of TaskStatus.
+    Counts by_status{};
+    std::map<std::string, Counts> by_project;
+    std::map<std::string, std::int64_t> by_holder;  ///< How many each worker holds now.
+    std::optional<std::int64_t> oldest_pending_at;
+    std::int64_t completed_last_hour = 0;
+    std::int64_t completed_last_day = 0;
+};
+
 /// Thread-safe. Errors of every method, beyond its own: those of sql::Database.
 class TaskStore {
   public:
     virtual ~TaskStore() = default;
-    /// invalid: no title and no description, JSON that is none, a priority out of bounds, U+0000.
+    /// invalid: no title and no description, JSON that is none, a number out of bounds, U+0000.
+    /// not_found: a task that it depends on. conflict: the idempotency key belongs to a task of
+    /// other content.
     virtual Result<Written<Task>> create_task(const CreateTask& task) = 0;
-    /// All or none, in one transaction. Ids ascend in the order given.
+    /// All or none, in one transaction. The ids, in the order given; new ones ascend. Of tasks with
+    /// an idempotency key that is known, the id that is there.
     virtual Result<Written<std::vector<std::string>>> create_tasks(
         std::span<const CreateTask> tasks) = 0;
     /// Nothing where there is none.
@@ -72,13 +168,59 @@ class TaskStore {
     virtual Result<TaskPage> list_tasks(const TaskFilter& filter) = 0;
     /// The task as it is afterwards. not_found; conflict.
     virtual Result<Written<Task>> update_task(const std::string& id, const UpdateTask& change) = 0;
-    /// not_found.
-    virtual Status delete_task(const std::string& id) = 0;
+    /// Its history stays. not_found; conflict: it is held, or others still wait for it.
+    virtual Status delete_task(const std::string& id, const std::string& actor = {}) = 0;
+    /// Takes up to `limit` tasks for the worker: by priority strictly, then by age. Nobody else
+    /// gets them until their leases run out. Empty: there is nothing to claim.
+    virtual Result<Written<std::vector<Task>>> claim_tasks(const ClaimRequest& request) = 0;
+    /// A lease of `lease_ms` from now (nothing: as the task says), never a shorter one than there
+    /// is. A task that was to be cancelled comes back cancelled: the hold has ended. lease_lost;
+    /// without a fence: conflict, where nobody holds the task.
+    virtual Result<Written<Task>> renew_task(const Hold& hold,
+                                             std::optional<std::int64_t> lease_ms) = 0;
+    /// Errors of all that end a hold: not_found; lease_lost, nothing was written; without a fence:
+    /// conflict.
+    virtual Result<Written<Task>> complete_task(const Hold& hold, const Completion& completion) = 0;
+    /// Pending again after the backoff while attempts are left, else failed; cancelled where that
+    /// was asked for.
+    virtual Result<Written<Task>> fail_task(const Hold& hold, const FailedAttempt& attempt) = 0;
+    /// Pending again at once: no attempt is counted.
+    virtual Result<Written<Task>> release_task(const Hold& hold, const std::string& reason) = 0;
+    /// Of a pending task: at once. Of one that is held: asks its holder, who is told at the next
+    /// renewal; if the lease runs out first, the store cancels it. conflict: it has ended.
+    virtual Result<Written<Task>> cancel_task(const std::string& id, const std::string& actor,
+                                              const std::string& reason) = 0;
+    /// A failed or cancelled task is pending again, with all its attempts. conflict: others.
+    virtual Result<Written<Task>> retry_task(const std::string& id, const std::string& actor) = 0;
+    /// What is due: leases that ran out, deadlines that passed, slots that became free. A bounded
+    /// number; claims do it by themselves. How much was done.
+    virtual Result<std::int64_t> tend() = 0;
+    virtual Result<Outlook> outlook(const ClaimRequest& request) = 0;
+    /// Ends when tasks have changed.
+    virtual Result<std::unique_ptr<sql::Waiter>> waiter() = 0;
+    /// Of one project, or of all.
+    virtual Result<TaskStats> stats(const std::optional<std::string>& project) = 0;
+    /// In words: why nobody works on the task, or who does. not_found.
+    virtual Result<std::string> why(const std::string& id) = 0;
+    /// In order; also of a task that was removed. Empty where there never was one.
+    virtual Result<std::vector<HistoryEntry>> history(const std::string& id) = 0;
 };
 
-/// Over a database that has the migrations. Both must outlive it.
+/// Whose clock leases and waits go by.
+enum class TimeSource : std::uint8_t {
+    by_engine,  ///< A server's own, where there is a server; else the clock passed in.
+    clock,      ///< The clock passed in, always: for simulations and tests.
+};
+
+struct TaskStoreOptions {
+    TimeSource time = TimeSource::by_engine;
+    /// Kept till the store is gone: what opened the database.
+    std::shared_ptr<void> owner = {};
+};
+
+/// Over a database that has the migrations and an identity named kModule. Both must outlive it.
 std::unique_ptr<TaskStore> make_task_store(sql::Database& database, const Clock& clock,
-                                           Random& random);
+                                           Random& random, TaskStoreOptions options = {});
 
 /// The module's name in taskstore_migrations, and what to apply. `dialect` as of sql::Connection.
 inline constexpr std::string_view kModule = "tasks";

@@ -1,0 +1,368 @@
+// Verbs that make, change, list and show tasks.
+
+#include "task_verbs.hpp"
+
+#include <taskstore/base/display.hpp>
+#include <taskstore/base/json.hpp>
+
+namespace taskstore::cli {
+namespace {
+
+using tasks::Task;
+using tasks::TaskStore;
+
+Result<std::int64_t> priority_of(const std::string& text) {
+    if (const auto word = tasks::priority_of(text)) return *word;
+    auto number = number_of("priority", text);
+    if (!number)
+        return fail(Code::invalid, "'" + text + "' is no priority")
+            .with_hint("low, normal, high, urgent, or a number in -100..100");
+    return number;
+}
+
+/// Calls `use` with the option's value, where it is given.
+template <typename Use>
+Status with(Context& context, std::string_view option, const Use& use) {
+    if (!context.call.has(option)) return ok();
+    TASKSTORE_LET(const std::string text, text_option(context, option));
+    return use(text);
+}
+
+/// Of --max-attempts, --backoff and so on, over what there is.
+Status read_retry(Context& context, tasks::RetryPolicy& retry) {
+    const auto number = [&](std::string_view option, std::int64_t& into) {
+        return with(context, option, [&](const std::string& text) -> Status {
+            TASKSTORE_LET(into, number_of(option, text));
+            return ok();
+        });
+    };
+    const auto duration = [&](std::string_view option, std::int64_t& into) {
+        return with(context, option, [&](const std::string& text) -> Status {
+            TASKSTORE_LET(into, duration_of(option, text));
+            return ok();
+        });
+    };
+    TASKSTORE_TRY(number("max-attempts", retry.max_attempts));
+    TASKSTORE_TRY(number("max-rescues", retry.max_rescues));
+    TASKSTORE_TRY(number("jitter", retry.jitter));
+    TASKSTORE_TRY(duration("backoff-base", retry.base_ms));
+    TASKSTORE_TRY(duration("backoff-cap", retry.cap_ms));
+    return with(context, "backoff", [&](const std::string& text) -> Status {
+        const auto word = tasks::backoff_of(text);
+        if (!word)
+            return fail(Code::invalid, "'" + text + "' is no backoff")
+                .with_hint("none, linear, exponential or fibonacci");
+        retry.backoff = *word;
+        return ok();
+    });
+}
+
+bool has_retry(const Invocation& call) {
+    for (const char* option :
+         {"max-attempts", "max-rescues", "jitter", "backoff-base", "backoff-cap", "backoff"})
+        if (call.has(option)) return true;
+    return false;
+}
+
+Result<tasks::OnFailedDependency> policy_of(const std::string& text) {
+    const auto word = tasks::on_failed_dependency_of(text);
+    if (!word)
+        return fail(Code::invalid, "'" + text + "' is no policy").with_hint("block, cancel or run");
+    return *word;
+}
+
+std::vector<std::string> list_of(const Invocation& call, std::string_view option) {
+    const auto found = call.options.find(option);
+    if (found == call.options.end()) return {};
+    std::vector<std::string> words;
+    for (const std::string& word : found->second)
+        if (!word.empty()) words.push_back(word);
+    return words;
+}
+
+/// A filled change of every field that the command line names.
+Status read_change(Context& context, tasks::UpdateTask& change) {
+    const auto text = [&](std::string_view option, auto& into) {
+        return with(context, option, [&](const std::string& value) -> Status {
+            into = value;
+            return ok();
+        });
+    };
+    const auto maybe_text = [&](std::string_view option,
+                                std::optional<std::optional<std::string>>& into) {
+        return with(context, option, [&](const std::string& value) -> Status {
+            into = value.empty() ? std::nullopt : std::optional(value);
+            return ok();
+        });
+    };
+    const auto maybe_time = [&](std::string_view option,
+                                std::optional<std::optional<std::int64_t>>& into) {
+        return with(context, option, [&](const std::string& value) -> Status {
+            into.emplace();
+            if (value.empty()) return ok();
+            TASKSTORE_LET(const std::int64_t at, time_of(context, option, value));
+            *into = at;
+            return ok();
+        });
+    };
+    TASKSTORE_TRY(text("title", change.title));
+    TASKSTORE_TRY(maybe_text("description", change.description));
+    TASKSTORE_TRY(maybe_text("command", change.command));
+    TASKSTORE_TRY(text("input", change.input));
+    TASKSTORE_TRY(text("metadata", change.metadata));
+    TASKSTORE_TRY(text("project", change.project));
+    TASKSTORE_TRY(maybe_text("agent-type", change.agent_type));
+    TASKSTORE_TRY(maybe_text("parent", change.parent));
+    TASKSTORE_TRY(maybe_text("concurrency-key", change.concurrency_key));
+    TASKSTORE_TRY(maybe_text("spec", change.spec_id));
+    TASKSTORE_TRY(maybe_time("not-before", change.not_before));
+    TASKSTORE_TRY(maybe_time("deadline", change.deadline));
+    TASKSTORE_TRY(with(context, "priority", [&](const std::string& value) -> Status {
+        TASKSTORE_LET(change.priority, priority_of(value));
+        return ok();
+    }));
+    TASKSTORE_TRY(with(context, "lease", [&](const std::string& value) -> Status {
+        TASKSTORE_LET(change.lease_ms, duration_of("lease", value));
+        return ok();
+    }));
+    TASKSTORE_TRY(with(context, "concurrency-limit", [&](const std::string& value) -> Status {
+        TASKSTORE_LET(change.concurrency_limit, number_of("concurrency-limit", value));
+        return ok();
+    }));
+    TASKSTORE_TRY(with(context, "on-failed-dependency", [&](const std::string& value) -> Status {
+        TASKSTORE_LET(change.on_failed_dependency, policy_of(value));
+        return ok();
+    }));
+    if (context.call.has("capability")) change.capabilities = list_of(context.call, "capability");
+    return ok();
+}
+
+std::string title_line(const std::string& name, const std::string& value) {
+    std::string left = name;
+    left.append(left.size() < 20 ? 20 - left.size() : 1, ' ');
+    return left + value + "\n";
+}
+
+std::string shown(const Task& task) {
+    std::string out = title_line("id", task.id) + title_line("title", printable_line(task.title));
+    const auto add = [&](const std::string& name, const std::optional<std::string>& value) {
+        if (value && !value->empty()) out += title_line(name, printable_line(*value));
+    };
+    const auto add_time = [&](const std::string& name, std::optional<std::int64_t> at) {
+        if (at) out += title_line(name, shown_time(*at));
+    };
+    add("project", task.project);
+    out += title_line("status", std::string(name_of(task.status)));
+    out += title_line("priority", std::to_string(task.priority));
+    add("description", task.description);
+    add("command", task.command);
+    add("held by", task.assigned_to);
+    if (task.fence != 0) out += title_line("fence", std::to_string(task.fence));
+    add_time("lease until", task.lease_expires_at);
+    add_time("to be cancelled", task.cancel_requested_at);
+    out += title_line("attempts failed", std::to_string(task.retry_count) + " of " +
+                                             std::to_string(task.retry.max_attempts));
+    if (task.rescues > 0) out += title_line("rescues", std::to_string(task.rescues));
+    add("error", task.error);
+    add("result", task.result);
+    for (const std::string& other : task.depends_on) out += title_line("depends on", other);
+    add_time("not before", task.not_before);
+    add_time("deadline", task.deadline);
+    add_time("created", task.created_at);
+    add_time("started", task.started_at);
+    add_time("ended", task.completed_at);
+    add_time("dead since", task.dead_at);
+    return out;
+}
+
+std::string history_json(const std::vector<tasks::HistoryEntry>& history) {
+    std::string out;
+    JsonWriter writer(out);
+    writer.begin_array();
+    const auto put = [&](std::string_view name, const std::optional<std::string>& value) {
+        writer.key(name);
+        if (value)
+            writer.string(*value);
+        else
+            writer.null();
+    };
+    const auto word = [](const std::optional<tasks::TaskStatus>& status) {
+        return status ? std::optional(std::string(name_of(*status))) : std::nullopt;
+    };
+    for (const auto& one : history) {
+        writer.begin_object().key("seq").integer(one.seq).key("revision").integer(one.revision);
+        writer.key("verb").string(one.verb);
+        put("from", word(one.from));
+        put("to", word(one.to));
+        writer.key("actor").string(one.actor).key("fence").integer(one.fence);
+        writer.key("at").integer(one.at);
+        put("reason", one.reason);
+        put("request_id", one.request_id);
+        writer.end_object();
+    }
+    writer.end_array();
+    return out;
+}
+
+void print_history(Context& context, const std::vector<tasks::HistoryEntry>& history) {
+    std::vector<std::vector<Cell>> rows;
+    for (const auto& one : history)
+        rows.push_back({{shown_time(one.at)},
+                        {one.verb},
+                        {one.from ? std::string(name_of(*one.from)) : ""},
+                        {one.to ? std::string(name_of(*one.to)) : ""},
+                        {printable_line(one.actor)},
+                        {one.fence == 0 ? "" : std::to_string(one.fence)},
+                        {printable_line(one.reason.value_or(""))}});
+    context.print(format_table(context.terminal,
+                               {"AT (UTC)", "VERB", "FROM", "TO", "WHO", "FENCE", "REASON"}, rows));
+}
+
+Status list_part(Context& context, tasks::TaskFilter filter) {
+    TASKSTORE_LET(filter.project, project_of(context));
+    if (context.call.has("limit")) {
+        TASKSTORE_LET(filter.limit, number_of("limit", context.call.value("limit")));
+    }
+    filter.after = context.call.value("cursor");
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const tasks::TaskPage page, store->list_tasks(filter));
+    print_tasks(context, page.tasks, page.next_cursor);
+    return ok();
+}
+
+}  // namespace
+
+Status run_task_add(Context& context) {
+    tasks::UpdateTask fields;
+    TASKSTORE_TRY(read_change(context, fields));
+    tasks::CreateTask task;
+    TASKSTORE_TRY(read_retry(context, task.retry));
+    task.title = fields.title.value_or("");
+    task.description = fields.description.value_or(std::nullopt);
+    task.command = fields.command.value_or(std::nullopt);
+    task.input = fields.input.value_or(task.input);
+    task.priority = fields.priority.value_or(0);
+    task.metadata = fields.metadata.value_or(task.metadata);
+    task.agent_type = fields.agent_type.value_or(std::nullopt);
+    task.capabilities = fields.capabilities.value_or(std::vector<std::string>());
+    task.lease_ms = fields.lease_ms.value_or(task.lease_ms);
+    task.not_before = fields.not_before.value_or(std::nullopt);
+    task.deadline = fields.deadline.value_or(std::nullopt);
+    task.on_failed_dependency =
+        fields.on_failed_dependency.value_or(tasks::OnFailedDependency::block);
+    task.parent = fields.parent.value_or(std::nullopt);
+    task.concurrency_key = fields.concurrency_key.value_or(std::nullopt);
+    task.concurrency_limit = fields.concurrency_limit;
+    task.spec_id = fields.spec_id.value_or(std::nullopt);
+    task.depends_on = list_of(context.call, "depends-on");
+    if (context.call.has("key")) task.idempotency_key = context.call.value("key");
+    if (context.call.has("keep-key")) {
+        TASKSTORE_LET(task.key_retention_ms,
+                      duration_of("keep-key", context.call.value("keep-key")));
+    }
+    TASKSTORE_LET(const auto project, project_of(context));
+    task.project = project.value_or("");
+    TASKSTORE_LET(task.actor, task_actor(context));
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const auto written, store->create_task(task));
+    print_task_written(context, written, "created");
+    return ok();
+}
+
+Status run_task_set(Context& context) {
+    const std::string& id = context.call.arguments[0];
+    tasks::UpdateTask change;
+    TASKSTORE_TRY(read_change(context, change));
+    if (context.call.has("if-revision")) {
+        TASKSTORE_LET(change.revision, number_of("if-revision", context.call.value("if-revision")));
+    }
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    if (has_retry(context.call)) {
+        TASKSTORE_LET(const auto task, store->get_task(id));
+        tasks::RetryPolicy retry = task ? task->retry : tasks::RetryPolicy();
+        TASKSTORE_TRY(read_retry(context, retry));
+        change.retry = retry;
+        if (task && !change.revision) change.revision = task->revision;
+    }
+    TASKSTORE_LET(const auto written, store->update_task(id, change));
+    print_task_written(context, written, "changed");
+    return ok();
+}
+
+Status run_task_rm(Context& context) {
+    const std::string& id = context.call.arguments[0];
+    TASKSTORE_LET(const std::string actor, task_actor(context));
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_TRY(store->delete_task(id, actor));
+    context.wrote = "removed task " + id;
+    if (context.json) {
+        std::string data;
+        JsonWriter(data).begin_object().key("id").string(id).end_object();
+        context.print_json("task_removed", data);
+    } else {
+        context.print((context.quiet ? id : context.wrote) + "\n");
+    }
+    return ok();
+}
+
+Status run_task_list(Context& context) {
+    tasks::TaskFilter filter;
+    if (context.call.has("status")) {
+        filter.status = tasks::status_of(context.call.value("status"));
+        if (!filter.status)
+            return fail(Code::invalid, "'" + context.call.value("status") + "' is no status")
+                .with_hint("pending, in_progress, completed, failed or cancelled");
+    }
+    return list_part(context, filter);
+}
+
+Status run_task_ready(Context& context) {
+    return list_part(context, {.part = tasks::TaskPart::ready});
+}
+
+Status run_task_blocked(Context& context) {
+    return list_part(context, {.part = tasks::TaskPart::blocked});
+}
+
+Status run_task_dead_list(Context& context) {
+    return list_part(context, {.part = tasks::TaskPart::dead});
+}
+
+Status run_task_search(Context& context) {
+    return list_part(context, {.words = context.call.arguments});
+}
+
+Status run_task_show(Context& context) {
+    const std::string& id = context.call.arguments[0];
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const auto task, store->get_task(id));
+    std::vector<tasks::HistoryEntry> history;
+    if (context.call.has("history")) {
+        TASKSTORE_LET(history, store->history(id));
+    }
+    if (!task && history.empty())
+        return fail(Code::not_found, "there is no task '" + id + "'")
+            .with_hint("'taskstore task list --all-projects' lists what there is");
+    if (context.json) {
+        std::string data = task ? task_json(*task) : "{\"id\":" + [&] {
+            std::string text;
+            append_json_string(text, id);
+            return text;
+        }() + ",\"status\":null}";
+        if (context.call.has("history"))
+            data.replace(data.size() - 1, 1, ",\"history\":" + history_json(history) + "}");
+        context.print_json("task", data);
+        return ok();
+    }
+    if (task)
+        context.print(shown(*task));
+    else
+        context.print("task " + printable_line(id) + " was removed\n");
+    if (context.call.has("history")) {
+        context.print("\n");
+        print_history(context, history);
+    }
+    return ok();
+}
+
+}  // namespace taskstore::cli

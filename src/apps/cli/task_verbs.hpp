@@ -1,0 +1,225 @@
+#pragma once
+// The verbs of the device's tasks: their rows of the command table, and what their files share.
+
+#include "command.hpp"
+#include "context.hpp"
+
+#include <taskstore/tasks/task_store.hpp>
+
+#include <array>
+
+namespace taskstore::cli {
+
+Status run_task_add(Context& context);
+Status run_task_set(Context& context);
+Status run_task_rm(Context& context);
+Status run_task_list(Context& context);
+Status run_task_ready(Context& context);
+Status run_task_blocked(Context& context);
+Status run_task_show(Context& context);
+Status run_task_why(Context& context);
+Status run_task_stats(Context& context);
+Status run_task_search(Context& context);
+Status run_task_claim(Context& context);
+Status run_task_next(Context& context);
+Status run_task_renew(Context& context);
+Status run_task_complete(Context& context);
+Status run_task_fail(Context& context);
+Status run_task_release(Context& context);
+Status run_task_cancel(Context& context);
+Status run_task_retry(Context& context);
+Status run_task_dead_list(Context& context);
+Status run_task_dead_retry(Context& context);
+Status run_task_dead_drop(Context& context);
+Status run_task_wait(Context& context);
+
+// --- what the verbs share (task_verbs_shared.cpp)
+
+/// The device's tasks, opened; lives as long as the context's databases.
+Result<std::unique_ptr<tasks::TaskStore>> open_tasks(Context& context);
+/// Who asks: the setting user.actor, else the user's name.
+Result<std::string> task_actor(Context& context);
+/// --project, else the repository that we are in; nothing with --all-projects, or outside of any.
+Result<std::optional<std::string>> project_of(Context& context);
+/// 500ms, 30s, 10m, 2h, 7d.
+Result<std::int64_t> duration_of(std::string_view option, const std::string& text);
+/// An RFC 3339 time, Unix milliseconds, or +DURATION from now.
+Result<std::int64_t> time_of(Context& context, std::string_view option, const std::string& text);
+Result<std::int64_t> number_of(std::string_view option, const std::string& text);
+/// A value as written, @FILE, or - for standard input.
+Result<std::string> text_option(Context& context, std::string_view option);
+std::string task_json(const tasks::Task& task);
+std::string task_list_json(const std::vector<tasks::Task>& list);
+void print_tasks(Context& context, const std::vector<tasks::Task>& list,
+                 const std::string& next_cursor = {});
+/// The answer to a write of one task: "completed task ID".
+void print_task_written(Context& context, const tasks::Written<tasks::Task>& written,
+                        std::string_view verb);
+
+inline constexpr Option kProject{"project", 0, "P", "of this project (default: the repository's)"};
+inline constexpr Option kAllProjects{"all-projects", 0, "", "of every project"};
+inline constexpr Option kWorker{"worker", 0, "W",
+                                "who holds the tasks (default: TASKSTORE_TASK_WORKER, else you)"};
+inline constexpr Option kFence{"fence", 0, "F",
+                               "the claim's fence: refused if another claim holds the task by now"};
+inline constexpr Option kRequest{"request-id", 0, "ID",
+                                 "the same request again has no second effect, and its answer"};
+inline constexpr Option kLease{"lease", 0, "D", "how long it is held: 30s, 10m, 2h"};
+inline constexpr std::array<std::string_view, 5> kTaskStatuses{"pending", "in_progress",
+                                                               "completed", "failed", "cancelled"};
+inline constexpr std::array<std::string_view, 4> kBackoffWords{"none", "linear", "exponential",
+                                                               "fibonacci"};
+inline constexpr std::array<std::string_view, 3> kPolicyWords{"block", "cancel", "run"};
+inline constexpr std::array<std::string_view, 4> kErrorClasses{"infra", "logic", "policy",
+                                                               "timeout"};
+// What tasks have and people set: of add and of set alike.
+#define TASKSTORE_TASK_FIELDS                                                                    \
+    Option{"title", 0, "T", "what is to be done", false, {}, true},                              \
+        Option{"description", 0,  "TEXT", "as written, @FILE, or - for standard input",          \
+               false,         {}, true},                                                         \
+        Option{"command", 0, "C", "what a worker runs", false, {}, true},                        \
+        Option{"input", 0, "JSON", "as written, @FILE, or - for standard input"},                \
+        Option{"priority", 0, "P", "low, normal, high, urgent, or -100..100; larger first"},     \
+        Option{"agent-type", 0, "A", "only for workers of this type", false, {}, true},          \
+        Option{"capability", 0, "C", "what a worker must offer", true, {}, true},                \
+        Option{"metadata", 0, "JSON", "an object"},                                              \
+        Option{"not-before", 0, "T", "RFC 3339, Unix ms, or +10m", false, {}, true},             \
+        Option{"deadline", 0, "T", "if nobody has begun by then, it fails", false, {}, true},    \
+        Option{"max-attempts", 0, "N", "failed attempts before it is dead"},                     \
+        Option{"max-rescues", 0, "N", "lost leases before it is dead"},                          \
+        Option{"backoff", 0, "B", "how waits grow between attempts", false, kBackoffWords},      \
+        Option{"backoff-base", 0, "D", "the first wait: 500ms, 1s"},                             \
+        Option{"backoff-cap", 0, "D", "the longest wait"},                                       \
+        Option{"jitter", 0, "PERCENT", "how much of a wait chance may take away"}, kLease,       \
+        Option{"on-failed-dependency",                                                           \
+               0,                                                                                \
+               "X",                                                                              \
+               "when one that it waits for fails",                                               \
+               false,                                                                            \
+               kPolicyWords},                                                                    \
+        Option{"parent", 0, "ID", "the task that it is a part of", false, {}, true},             \
+        Option{"concurrency-key",                                                                \
+               0,                                                                                \
+               "K",                                                                              \
+               "tasks of one key share a number of slots",                                       \
+               false,                                                                            \
+               {},                                                                               \
+               true},                                                                            \
+        Option{"concurrency-limit", 0, "N", "how many of the key may be held at once"}, Option { \
+        "spec", 0, "ID", "the task spec of the plan that it carries out", false, {}, true        \
+    }
+inline constexpr std::array kTaskAdd{
+    TASKSTORE_TASK_FIELDS, Option{"project", 0, "P", "where it belongs (default: the repository)"},
+    Option{"depends-on", 0, "ID", "begins when that task has completed", true},
+    Option{"key", 0, "K", "the same key and content again is the same task"},
+    Option{"keep-key", 0, "D", "how long the key is known (default: 7d)"}};
+inline constexpr std::array kTaskSet{
+    TASKSTORE_TASK_FIELDS, Option{"project", 0, "P", "another project"},
+    Option{"if-revision", 0, "R", "only if the task is still at this revision"}};
+#undef TASKSTORE_TASK_FIELDS
+inline constexpr std::array kTaskList{
+    Option{"status", 0, "S", "only tasks in this status", false, kTaskStatuses}, kProject,
+    kAllProjects, Option{"limit", 0, "N", "at most N tasks"},
+    Option{"cursor", 0, "C", "go on where an earlier page ended"}};
+inline constexpr std::array kTaskPart{
+    kProject, kAllProjects, Option{"limit", 0, "N", "at most N tasks"},
+    Option{"cursor", 0, "C", "go on where an earlier page ended"}};
+inline constexpr std::array kTaskShow{
+    Option{"history", 0, "", "every move: from, to, who, when, why"}};
+inline constexpr std::array kTaskClaim{kWorker,
+                                       Option{"limit", 0, "N", "at most N tasks (default: 1)"},
+                                       kLease,
+                                       Option{"capability", 0, "C", "what the worker offers", true},
+                                       Option{"agent-type", 0, "A", "which type of agent it is"},
+                                       kProject,
+                                       kAllProjects,
+                                       kRequest};
+inline constexpr std::array kTaskNext{
+    kWorker,
+    Option{"wait", 0, "D", "wait for one so long: 30s; then exit code 5"},
+    kLease,
+    Option{"limit", 0, "N", "at most N tasks (default: 1)"},
+    Option{"capability", 0, "C", "what the worker offers", true},
+    Option{"agent-type", 0, "A", "which type of agent it is"},
+    kProject,
+    kAllProjects,
+    kRequest};
+inline constexpr std::array kTaskRenew{kFence, kLease};
+inline constexpr std::array kTaskComplete{
+    kFence, Option{"result", 0, "JSON", "as written, @FILE, or - for standard input"},
+    Option{"exit-code", 0, "N", "of the command"},
+    Option{"logs", 0, "TEXT", "as written, @FILE, or -"}, kRequest};
+inline constexpr std::array kTaskFail{
+    kFence,
+    Option{"error", 0, "TEXT", "what went wrong"},
+    Option{"class", 0, "X", "what kind of thing went wrong", false, kErrorClasses},
+    Option{"exit-code", 0, "N", "of the command"},
+    Option{"logs", 0, "TEXT", "as written, @FILE, or -"},
+    Option{"final", 0, "", "no further attempt"},
+    kRequest};
+inline constexpr std::array kTaskRelease{kFence, Option{"reason", 0, "TEXT", "for the history"},
+                                         kRequest};
+inline constexpr std::array kTaskReason{Option{"reason", 0, "TEXT", "for the history"}};
+inline constexpr std::array kTaskStats{kProject, kAllProjects};
+inline constexpr std::array kTaskWait{
+    Option{"timeout", 0, "D", "wait so long: 30s; then exit code 5"}};
+inline constexpr std::array<Option, 0> kTaskNone{};
+
+inline constexpr std::array kTaskCommands{
+    Command{"task add", "", "put a task into the device's queue", kTaskAdd,
+            "taskstore task add --title 'Run the tests' --command 'make test' --priority high\n"
+            "taskstore task add --title Deploy --depends-on 0193a1b2 --key deploy-42",
+            run_task_add},
+    Command{"task list", "", "list tasks, newest first", kTaskList,
+            "taskstore task list --status pending --limit 20", run_task_list},
+    Command{"task show", "ID", "show one task", kTaskShow, "taskstore task show 0193a1b2 --history",
+            run_task_show},
+    Command{"task set", "ID", "change a task; an empty value takes a field away", kTaskSet,
+            "taskstore task set 0193a1b2 --priority urgent", run_task_set},
+    Command{"task rm", "ID", "remove a task that nobody holds; its history stays", kTaskNone,
+            "taskstore task rm 0193a1b2", run_task_rm},
+    Command{"task ready", "", "what may be claimed now, in the order of claims", kTaskPart,
+            "taskstore task ready", run_task_ready},
+    Command{"task blocked", "", "what waits for other tasks", kTaskPart, "taskstore task blocked",
+            run_task_blocked},
+    Command{"task why", "ID", "why a task is not being worked on", kTaskNone,
+            "taskstore task why 0193a1b2", run_task_why},
+    Command{"task stats", "", "how many tasks, by status, project and holder", kTaskStats,
+            "taskstore task stats --all-projects", run_task_stats},
+    Command{"task search", "WORD…", "tasks with all these words in title or description", kTaskPart,
+            "taskstore task search index build", run_task_search},
+    Command{"task claim", "",
+            "take tasks for a worker: by priority, then by age; nobody else gets them while the "
+            "lease runs",
+            kTaskClaim, "taskstore task claim --worker w1 --limit 3 --lease 10m", run_task_claim},
+    Command{"task next", "", "claim, and wait for a task where there is none", kTaskNext,
+            "taskstore task next --worker w1 --wait 30s", run_task_next},
+    Command{"task renew", "[ID]",
+            "hold a task longer; a task that was to be cancelled comes back cancelled", kTaskRenew,
+            "taskstore task renew 0193a1b2 --fence 1099511627777 --lease 10m", run_task_renew},
+    Command{"task complete", "[ID]", "it is done", kTaskComplete,
+            "taskstore task complete 0193a1b2 --fence 1099511627777 --result '{\"ok\":true}'",
+            run_task_complete},
+    Command{"task fail", "[ID]",
+            "this attempt failed: again after a wait, or failed if no attempt is left", kTaskFail,
+            "taskstore task fail 0193a1b2 --fence 1099511627777 --error 'exit 2'\n"
+            "taskstore task fail 0193a1b2 --error 'no such branch' --final",
+            run_task_fail},
+    Command{"task release", "[ID]", "give a task back, for others to claim", kTaskRelease,
+            "taskstore task release 0193a1b2 --fence 1099511627777", run_task_release},
+    Command{"task cancel", "ID",
+            "a pending task at once; of one that is held, the holder is told when it renews",
+            kTaskReason, "taskstore task cancel 0193a1b2 --reason 'not needed'", run_task_cancel},
+    Command{"task retry", "ID", "try a failed or cancelled task again", kTaskNone,
+            "taskstore task retry 0193a1b2", run_task_retry},
+    Command{"task dead list", "", "tasks that used up their attempts or lost too many workers",
+            kTaskPart, "taskstore task dead list", run_task_dead_list},
+    Command{"task dead retry", "ID…", "try dead tasks again", kTaskNone,
+            "taskstore task dead retry 0193a1b2", run_task_dead_retry},
+    Command{"task dead drop", "ID…", "remove dead tasks", kTaskNone,
+            "taskstore task dead drop 0193a1b2", run_task_dead_drop},
+    Command{"task wait", "ID…", "until these tasks have ended", kTaskWait,
+            "taskstore task wait 0193a1b2 --timeout 10m", run_task_wait},
+};
+
+}  // namespace taskstore::cli

@@ -1,0 +1,285 @@
+// Verbs of whoever works on tasks: claiming, renewing, ending, waiting.
+
+#include "task_verbs.hpp"
+
+#include <taskstore/base/display.hpp>
+#include <taskstore/base/json.hpp>
+
+#include <algorithm>
+
+namespace taskstore::cli {
+namespace {
+
+using tasks::Hold;
+using tasks::Task;
+
+constexpr std::int64_t kNsPerMs = 1'000'000;
+
+Result<std::string> worker_of(Context& context) {
+    if (context.call.has("worker")) return context.call.value("worker");
+    if (const char* name = environment("TASKSTORE_TASK_WORKER")) return std::string(name);
+    return task_actor(context);
+}
+
+Result<tasks::ClaimRequest> claim_of(Context& context) {
+    tasks::ClaimRequest request;
+    TASKSTORE_LET(request.worker, worker_of(context));
+    TASKSTORE_LET(request.project, project_of(context));
+    const Invocation& call = context.call;
+    if (const auto found = call.options.find("capability"); found != call.options.end())
+        request.capabilities = found->second;
+    if (call.has("agent-type")) request.agent_type = call.value("agent-type");
+    if (call.has("limit")) {
+        TASKSTORE_LET(request.limit, number_of("limit", call.value("limit")));
+    }
+    if (call.has("lease")) {
+        TASKSTORE_LET(request.lease_ms, duration_of("lease", call.value("lease")));
+    }
+    request.request_id = call.value("request-id");
+    return request;
+}
+
+void print_claimed(Context& context, const std::vector<Task>& claimed) {
+    for (const Task& task : claimed)
+        context.wrote += (context.wrote.empty() ? "claimed task " : ", ") + task.id;
+    if (claimed.empty() && !context.json && !context.quiet)
+        context.print("nothing to claim\n");
+    else
+        print_tasks(context, claimed);
+}
+
+/// The task that is meant, and the fence of its claim: from the command line, else from what
+/// a worker gives to the commands that it runs.
+Result<Hold> hold_of(Context& context) {
+    Hold hold;
+    const char* const own = environment("TASKSTORE_TASK_ID");
+    if (!context.call.arguments.empty())
+        hold.task_id = context.call.arguments[0];
+    else if (own != nullptr)
+        hold.task_id = own;
+    else
+        return fail(Code::invalid, "which task? neither an ID nor TASKSTORE_TASK_ID is given");
+    std::string fence = context.call.value("fence");
+    const char* const own_fence = environment("TASKSTORE_TASK_FENCE");
+    if (fence.empty() && own_fence != nullptr && own != nullptr && hold.task_id == own)
+        fence = own_fence;
+    if (!fence.empty()) {
+        TASKSTORE_LET(hold.fence, number_of("fence", fence));
+    }
+    const char* const worker = environment("TASKSTORE_TASK_WORKER");
+    if (hold.fence && worker != nullptr) {
+        hold.actor = worker;
+    } else if (!hold.fence) {
+        TASKSTORE_LET(hold.actor, task_actor(context));
+    }
+    hold.request_id = context.call.value("request-id");
+    return hold;
+}
+
+Result<std::optional<std::string>> maybe_text(Context& context, std::string_view option) {
+    if (!context.call.has(option)) return std::optional<std::string>();
+    TASKSTORE_LET(std::string text, text_option(context, option));
+    return std::optional(std::move(text));
+}
+
+Result<std::optional<std::int64_t>> maybe_number(Context& context, std::string_view option) {
+    if (!context.call.has(option)) return std::optional<std::int64_t>();
+    TASKSTORE_LET(const std::int64_t number, number_of(option, context.call.value(option)));
+    return std::optional(number);
+}
+
+/// In boot_ns; 0: for ever.
+Result<std::int64_t> deadline_of(Context& context, std::string_view option) {
+    if (!context.call.has(option)) return std::int64_t{0};
+    TASKSTORE_LET(const std::int64_t ms, duration_of(option, context.call.value(option)));
+    return context.clock.boot_ns() + std::max<std::int64_t>(ms * kNsPerMs, 1);
+}
+
+Failure waited_in_vain(const std::string& what) {
+    return fail(Code::timed_out, what).with_hint("wait longer, or look again later");
+}
+
+}  // namespace
+
+Status run_task_claim(Context& context) {
+    TASKSTORE_LET(const tasks::ClaimRequest request, claim_of(context));
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const auto claimed, store->claim_tasks(request));
+    print_claimed(context, claimed.value);
+    return ok();
+}
+
+Status run_task_next(Context& context) {
+    if (!context.call.has("wait")) return run_task_claim(context);
+    TASKSTORE_LET(const tasks::ClaimRequest request, claim_of(context));
+    TASKSTORE_LET(const std::int64_t deadline_ns, deadline_of(context, "wait"));
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const auto waiter, store->waiter());
+    while (true) {
+        TASKSTORE_LET(const tasks::Outlook outlook, store->outlook(request));
+        if (outlook.claimable) {
+            TASKSTORE_LET(const auto claimed, store->claim_tasks(request));
+            if (!claimed.value.empty()) {
+                print_claimed(context, claimed.value);
+                return ok();
+            }
+        }
+        std::int64_t until_ns = deadline_ns;
+        if (outlook.next_time) {
+            const std::int64_t ms =
+                std::max<std::int64_t>(*outlook.next_time - context.clock.wall_ms(), 1);
+            until_ns = std::min(until_ns, context.clock.boot_ns() + ms * kNsPerMs);
+        }
+        TASKSTORE_TRY(waiter->wait(until_ns));
+        if (context.clock.boot_ns() >= deadline_ns)
+            return waited_in_vain("there was nothing to claim in " + context.call.value("wait"));
+    }
+}
+
+Status run_task_renew(Context& context) {
+    TASKSTORE_LET(const Hold hold, hold_of(context));
+    std::optional<std::int64_t> lease_ms;
+    if (context.call.has("lease")) {
+        TASKSTORE_LET(lease_ms, duration_of("lease", context.call.value("lease")));
+    }
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const auto written, store->renew_task(hold, lease_ms));
+    const bool cancelled = written.value.status == tasks::TaskStatus::cancelled;
+    print_task_written(context, written, cancelled ? "cancelled, and no longer held:" : "renewed");
+    return ok();
+}
+
+Status run_task_complete(Context& context) {
+    TASKSTORE_LET(const Hold hold, hold_of(context));
+    tasks::Completion completion;
+    TASKSTORE_LET(completion.result, maybe_text(context, "result"));
+    TASKSTORE_LET(completion.exit_code, maybe_number(context, "exit-code"));
+    TASKSTORE_LET(completion.logs, maybe_text(context, "logs"));
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const auto written, store->complete_task(hold, completion));
+    print_task_written(context, written, "completed");
+    return ok();
+}
+
+Status run_task_fail(Context& context) {
+    TASKSTORE_LET(const Hold hold, hold_of(context));
+    tasks::FailedAttempt attempt{.error = context.call.value("error", "no reason given")};
+    if (context.call.has("class")) {
+        attempt.error_class = tasks::error_class_of(context.call.value("class"));
+        if (!attempt.error_class)
+            return fail(Code::invalid, "'" + context.call.value("class") + "' is no class")
+                .with_hint("infra, logic, policy or timeout");
+    }
+    TASKSTORE_LET(attempt.exit_code, maybe_number(context, "exit-code"));
+    TASKSTORE_LET(attempt.logs, maybe_text(context, "logs"));
+    attempt.final = context.call.has("final");
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const auto written, store->fail_task(hold, attempt));
+    const bool again = written.value.status == tasks::TaskStatus::pending;
+    print_task_written(context, written, again ? "failed, to be tried again:" : "failed");
+    return ok();
+}
+
+Status run_task_release(Context& context) {
+    TASKSTORE_LET(const Hold hold, hold_of(context));
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const auto written, store->release_task(hold, context.call.value("reason")));
+    print_task_written(context, written, "released");
+    return ok();
+}
+
+Status run_task_cancel(Context& context) {
+    TASKSTORE_LET(const std::string actor, task_actor(context));
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const auto written, store->cancel_task(context.call.arguments[0], actor,
+                                                         context.call.value("reason")));
+    const bool asked = written.value.status == tasks::TaskStatus::in_progress;
+    print_task_written(context, written, asked ? "asked its holder to cancel" : "cancelled");
+    return ok();
+}
+
+Status run_task_retry(Context& context) {
+    TASKSTORE_LET(const std::string actor, task_actor(context));
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const auto written, store->retry_task(context.call.arguments[0], actor));
+    print_task_written(context, written, "to be tried again:");
+    return ok();
+}
+
+namespace {
+
+/// Those that the command line names, each dead.
+Result<std::vector<Task>> dead_tasks(Context& context, tasks::TaskStore& store) {
+    std::vector<Task> dead;
+    for (const std::string& id : context.call.arguments) {
+        TASKSTORE_LET(auto task, store.get_task(id));
+        if (!task) return fail(Code::not_found, "there is no task '" + id + "'");
+        if (!task->dead_at)
+            return fail(Code::conflict, "task '" + id + "' is not dead: it is " +
+                                            std::string(name_of(task->status)));
+        dead.push_back(std::move(*task));
+    }
+    return dead;
+}
+
+}  // namespace
+
+Status run_task_dead_retry(Context& context) {
+    TASKSTORE_LET(const std::string actor, task_actor(context));
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(auto dead, dead_tasks(context, *store));
+    for (Task& task : dead) {
+        TASKSTORE_LET(auto written, store->retry_task(task.id, actor));
+        task = std::move(written.value);
+        context.wrote += (context.wrote.empty() ? "to be tried again: " : ", ") + task.id;
+    }
+    print_tasks(context, dead);
+    return ok();
+}
+
+Status run_task_dead_drop(Context& context) {
+    TASKSTORE_LET(const std::string actor, task_actor(context));
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const auto dead, dead_tasks(context, *store));
+    std::string data;
+    JsonWriter writer(data);
+    writer.begin_array();
+    for (const Task& task : dead) {
+        TASKSTORE_TRY(store->delete_task(task.id, actor));
+        context.wrote += (context.wrote.empty() ? "removed " : ", ") + task.id;
+        writer.begin_object().key("id").string(task.id).end_object();
+    }
+    writer.end_array();
+    if (context.json)
+        context.print_json("task_removed_list", data);
+    else
+        context.print(context.wrote + "\n");
+    return ok();
+}
+
+Status run_task_wait(Context& context) {
+    TASKSTORE_LET(const std::int64_t deadline_ns, deadline_of(context, "timeout"));
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const auto waiter, store->waiter());
+    while (true) {
+        std::vector<Task> ended;
+        for (const std::string& id : context.call.arguments) {
+            TASKSTORE_LET(auto task, store->get_task(id));
+            if (!task) return fail(Code::not_found, "there is no task '" + id + "'");
+            const bool open = task->status == tasks::TaskStatus::pending ||
+                              task->status == tasks::TaskStatus::in_progress;
+            if (!open) ended.push_back(std::move(*task));
+        }
+        if (ended.size() == context.call.arguments.size()) {
+            print_tasks(context, ended);
+            return ok();
+        }
+        TASKSTORE_TRY(waiter->wait(deadline_ns));
+        if (deadline_ns != 0 && context.clock.boot_ns() >= deadline_ns)
+            return waited_in_vain(std::to_string(context.call.arguments.size() - ended.size()) +
+                                  " of " + std::to_string(context.call.arguments.size()) +
+                                  " tasks have not ended in " + context.call.value("timeout"));
+    }
+}
+
+}  // namespace taskstore::cli

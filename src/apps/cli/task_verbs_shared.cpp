@@ -1,0 +1,230 @@
+// What the verbs of tasks share: where they are, how values are spelt, how tasks are shown.
+
+#include "task_verbs.hpp"
+
+#include <taskstore/base/display.hpp>
+#include <taskstore/base/json.hpp>
+#include <taskstore/base/text.hpp>
+
+#include <array>
+#include <charconv>
+
+namespace taskstore::cli {
+namespace {
+
+using tasks::Task;
+
+template <typename T>
+void put(JsonWriter& writer, std::string_view name, const std::optional<T>& value) {
+    writer.key(name);
+    if (!value)
+        writer.null();
+    else if constexpr (std::is_same_v<T, std::string>)
+        writer.string(*value);
+    else
+        writer.integer(*value);
+}
+
+void put(JsonWriter& writer, std::string_view name, const std::vector<std::string>& words) {
+    writer.key(name).begin_array();
+    for (const std::string& word : words) writer.string(word);
+    writer.end_array();
+}
+
+void put_work(JsonWriter& writer, const Task& task) {
+    put(writer, "assigned_to", task.assigned_to);
+    writer.key("fence").integer(task.fence);
+    put(writer, "lease_expires_at", task.lease_expires_at);
+    put(writer, "cancel_requested_at", task.cancel_requested_at);
+    put(writer, "dead_at", task.dead_at);
+    writer.key("retry_count").integer(task.retry_count);
+    writer.key("attempts").integer(task.retry_count);
+    writer.key("rescues").integer(task.rescues);
+    writer.key("result");
+    if (task.result)
+        writer.raw(*task.result);
+    else
+        writer.null();
+    put(writer, "error", task.error);
+    writer.key("error_class");
+    if (task.error_class)
+        writer.string(name_of(*task.error_class));
+    else
+        writer.null();
+    put(writer, "exit_code", task.exit_code);
+    put(writer, "logs", task.logs);
+}
+
+void put_task(JsonWriter& writer, const Task& task) {
+    writer.begin_object().key("id").string(task.id).key("project").string(task.project);
+    writer.key("title").string(task.title);
+    put(writer, "description", task.description);
+    put(writer, "command", task.command);
+    writer.key("input").raw(task.input).key("priority").integer(task.priority);
+    writer.key("status").string(name_of(task.status));
+    put(writer, "agent_type", task.agent_type);
+    put(writer, "capabilities", task.capabilities);
+    put_work(writer, task);
+    writer.key("max_attempts").integer(task.retry.max_attempts);
+    writer.key("max_rescues").integer(task.retry.max_rescues);
+    writer.key("backoff").string(name_of(task.retry.backoff));
+    writer.key("backoff_base_ms").integer(task.retry.base_ms);
+    writer.key("backoff_cap_ms").integer(task.retry.cap_ms);
+    writer.key("backoff_jitter").integer(task.retry.jitter);
+    writer.key("lease_ms").integer(task.lease_ms);
+    put(writer, "not_before", task.not_before);
+    put(writer, "deadline", task.deadline);
+    put(writer, "depends_on", task.depends_on);
+    writer.key("open_dependencies").integer(task.open_dependencies);
+    writer.key("on_failed_dependency").string(name_of(task.on_failed_dependency));
+    put(writer, "parent", task.parent);
+    put(writer, "concurrency_key", task.concurrency_key);
+    put(writer, "concurrency_limit", task.concurrency_limit);
+    put(writer, "idempotency_key", task.idempotency_key);
+    writer.key("metadata").raw(task.metadata);
+    put(writer, "spec_id", task.spec_id);
+    writer.key("created_at").integer(task.created_at);
+    put(writer, "started_at", task.started_at);
+    put(writer, "completed_at", task.completed_at);
+    writer.key("updated_at").integer(task.updated_at);
+    writer.key("revision").integer(task.revision).end_object();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<tasks::TaskStore>> open_tasks(Context& context) {
+    TASKSTORE_LET(store::Databases* const databases, context.databases());
+    TASKSTORE_LET(sql::Database* const database, databases->open(store::DatabaseName::tasks));
+    return tasks::make_task_store(*database, context.clock, context.random);
+}
+
+Result<std::string> task_actor(Context& context) {
+    TASKSTORE_LET(const config::Config* const config, context.settings());
+    std::string actor = config->text("user.actor");
+    return actor.empty() ? user_name() : actor;
+}
+
+Result<std::optional<std::string>> project_of(Context& context) {
+    if (context.call.has("project")) {
+        if (context.call.has("all-projects"))
+            return fail(Code::invalid, "--project names one, --all-projects all: choose one");
+        return std::optional(context.call.value("project"));
+    }
+    if (context.call.has("all-projects")) return std::optional<std::string>();
+    const auto repository =
+        git::Repository::find(context.files, context.absolute("."), git::Environment::of_process());
+    if (!repository) return std::optional<std::string>();
+    // All work trees of a repository are one project: it goes by the folder that they share.
+    std::string folder = repository->common_dir();
+    if (folder.ends_with("/.git")) folder.resize(folder.size() - 5);
+    std::string name = folder.substr(folder.rfind('/') + 1);
+    if (name.empty() || first_invalid_utf8(name)) return std::optional<std::string>();
+    return std::optional(std::move(name));
+}
+
+Result<std::int64_t> number_of(std::string_view option, const std::string& text) {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size())
+        return fail(Code::invalid,
+                    "--" + std::string(option) + " wants a whole number, not '" + text + "'");
+    return number;
+}
+
+Result<std::int64_t> duration_of(std::string_view option, const std::string& text) {
+    constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> kUnits{
+        {{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error == std::errc() && number >= 0 && number <= 36'600) {
+        const std::string_view rest(end, static_cast<std::size_t>(text.data() + text.size() - end));
+        for (const auto& [unit, ms] : kUnits)
+            if (rest == unit) return number * ms;
+    }
+    if (error == std::errc() && text.ends_with("ms") && number >= 0 && number <= 31'622'400'000)
+        return number;
+    return fail(Code::invalid, "--" + std::string(option) +
+                                   " wants a duration such as 500ms, 30s, 10m, 2h or 7d, not '" +
+                                   text + "'");
+}
+
+Result<std::int64_t> time_of(Context& context, std::string_view option, const std::string& text) {
+    if (text.starts_with('+')) {
+        TASKSTORE_LET(const std::int64_t ms, duration_of(option, text.substr(1)));
+        return context.clock.wall_ms() + ms;
+    }
+    if (text.find_first_not_of("0123456789") == std::string::npos) return number_of(option, text);
+    auto at = parse_rfc3339_ms(text);
+    if (!at)
+        return fail(Code::invalid, "--" + std::string(option) +
+                                       " wants a time such as 2026-11-21T08:00:00Z, Unix "
+                                       "milliseconds, or +10m from now, not '" +
+                                       text + "'");
+    return at;
+}
+
+Result<std::string> text_option(Context& context, std::string_view option) {
+    std::string text = context.call.value(option);
+    if (text == "-") return context.read_text("-");
+    if (text.starts_with("@@")) return text.substr(1);
+    if (text.starts_with('@')) return context.read_text(text.substr(1));
+    return text;
+}
+
+std::string task_json(const Task& task) {
+    std::string out;
+    JsonWriter writer(out);
+    put_task(writer, task);
+    return out;
+}
+
+std::string task_list_json(const std::vector<Task>& list) {
+    std::string out;
+    JsonWriter writer(out);
+    writer.begin_array();
+    for (const Task& task : list) put_task(writer, task);
+    writer.end_array();
+    return out;
+}
+
+void print_tasks(Context& context, const std::vector<Task>& list, const std::string& next_cursor) {
+    if (context.json) {
+        context.print_json("task_list", task_list_json(list), next_cursor);
+        return;
+    }
+    if (context.quiet) {
+        for (const Task& task : list) context.print(task.id + "\n");
+        return;
+    }
+    if (list.empty()) {
+        context.print("no tasks\n");
+        return;
+    }
+    std::vector<std::vector<Cell>> rows;
+    for (const Task& task : list)
+        rows.push_back({{task.id},
+                        {printable_line(task.title)},
+                        {std::string(name_of(task.status)), colour_of_status(name_of(task.status))},
+                        {std::to_string(task.priority)},
+                        {printable_line(task.assigned_to.value_or(""))},
+                        {task.fence == 0 ? "" : std::to_string(task.fence)},
+                        {printable_line(task.project)}});
+    context.print(format_table(context.terminal,
+                               {"ID", "TITLE", "STATUS", "PRIORITY", "HOLDER", "FENCE", "PROJECT"},
+                               rows));
+    if (!next_cursor.empty()) context.print("more: --cursor " + next_cursor + "\n");
+}
+
+void print_task_written(Context& context, const tasks::Written<Task>& written,
+                        std::string_view verb) {
+    const std::string line = std::string(verb) + " task " + written.value.id;
+    context.wrote = line;
+    if (context.json)
+        context.print_json("task", task_json(written.value));
+    else if (context.quiet)
+        context.print(written.value.id + "\n");
+    else
+        context.print(line + "\n");
+}
+
+}  // namespace taskstore::cli

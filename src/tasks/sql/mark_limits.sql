@@ -1,0 +1,9 @@
+-- After a transition that drew ?2: the keys of the task and of those that depend on it are to be settled. By the primary
+-- keys and idx_task_dependencies_on.
+UPDATE task_limits SET dirty = 1
+WHERE dirty = 0 AND name IN (
+    SELECT t.concurrency_key FROM tasks t
+    WHERE t.id = ?1 AND t.last_write = ?2 AND t.concurrency_key IS NOT NULL
+    UNION ALL
+    SELECT t.concurrency_key FROM task_dependencies d JOIN tasks t ON t.id = d.task_id
+    WHERE d.depends_on = ?1 AND t.concurrency_key IS NOT NULL AND t.status = 'pending')

@@ -1,0 +1,7 @@
+-- Tasks whose time has come, a bounded number; those with a concurrency key are settled by their key. By
+-- idx_tasks_not_before.
+UPDATE tasks SET not_before = NULL, ready = 1
+WHERE concurrency_key IS NULL AND id @any_begin@
+    SELECT id FROM tasks
+    WHERE status = 'pending' AND open_dependencies = 0 AND not_before <= @now@ AND concurrency_key IS NULL
+    ORDER BY not_before, id LIMIT 64 @any_end@

@@ -1,0 +1,122 @@
+#pragma once
+// The store over a database of the port. Its methods stand in several files, by what they are
+// about.
+
+#include "task_checks.hpp"
+#include "task_rows.hpp"
+#include "task_texts.hpp"
+#include "transitions.hpp"
+
+#include <taskstore/base/id.hpp>
+#include <taskstore/tasks/task_store.hpp>
+
+#include <functional>
+#include <initializer_list>
+
+namespace taskstore::tasks {
+
+/// Who waits for tasks waits for this.
+inline constexpr std::string_view kTopic = "tasks";
+/// How often a decision is made anew when the task has changed before it was written.
+inline constexpr int kDecisionsMax = 32;
+
+class SqlTaskStore final : public TaskStore {
+  public:
+    SqlTaskStore(sql::Database& database, const Clock& clock, Random& random,
+                 TaskStoreOptions options);
+
+    Result<Written<Task>> create_task(const CreateTask& request) override;
+    Result<Written<std::vector<std::string>>> create_tasks(
+        std::span<const CreateTask> requests) override;
+    Result<std::optional<Task>> get_task(const std::string& id) override;
+    Result<TaskPage> list_tasks(const TaskFilter& filter) override;
+    Result<Written<Task>> update_task(const std::string& id, const UpdateTask& change) override;
+    Status delete_task(const std::string& id, const std::string& actor) override;
+    Result<Written<std::vector<Task>>> claim_tasks(const ClaimRequest& request) override;
+    Result<Written<Task>> renew_task(const Hold& hold,
+                                     std::optional<std::int64_t> lease_ms) override;
+    Result<Written<Task>> complete_task(const Hold& hold, const Completion& completion) override;
+    Result<Written<Task>> fail_task(const Hold& hold, const FailedAttempt& attempt) override;
+    Result<Written<Task>> release_task(const Hold& hold, const std::string& reason) override;
+    Result<Written<Task>> cancel_task(const std::string& id, const std::string& actor,
+                                      const std::string& reason) override;
+    Result<Written<Task>> retry_task(const std::string& id, const std::string& actor) override;
+    Result<std::int64_t> tend() override;
+    Result<Outlook> outlook(const ClaimRequest& request) override;
+    Result<std::unique_ptr<sql::Waiter>> waiter() override;
+    Result<TaskStats> stats(const std::optional<std::string>& project) override;
+    Result<std::string> why(const std::string& id) override;
+    Result<std::vector<HistoryEntry>> history(const std::string& id) override;
+
+  private:
+    using Statements = std::vector<sql::BoundStatement>;
+    /// What making tasks takes, kind by kind: neighbours of one kind go to the server as one.
+    struct Making;
+
+    // creating (task_create.cpp)
+    Status add_task(Making& making, const CreateTask& request, const Task& task) const;
+    Result<Written<Task>> create_anew(const CreateTask& request, Task task);
+    Result<std::optional<std::string>> find_key(const CreateTask& request);
+    Result<Error> why_not_made(const Task& task, Error error);
+
+    // claiming (task_claims.cpp)
+    Result<Written<std::vector<Task>>> claim_once(const ClaimRequest& request, bool& look);
+    Result<bool> has_candidate(const ClaimRequest& request);
+    /// Why a hold is not what it says; nothing where it is.
+    static std::optional<Error> lost(const Task& task, const Hold& hold);
+
+    // requests that were answered (task_requests.cpp)
+    struct Request {
+        std::string id;  ///< Empty: nobody wants the answer kept.
+        std::string_view verb;
+        std::string fingerprint;
+    };
+    Result<std::optional<std::vector<Task>>> answer_to(const Request& request);
+    void keep_answer(Statements& batch, const Request& request, std::string_view sql,
+                     const std::string& whose, std::int64_t write) const;
+    static Request request_of(std::string_view verb, const Hold& hold,
+                              std::initializer_list<sql::Value> values);
+
+    // deciding by the task as it is (task_moves.cpp)
+    struct Move;
+    static Move move_of(const Task& was, Verb verb, TaskStatus to, const std::string& actor);
+    static Move what_is_due(const Task& task);
+    sql::BoundStatement history_of(const std::string& id, std::int64_t write, Verb verb,
+                                   TaskStatus from, const std::string& actor,
+                                   const std::optional<std::string>& reason,
+                                   const std::string& request_id) const;
+    /// Nothing: the task has changed since it was read.
+    Result<std::optional<Written<Task>>> write_move(const Task& was, const Move& move);
+    void end_for_others(Statements& batch, const std::string& id, std::int64_t write,
+                        TaskStatus to) const;
+    Result<Written<Task>> end_hold(const Hold& hold, const Request& request,
+                                   const std::function<Move(const Task&)>& decide);
+    Status settle(const std::string& key);
+    Result<std::int64_t> settle_keys();
+    std::int64_t draw() { return static_cast<std::int64_t>(x_random.next_u64() >> 1U); }
+
+    // reading (task_store.cpp)
+    Result<Task> must_get(const std::string& id);
+    Result<std::vector<sql::Rows>> read_one(sql::BoundStatement statement);
+
+    /// ?1 of every statement that has @now@.
+    sql::Value now() const { return x_server_time ? sql::Value{} : sql::Value{x_clock.wall_ms()}; }
+    sql::WriteOptions waking() const { return {.wake = kTopic}; }
+
+    // Destroyed last: what opened the database.
+    std::shared_ptr<void> x_owner;
+    sql::Database& x_database;
+    const Clock& x_clock;
+    Random& x_random;
+    UuidSource x_ids;
+    const Texts& x_texts;
+    const bool x_server_time;
+};
+
+/// The number of rows that a write changed is not the one it expected.
+inline bool is_conflict(const Error& error) {
+    return error.code == Code::conflict;
+}
+Failure no_such_task(const std::string& id);
+
+}  // namespace taskstore::tasks

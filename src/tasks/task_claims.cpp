@@ -1,0 +1,216 @@
+// Claiming, renewing, completing: one transaction each, written so that it says itself what it
+// expects, and looked into only where it did nothing.
+
+#include "sql_task_store.hpp"
+
+#include "task_move.hpp"
+
+#include <task_sql.hpp>
+#include <taskstore/base/hash.hpp>
+
+#include <algorithm>
+
+namespace taskstore::tasks {
+namespace {
+
+constexpr std::int64_t kClaimMax = 1'000;
+constexpr std::int64_t kLeaseMsMax = 366LL * 86'400'000;
+/// How often a claim is tried again that got nothing although there is something.
+constexpr int kClaimTriesMax = 8;
+
+Status check_lease(std::optional<std::int64_t> lease_ms) {
+    if (!lease_ms || (*lease_ms > 0 && *lease_ms <= kLeaseMsMax)) return ok();
+    return fail(Code::invalid, "a lease of " + std::to_string(*lease_ms) + " ms is not in 1.." +
+                                   std::to_string(kLeaseMsMax));
+}
+
+Status check_claim(const ClaimRequest& request) {
+    TASKSTORE_TRY(check_name("worker", request.worker));
+    if (request.project && !request.project->empty())
+        TASKSTORE_TRY(check_name("project", *request.project));
+    for (const std::string& word : request.capabilities)
+        TASKSTORE_TRY(check_name("capability", word));
+    if (request.agent_type) TASKSTORE_TRY(check_name("agent_type", *request.agent_type));
+    if (request.limit < 1 || request.limit > kClaimMax)
+        return fail(Code::invalid, "limit " + std::to_string(request.limit) + " is not in 1.." +
+                                       std::to_string(kClaimMax));
+    return check_lease(request.lease_ms);
+}
+
+std::string offers_of(const ClaimRequest& request) {
+    return json_list(needs_of(request.capabilities, request.agent_type));
+}
+
+/// The order in which they were claimed: an engine answers in any.
+Result<std::vector<Task>> claimed_tasks(const sql::Rows& rows) {
+    std::vector<std::pair<std::int64_t, Task>> ranked;
+    for (const auto& row : rows.rows) {
+        TASKSTORE_LET(Task task, task_of(row));
+        ranked.emplace_back(std::get<std::int64_t>(row.back()), std::move(task));
+    }
+    std::ranges::sort(ranked, [](const auto& a, const auto& b) {
+        return std::tie(a.first, a.second.id) < std::tie(b.first, b.second.id);
+    });
+    std::vector<Task> tasks;
+    for (auto& [rank, task] : ranked) tasks.push_back(std::move(task));
+    return tasks;
+}
+
+}  // namespace
+
+Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& request,
+                                                            bool& look) {
+    const std::string offers = offers_of(request);
+    const std::int64_t write = draw();
+    const Request asked = request.request_id.empty()
+                              ? Request{}
+                              : Request{request.request_id, "claim",
+                                        sha256_hex(request.worker + "\n" + offers + "\n" +
+                                                   request.project.value_or("\n") + "\n" +
+                                                   std::to_string(request.limit))};
+    TASKSTORE_LET(auto answered, answer_to(asked));
+    if (answered)
+        return Written<std::vector<Task>>{std::move(*answered), sql::DurabilityLevel::server};
+    Statements batch{
+        {.sql = x_texts.promote_due, .values = {now()}},
+        {.sql = x_texts.claim,
+         .values = {now(), value_of(request.project), offers, request.worker,
+                    value_of(request.lease_ms), write, request.limit}},
+        {.sql = x_texts.history_of_claim,
+         .values = {request.worker, write,
+                    request.request_id.empty() ? sql::Value{} : sql::Value{request.request_id}}},
+        {.sql = x_texts.look, .values = {now()}}};
+    keep_answer(batch, asked, x_texts.answer_of_claim, request.worker, write);
+    auto committed = x_database.write_batch(batch);
+    if (!committed && is_conflict(committed.error()) && !asked.id.empty()) {
+        // The same request was answered meanwhile.
+        TASKSTORE_LET(answered, answer_to(asked));
+        if (answered)
+            return Written<std::vector<Task>>{std::move(*answered), sql::DurabilityLevel::server};
+    }
+    if (!committed) return fail(std::move(committed).error());
+    look = RowReader(committed->answers[3].rows.at(0)).number() != 0;
+    TASKSTORE_LET(auto tasks, claimed_tasks(committed->answers[1]));
+    return Written<std::vector<Task>>{std::move(tasks), committed->level};
+}
+
+Result<bool> SqlTaskStore::has_candidate(const ClaimRequest& request) {
+    TASKSTORE_LET(const auto found,
+                  read_one({.sql = x_texts.find_candidate,
+                            .values = {now(), value_of(request.project), offers_of(request)}}));
+    return !found[0].rows.empty();
+}
+
+Result<Written<std::vector<Task>>> SqlTaskStore::claim_tasks(const ClaimRequest& request) {
+    TASKSTORE_TRY(check_claim(request));
+    for (int attempt = 1;; ++attempt) {
+        bool look = false;
+        TASKSTORE_LET(auto claimed, claim_once(request, look));
+        if (look) TASKSTORE_TRY(tend());
+        if (!claimed.value.empty() || attempt == kClaimTriesMax) return claimed;
+        // What others were about to claim, and did not, is there again; so is what was due.
+        TASKSTORE_LET(const bool more, has_candidate(request));
+        if (!more) return claimed;
+    }
+}
+
+Result<Outlook> SqlTaskStore::outlook(const ClaimRequest& request) {
+    TASKSTORE_TRY(check_claim(request));
+    Outlook outlook;
+    const Statements batch{{.sql = x_texts.find_candidate,
+                            .values = {now(), value_of(request.project), offers_of(request)}},
+                           {.sql = x_texts.look, .values = {now()}},
+                           {.sql = x_texts.next_time}};
+    TASKSTORE_LET(const auto answers, x_database.read_batch(batch));
+    outlook.next_time = RowReader(answers[2].rows.at(0)).maybe_number();
+    outlook.claimable =
+        !answers[0].rows.empty() || RowReader(answers[1].rows.at(0)).number() != 0 ||
+        (!x_server_time && outlook.next_time && *outlook.next_time <= x_clock.wall_ms());
+    return outlook;
+}
+
+Result<std::unique_ptr<sql::Waiter>> SqlTaskStore::waiter() {
+    return x_database.waiter(kTopic);
+}
+
+std::optional<Error> SqlTaskStore::lost(const Task& task, const Hold& hold) {
+    const bool held = task.status == TaskStatus::in_progress;
+    if (held && (!hold.fence || *hold.fence == task.fence)) return std::nullopt;
+    const std::string state = std::string(name_of(task.status));
+    if (!hold.fence)
+        return taskstore::fail(Code::conflict,
+                               "task '" + task.id + "' is " + state + ": nobody holds it")
+            .error;
+    if (held)
+        return taskstore::fail(Code::lease_lost, "task '" + task.id + "' is held by " +
+                                                     task.assigned_to.value_or("another worker") +
+                                                     " now, under another claim")
+            .with_hint("drop the result: nothing was written")
+            .error;
+    return taskstore::fail(Code::lease_lost,
+                           "task '" + task.id + "' is " + state + ": that claim holds it no more")
+        .with_hint("nothing was written")
+        .error;
+}
+
+Result<Written<Task>> SqlTaskStore::renew_task(const Hold& hold,
+                                               std::optional<std::int64_t> lease_ms) {
+    TASKSTORE_TRY(check_lease(lease_ms));
+    const sql::BoundStatement renew{
+        .sql = x_texts.renew,
+        .values = {now(), hold.task_id, value_of(hold.fence), value_of(lease_ms)}};
+    for (int attempt = 0; attempt < kDecisionsMax; ++attempt) {
+        TASKSTORE_LET(const sql::Committed committed, x_database.write_batch({&renew, 1}));
+        if (!committed.answers[0].rows.empty()) {
+            TASKSTORE_LET(Task task, task_of(committed.answers[0].rows[0]));
+            return Written<Task>{std::move(task), committed.level};
+        }
+        TASKSTORE_LET(const Task task, must_get(hold.task_id));
+        if (auto error = lost(task, hold)) return taskstore::fail(std::move(*error));
+        if (!task.cancel_requested_at) continue;
+        Move move = move_of(task, Verb::cancel, TaskStatus::cancelled, hold.actor);
+        move.reason = "the holder was told";
+        TASKSTORE_LET(auto told, write_move(task, move));
+        if (told) return std::move(*told);
+    }
+    return too_fast(hold.task_id);
+}
+
+Result<Written<Task>> SqlTaskStore::complete_task(const Hold& hold, const Completion& completion) {
+    TASKSTORE_TRY(check_member("actor", hold.actor));
+    if (completion.result) TASKSTORE_TRY(check_json_member("result", *completion.result));
+    if (completion.logs) TASKSTORE_TRY(check_member("logs", *completion.logs));
+    const Request asked = request_of(
+        "complete", hold,
+        {value_of(completion.result), value_of(completion.exit_code), value_of(completion.logs)});
+    TASKSTORE_LET(auto answered, answer_to(asked));
+    if (answered && !answered->empty())
+        return Written<Task>{std::move(answered->front()), sql::DurabilityLevel::server};
+    const std::int64_t write = draw();
+    Statements batch{{.sql = x_texts.complete,
+                      .values = {now(), hold.task_id, write, value_of(completion.result),
+                                 value_of(completion.exit_code), value_of(completion.logs),
+                                 value_of(hold.fence)}},
+                     history_of(hold.task_id, write, Verb::complete, TaskStatus::in_progress,
+                                hold.actor, std::nullopt, asked.id)};
+    end_for_others(batch, hold.task_id, write, TaskStatus::completed);
+    const std::size_t limits = batch.size() - 1;
+    keep_answer(batch, asked, x_texts.answer_of_write, hold.task_id, write);
+    auto committed = x_database.write_batch(batch, waking());
+    if (!committed && is_conflict(committed.error()) && !asked.id.empty()) {
+        TASKSTORE_LET(answered, answer_to(asked));
+        if (answered && !answered->empty())
+            return Written<Task>{std::move(answered->front()), sql::DurabilityLevel::server};
+    }
+    if (!committed) return taskstore::fail(std::move(committed).error());
+    if (!committed->answers[0].rows.empty()) {
+        if (committed->answers[limits].changes > 0) TASKSTORE_TRY(settle_keys());
+        TASKSTORE_LET(Task task, task_of(committed->answers[0].rows[0]));
+        return Written<Task>{std::move(task), committed->level};
+    }
+    TASKSTORE_LET(const Task task, must_get(hold.task_id));
+    if (auto error = lost(task, hold)) return taskstore::fail(std::move(*error));
+    return too_fast(hold.task_id);
+}
+
+}  // namespace taskstore::tasks

@@ -1,0 +1,232 @@
+#include "sql_task_store.hpp"
+
+#include <task_sql.hpp>
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <set>
+
+namespace taskstore::tasks {
+
+struct SqlTaskStore::Making {
+    Statements keys;
+    Statements touches;
+    std::map<std::int64_t, sql::BoundStatement> lanes;
+    Statements tasks;
+    Statements histories;
+    Statements edges;
+    Statements counts;
+    Statements limits;
+
+    Statements all() && {
+        Statements out = std::move(keys);
+        // In one order, whoever holds them: transactions that meet wait, and do not lock each other
+        // out.
+        std::ranges::sort(touches, {}, [](const sql::BoundStatement& one) {
+            return std::get<std::string>(one.values[0]);
+        });
+        std::ranges::move(touches, std::back_inserter(out));
+        for (auto& [id, lane] : lanes) out.push_back(std::move(lane));
+        for (Statements* part : {&tasks, &histories, &edges, &counts, &limits})
+            std::ranges::move(*part, std::back_inserter(out));
+        return out;
+    }
+};
+
+namespace {
+
+bool is_ready(const Task& task) {
+    return !task.not_before && !task.concurrency_key && task.depends_on.empty();
+}
+
+std::vector<sql::Value> values_of(const Task& task, std::int64_t lane) {
+    return {task.id,
+            task.project,
+            task.title,
+            value_of(task.description),
+            value_of(task.command),
+            task.input,
+            task.priority,
+            value_of(task.agent_type),
+            json_list(task.capabilities),
+            task.retry.max_attempts,
+            task.retry.max_rescues,
+            std::string(name_of(task.retry.backoff)),
+            task.retry.base_ms,
+            task.retry.cap_ms,
+            task.retry.jitter,
+            task.lease_ms,
+            value_of(task.not_before),
+            value_of(task.deadline),
+            json_list(task.depends_on),
+            std::string(name_of(task.on_failed_dependency)),
+            value_of(task.parent),
+            value_of(task.concurrency_key),
+            value_of(task.concurrency_limit),
+            value_of(task.idempotency_key),
+            task.metadata,
+            value_of(task.spec_id),
+            task.created_at,
+            lane,
+            rank_of(task),
+            std::int64_t{is_ready(task) ? 1 : 0}};
+}
+
+Failure key_of_another(const CreateTask& request, const std::string& id) {
+    return fail(Code::conflict, "the key '" + *request.idempotency_key + "' belongs to task " + id +
+                                    ", which has another content")
+        .with_hint("use another key, or change that task: 'taskstore task set " + id + " …'");
+}
+
+}  // namespace
+
+Status SqlTaskStore::add_task(Making& making, const CreateTask& request, const Task& task) const {
+    if (task.idempotency_key) {
+        making.keys.push_back({.sql = x_texts.claim_key,
+                               .values = {now(), task.project, *task.idempotency_key, task.id,
+                                          fingerprint_of(request), request.key_retention_ms},
+                               .changes_expected = 1});
+    }
+    Lane lane = lane_of(task);
+    const std::int64_t lane_id = lane.id;
+    making.lanes.try_emplace(
+        lane_id, sql::BoundStatement{.sql = task_sql::insert_lane,
+                                     .values = {lane_id, task.project, std::move(lane.needs)}});
+    making.tasks.push_back({.sql = task_sql::insert_task,
+                            .values = values_of(task, lane_id),
+                            .set_based = x_texts.insert_tasks});
+    making.histories.push_back({.sql = x_texts.insert_history,
+                                .values = {task.id, request.actor, task.created_at},
+                                .set_based = x_texts.insert_histories});
+    for (const std::string& other : task.depends_on) {
+        making.touches.push_back({.sql = task_sql::touch_task, .values = {other}});
+        making.edges.push_back(
+            {.sql = task_sql::insert_edge,
+             .values = {task.id, other, std::string(name_of(task.on_failed_dependency))},
+             .changes_expected = 1});
+    }
+    if (!task.depends_on.empty()) {
+        const bool otherwise_ready = !task.not_before && !task.concurrency_key;
+        making.counts.push_back({.sql = task_sql::count_open,
+                                 .values = {task.id, std::int64_t{otherwise_ready ? 1 : 0}}});
+    }
+    if (task.concurrency_key) {
+        making.limits.push_back({.sql = task_sql::insert_limit,
+                                 .values = {*task.concurrency_key, *task.concurrency_limit}});
+    }
+    return ok();
+}
+
+/// The task that has the key of the request, if there is one with the same content.
+Result<std::optional<std::string>> SqlTaskStore::find_key(const CreateTask& request) {
+    if (!request.idempotency_key) return std::optional<std::string>();
+    TASKSTORE_LET(const auto answers,
+                  read_one({.sql = x_texts.find_key,
+                            .values = {now(), request.project, *request.idempotency_key}}));
+    if (answers[0].rows.empty()) return std::optional<std::string>();
+    RowReader read(answers[0].rows[0]);
+    std::string id = read.text();
+    if (read.text() != fingerprint_of(request)) return key_of_another(request, id);
+    return std::optional(std::move(id));
+}
+
+/// A write that met another state than it expected: which one.
+Result<Error> SqlTaskStore::why_not_made(const Task& task, Error error) {
+    if (!is_conflict(error)) return error;
+    for (const std::string& other : task.depends_on) {
+        TASKSTORE_LET(const auto there, get_task(other));
+        if (!there) return no_such_task(other).error;
+    }
+    return error;
+}
+
+Result<Written<Task>> SqlTaskStore::create_anew(const CreateTask& request, Task task) {
+    Making making;
+    TASKSTORE_TRY(add_task(making, request, task));
+    Statements batch = std::move(making).all();
+    if (!task.depends_on.empty()) batch.push_back({.sql = x_texts.get_task, .values = {task.id}});
+    TASKSTORE_LET(const sql::Committed committed, x_database.write_batch(batch, waking()));
+    if (!task.depends_on.empty()) {
+        TASKSTORE_LET(task, task_of(committed.answers.back().rows.at(0)));
+    }
+    if (task.concurrency_key) TASKSTORE_TRY(settle(*task.concurrency_key));
+    return Written<Task>{std::move(task), committed.level};
+}
+
+Result<Written<Task>> SqlTaskStore::create_task(const CreateTask& request) {
+    TASKSTORE_LET(Task task, task_asked_for(request));
+    task.id = x_ids.next();
+    task.created_at = task.updated_at = x_clock.wall_ms();
+    auto made = create_anew(request, task);
+    if (made || !is_conflict(made.error())) return made;
+    // Only now, so that those that are new pay for no look.
+    TASKSTORE_LET(const auto known, find_key(request));
+    if (known) {
+        TASKSTORE_LET(Task there, must_get(*known));
+        return Written<Task>{std::move(there), sql::DurabilityLevel::server};
+    }
+    TASKSTORE_LET(Error error, why_not_made(task, std::move(made).error()));
+    return fail(std::move(error));
+}
+
+Result<Written<std::vector<std::string>>> SqlTaskStore::create_tasks(
+    std::span<const CreateTask> requests) {
+    const std::int64_t now_ms = x_clock.wall_ms();
+    for (int attempt = 0;; ++attempt) {
+        Written<std::vector<std::string>> written{{}, sql::DurabilityLevel::flushed};
+        Making making;
+        std::map<std::pair<std::string, std::string>, std::pair<std::string, std::string>> keys;
+        std::vector<Task> made;
+        for (std::size_t i = 0; i < requests.size(); ++i) {
+            const CreateTask& request = requests[i];
+            const auto of_task = [&](Error error) {
+                error.message = "task " + std::to_string(i + 1) + ": " + error.message;
+                return fail(std::move(error));
+            };
+            auto task = task_asked_for(request);
+            if (!task) return of_task(std::move(task).error());
+            if (request.idempotency_key) {
+                const auto key = std::pair(request.project, *request.idempotency_key);
+                const auto same = keys.find(key);
+                if (same != keys.end()) {
+                    if (same->second.second != fingerprint_of(request))
+                        return of_task(key_of_another(request, same->second.first).error);
+                    written.value.push_back(same->second.first);
+                    continue;
+                }
+                auto known = find_key(request);
+                if (!known) return of_task(std::move(known).error());
+                task->id = *known ? **known : x_ids.next();
+                keys.emplace(key, std::pair(task->id, fingerprint_of(request)));
+                if (*known) {
+                    written.value.push_back(task->id);
+                    continue;
+                }
+            } else {
+                task->id = x_ids.next();
+            }
+            task->created_at = task->updated_at = now_ms;
+            written.value.push_back(task->id);
+            TASKSTORE_TRY(add_task(making, request, *task));
+            if (!task->depends_on.empty()) made.push_back(std::move(*task));
+        }
+        const Statements batch = std::move(making).all();
+        if (batch.empty()) return written;
+        auto committed = x_database.write_batch(batch, {.alone = true, .wake = kTopic});
+        if (committed) {
+            TASKSTORE_TRY(settle_keys());
+            written.level = committed->level;
+            return written;
+        }
+        if (!is_conflict(committed.error())) return fail(std::move(committed).error());
+        for (const Task& task : made) {
+            TASKSTORE_LET(Error error, why_not_made(task, committed.error()));
+            if (error.code != Code::conflict) return fail(std::move(error));
+        }
+        // Somebody took a key meanwhile.
+        if (keys.empty() || attempt >= kDecisionsMax) return fail(std::move(committed).error());
+    }
+}
+
+}  // namespace taskstore::tasks

@@ -1,0 +1,193 @@
+// Lists, search, figures, and why a task is not being worked on.
+
+#include "sql_task_store.hpp"
+
+#include <task_sql.hpp>
+#include <taskstore/base/json.hpp>
+#include <taskstore/base/text.hpp>
+
+#include <array>
+
+namespace taskstore::tasks {
+namespace {
+
+constexpr std::int64_t kPageMax = 10'000;
+
+/// Conditions and their values, joined by AND.
+struct Conditions {
+    std::string text;
+    std::vector<sql::Value> values;
+    void add(std::string_view condition) {
+        text += (text.empty() ? " WHERE " : " AND ") + std::string(condition);
+    }
+    std::string bound(sql::Value value) {
+        values.push_back(std::move(value));
+        return "?" + std::to_string(values.size());
+    }
+};
+
+/// What LIKE finds `word` by, with a backslash before what would mean more than itself.
+std::string pattern_of(const std::string& word) {
+    std::string out = "%";
+    for (const char c : word) {
+        if (c == '%' || c == '_' || c == '\\') out += '\\';
+        out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    return out + "%";
+}
+
+Status add_filter(Conditions& where, const TaskFilter& filter) {
+    if (filter.status) where.add("status = " + where.bound(std::string(name_of(*filter.status))));
+    if (filter.project) where.add("project = " + where.bound(*filter.project));
+    switch (filter.part) {
+        case TaskPart::all:
+            break;
+        case TaskPart::ready:
+            where.add("ready = 1");
+            break;
+        case TaskPart::blocked:
+            where.add("status = 'pending' AND open_dependencies > 0");
+            break;
+        case TaskPart::dead:
+            where.add("dead_at IS NOT NULL");
+            break;
+    }
+    for (const std::string& word : filter.words) {
+        TASKSTORE_TRY(check_name("a word to search for", word));
+        const std::string one = where.bound(pattern_of(word));
+        where.add("(lower(title) LIKE " + one +
+                  " ESCAPE '\\' OR lower(coalesce(description, '')) LIKE " + one + " ESCAPE '\\')");
+    }
+    return ok();
+}
+
+std::string moment(std::int64_t at) {
+    return to_rfc3339(at);
+}
+
+}  // namespace
+
+Result<TaskPage> SqlTaskStore::list_tasks(const TaskFilter& filter) {
+    if (filter.limit < 1 || filter.limit > kPageMax)
+        return fail(Code::invalid, "limit " + std::to_string(filter.limit) + " is not in 1.." +
+                                       std::to_string(kPageMax));
+    Conditions where;
+    TASKSTORE_TRY(add_filter(where, filter));
+    // What may be claimed is listed in the order of claims.
+    const bool by_rank = filter.part == TaskPart::ready;
+    const std::string order = by_rank ? "rank" : "created_at";
+    if (!filter.after.empty()) {
+        const std::size_t dot = filter.after.find('.');
+        const auto at = raw_to_int64(std::string_view(filter.after).substr(0, dot));
+        if (!at || dot == std::string::npos)
+            return fail(Code::invalid, "'" + filter.after + "' is no cursor of a list of tasks")
+                .with_hint("take next_cursor of the page before, or begin anew");
+        const std::string bound = where.bound(*at);
+        where.add("(" + order + ", id) " + (by_rank ? ">" : "<") + " (" + bound + ", " +
+                  where.bound(filter.after.substr(dot + 1)) + ")");
+    }
+    const std::string direction = by_rank ? "" : " DESC";
+    const std::string text = x_texts.list_tasks + where.text + " ORDER BY " + order + direction +
+                             ", id" + direction + " LIMIT " + where.bound(filter.limit + 1);
+    TASKSTORE_LET(const auto answers, read_one({.sql = text, .values = std::move(where.values)}));
+    TaskPage page;
+    for (const auto& row : answers[0].rows) {
+        if (std::ssize(page.tasks) == filter.limit) {
+            const Task& last = page.tasks.back();
+            page.next_cursor =
+                std::to_string(by_rank ? rank_of(last) : last.created_at) + "." + last.id;
+            break;
+        }
+        TASKSTORE_LET(Task task, task_of(row));
+        page.tasks.push_back(std::move(task));
+    }
+    return page;
+}
+
+Result<TaskStats> SqlTaskStore::stats(const std::optional<std::string>& project) {
+    const sql::Value of = value_of(project);
+    const Statements batch{{.sql = task_sql::stats_by_status, .values = {of}},
+                           {.sql = task_sql::stats_by_project, .values = {of}},
+                           {.sql = task_sql::stats_by_holder, .values = {of}},
+                           {.sql = x_texts.stats_throughput, .values = {now(), of}}};
+    TASKSTORE_LET(const auto answers, x_database.read_batch(batch));
+    TaskStats stats;
+    for (const auto& row : answers[0].rows) {
+        RowReader read(row);
+        const std::string word = read.text();
+        const auto status = status_of(word);
+        if (!status) return fail(Code::corrupt, "there are tasks of the status '" + word + "'");
+        stats.by_status[static_cast<std::size_t>(*status)] = read.number();
+        if (*status == TaskStatus::pending) stats.oldest_pending_at = read.maybe_number();
+    }
+    for (const auto& row : answers[1].rows) {
+        RowReader read(row);
+        const std::string name = read.text();
+        const auto status = status_of(read.text());
+        if (!status) continue;
+        stats.by_project[name][static_cast<std::size_t>(*status)] = read.number();
+    }
+    for (const auto& row : answers[2].rows) {
+        RowReader read(row);
+        const std::string name = read.text();
+        stats.by_holder[name] = read.number();
+    }
+    RowReader read(answers[3].rows.at(0));
+    stats.completed_last_hour = read.number();
+    stats.completed_last_day = read.number();
+    return stats;
+}
+
+Result<std::string> SqlTaskStore::why(const std::string& id) {
+    TASKSTORE_LET(const Task task, must_get(id));
+    const std::string status(name_of(task.status));
+    if (task.status == TaskStatus::in_progress)
+        return "it is being worked on: " + task.assigned_to.value_or("somebody") +
+               " holds it until " + moment(task.lease_expires_at.value_or(0)) +
+               (task.cancel_requested_at ? ", and is to cancel it" : "");
+    if (task.status != TaskStatus::pending)
+        return "it is " + status + " since " + moment(task.completed_at.value_or(0)) +
+               (task.error ? ": " + *task.error : "");
+    const Statements batch{{.sql = x_texts.why_task, .values = {now(), id}},
+                           {.sql = task_sql::why_dependencies, .values = {id}}};
+    TASKSTORE_LET(const auto answers, x_database.read_batch(batch));
+    if (answers[0].rows.empty()) return no_such_task(id);
+    RowReader read(answers[0].rows[0]);
+    const bool ready = read.number() != 0;
+    const std::int64_t now_ms = read.number();
+    const std::int64_t slots = read.number();
+    const std::int64_t held = read.number();
+    const std::int64_t before = read.number();
+    if (task.open_dependencies > 0) {
+        std::string out = "it waits for " + std::to_string(task.open_dependencies) +
+                          (task.open_dependencies == 1 ? " task:" : " tasks:");
+        for (const auto& row : answers[1].rows) {
+            RowReader other(row);
+            const std::string other_id = other.text();
+            const std::string title = other.text();
+            out += "\n  " + other_id + " (" + other.text() + "): " + title;
+        }
+        return out;
+    }
+    if (task.not_before && *task.not_before > now_ms)
+        return "its time has not come: not before " + moment(*task.not_before) +
+               (task.retry_count > 0
+                    ? ", after " + std::to_string(task.retry_count) + " failed attempts"
+                    : "");
+    std::string out;
+    if (!ready && task.concurrency_key)
+        return "the key '" + *task.concurrency_key + "' has " + std::to_string(slots) +
+               (slots == 1 ? " slot" : " slots") + ", and " + std::to_string(held) +
+               (held == 1 ? " is" : " are") + " taken";
+    out = ready || task.not_before ? "nothing keeps it: a worker may claim it now"
+                                   : "nobody has put it in order yet: the next claim does";
+    if (before > 0)
+        out += ", after " + std::to_string(before) + (before == 1 ? " other" : " others");
+    std::string needs;
+    for (const std::string& need : needs_of(task.capabilities, task.agent_type))
+        needs += (needs.empty() ? "" : ", ") + need;
+    if (!needs.empty()) out += "; it wants a worker that offers " + needs;
+    return out;
+}
+
+}  // namespace taskstore::tasks

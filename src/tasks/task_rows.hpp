@@ -1,0 +1,57 @@
+#pragma once
+// Tasks as rows, and rows as tasks.
+
+#include <taskstore/base/result.hpp>
+#include <taskstore/sql/database.hpp>
+#include <taskstore/tasks/task.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace taskstore::tasks {
+
+inline sql::Value value_of(const std::optional<std::string>& text) {
+    return text ? sql::Value{*text} : sql::Value{};
+}
+inline sql::Value value_of(std::optional<std::int64_t> number) {
+    return number ? sql::Value{*number} : sql::Value{};
+}
+template <typename T>
+sql::Value name_value(const std::optional<T>& word) {
+    return word ? sql::Value{std::string(name_of(*word))} : sql::Value{};
+}
+/// A JSON array of strings.
+std::string json_list(const std::vector<std::string>& words);
+
+/// Columns in order, each of the type that is asked for.
+class RowReader {
+  public:
+    explicit RowReader(const std::vector<sql::Value>& row) : x_row(row) {}
+    std::string text() { return maybe_text().value_or(std::string()); }
+    std::string text_at(std::size_t column) {
+        x_at = column;
+        return text();
+    }
+    std::int64_t number() { return maybe_number().value_or(0); }
+    std::optional<std::string> maybe_text() {
+        const auto* text = std::get_if<std::string>(&x_row[x_at++]);
+        return text == nullptr ? std::nullopt : std::optional(*text);
+    }
+    std::optional<std::int64_t> maybe_number() {
+        const auto* number = std::get_if<std::int64_t>(&x_row[x_at++]);
+        return number == nullptr ? std::nullopt : std::optional(*number);
+    }
+
+  private:
+    const std::vector<sql::Value>& x_row;
+    std::size_t x_at = 0;
+};
+
+/// From the columns of sql/columns.sql; more may follow. corrupt: a word that this version does not
+/// know.
+Result<Task> task_of(const std::vector<sql::Value>& row);
+/// From the columns of sql/list_history.sql.
+Result<HistoryEntry> history_entry_of(const std::vector<sql::Value>& row);
+
+}  // namespace taskstore::tasks

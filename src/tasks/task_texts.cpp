@@ -1,0 +1,140 @@
+#include "task_texts.hpp"
+
+#include <task_sql.hpp>
+#include <task_sql_postgres.hpp>
+#include <task_sql_sqlite.hpp>
+
+#include <array>
+#include <utility>
+
+namespace taskstore::tasks {
+namespace {
+
+using Substitution = std::pair<std::string_view, std::string_view>;
+
+// ?1 is the clock's time, or null: then the server's. A number of a history row is larger than all
+// before it, and its epoch's number is in its high bits. A substitute may hold what stands after
+// it.
+constexpr std::array kSqlite{
+    Substitution{"@next_seq_of_row@", "@next_seq@ + row_number() OVER (ORDER BY rank, id) - 1"},
+    Substitution{"@next_seq@",
+                 "(max(coalesce((SELECT max(seq) FROM task_history), 0), @epoch@ << 40) + 1)"},
+    Substitution{"@transaction_id@", "NULL"},
+    Substitution{"@any_begin@", "IN ("},
+    Substitution{"@any_end@", ")"},
+    Substitution{"@answers@",
+                 "json_group_array(json_array(id, revision, status, fence, "
+                 "lease_expires_at, updated_at))"},
+    Substitution{"@lane_is_served@",
+                 "(?2 IS NULL OR l.project = ?2) AND (l.needs = '[]' OR NOT EXISTS (SELECT 1 FROM "
+                 "json_each(l.needs) n WHERE n.value NOT IN (SELECT value FROM json_each(?3))))"},
+    Substitution{"@now@",
+                 "coalesce(?1, CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER))"},
+};
+constexpr std::array kPostgres{
+    Substitution{"@next_seq_of_row@", "@next_seq@"},
+    Substitution{"@next_seq@", "((@epoch@ << 40) | nextval('task_history_seq'))"},
+    Substitution{"@transaction_id@", "pg_current_xact_id()::text::bigint"},
+    Substitution{"@any_begin@", "= ANY (ARRAY("},
+    Substitution{"@any_end@", "FOR UPDATE SKIP LOCKED))"},
+    Substitution{"@answers@",
+                 "json_agg(json_build_array(id, revision, status, fence, "
+                 "lease_expires_at, updated_at))::text"},
+    Substitution{"@lane_is_served@",
+                 "(?2::text IS NULL OR l.project = ?2::text) AND (l.needs = '[]' OR l.needs::jsonb "
+                 "<@ ?3::text::jsonb)"},
+    Substitution{
+        "@now@",
+        "coalesce(?1::bigint, (extract(epoch FROM statement_timestamp()) * 1000)::bigint)"},
+};
+// The high bits of a fence are the epoch's: it is larger than any before, also after a move or a
+// restore.
+constexpr std::array kBoth{
+    Substitution{
+        "@next_fence@",
+        "fence = CASE WHEN fence < (@epoch@ << 40) THEN (@epoch@ << 40) + 1 ELSE fence + 1 "
+        "END"},
+    Substitution{"@free_slots@",
+                 "(SELECT CASE WHEN l.slots > @held@ THEN l.slots - @held@ ELSE 0 END FROM "
+                 "task_limits l WHERE l.name = ?1)"},
+    Substitution{"@held@",
+                 "(SELECT count(*) FROM tasks h WHERE h.concurrency_key = ?1 AND h.status = "
+                 "'in_progress')"},
+    Substitution{
+        "@edges_ended@",
+        "SELECT count(*) FROM task_dependencies d WHERE d.task_id = tasks.id AND d.open = 1 "
+        "AND d.depends_on IN (@ended@ SELECT id FROM ended)"},
+    // A task whose transition drew ?2, and those that were cancelled with it.
+    Substitution{"@ended@",
+                 "WITH RECURSIVE ended(id) AS (SELECT p.id FROM tasks p WHERE p.id = ?1 AND "
+                 "p.last_write = ?2 UNION SELECT t.id FROM ended e JOIN task_dependencies d ON "
+                 "d.depends_on = e.id JOIN tasks t ON t.id = d.task_id WHERE t.last_write = ?2)"},
+    Substitution{"@epoch@", "(SELECT epoch FROM taskstore_database WHERE name = 'tasks')"},
+};
+
+std::string replaced(std::string text, const Substitution& one) {
+    for (std::size_t at = text.find(one.first); at != std::string::npos;
+         at = text.find(one.first, at + one.second.size()))
+        text.replace(at, one.first.size(), one.second);
+    return text;
+}
+
+Texts make(bool postgres) {
+    const auto text = [&](std::string_view sql) {
+        std::string out = replaced(std::string(sql), {"@columns@", task_sql::columns});
+        for (const Substitution& one : postgres ? kPostgres : kSqlite)
+            out = replaced(std::move(out), one);
+        for (const Substitution& one : kBoth) out = replaced(std::move(out), one);
+        return out;
+    };
+    return {
+        .get_task = text(task_sql::get_task),
+        .list_tasks = text(task_sql::list_tasks),
+        .insert_history = text(task_sql::insert_history),
+        .history_of_write = text(task_sql::history_of_write),
+        .history_of_claim = text(task_sql::history_of_claim),
+        .history_of_removal = text(task_sql::history_of_removal),
+        .rewrite_task = text(task_sql::rewrite_task),
+        .claim_key = text(task_sql::claim_key),
+        .find_key = text(task_sql::find_key),
+        .promote_due = text(task_sql::promote_due),
+        .look = text(task_sql::look),
+        .find_candidate = text(task_sql::find_candidate),
+        .next_time = text(task_sql::next_time),
+        .complete = text(task_sql::complete),
+        .renew = text(task_sql::renew),
+        .move_task = text(task_sql::move_task),
+        .request_cancel = text(task_sql::request_cancel),
+        .settle_due = text(task_sql::settle_due),
+        .settle_out = text(task_sql::settle_out),
+        .settle_in = text(task_sql::settle_in),
+        .keys_to_settle = text(task_sql::keys_to_settle),
+        .list_expired = text(task_sql::list_expired),
+        .find_request = text(task_sql::find_request),
+        .drop_expired_request = text(task_sql::drop_expired_request),
+        .answer_of_write = text(task_sql::answer_of_write),
+        .answer_of_claim = text(task_sql::answer_of_claim),
+        .forget_expired = text(task_sql::forget_expired),
+        .forget_keys = text(task_sql::forget_keys),
+        .cancel_dependents = text(task_sql::cancel_dependents),
+        .history_of_dependents = text(task_sql::history_of_dependents),
+        .count_down_anyway = text(task_sql::count_down_anyway),
+        .close_edges_anyway = text(task_sql::close_edges_anyway),
+        .mark_limits_anyway = text(task_sql::mark_limits_anyway),
+        .stats_throughput = text(task_sql::stats_throughput),
+        .why_task = text(task_sql::why_task),
+        .claim = text(postgres ? task_sql_postgres::claim : task_sql_sqlite::claim),
+        .insert_tasks = postgres ? text(task_sql_postgres::insert_tasks) : "",
+        .insert_histories = postgres ? text(task_sql_postgres::insert_histories) : "",
+    };
+}
+
+}  // namespace
+
+const Texts& texts_of(std::string_view dialect) {
+    static const Texts sqlite = make(false);
+    static const Texts postgres = make(true);
+    return dialect == "postgres" ? postgres : sqlite;
+}
+
+}  // namespace taskstore::tasks

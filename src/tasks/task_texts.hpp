@@ -1,0 +1,55 @@
+#pragma once
+// The module's statements as a dialect takes them. In the files of sql/ stand @columns@ for what a
+// Task is read from, @now@ for the time, and what else differs between engines in a few words.
+
+#include <string>
+#include <string_view>
+
+namespace taskstore::tasks {
+
+struct Texts {
+    std::string get_task;
+    std::string list_tasks;
+    std::string insert_history;
+    std::string history_of_write;
+    std::string history_of_claim;
+    std::string history_of_removal;
+    std::string rewrite_task;
+    std::string claim_key;
+    std::string find_key;
+    std::string promote_due;
+    std::string look;
+    std::string find_candidate;
+    std::string next_time;
+    std::string complete;
+    std::string renew;
+    std::string move_task;
+    std::string request_cancel;
+    std::string settle_due;
+    std::string settle_out;
+    std::string settle_in;
+    std::string keys_to_settle;
+    std::string list_expired;
+    std::string find_request;
+    std::string drop_expired_request;
+    std::string answer_of_write;
+    std::string answer_of_claim;
+    std::string forget_expired;
+    std::string forget_keys;
+    std::string cancel_dependents;
+    std::string history_of_dependents;
+    std::string count_down_anyway;
+    std::string close_edges_anyway;
+    std::string mark_limits_anyway;
+    std::string stats_throughput;
+    std::string why_task;
+    std::string claim;
+    /// The forms for many rows; empty where there are none.
+    std::string insert_tasks;
+    std::string insert_histories;
+};
+
+/// `dialect` as of sql::Connection. Made once per dialect and kept.
+const Texts& texts_of(std::string_view dialect);
+
+}  // namespace taskstore::tasks

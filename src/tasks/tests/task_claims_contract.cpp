@@ -1,0 +1,431 @@
+// Claims and what follows from them, over every engine.
+
+#include "task_store_contract.hpp"
+
+#include <gmock/gmock.h>
+
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+namespace taskstore::tasks {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+std::vector<std::string> verbs_of(TaskStore& store, const std::string& id) {
+    std::vector<std::string> verbs;
+    const auto history = store.history(id);
+    EXPECT_TRUE(history) << (history ? "" : history.error().message);
+    if (!history) return verbs;
+    for (const HistoryEntry& entry : *history) verbs.push_back(entry.verb);
+    return verbs;
+}
+
+}  // namespace
+
+// Named so that the programs of all backends instantiate one suite.
+
+TEST_P(TaskStoreContract, AClaimHoldsTheTaskAndTellsEverything) {
+    const Task made = created({.title = "x", .lease_ms = 1'000});
+    x_clock.advance_ms(5);
+    const std::vector<Task> got = claimed("w1");
+    ASSERT_THAT(got, SizeIs(1));
+    EXPECT_EQ(got[0].id, made.id);
+    EXPECT_EQ(got[0].status, TaskStatus::in_progress);
+    EXPECT_EQ(got[0].assigned_to, "w1");
+    EXPECT_EQ(got[0].started_at, x_clock.wall_ms());
+    EXPECT_EQ(got[0].lease_expires_at, x_clock.wall_ms() + 1'000);
+    EXPECT_EQ(got[0].fence >> 40, 1) << "the epoch";
+    EXPECT_EQ(got[0].revision, 2);
+    EXPECT_EQ(**x_store->get_task(made.id), got[0]);
+    EXPECT_THAT(claimed("w2"), IsEmpty());
+    const auto history = *x_store->history(made.id);
+    ASSERT_THAT(history, SizeIs(2));
+    EXPECT_EQ(history[1].actor, "w1");
+    EXPECT_EQ(history[1].fence, got[0].fence);
+    EXPECT_EQ(history[1].from, TaskStatus::pending);
+    EXPECT_EQ(history[1].to, TaskStatus::in_progress);
+}
+
+TEST_P(TaskStoreContract, PriorityGoesFirstThenAge) {
+    created({.title = "old", .priority = 0});
+    x_clock.advance_ms(1);
+    created({.title = "low", .priority = -10});
+    created({.title = "urgent", .priority = 20});
+    x_clock.advance_ms(1);
+    created({.title = "young", .priority = 0});
+    created({.title = "second urgent", .priority = 20});
+    std::vector<std::string> order;
+    for (const Task& task : claimed("w", {.limit = 2})) order.push_back(task.title);
+    for (const Task& task : claimed("w", {.limit = 10})) order.push_back(task.title);
+    EXPECT_THAT(order, ElementsAre("urgent", "second urgent", "old", "young", "low"));
+}
+
+TEST_P(TaskStoreContract, AWorkerGetsWhatItCanDoInItsProject) {
+    created({.title = "gpu", .project = "p", .priority = 3, .capabilities = {"gpu", "linux"}});
+    created({.title = "cursor", .project = "p", .priority = 2, .agent_type = "cursor"});
+    created({.title = "other project", .project = "q", .priority = 9});
+    created({.title = "plain", .project = "p", .priority = 1});
+    const auto title = [&](ClaimRequest request) {
+        const auto got = claimed("w", std::move(request));
+        return got.empty() ? "" : got[0].title;
+    };
+    EXPECT_EQ(title({.project = "p", .capabilities = {"gpu"}}), "plain");
+    EXPECT_EQ(title({.project = "p", .capabilities = {"gpu"}}), "");
+    EXPECT_EQ(title({.project = "p", .capabilities = {"x", "linux", "gpu"}}), "gpu");
+    EXPECT_EQ(title({.agent_type = "claude"}), "other project");
+    EXPECT_EQ(title({.agent_type = "cursor"}), "cursor");
+}
+
+TEST_P(TaskStoreContract, TwoClaimersNeverHoldOneTask) {
+    constexpr int kTasks = 120;
+    std::vector<CreateTask> tasks(kTasks, {.title = "t"});
+    ASSERT_TRUE(x_store->create_tasks(tasks));
+    std::mutex mutex;
+    std::map<std::string, int> holders;
+    std::string error;
+    {
+        std::vector<std::jthread> threads;
+        for (int t = 0; t < 8; ++t) {
+            threads.emplace_back([&, t] {
+                while (true) {
+                    const auto got = x_store->claim_tasks(
+                        {.worker = "w" + std::to_string(t), .limit = 1 + t % 3});
+                    const std::scoped_lock lock(mutex);
+                    if (!got) error = got.error().message;
+                    if (!got || got->value.empty()) return;
+                    for (const Task& task : got->value) ++holders[task.id];
+                }
+            });
+        }
+    }
+    EXPECT_EQ(error, "");
+    EXPECT_THAT(holders, SizeIs(kTasks));
+    for (const auto& [id, count] : holders) {
+        EXPECT_EQ(count, 1) << id;
+        EXPECT_THAT(verbs_of(*x_store, id), ElementsAre("create", "claim"));
+    }
+}
+
+TEST_P(TaskStoreContract, CompletingEndsTheHoldAndAStaleFenceWritesNothing) {
+    created({.title = "x", .lease_ms = 10});
+    const Task first = claimed("w1").at(0);
+    x_clock.advance_ms(11);
+    const Task second = claimed("w2").at(0);
+    EXPECT_EQ(second.id, first.id);
+    EXPECT_GT(second.fence, first.fence);
+    EXPECT_EQ(second.rescues, 1);
+    const Hold stale{.task_id = first.id, .fence = first.fence};
+    const Task before = **x_store->get_task(first.id);
+    EXPECT_EQ(x_store->complete_task(stale, {.result = "1"}).error().code, Code::lease_lost);
+    EXPECT_EQ(x_store->fail_task(stale, {.error = "e"}).error().code, Code::lease_lost);
+    EXPECT_EQ(x_store->release_task(stale, "").error().code, Code::lease_lost);
+    EXPECT_EQ(x_store->renew_task(stale, 99'999).error().code, Code::lease_lost);
+    EXPECT_EQ(**x_store->get_task(first.id), before);
+    const auto done = x_store->complete_task({.task_id = second.id, .fence = second.fence},
+                                             {.result = R"({"n":1})", .exit_code = 0});
+    ASSERT_TRUE(done) << done.error().message;
+    EXPECT_EQ(done->value.status, TaskStatus::completed);
+    EXPECT_EQ(done->value.result, R"({"n":1})");
+    EXPECT_EQ(done->value.completed_at, x_clock.wall_ms());
+    EXPECT_EQ(done->value.lease_expires_at, std::nullopt);
+    EXPECT_EQ(
+        x_store->complete_task({.task_id = second.id, .fence = second.fence}, {}).error().code,
+        Code::lease_lost);
+    EXPECT_EQ(x_store->complete_task({.task_id = second.id}, {}).error().code, Code::conflict);
+    EXPECT_EQ(x_store->complete_task({.task_id = "nobody"}, {}).error().code, Code::not_found);
+    EXPECT_THAT(verbs_of(*x_store, first.id),
+                ElementsAre("create", "claim", "rescue", "claim", "complete"));
+}
+
+TEST_P(TaskStoreContract, APersonCompletesInTheHoldersPlace) {
+    created({.title = "x"});
+    const Task held = claimed("w").at(0);
+    ASSERT_TRUE(x_store->complete_task({.task_id = held.id, .actor = "ann"}, {}));
+    const auto history = *x_store->history(held.id);
+    EXPECT_EQ(history.back().actor, "ann");
+    EXPECT_EQ(history.back().fence, held.fence);
+}
+
+TEST_P(TaskStoreContract, ARenewalLengthensTheLeaseAndIsNoTransition) {
+    created({.title = "x", .lease_ms = 100});
+    const Task held = claimed("w").at(0);
+    const Hold hold{.task_id = held.id, .fence = held.fence};
+    x_clock.advance_ms(60);
+    EXPECT_EQ(x_store->renew_task(hold, {})->value.lease_expires_at, x_clock.wall_ms() + 100);
+    EXPECT_EQ(x_store->renew_task(hold, 5)->value.lease_expires_at, x_clock.wall_ms() + 100);
+    x_clock.advance_ms(60);
+    EXPECT_THAT(claimed("other"), IsEmpty());
+    EXPECT_EQ((*x_store->get_task(held.id))->revision, held.revision);
+    EXPECT_THAT(verbs_of(*x_store, held.id), ElementsAre("create", "claim"));
+    EXPECT_EQ(x_store->renew_task(hold, 0).error().code, Code::invalid);
+}
+
+TEST_P(TaskStoreContract, AFailedAttemptWaitsAndTheLastOneIsTheEnd) {
+    created(
+        {.title = "x", .retry = {.max_attempts = 3, .backoff = Backoff::linear, .base_ms = 100}});
+    Task held = claimed("w").at(0);
+    const auto fail_it = [&] {
+        return x_store->fail_task(
+            {.task_id = held.id, .fence = held.fence},
+            {.error = "boom", .error_class = ErrorClass::logic, .exit_code = 3});
+    };
+    auto failed = fail_it();
+    ASSERT_TRUE(failed) << failed.error().message;
+    EXPECT_EQ(failed->value.status, TaskStatus::pending);
+    EXPECT_EQ(failed->value.not_before, x_clock.wall_ms() + 100);
+    EXPECT_EQ(failed->value.retry_count, 1);
+    EXPECT_EQ(failed->value.assigned_to, std::nullopt);
+    EXPECT_EQ(failed->value.error, "boom");
+    EXPECT_THAT(claimed("w"), IsEmpty());
+    x_clock.advance_ms(99);
+    EXPECT_THAT(claimed("w"), IsEmpty());
+    x_clock.advance_ms(1);
+    held = claimed("w").at(0);
+    EXPECT_EQ(fail_it()->value.not_before, x_clock.wall_ms() + 200);
+    x_clock.advance_ms(200);
+    held = claimed("w").at(0);
+    failed = fail_it();
+    EXPECT_EQ(failed->value.status, TaskStatus::failed);
+    EXPECT_EQ(failed->value.dead_at, x_clock.wall_ms());
+    EXPECT_EQ(failed->value.exit_code, 3);
+    EXPECT_EQ(x_store->list_tasks({.part = TaskPart::dead})->tasks.at(0).id, held.id);
+    const auto again = x_store->retry_task(held.id, "ann");
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->value.retry_count, 0);
+    EXPECT_EQ(again->value.dead_at, std::nullopt);
+    EXPECT_EQ(claimed("w").at(0).id, held.id);
+    EXPECT_EQ(x_store->retry_task(held.id, "ann").error().code, Code::conflict);
+}
+
+TEST_P(TaskStoreContract, AFinalFailureIsTheEndAtOnce) {
+    created({.title = "x"});
+    const Task held = claimed("w").at(0);
+    const auto failed = x_store->fail_task({.task_id = held.id, .fence = held.fence},
+                                           {.error = "never", .final = true});
+    EXPECT_EQ(failed->value.status, TaskStatus::failed);
+    EXPECT_EQ(failed->value.dead_at, std::nullopt);
+}
+
+TEST_P(TaskStoreContract, AReleasedTaskIsThereAtOnce) {
+    created({.title = "x"});
+    const Task held = claimed("w").at(0);
+    EXPECT_EQ(x_store->delete_task(held.id).error().code, Code::conflict);
+    const auto released =
+        x_store->release_task({.task_id = held.id, .fence = held.fence}, "going home");
+    EXPECT_EQ(released->value.retry_count, 0);
+    EXPECT_EQ(x_store->history(held.id)->back().reason, "going home");
+    EXPECT_EQ(claimed("w2").at(0).id, held.id);
+}
+
+TEST_P(TaskStoreContract, CancellingEndsWhatIsPendingAndTellsWhoHoldsIt) {
+    const Task pending = created({.title = "pending"});
+    const auto gone = x_store->cancel_task(pending.id, "ann", "not needed");
+    EXPECT_EQ(gone->value.status, TaskStatus::cancelled);
+    EXPECT_THAT(claimed("w"), IsEmpty());
+    EXPECT_EQ(x_store->cancel_task(pending.id, "ann", "").error().code, Code::conflict);
+    for (const bool told : {true, false}) {
+        created({.title = "held", .lease_ms = 50});
+        const Task held = claimed("w").at(0);
+        const Hold hold{.task_id = held.id, .fence = held.fence};
+        const auto asked = x_store->cancel_task(held.id, "ann", "");
+        EXPECT_EQ(asked->value.status, TaskStatus::in_progress);
+        EXPECT_EQ(asked->value.cancel_requested_at, x_clock.wall_ms());
+        if (told) {
+            EXPECT_EQ(x_store->renew_task(hold, {})->value.status, TaskStatus::cancelled);
+        } else {
+            x_clock.advance_ms(51);
+            EXPECT_THAT(claimed("other"), IsEmpty());
+        }
+        EXPECT_EQ((*x_store->get_task(held.id))->status, TaskStatus::cancelled);
+        EXPECT_EQ(x_store->complete_task(hold, {}).error().code, Code::lease_lost);
+    }
+}
+
+TEST_P(TaskStoreContract, ATaskThatKeepsLosingItsWorkersIsDead) {
+    const Task made = created({.title = "x", .retry = {.max_rescues = 1}, .lease_ms = 10});
+    claimed("w1");
+    x_clock.advance_ms(11);
+    EXPECT_EQ(claimed("w2").at(0).id, made.id);
+    x_clock.advance_ms(11);
+    EXPECT_THAT(claimed("w3"), IsEmpty());
+    const Task dead = **x_store->get_task(made.id);
+    EXPECT_EQ(dead.status, TaskStatus::failed);
+    EXPECT_EQ(dead.dead_at, x_clock.wall_ms());
+    EXPECT_EQ(dead.error_class, ErrorClass::infra);
+    EXPECT_THAT(verbs_of(*x_store, made.id),
+                ElementsAre("create", "claim", "rescue", "claim", "rescue"));
+}
+
+TEST_P(TaskStoreContract, WhatIsNotYetDueWaitsAndWhatIsOverdueFails) {
+    const std::int64_t now_ms = x_clock.wall_ms();
+    const Task later = created({.title = "later", .not_before = now_ms + 10});
+    const Task late = created({.title = "late", .deadline = now_ms + 5});
+    const auto outlook = x_store->outlook({.worker = "w"});
+    ASSERT_TRUE(outlook) << outlook.error().message;
+    EXPECT_TRUE(outlook->claimable);
+    EXPECT_EQ(outlook->next_time, now_ms + 5);
+    x_clock.advance_ms(5);
+    EXPECT_THAT(claimed("w"), IsEmpty());
+    EXPECT_EQ((*x_store->get_task(late.id))->status, TaskStatus::failed);
+    EXPECT_EQ((*x_store->get_task(late.id))->error_class, ErrorClass::timeout);
+    EXPECT_FALSE(x_store->outlook({.worker = "w"})->claimable);
+    x_clock.advance_ms(5);
+    EXPECT_TRUE(x_store->outlook({.worker = "w"})->claimable);
+    EXPECT_EQ(claimed("w").at(0).id, later.id);
+}
+
+TEST_P(TaskStoreContract, AConcurrencyKeyBoundsWhatIsHeldAtOnce) {
+    const auto make = [&](const std::string& title, std::int64_t priority) {
+        return created({.title = title,
+                        .priority = priority,
+                        .concurrency_key = "db",
+                        .concurrency_limit = 2});
+    };
+    make("a", 0);
+    make("b", 0);
+    make("c", 0);
+    make("first", 5);
+    const auto got = claimed("w", {.limit = 10});
+    ASSERT_THAT(got, SizeIs(2));
+    EXPECT_EQ(got[0].title, "first");
+    EXPECT_EQ(got[1].title, "a");
+    EXPECT_THAT(claimed("w2"), IsEmpty());
+    ASSERT_TRUE(x_store->complete_task({.task_id = got[0].id, .fence = got[0].fence}, {}));
+    const auto next = claimed("w2", {.limit = 10});
+    ASSERT_THAT(next, SizeIs(1));
+    EXPECT_EQ(next[0].title, "b");
+    ASSERT_TRUE(x_store->fail_task({.task_id = next[0].id, .fence = next[0].fence},
+                                   {.error = "e", .final = true}));
+    EXPECT_EQ(claimed("w3").at(0).title, "c");
+}
+
+TEST_P(TaskStoreContract, ATaskBecomesReadyWithItsLastDependency) {
+    const Task a = created({.title = "a"});
+    const Task b = created({.title = "b"});
+    const Task c = created({.title = "c", .priority = 50, .depends_on = {a.id, b.id}});
+    EXPECT_THAT(titles({.part = TaskPart::blocked}), ElementsAre("c"));
+    EXPECT_THAT(*x_store->why(c.id), testing::HasSubstr("waits for 2 tasks"));
+    for (const Task& task : claimed("w", {.limit = 5})) {
+        EXPECT_NE(task.id, c.id);
+        ASSERT_TRUE(x_store->complete_task({.task_id = task.id, .fence = task.fence}, {}));
+        const std::int64_t open = (*x_store->get_task(c.id))->open_dependencies;
+        EXPECT_EQ(open, task.id == a.id ? 1 : 0);
+    }
+    EXPECT_THAT(titles({.part = TaskPart::ready}), ElementsAre("c"));
+    EXPECT_EQ(claimed("w").at(0).id, c.id);
+    EXPECT_EQ(created({.title = "d", .depends_on = {a.id}}).open_dependencies, 0);
+}
+
+TEST_P(TaskStoreContract, WhatBecomesOfDependentsIsTheirOwnPolicy) {
+    const Task root = created({.title = "root", .priority = 9});
+    const auto make = [&](const std::string& title, const std::string& on,
+                          OnFailedDependency policy) {
+        return created({.title = title, .depends_on = {on}, .on_failed_dependency = policy});
+    };
+    const Task blocked = make("blocked", root.id, OnFailedDependency::block);
+    const Task runs = make("runs", root.id, OnFailedDependency::run);
+    const Task doomed = make("doomed", root.id, OnFailedDependency::cancel);
+    const Task doomed_too = make("doomed too", doomed.id, OnFailedDependency::cancel);
+    const Task runs_after = created({.title = "runs after",
+                                     .depends_on = {root.id, doomed.id, doomed_too.id},
+                                     .on_failed_dependency = OnFailedDependency::run});
+    const Task held = claimed("w").at(0);
+    ASSERT_EQ(held.id, root.id);
+    const auto failed = x_store->fail_task({.task_id = root.id, .fence = held.fence},
+                                           {.error = "e", .final = true});
+    ASSERT_TRUE(failed) << failed.error().message;
+    const auto status = [&](const Task& task) { return (*x_store->get_task(task.id))->status; };
+    EXPECT_EQ(status(blocked), TaskStatus::pending);
+    EXPECT_EQ((*x_store->get_task(blocked.id))->open_dependencies, 1);
+    EXPECT_EQ(status(doomed), TaskStatus::cancelled);
+    EXPECT_EQ(status(doomed_too), TaskStatus::cancelled);
+    EXPECT_THAT(verbs_of(*x_store, doomed_too.id), ElementsAre("create", "cancel"));
+    EXPECT_EQ((*x_store->get_task(runs_after.id))->open_dependencies, 0);
+    EXPECT_THAT(titles({.part = TaskPart::ready}), ElementsAre("runs", "runs after"));
+    ASSERT_TRUE(x_store->retry_task(root.id, "ann"));
+    const Task again = claimed("w").at(0);
+    ASSERT_EQ(again.id, root.id);
+    ASSERT_TRUE(x_store->complete_task({.task_id = root.id, .fence = again.fence}, {}));
+    EXPECT_EQ((*x_store->get_task(blocked.id))->open_dependencies, 0);
+    EXPECT_EQ((*x_store->get_task(runs.id))->open_dependencies, 0);
+}
+
+TEST_P(TaskStoreContract, SearchFindsWordsAndStatsCount) {
+    created({.title = "Build the INDEX", .project = "p"});
+    created({.title = "other", .description = "an index, 100% built", .project = "q"});
+    created({.title = "nothing"});
+    EXPECT_THAT(titles({.words = {"index"}}), ElementsAre("other", "Build the INDEX"));
+    EXPECT_THAT(titles({.words = {"index", "build"}}), ElementsAre("Build the INDEX"));
+    EXPECT_THAT(titles({.words = {"0%"}}), ElementsAre("other"));
+    EXPECT_THAT(titles({.words = {"i_dex"}}), IsEmpty());
+    const Task held = claimed("w", {.project = "p"}).at(0);
+    ASSERT_TRUE(x_store->complete_task({.task_id = held.id, .fence = held.fence}, {}));
+    claimed("w", {.project = "q"});
+    const auto stats = x_store->stats({});
+    ASSERT_TRUE(stats) << stats.error().message;
+    EXPECT_THAT(stats->by_status, ElementsAre(1, 1, 1, 0, 0));
+    EXPECT_EQ(stats->by_holder.at("w"), 1);
+    EXPECT_EQ(stats->completed_last_hour, 1);
+    EXPECT_EQ(stats->oldest_pending_at, x_clock.wall_ms());
+    EXPECT_THAT(x_store->stats("p")->by_status, ElementsAre(0, 0, 1, 0, 0));
+    EXPECT_THAT(*x_store->why(held.id), testing::HasSubstr("completed"));
+    EXPECT_EQ(x_store->why("nobody").error().code, Code::not_found);
+}
+
+TEST_P(TaskStoreContract, TheSameRequestTwiceIsOneEffectAndTheFirstAnswer) {
+    for (int i = 0; i < 3; ++i) created({.title = "t" + std::to_string(i)});
+    const ClaimRequest request{.worker = "w", .limit = 2, .request_id = "r1"};
+    const auto first = x_store->claim_tasks(request);
+    ASSERT_TRUE(first) << first.error().message;
+    ASSERT_THAT(first->value, SizeIs(2));
+    EXPECT_EQ(x_store->claim_tasks(request)->value, first->value);
+    const Task& held = first->value[0];
+    const Hold hold{.task_id = held.id, .fence = held.fence, .request_id = "r2"};
+    const auto done = x_store->complete_task(hold, {.result = "1"});
+    ASSERT_TRUE(done) << done.error().message;
+    EXPECT_EQ(x_store->complete_task(hold, {.result = "1"})->value, done->value);
+    EXPECT_EQ(x_store->complete_task(hold, {.result = "2"}).error().code, Code::conflict);
+    EXPECT_EQ(x_store->claim_tasks(request)->value[0].status, TaskStatus::in_progress);
+    EXPECT_THAT(verbs_of(*x_store, held.id), ElementsAre("create", "claim", "complete"));
+    const Task& other = first->value[1];
+    const Hold failing{.task_id = other.id, .fence = other.fence, .request_id = "r3"};
+    const auto failed = x_store->fail_task(failing, {.error = "e"});
+    ASSERT_TRUE(failed) << failed.error().message;
+    EXPECT_EQ(x_store->fail_task(failing, {.error = "e"})->value, failed->value);
+    EXPECT_THAT(verbs_of(*x_store, other.id), ElementsAre("create", "claim", "fail"));
+    EXPECT_EQ(x_store->claim_tasks({.worker = "w", .limit = 3, .request_id = "r1"}).error().code,
+              Code::conflict);
+    x_clock.advance_ms(86'400'001);
+    EXPECT_THAT(x_store->claim_tasks(request)->value, SizeIs(2)) << "answers are forgotten";
+}
+
+TEST_P(TaskStoreContract, OneRequestFromManyThreadsIsOneClaim) {
+    for (int i = 0; i < 20; ++i) created({.title = "t"});
+    std::array<std::string, 8> ids;
+    {
+        std::vector<std::jthread> threads;
+        for (std::string& id : ids) {
+            threads.emplace_back([&] {
+                const auto got = x_store->claim_tasks({.worker = "w", .request_id = "same"});
+                id = got ? got->value.at(0).id : got.error().message;
+            });
+        }
+    }
+    EXPECT_THAT(std::set(ids.begin(), ids.end()), SizeIs(1)) << ids[0];
+    EXPECT_THAT(claimed("w2", {.limit = 100}), SizeIs(19));
+}
+
+TEST_P(TaskStoreContract, AWaiterIsWokenByANewTask) {
+    const auto waiter = x_store->waiter();
+    ASSERT_TRUE(waiter) << waiter.error().message;
+    EXPECT_FALSE(x_store->outlook({.worker = "w"})->claimable);
+    std::jthread other([&] { created({.title = "x"}); });
+    while (!x_store->outlook({.worker = "w"})->claimable) ASSERT_TRUE((*waiter)->wait(0));
+}
+
+}  // namespace taskstore::tasks

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# The queue as people and workers use it, verb by verb; and workers that are killed.
+. "$(dirname "$0")/begin.sh"
+export TASKSTORE_HOME="$scratch/home"
+json() { python3 -c 'import json,sys; d=json.loads(sys.argv[1])["data"]; print(eval(sys.argv[2]))' "$1" "$2"; }
+mkdir proj && cd proj && git init -q .
+
+expect 0 taskstore task claim --worker w1 --json; same "$(json "$out" d)" "[]"
+expect 5 taskstore task next --wait 100ms; has "$err" "nothing to claim"
+expect 0 taskstore task add --title 'First' --priority low --json; first=$(json "$out" 'd["id"]')
+same "$(json "$out" 'd["status"], d["project"], d["priority"]')" "('pending', 'proj', -10)"
+expect 0 taskstore task add --title 'Second' --depends-on "$first" --key k --json; second=$(json "$out" 'd["id"]')
+expect 0 taskstore task add --title 'Second' --depends-on "$first" --key k --json; same "$(json "$out" 'd["id"]')" "$second"
+expect 4 taskstore task add --title 'Other' --key k; has "$err" "$second"
+expect 3 taskstore task add --title 'x' --depends-on nobody
+expect 2 taskstore task add --title 'x' --priority huge
+expect 0 taskstore task ready --quiet; same "$out" "$first"
+expect 0 taskstore task blocked --quiet; same "$out" "$second"
+expect 0 taskstore task why "$second"; has "$out" "$first"
+expect 4 taskstore task rm "$first"; has "$err" "$second"
+
+# A hold, its fence, and what is refused.
+expect 0 taskstore task claim --worker w1 --limit 5 --lease 10m --request-id r1 --json; fence=$(json "$out" 'd[0]["fence"]')
+claim=$out
+expect 0 taskstore task claim --worker w1 --limit 5 --lease 10m --request-id r1 --json; same "$out" "$claim"
+expect 4 taskstore task renew "$first" --fence 7 --json; has "$err" '"code":"lease_lost"'
+expect 0 taskstore task renew "$first" --fence "$fence" --lease 20m
+expect 4 taskstore task rm "$first"; has "$err" "w1"
+expect 2 taskstore task complete "$first" --fence "$fence" --result '{'
+expect 0 taskstore task complete "$first" --fence "$fence" --result '{"n":1}' --json; same "$(json "$out" 'd["result"]["n"]')" 1
+expect 4 taskstore task complete "$first" --fence "$fence"
+expect 0 taskstore task show "$first" --history --json; same "$(json "$out" '[h["verb"] for h in d["history"]]')" "['create', 'claim', 'complete']"
+
+# What a worker's command is given are the defaults of the verbs.
+expect 0 taskstore task next --worker w2 --json; fence=$(json "$out" 'd[0]["fence"]'); same "$(json "$out" 'd[0]["id"]')" "$second"
+expect 0 env TASKSTORE_TASK_ID="$second" TASKSTORE_TASK_FENCE="$fence" TASKSTORE_TASK_WORKER=w2 "$TASKSTORE" task fail --error boom --final
+expect 0 taskstore task why "$second"; has "$out" "boom"
+expect 0 taskstore task retry "$second"
+expect 0 taskstore task cancel "$second" --reason 'not needed'
+expect 4 taskstore task cancel "$second"
+expect 0 taskstore task rm "$second"; expect 3 taskstore task show "$second"
+expect 0 taskstore task show "$second" --history; has "$out" "was removed"; has "$out" "not needed"
+
+# Dead tasks.
+expect 0 taskstore task add --title dying --max-attempts 1 --quiet; dying=$out
+expect 0 taskstore task claim --worker w; expect 0 taskstore task fail "$dying" --error boom
+expect 0 taskstore task dead list --quiet; same "$out" "$dying"
+expect 0 taskstore task dead retry "$dying"; expect 4 taskstore task dead drop "$dying"
+expect 0 taskstore task claim --worker w; expect 0 taskstore task fail "$dying" --error boom
+expect 0 taskstore task dead drop "$dying" --json; expect 3 taskstore task show "$dying"
+
+# A waiter is woken by another process, and by the end of a task.
+taskstore task next --worker w3 --wait 60s --quiet > "$scratch/woken" & waiter=$!
+expect 0 taskstore task add --title late --quiet; late=$out
+wait $waiter || bad "the waiter was not woken"; same "$(cat "$scratch/woken")" "$late"
+taskstore task wait "$late" --timeout 60s >/dev/null & waiter=$!
+expect 0 taskstore task complete "$late"; wait $waiter || bad "the end of a task wakes nobody"
+expect 5 taskstore task wait "$(taskstore task add --title open -q)" --timeout 50ms
+
+# Eight processes work off sixty tasks; each is held once.
+for i in $(seq 60); do echo "$i"; done | xargs -P 8 -I{} "$TASKSTORE" task add --project many --title 'job {}' --quiet > "$scratch/made"
+worker() { while id=$("$TASKSTORE" task claim --project many --worker "$1" --quiet) && [ -n "$id" ]; do echo "$id"; "$TASKSTORE" task complete "$id" --quiet >/dev/null; done; }
+for w in 1 2 3 4 5 6 7 8; do worker w$w > "$scratch/worker$w" & done; wait
+same "$(cat "$scratch"/worker* | sort)" "$(sort "$scratch/made")"
+expect 0 taskstore task stats --project many --json; same "$(json "$out" 'd["by_status"]["completed"]')" 60
+
+# By hand, in SQL: the verb is named.
+expect 0 taskstore task add --title raw --quiet
+python3 - "$TASKSTORE_HOME/tasks.db" 2>"$scratch/raw" <<'PY' && bad "a raw claim went through"
+import sqlite3, sys
+sqlite3.connect(sys.argv[1]).execute("UPDATE tasks SET status = 'in_progress' WHERE status = 'pending'")
+PY
+has "$(cat "$scratch/raw")" "use_taskstore_task_claim"
+expect 0 taskstore sql --database tasks "SELECT verb, at FROM task_history_readable ORDER BY seq LIMIT 1"; has "$out" "create"
+finish
