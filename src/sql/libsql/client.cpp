@@ -45,6 +45,8 @@ Error Client::error_of(const ServerError& error, std::string_view sql) const {
                     .error;
     if (error.message.ends_with("string or blob too big"))
         out.hint = "the server takes no larger value (sqld: max_row_size of the namespace, 5 MB)";
+    if (error.message.ends_with("disk I/O error") || error.message.ends_with("disk is full"))
+        out.hint = "look at the server's log: its disk may be full, or damaged";
     return out;
 }
 
