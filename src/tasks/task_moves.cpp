@@ -52,7 +52,7 @@ void SqlTaskStore::end_for_others(Statements& batch, const std::string& id, std:
         batch.push_back({.sql = x_texts.mark_limits_anyway, .values = {id, write}});
         return;
     }
-    batch.push_back({.sql = task_sql::mark_limits, .values = {id, write}});
+    batch.push_back({.sql = x_texts.mark_limits, .values = {id, write}});
 }
 
 Result<std::optional<Written<Task>>> SqlTaskStore::write_move(const Task& was, const Move& move) {

@@ -15,7 +15,11 @@ using Substitution = std::pair<std::string_view, std::string_view>;
 // ?1 is the clock's time, or null: then the server's. A number of a history row is larger than all
 // before it, and its epoch's number is in its high bits. A substitute may hold what stands after
 // it.
+// Without figures about its tables SQLite would go by the status, through all that is pending.
 constexpr std::array kSqlite{
+    Substitution{"@by_not_before@", "INDEXED BY idx_tasks_not_before"},
+    Substitution{"@by_lease@", "INDEXED BY idx_tasks_lease"},
+    Substitution{"@by_deadline@", "INDEXED BY idx_tasks_deadline"},
     Substitution{"@next_seq_of_row@", "@next_seq@ + row_number() OVER (ORDER BY rank, id) - 1"},
     Substitution{"@next_seq@",
                  "(max(coalesce((SELECT max(seq) FROM task_history), 0), @epoch@ << 40) + 1)"},
@@ -32,6 +36,9 @@ constexpr std::array kSqlite{
                  "coalesce(?1, CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER))"},
 };
 constexpr std::array kPostgres{
+    Substitution{"@by_not_before@", ""},
+    Substitution{"@by_lease@", ""},
+    Substitution{"@by_deadline@", ""},
     Substitution{"@next_seq_of_row@", "@next_seq@"},
     Substitution{"@next_seq@", "((@epoch@ << 40) | nextval('task_history_seq'))"},
     Substitution{"@transaction_id@", "pg_current_xact_id()::text::bigint"},
@@ -123,6 +130,7 @@ Texts make(bool postgres) {
         .mark_limits_anyway = text(task_sql::mark_limits_anyway),
         .stats_throughput = text(task_sql::stats_throughput),
         .why_task = text(task_sql::why_task),
+        .mark_limits = text(task_sql::mark_limits),
         .claim = text(postgres ? task_sql_postgres::claim : task_sql_sqlite::claim),
         .insert_tasks = postgres ? text(task_sql_postgres::insert_tasks) : "",
         .insert_histories = postgres ? text(task_sql_postgres::insert_histories) : "",

@@ -43,6 +43,7 @@ struct Texts {
     std::string mark_limits_anyway;
     std::string stats_throughput;
     std::string why_task;
+    std::string mark_limits;
     std::string claim;
     /// The forms for many rows; empty where there are none.
     std::string insert_tasks;

@@ -2,6 +2,6 @@
 -- idx_tasks_not_before.
 UPDATE tasks SET not_before = NULL, ready = 1
 WHERE concurrency_key IS NULL AND id @any_begin@
-    SELECT id FROM tasks
+    SELECT id FROM tasks @by_not_before@
     WHERE status = 'pending' AND open_dependencies = 0 AND not_before <= @now@ AND concurrency_key IS NULL
     ORDER BY not_before, id LIMIT 64 @any_end@

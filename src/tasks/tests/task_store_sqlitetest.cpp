@@ -1,4 +1,5 @@
 #include "task_store_contract.hpp"
+#include "task_texts.hpp"
 
 #include <taskstore/sqlite/database.hpp>
 #include <taskstore/testing/temporary_folder.hpp>
@@ -31,6 +32,29 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(TaskBackend{
         "File", [](const Clock& clock) { return std::make_unique<SqliteSandbox>(clock); }}),
     backend_name);
+
+TEST(TaskTable, HotStatementsNeverGoThroughAllThatIsPending) {
+    const SystemClock clock;
+    SqliteSandbox sandbox(clock);
+    const Texts& texts = texts_of("sqlite");
+    for (const std::string* text :
+         {&texts.claim, &texts.look, &texts.promote_due, &texts.find_candidate, &texts.next_time,
+          &texts.mark_limits, &texts.history_of_claim, &texts.complete, &texts.renew,
+          &texts.move_task, &texts.cancel_dependents, &texts.list_expired, &texts.keys_to_settle,
+          &texts.settle_in, &texts.settle_out}) {
+        const std::string asked = "EXPLAIN QUERY PLAN " + *text;
+        ASSERT_TRUE(sandbox.database().write([&](sql::Connection& connection) -> Status {
+            TASKSTORE_LET(const auto plan, connection.prepare(asked));
+            while (true) {
+                TASKSTORE_LET(const bool row, plan->step());
+                if (!row) return ok();
+                const std::string step(plan->column_text(3));
+                EXPECT_EQ(step.find("idx_tasks_status"), std::string::npos) << step << *text;
+                EXPECT_EQ(step.find("SCAN tasks"), std::string::npos) << step << *text;
+            }
+        })) << *text;
+    }
+}
 
 TEST(TaskTable, ColumnsIndexesAndDefaultsAreThoseOfTheFoundingDocuments) {
     const SystemClock clock;
