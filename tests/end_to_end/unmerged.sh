@@ -95,6 +95,11 @@ printf '%s\n' "$good" >$file
 expect 1 git commit -qm damaged
 has "$err" "$file:2"
 expect 6 taskstore check-staged
+# Also where the hook can do nothing else.
+echo 'database_url = "x"' >.taskstore/config.toml
+expect 1 git commit -qm damaged
+has "$err" "$file:2"
+rm .taskstore/config.toml
 git add $file && printf 'damaged\n' >>$file
 expect 0 git commit -q --allow-empty -m good
 printf '%s\n' "$good" >$file

@@ -14,6 +14,16 @@ namespace {
 
 Status sync_store(Context& context, const std::vector<store::Unmerged>& unmerged);
 
+Status sync_in_hook(Context& context, const store::Place& place) {
+    TASKSTORE_TRY(context.settings());
+    const std::vector<store::Unmerged> unmerged = settle_unmerged(context, place);
+    SeenByHook seen(context, place);
+    if (unmerged.empty() && seen.holds()) return ok();
+    TASKSTORE_TRY(sync_store(context, unmerged));
+    if (unmerged.empty()) seen.keep();
+    return ok();
+}
+
 }  // namespace
 
 Status run_init(Context& context) {
@@ -50,15 +60,9 @@ Status run_sync(Context& context) {
     }
     // On a branch without a store a hook makes none.
     if (!place.exists) return ok();
-    TASKSTORE_TRY(context.settings());
-    const std::vector<store::Unmerged> unmerged = settle_unmerged(context, place);
-    SeenByHook seen(context, place);
-    Status synced;
-    if (!unmerged.empty() || !seen.holds()) {
-        synced = sync_store(context, unmerged);
-        if (synced && unmerged.empty()) seen.keep();
-    }
+    const Status synced = sync_in_hook(context, place);
     if (std::string_view(hook) != "pre-commit") return synced;
+    // Whatever kept the sync from running, what is staged is judged.
     TASKSTORE_TRY(refuse_bad_commit(context));
     if (synced) return ok();
     // Codes of refusals are for refusals alone.

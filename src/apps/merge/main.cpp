@@ -46,7 +46,7 @@ taskstore-merge \- merge driver of git for the ledger files of taskstore
 Merges three versions of a ledger file (JSONL) by the records they hold, member by member, and writes the result over
 .IR OURS .
 What one side alone changed is taken; what both changed goes by the stamps in the lines, and the value that lost stays listed by
-.BR "taskstore doctor" .
+.BR "taskstore conflicts" .
 .PP
 Git calls it with
 .B "taskstore-merge %O %A %B %L %P"
