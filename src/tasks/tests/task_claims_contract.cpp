@@ -77,7 +77,7 @@ TEST_P(TaskStoreContract, AWorkerGetsWhatItCanDoInItsProject) {
     EXPECT_EQ(title({.project = "p", .capabilities = {"gpu"}}), "plain");
     EXPECT_EQ(title({.project = "p", .capabilities = {"gpu"}}), "");
     EXPECT_EQ(title({.project = "p", .capabilities = {"x", "linux", "gpu"}}), "gpu");
-    EXPECT_EQ(title({.agent_type = "claude"}), "other project");
+    EXPECT_EQ(title({.agent_type = "builder"}), "other project");
     EXPECT_EQ(title({.agent_type = "cursor"}), "cursor");
 }
 
