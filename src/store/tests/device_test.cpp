@@ -16,7 +16,7 @@ struct Said {
 
     Said() {
         settings.home = "/home/ann/.local/share/taskstore";
-        settings.folder = "/work";
+        settings.folder = "/srv/here";
         settings.variable = [this](const std::string& name) -> std::optional<std::string> {
             const auto found = variables.find(name);
             if (found == variables.end()) return std::nullopt;
@@ -56,7 +56,7 @@ TEST(DevicePlace, ThePathIsTheTasksDatabaseAndTheOthersAreItsSiblings) {
               "sqlite:/srv/q/x.db");
     EXPECT_EQ(Said().environment("PATH", "${DATA}/x.db").at(DatabaseName::main),
               "sqlite:/srv/main.db");
-    EXPECT_EQ(Said().environment("PATH", "x.db").at(DatabaseName::tasks), "sqlite:/work/x.db");
+    EXPECT_EQ(Said().environment("PATH", "x.db").at(DatabaseName::tasks), "sqlite:/srv/here/x.db");
     EXPECT_EQ(Said().environment("PATH", "$NOWHERE/x.db").at(DatabaseName::tasks), "invalid");
     EXPECT_EQ(Said().environment("PATH", "/a/").at(DatabaseName::tasks), "invalid");
 }

@@ -8,7 +8,9 @@
 #include <taskstore/libsql/database.hpp>
 
 #include <chrono>
+#include <condition_variable>
 #include <latch>
+#include <mutex>
 #include <thread>
 
 namespace taskstore::libsql {
@@ -516,10 +518,21 @@ TEST_F(Faults, AThousandInsertsOfSixtyFourCallersAreFewRequests) {
     constexpr int kCallers = 64;
     constexpr int kInserts = 1'000;
     ASSERT_TRUE(database().write_batch(std::vector{insert(-1)}));
-    fate([](const Seen&) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(4));  // A way of 2 ms.
+    // A way so long that meanwhile everybody who has something to write has asked.
+    std::mutex mutex;
+    std::condition_variable changed;
+    int callers = kCallers;
+    int asking = 0;
+    fate([&](const Seen&) {
+        std::unique_lock lock(mutex);
+        changed.wait(lock, [&] { return asking == callers; });
         return Fate{};
     });
+    const auto count = [&](int& counter, int by) {
+        const std::lock_guard lock(mutex);
+        counter += by;
+        changed.notify_all();
+    };
     const int before = x_stub.requests();
     std::atomic<int> next{0};
     std::atomic<int> failed{0};
@@ -528,11 +541,15 @@ TEST_F(Faults, AThousandInsertsOfSixtyFourCallersAreFewRequests) {
         for (int t = 0; t < kCallers; ++t) {
             threads.emplace_back([&] {
                 for (int id = next++; id < kInserts; id = next++) {
+                    count(asking, 1);
                     if (!database().write_batch(std::vector{insert(id)})) ++failed;
+                    count(asking, -1);
                 }
+                count(callers, -1);
             });
         }
     }
+    fate([](const Seen&) { return Fate{}; });
     EXPECT_EQ(failed.load(), 0);
     EXPECT_EQ(notes(), kInserts + 1);
     EXPECT_LE(x_stub.requests() - before, 40) << "20 on a machine that has nothing else to do";

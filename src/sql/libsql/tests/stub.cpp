@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <taskstore/base/check.hpp>
@@ -170,7 +171,9 @@ bool HranaStub::answer(int fd, const Seen& seen) {
     if (what.drip_ms == 0) return send_all(fd, head + body) && !cut;
     for (const char c : head + body) {
         if (x_stopping || !send_all(fd, std::string_view(&c, 1))) return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(what.drip_ms));
+        // Or until the caller hangs up, or the stub stops and shuts the way.
+        pollfd way{fd, POLLRDHUP, 0};
+        if (::poll(&way, 1, static_cast<int>(what.drip_ms)) > 0) return false;
     }
     return !cut;
 }
