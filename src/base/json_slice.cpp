@@ -1,6 +1,7 @@
 #include "json_scan.hpp"
 
 #include <simdjson.h>
+#include <taskstore/base/text.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -175,21 +176,7 @@ Result<std::string> unescape_json(std::string_view raw) {
                     code = 0x10000 + ((code - 0xD800) << 10U) + (unit_at(i + 3) - 0xDC00);
                     i += 6;
                 }
-                if (code < 0x80) {
-                    text += static_cast<char>(code);
-                } else if (code < 0x800) {
-                    text += static_cast<char>(0xC0U | (code >> 6U));
-                    text += static_cast<char>(0x80U | (code & 0x3FU));
-                } else if (code < 0x10000) {
-                    text += static_cast<char>(0xE0U | (code >> 12U));
-                    text += static_cast<char>(0x80U | ((code >> 6U) & 0x3FU));
-                    text += static_cast<char>(0x80U | (code & 0x3FU));
-                } else {
-                    text += static_cast<char>(0xF0U | (code >> 18U));
-                    text += static_cast<char>(0x80U | ((code >> 12U) & 0x3FU));
-                    text += static_cast<char>(0x80U | ((code >> 6U) & 0x3FU));
-                    text += static_cast<char>(0x80U | (code & 0x3FU));
-                }
+                append_utf8(text, code);
                 break;
             }
             default:

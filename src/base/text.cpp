@@ -264,4 +264,24 @@ Result<std::string> from_base64url(std::string_view text) {
     return bytes;
 }
 
+void append_utf8(std::string& out, char32_t code) {
+    const auto byte = [&](char32_t bits) { out += static_cast<char>(bits); };
+    const auto rest = [&](unsigned shift) { byte(0x80U | ((code >> shift) & 0x3FU)); };
+    if (code < 0x80) {
+        byte(code);
+    } else if (code < 0x800) {
+        byte(0xC0U | (code >> 6U));
+        rest(0);
+    } else if (code < 0x10000) {
+        byte(0xE0U | (code >> 12U));
+        rest(6);
+        rest(0);
+    } else {
+        byte(0xF0U | (code >> 18U));
+        rest(12);
+        rest(6);
+        rest(0);
+    }
+}
+
 }  // namespace taskstore

@@ -69,13 +69,8 @@ TEST(Tokens, AreTheirOwnTokensWhateverTheText) {
                                                                  : random.next_u64() % 0x600);
             if (code < 0x80 || random.next_u64() % 8 == 0) {
                 text += static_cast<char>(code);
-            } else if (code < 0x800) {
-                text += static_cast<char>(0xC0U | (code >> 6U));
-                text += static_cast<char>(0x80U | (code & 0x3FU));
             } else if (code < 0x10000) {
-                text += static_cast<char>(0xE0U | (code >> 12U));
-                text += static_cast<char>(0x80U | ((code >> 6U) & 0x3FU));
-                text += static_cast<char>(0x80U | (code & 0x3FU));
+                append_utf8(text, code);
             }
         }
         const auto tokens = tokens_of(text);

@@ -32,4 +32,8 @@ std::optional<std::string_view> nearest_name(std::string_view name,
 std::string to_base64url(std::string_view bytes);
 Result<std::string> from_base64url(std::string_view text);
 
+/// Appends a code point up to U+10FFFF as UTF-8 (RFC 3629); a surrogate gives text that is not
+/// well-formed.
+void append_utf8(std::string& out, char32_t code);
+
 }  // namespace taskstore
