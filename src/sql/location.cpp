@@ -1,3 +1,4 @@
+#include <taskstore/base/secrets.hpp>
 #include <taskstore/sql/location.hpp>
 
 #include <algorithm>
@@ -30,19 +31,11 @@ std::string lower(std::string_view text) {
     return out;
 }
 
-/// Of the parameters of a URL those that say where it leads, and no others.
-std::string shown_parameters(std::string_view url) {
-    constexpr std::array<std::string_view, 4> kShown{"host", "hostaddr", "port", "service"};
-    std::string out;
-    std::size_t at = std::min(url.find('?'), url.size());
-    while (at < url.size() && url[at] != '#') {
-        const std::size_t end = std::min(url.find_first_of("&#", at + 1), url.size());
-        const std::string_view member = url.substr(at + 1, end - at - 1);
-        if (std::ranges::find(kShown, member.substr(0, member.find('='))) != kShown.end())
-            out += (out.empty() ? "?" : "&") + std::string(member);
-        at = end;
-    }
-    return out;
+bool is_scheme(std::string_view text) {
+    constexpr std::size_t kBytesMax = 16;
+    return !text.empty() && text.size() <= kBytesMax && std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-';
+    });
 }
 
 constexpr std::string_view kForms =
@@ -93,8 +86,10 @@ Result<Location> parse_location(std::string_view text) {
             if (known != scheme) continue;
             return Location{engine, scheme + std::string(text.substr(colon))};
         }
-        return fail(Code::invalid, "no backend takes a URL that begins with '" + scheme + "://'")
-            .with_hint(std::string(kForms));
+        if (is_scheme(scheme))
+            return fail(Code::invalid,
+                        "no backend takes a URL that begins with '" + scheme + "://'")
+                .with_hint(std::string(kForms));
     }
     // The text may hold a password: it is not repeated.
     return fail(Code::invalid, text.empty() ? "a database's place is empty"
@@ -103,14 +98,16 @@ Result<Location> parse_location(std::string_view text) {
 }
 
 std::string shown(const Location& location) {
-    if (location.engine == Engine::sqlite) return "sqlite:" + location.text;
     const std::string_view text = location.text;
-    const std::size_t start = text.find("://") + 3;
-    const std::string_view rest = text.substr(start, text.find_first_of("?#", start) - start);
-    const std::size_t at = rest.rfind('@');
-    return std::string(text.substr(0, start)) +
-           std::string(at == std::string_view::npos ? rest : rest.substr(at + 1)) +
-           shown_parameters(text.substr(start));
+    const std::size_t scheme = text.find("://");
+    if (location.engine == Engine::sqlite) {
+        // A URL behind a slip of the pen is a path to us, with a password all the same.
+        const bool url = scheme != std::string_view::npos;
+        return "sqlite:" + std::string(url ? text.substr(0, scheme) : text) + (url ? "://…" : "");
+    }
+    const UrlParts parts = split_url(text);
+    if (!parts.certain) return std::string(parts.scheme) + "…";
+    return std::string(parts.scheme) + std::string(parts.place) + leading_parameters(parts.query);
 }
 
 }  // namespace taskstore::sql

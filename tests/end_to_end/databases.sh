@@ -41,13 +41,32 @@ printf '[databases]\ntasks = "postgres://ann:s3cret@127.0.0.1:1/d?password=s3cre
   > "$TASKSTORE_HOME/config.toml"
 expect 0 taskstore config show; has "$out" "postgres://ann:***@127.0.0.1:1/d?password=***"; lacks "$out$err" s3cret
 "$TASKSTORE" sql --database tasks "SELECT 1" > out 2> err; lacks "$(cat out err)" s3cret
+# Also where it holds signs that a URL is made of, and where it came to the wrong place.
+hidden() { lacks "$(cat out err)" s3c; lacks "$(cat out err)" ret; }
+for secret in 's3c#ret' 's3c?ret' 's3c/ret' 's3c@ret' 's3c:ret' 's3c ret' 's3c%23ret' "s3c'ret" 's3c"ret' 's3c?a=ret' 's3c#@ret'; do
+  for url in "postgres://ann:$secret@127.0.0.1:1/d" "postgres://127.0.0.1:1/d?password=$secret" "libsql://ann:$secret@127.0.0.1:1" \
+             "libsql://127.0.0.1:1?authToken=$secret" "libsql://127.0.0.1:1?jwt=$secret" "mysql://ann:$secret@h" \
+             "host=h password='$secret'"; do
+    TASK_STORE_URL=$url "$TASKSTORE" config show > out 2> err; hidden
+    TASK_STORE_URL=$url "$TASKSTORE" config show --json > out 2> err; hidden
+    for verb in "" restore backup task --store; do TASKSTORE_HOME=$scratch/none "$TASKSTORE" $verb "$url" > out 2> err; hidden; done
+    "$TASKSTORE" "--$url" > out 2> err; hidden
+  done
+done
+for url in 'postgres://ann:s3c#ret@127.0.0.1:1/d' 'postgres://ann:1/s3c@ret/d' 'libsql://ann:s3c%23ret@127.0.0.1:1' 'libsql://h?s3cret' \
+           'postgres://ann:s3cret' 'libsql://ann:s3c?ret'; do
+  TASK_STORE_URL=$url "$TASKSTORE" migrate --status --json > out 2> err && bad "'$url' was taken"
+  hidden
+  "$TASKSTORE" move --database logs --to "$url" > out 2> err
+  hidden
+done
 mkfifo question
-"$TASKSTORE" --store 'postgres://ann:s3cret@h/d?password=s3cret&x=1' sql - < question > out 2> err &
+"$TASKSTORE" --store 'postgres://ann:s3cret@h/d?password=s3cret&port=1' sql - < question > out 2> err &
 asked=$!
 exec 3> question
 shown() { tr '\0' ' ' < "/proc/$asked/cmdline"; }
 for _ in $(seq 1000); do case "$(shown)" in *'***'*) break ;; esac; done
-has "$(shown)" 'postgres://ann:***@h/d?password=***&x=1'; lacks "$(shown)" s3cret
+has "$(shown)" 'postgres://ann:***@h/d?password=***&port=1'; lacks "$(shown)" s3cret
 exec 3>&-
 wait "$asked"
 expect 0 env -u TASKSTORE_HOME "$TASKSTORE" init

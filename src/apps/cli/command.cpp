@@ -4,6 +4,7 @@
 #include "task_verbs.hpp"
 
 #include <taskstore/base/display.hpp>
+#include <taskstore/base/secrets.hpp>
 #include <taskstore/base/text.hpp>
 #include <taskstore/exchange/incoming.hpp>
 
@@ -355,7 +356,7 @@ Failure unknown(std::string_view what, const std::string& word,
     const std::size_t start = std::min(word.find_first_not_of('-'), word.size());
     const auto nearest = nearest_name(std::string_view(word).substr(start), known);
     const std::string dashes = start > 0 ? "--" : "";
-    return fail(Code::invalid, std::string(what) + " '" + word + "'")
+    return fail(Code::invalid, std::string(what) + " '" + without_passwords(word) + "'")
         .with_hint(nearest ? "did you mean '" + dashes + std::string(*nearest) + "'?"
                            : "see '" + std::string(help) + "'");
 }

@@ -1,6 +1,7 @@
 #include "context.hpp"
 
 #include <taskstore/base/display.hpp>
+#include <taskstore/base/secrets.hpp>
 #include <taskstore/base/text.hpp>
 #include <taskstore/os/process.hpp>
 #include <taskstore/store/hooks.hpp>
@@ -310,8 +311,9 @@ void Context::flush_notes() {
     for (const std::string& text : x_plan->take_notes()) warn(text);
 }
 
-void Context::warn(std::string_view text) {
-    if (quiet || !x_noted.insert(std::string(text)).second) return;
+void Context::warn(std::string_view note) {
+    const std::string text = without_passwords(note, Wording::prose);
+    if (quiet || !x_noted.insert(text).second) return;
     end_progress();
     std::string line;
     if (json) {

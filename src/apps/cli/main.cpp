@@ -3,7 +3,7 @@
 #include "context.hpp"
 
 #include <taskstore/base/display.hpp>
-#include <taskstore/config/config.hpp>
+#include <taskstore/base/secrets.hpp>
 
 #include <algorithm>
 #include <csignal>
@@ -56,9 +56,12 @@ std::vector<std::string> reasons_in(const std::string& message) {
     return reasons;
 }
 
-int report(const Error& error, bool json, const Command* command) {
+int report(const Error& raw, bool json, const Command* command) {
+    // What words of the command line and other programs' messages repeat may hold a password.
+    Error error = raw;
+    error.message = without_passwords(raw.message, Wording::prose);
     const CodeRow& row = row_of(error.code);
-    const std::string hint = hint_of(error, command);
+    const std::string hint = without_passwords(hint_of(error, command), Wording::prose);
     if (json) {
         std::string out;
         JsonWriter writer(out);
@@ -122,7 +125,7 @@ int run(const std::vector<std::string>& words) {
 void hide_passwords(std::span<char* const> words) {
     for (char* const word : words) {
         const std::size_t bytes = std::strlen(word);
-        std::string shown = config::without_passwords(word);
+        std::string shown = without_passwords(word);
         if (shown == word) continue;
         shown.resize(bytes, '\0');
         std::memcpy(word, shown.data(), bytes);

@@ -4,6 +4,7 @@
 #include "git_verbs.hpp"
 
 #include <taskstore/base/display.hpp>
+#include <taskstore/base/secrets.hpp>
 
 #include <sqlite3.h>
 
@@ -248,7 +249,7 @@ Status run_config_show(Context& context) {
     writer.begin_array();
     std::vector<std::vector<Cell>> rows;
     for (config::Config::Entry& setting : settings) {
-        setting.value = config::without_passwords(setting.value);
+        setting.value = without_passwords(setting.value);
         writer.begin_object()
             .key("name")
             .string(setting.key)

@@ -1,6 +1,8 @@
 #include "url.hpp"
 
 #include <curl/curl.h>
+#include <taskstore/base/secrets.hpp>
+#include <taskstore/sql/location.hpp>
 
 #include <memory>
 #include <optional>
@@ -45,6 +47,9 @@ Failure wrong(const std::string& shown, std::string_view what) {
             "?authToken=… and tls=0|1 as the only keys");
 }
 
+constexpr std::size_t kKeyBytesMax = 20;
+constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+
 Status read_query(std::string_view query, Endpoint& out, std::optional<bool>& tls) {
     while (!query.empty()) {
         const std::size_t end = std::min(query.find('&'), query.size());
@@ -62,7 +67,11 @@ Status read_query(std::string_view query, Endpoint& out, std::optional<bool>& tl
             if (value != "0" && value != "1") return wrong(out.shown, "tls is 0 or 1");
             tls = value == "1";
         } else {
-            return wrong(out.shown, "unknown key '" + std::string(key) + "'");
+            const bool word = key.size() <= kKeyBytesMax && equals < pair.size() &&
+                              key.find_first_not_of(kLetters) == std::string_view::npos;
+            // What stands there without a '=' may be a part of a password.
+            return wrong(out.shown,
+                         word ? "unknown key '" + std::string(key) + "'" : "an unknown key");
         }
     }
     return ok();
@@ -88,7 +97,11 @@ Result<Endpoint> parse_url(const std::string& url) {
     std::string path = part_of(parsed, CURLUPART_PATH);
     while (path.ends_with('/')) path.pop_back();
     const std::string authority = host + (port.empty() ? "" : ":" + port) + path;
-    out.shown = scheme + "://" + authority;
+    out.shown = sql::shown({sql::Engine::libsql, url});
+    while (out.shown.ends_with('/')) out.shown.pop_back();
+    if (path.find('@') != std::string::npos)
+        return wrong(out.shown,
+                     "an '@' after the host: write @ / ? # of a password as %40 %2F %3F %23");
     if (!part_of(parsed, CURLUPART_FRAGMENT).empty())
         return wrong(out.shown, "a fragment (#…) has no meaning here");
     std::optional<bool> tls;

@@ -120,17 +120,10 @@ Failure engine_failure(const PGresult* result, std::string_view place, std::stri
 }
 
 std::string without_quotes(std::string_view message) {
-    std::string out;
-    bool inside = false;
-    for (const char c : on_one_line(message)) {
-        if (c == '"' || c == '\'') {
-            if (!inside) out += "…";
-            inside = !inside;
-        } else if (!inside) {
-            out += c;
-        }
-    }
-    return out;
+    // A quotation may hold quotes itself, so that where it ends is not known.
+    const std::string line = on_one_line(message);
+    const std::size_t quote = line.find_first_of("\"'");
+    return quote == std::string::npos ? line : line.substr(0, quote) + "…";
 }
 
 }  // namespace taskstore::postgres

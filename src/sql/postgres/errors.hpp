@@ -32,7 +32,7 @@ bool ended_session(const PGresult* result);
 /// DOING: REASON (SQLSTATE)". Values of rows, which PostgreSQL tells in DETAIL, are left out.
 Failure engine_failure(const PGresult* result, std::string_view place, std::string_view doing);
 
-/// libpq's message on one line, without what it quotes: that may be a part of a password.
+/// libpq's message on one line, up to what it quotes: that may be a part of a password.
 std::string without_quotes(std::string_view message);
 
 }  // namespace taskstore::postgres

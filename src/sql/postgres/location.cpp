@@ -12,6 +12,9 @@
 namespace taskstore::postgres {
 namespace {
 
+constexpr std::string_view kForm =
+    "postgres://USER:PASSWORD@HOST:PORT/DATABASE; write : / @ % of a password as %3A %2F %40 %25";
+
 struct FreeOptions {
     void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
 };
@@ -69,6 +72,25 @@ std::vector<Settings> one_per_host(const Settings& settings) {
     return attempts;
 }
 
+bool is_port(const std::string& text) {
+    constexpr std::size_t kDigitsMax = 5;
+    constexpr int kPortMax = 65'535;
+    if (text.empty()) return true;
+    return text.size() <= kDigitsMax && text.find_first_not_of("0123456789") == std::string::npos &&
+           std::stoi(text) <= kPortMax;
+}
+
+/// To libpq a user ends at the first '@'. One more before the parameters means that the rest of a
+/// password stands where host and database should, which messages name.
+Status check_places(std::string_view url) {
+    url.remove_prefix(url.find("://") + 3);
+    const std::size_t sign = std::min(url.find_first_of("@/"), url.size());
+    if (sign < url.size() && url[sign] == '@') url.remove_prefix(sign + 1);
+    if (url.substr(0, url.find('?')).find('@') == std::string_view::npos) return ok();
+    return fail(Code::invalid, "the URL of the PostgreSQL database has an '@' after its host")
+        .with_hint(std::string(kForm));
+}
+
 }  // namespace
 
 Result<Location> parse_location(const std::string& location) {
@@ -85,19 +107,19 @@ Result<Location> parse_location(const std::string& location) {
         PQfreemem(error);
         return fail(Code::invalid,
                     "the URL of the PostgreSQL database cannot be understood: " + why)
-            .with_hint(
-                "postgres://USER:PASSWORD@HOST:PORT/DATABASE; write : / @ % of a password as "
-                "%3A %2F %40 %25");
+            .with_hint(std::string(kForm));
     }
+    TASKSTORE_TRY(check_places(location));
     Settings settings;
     for (const PQconninfoOption* one = options.get(); one->keyword != nullptr; ++one) {
         if (one->val != nullptr) settings.emplace_back(one->keyword, one->val);
     }
     if (const std::string* ports = value_of(settings, "port");
-        ports != nullptr && ports->find_first_not_of("0123456789,") != std::string::npos) {
+        ports != nullptr && !std::ranges::all_of(split(*ports), is_port)) {
         // libpq would print it; it may be a part of a password.
         return fail(Code::invalid,
-                    "the URL of the PostgreSQL database has a port that is no number");
+                    "the URL of the PostgreSQL database has a port that is no number up to 65535")
+            .with_hint(std::string(kForm));
     }
     watch_the_peer(settings);
     set_default(settings, "fallback_application_name", "taskstore");

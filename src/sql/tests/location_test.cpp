@@ -29,8 +29,9 @@ TEST(Location, ServersAreNamedByTheirScheme) {
 }
 
 TEST(Location, AMisspeltEngineIsNoFile) {
-    for (const char* text : {"", "sqlite:", "sqlite://host/x", "mysql://h", "postgres:/h",
-                             "tasks.db", "sqlte:/a", "host=h password=secret"}) {
+    for (const char* text :
+         {"", "sqlite:", "sqlite://host/x", "mysql://h", "postgres:/h", "tasks.db", "sqlte:/a",
+          "host=h password=secret", "host=h password=secret://x", "ann:secret@h://x"}) {
         const auto location = parse_location(text);
         ASSERT_FALSE(location) << text;
         EXPECT_EQ(location.error().code, Code::invalid);
@@ -48,6 +49,16 @@ TEST(Location, WhatIsShownSaysWhereItLeadsWithoutUserAndPassword) {
               "postgres://?service=ours");
     EXPECT_EQ(shown(*parse_location("libsql://h.turso.io?authToken=x")), "libsql://h.turso.io");
     EXPECT_EQ(shown(*parse_location("/a/b.db")), "sqlite:/a/b.db");
+    EXPECT_EQ(shown(*parse_location("sqlite:postgres://ann:x@h")), "sqlite:postgres://…");
+}
+
+TEST(Location, WhereAUrlHasTwoReadingsOnlyItsSchemeIsShown) {
+    for (const char* text :
+         {"postgres://ann:p#secret@h/d", "postgres://ann:1234?secret@h/d", "postgres://ann:secret",
+          "postgres://h/d?password=p@secret", "postgres://h/d?password=1&host=a@secret"})
+        EXPECT_EQ(shown(*parse_location(text)), "postgres://…") << text;
+    EXPECT_EQ(shown(*parse_location("postgres://h/d?host=a?password=secret&port=1#secret")),
+              "postgres://h/d?port=1");
 }
 
 TEST(Engine, EveryFoundingSpellingIsTaken) {

@@ -253,7 +253,9 @@ TEST(Url, WhatIsWrongIsNamedAndSecretsAreNot) {
     for (const char* url :
          {"libsql://h?tls=0", "libsql://h?tls=2", "http://h?tls=1", "https://h?tls=0",
           "libsql://h?authToken=geheim&x=1", "libsql://h#geheim", "ftp://geheim@h", "libsql://",
-          "http://u:geheim@h?authToken=geheim", "libsql://h?authToken=geheim%0a", "geheim"}) {
+          "http://u:geheim@h?authToken=geheim", "libsql://h?authToken=geheim%0a", "geheim",
+          "libsql://ann:1234?geheim@h", "libsql://ann:1/geheim@h", "libsql://ann:1#geheim@h",
+          "libsql://h?authToken=x&geheim", "libsql://ann:geheim"}) {
         const auto endpoint = parse_url(url);
         ASSERT_FALSE(endpoint) << url;
         EXPECT_EQ(endpoint.error().code, Code::invalid) << url;

@@ -232,7 +232,12 @@ TEST(Sessions, ErrorsNameThePlaceAndNeverThePassword) {
     for (const char* location :
          {"postgresql://plain:s3%zzcret@127.0.0.1/x", "postgresql://plain:s3cret@[::1/x",
           "postgresql://plain:s3cret@h/x?nothing=s3cret",
-          "postgresql://plain:s3cret@h:port:s3cret/x", "mysql://plain:s3cret@h/x"}) {
+          "postgresql://plain:s3cret@h:port:s3cret/x", "mysql://plain:s3cret@h/x",
+          // Raw signs of a URL: what libpq takes for host, port or database is said nowhere.
+          "postgresql://plain:p@s3cret@127.0.0.1:1/x", "postgresql://plain:1/s3cret@127.0.0.1:1/x",
+          "postgresql://plain:1/a?b=s3cret@127.0.0.1:1/x", "postgresql://plain:p\"s3%zz@h/x",
+          "postgresql://plain:p?s3cret@127.0.0.1:1/x", "postgresql://plain:p#s3cret@127.0.0.1:1/x",
+          "postgresql://127.0.0.1:1/x?password=s3#cret?s3/cret@s3"}) {
         const Error error = error_of(location);
         EXPECT_THAT(error.message, Not(HasSubstr("s3"))) << location;
         EXPECT_NE(error.code, Code::outcome_unknown);

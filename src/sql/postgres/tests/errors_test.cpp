@@ -31,8 +31,9 @@ TEST(Errors, NativeIsTheSqlstateInBase36) {
 }
 
 TEST(Errors, QuotedPartsOfAMessageAreLeftOut) {
-    EXPECT_EQ(without_quotes("invalid port \"s3cret\" in it\n"), "invalid port … in it");
+    EXPECT_EQ(without_quotes("invalid port \"s3cret\" in it\n"), "invalid port …");
     EXPECT_EQ(without_quotes("no end 's3cret"), "no end …");
+    EXPECT_EQ(without_quotes("wrong URI: \"u:s3\"cret@h\""), "wrong URI: …");
 }
 
 }  // namespace

@@ -55,11 +55,6 @@ Result<Layer> parse_toml(std::string_view text, std::string source, bool plan);
 /// names no setting, a TASKSTORE_* or TASK_STORE_* that is not in the list.
 Result<Layer> from_environment(std::span<const std::string> entries);
 
-/// For people's eyes and logs: passwords in it are written as ***. Of URLs (`user:password@host`,
-/// and query members such as password or authToken) and of libpq's `password=… host=…`, quoted or
-/// not.
-std::string without_passwords(std::string_view text);
-
 class Config {
   public:
     /// Later layers win. invalid: an unknown key (with the nearest known one), a value of the wrong

@@ -31,7 +31,9 @@ struct Location {
 /// invalid: none of the forms above, or empty. Looks at no file and no server.
 Result<Location> parse_location(std::string_view text);
 
-/// For people: "sqlite:/home/ann/tasks.db", the URL without user, password and query.
+/// For people: "sqlite:/home/ann/tasks.db", the URL without user and password, and of its query what
+/// says where it leads. Where the URL can be read in two ways (a raw '@' behind a '?', say), "…"
+/// stands for all but the scheme.
 std::string shown(const Location& location);
 
 }  // namespace taskstore::sql
