@@ -140,7 +140,8 @@ Asked Client::read_answer(Stream& stream, Exchange exchange, std::size_t results
         // Where the request never arrived, the stream is still there and holds its lock. Where it
         // did, the baton is an old one, and this is refused.
         if (exchange.error.code == Code::unavailable) close(left, kLeftMsMax);
-        const bool transient = exchange.error.code == Code::unavailable;
+        // Who has said nothing for that long is not waited for a second time.
+        const bool transient = exchange.error.code == Code::unavailable && !exchange.silent;
         const bool version_found = transient && exchange.status != 0 && !version_3();
         return {.error = std::move(exchange.error),
                 .reach = exchange.reach,

@@ -1,6 +1,7 @@
 #include "http.hpp"
 
 #include "hrana.hpp"
+#include "sign_of_life.hpp"
 
 #include <curl/curl.h>
 #include <taskstore/base/check.hpp>
@@ -39,6 +40,7 @@ struct Flight {
     std::size_t reply_bytes_max = 0;
     bool too_large = false;
     bool headers_ended = false;
+    std::uint64_t headers_bytes = 0;
     std::int64_t retry_after_ms = 0;
 };
 
@@ -66,6 +68,7 @@ std::size_t take_header(const char* bytes, std::size_t size, std::size_t count, 
     constexpr std::string_view kName = "retry-after:";
     std::string_view line(bytes, size * count);
     auto& flight = *static_cast<Flight*>(user);
+    flight.headers_bytes += line.size();
     flight.headers_ended = line == "\r\n" || line == "\n";
     std::string name(line.substr(0, kName.size()));
     std::ranges::transform(name, name.begin(), [](char c) {
@@ -175,6 +178,7 @@ Transport::Transport(Endpoint endpoint, const Options& options)
     : x_endpoint(std::move(endpoint)),
       x_pool(options.pool),
       x_reply_bytes_max(options.reply_bytes_max),
+      x_silence_ms_max(options.silence_ms_max),
       x_traffic_told(options.traffic_for_testing),
       x_clock(*options.clock) {
     start_curl();
@@ -225,14 +229,15 @@ namespace {
 
 /// Runs the handle to its end or to that of the patience; what stopped it, if something did.
 std::optional<Failure> drive(CURLM* multi, const Running& running, const Patience& patience,
-                             const Clock& clock, CURLcode& result) {
+                             const Flight& flight, SignOfLife& life, const Clock& clock,
+                             CURLcode& result) {
     constexpr std::int64_t kQuestionMs = 20;
     while (true) {
         int left = 0;
         curl_multi_perform(multi, &left);
         int waiting = 0;
         while (const CURLMsg* message = curl_multi_info_read(multi, &waiting)) {
-            if (message->msg == CURLMSG_DONE) {
+            if (message->msg == CURLMSG_DONE && !life.take(message->easy_handle)) {
                 result = message->data.result;
                 return std::nullopt;
             }
@@ -244,8 +249,14 @@ std::optional<Failure> drive(CURLM* multi, const Running& running, const Patienc
         if (running.fired()) return fail(Code::cancelled, "interrupted");
         if (patience.should_stop != nullptr && *patience.should_stop && (*patience.should_stop)())
             return fail(Code::cancelled, "asked to stop");
+        if (!life.look(flight.given + flight.headers_bytes + flight.reply.size()))
+            return fail(Code::unavailable, "the server takes connections and answers nothing")
+                .with_hint("it hangs, or a proxy before it does: look at the server");
         std::int64_t wait_ms = patience.should_stop != nullptr ? kQuestionMs : 1'000;
         const std::int64_t now_ns = clock.boot_ns();
+        if (life.due_boot_ns() != 0)
+            wait_ms =
+                std::clamp<std::int64_t>((life.due_boot_ns() - now_ns) / kNsPerMs + 1, 0, wait_ms);
         for (const auto& [until_ns, code] :
              {std::pair{patience.deadline_boot_ns, Code::timed_out},
               std::pair{patience.statement_boot_ns, Code::cancelled}}) {
@@ -309,8 +320,10 @@ Exchange Transport::post(const std::string& base, std::string_view path, std::st
     std::optional<Failure> stopped;
     {
         const Running running(patience.interrupt, handle->multi);
+        SignOfLife life(handle->multi, base + "/v3", x_endpoint.loopback, x_silence_ms_max,
+                        x_clock);
         TASKSTORE_CHECK(curl_multi_add_handle(handle->multi, handle->easy) == CURLM_OK);
-        stopped = drive(handle->multi, running, patience, x_clock, result);
+        stopped = drive(handle->multi, running, patience, flight, life, x_clock, result);
         curl_easy_getinfo(handle->easy, CURLINFO_RESPONSE_CODE, &out.status);
         curl_multi_remove_handle(handle->multi, handle->easy);
     }
@@ -334,6 +347,7 @@ Exchange Transport::post(const std::string& base, std::string_view path, std::st
     out.reach = whole && !never_connected(result) ? Reach::lost : Reach::not_sent;
     if (stopped) {
         out.error = std::move(stopped->error);
+        out.silent = out.error.code == Code::unavailable;
     } else if (flight.too_large) {
         out.error = fail(Code::failed, "the answer is larger than " +
                                            std::to_string(x_reply_bytes_max) + " bytes")

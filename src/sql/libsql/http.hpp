@@ -48,6 +48,8 @@ enum class Reach : std::uint8_t {
 struct Exchange {
     Reach reach = Reach::not_sent;
     Error error = {};  ///< Of the other two.
+    bool silent =
+        false;  ///< The server takes connections and says nothing: Options::silence_ms_max.
     long status = 0;
     std::string body = {};
     std::int64_t retry_after_ms = 0;  ///< What the server asked for.
@@ -76,6 +78,7 @@ class Transport {
     const Endpoint x_endpoint;
     const sql::PoolOptions x_pool;
     const std::size_t x_reply_bytes_max;
+    const std::int64_t x_silence_ms_max;
     const std::function<void(const Traffic&)> x_traffic_told;
     const Clock& x_clock;
     std::string x_authorization;  ///< The header; empty: none.

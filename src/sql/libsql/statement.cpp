@@ -60,6 +60,7 @@ Status EngineStatement::bind_any(int index, sql::Value value) {
 }
 
 Result<bool> EngineStatement::step() {
+    if (x_unreachable) return fail(*std::exchange(x_unreachable, std::nullopt));
     if (!x_ran) {
         TASKSTORE_LET(x_rows, x_connection.run(x_facts, x_values));
         x_ran = true;
@@ -76,6 +77,7 @@ Result<bool> EngineStatement::step() {
 
 void EngineStatement::reset() {
     x_ran = false;
+    x_unreachable.reset();
     x_rows.rows.clear();
     x_next = 0;
     x_values.clear();
@@ -83,7 +85,12 @@ void EngineStatement::reset() {
 
 const std::vector<std::string>& EngineStatement::columns() {
     if (!std::exchange(x_described, true)) {
-        if (auto described = x_connection.describe(x_facts)) x_rows.columns = std::move(*described);
+        auto described = x_connection.describe(x_facts);
+        if (described) {
+            x_rows.columns = std::move(*described);
+        } else if (described.error().code == Code::unavailable) {
+            x_unreachable = std::move(described).error();
+        }
     }
     return x_rows.columns;
 }

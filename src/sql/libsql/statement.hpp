@@ -5,6 +5,7 @@
 
 #include <taskstore/sql/database.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,8 @@ class EngineStatement final : public sql::Statement {
     std::vector<sql::Value> x_values;
     bool x_ran = false;
     bool x_described = false;
+    /// Why the columns are not known: the next step() says so, without another wait.
+    std::optional<Error> x_unreachable;
     sql::Rows x_rows;
     std::size_t x_next = 0;  ///< The row after the current one.
     std::string x_spelt;     ///< A number as text, for column_text().

@@ -142,6 +142,53 @@ TEST(CutWay, NobodyWaitsPastHisDeadlineAndTheWayHeals) {
     EXPECT_EQ(seen[3], 1);
 }
 
+// --- the server says nothing --------------------------------------------------------------------
+
+TEST(SilentServer, IsUnavailableAndAWriteThatMayBeThereIsUnknown) {
+    const FreshDatabase fresh;
+    const auto proxy = proxy_to(fresh.location());
+    Options options = test_options();
+    options.silence_ms_max = 200;
+    options.pool.retry_ms_max = 300;
+    auto opened = open_database(through(*proxy, fresh), options);
+    ASSERT_TRUE(opened);
+    sql::Database& database = **opened;
+    Driver driver(options);
+    const auto connection = driver.connect(through(*proxy, fresh), {});
+    proxy->hold(Proxy::to_client, true);
+    const std::vector<BoundStatement> asked{{.sql = "SELECT 1"}};
+    for (int answered_before = 0; answered_before < 2; ++answered_before) {
+        EXPECT_EQ(database.read_batch(asked).error().code, Code::unavailable);
+        const Status read = (*connection)->execute("SELECT 1");
+        EXPECT_EQ(read.error().code, Code::unavailable);
+        EXPECT_NE(read.error().message.find("answers nothing"), std::string::npos);
+        const auto question = (*connection)->prepare("SELECT 1");
+        EXPECT_EQ((*question)->column_count(), 0);
+        EXPECT_EQ((*question)->step().error().code, Code::unavailable);
+        EXPECT_EQ((*connection)->execute("CREATE TABLE t (x)").error().code, Code::outcome_unknown);
+        EXPECT_EQ(database.write(insert_work(1)).error().code, Code::unavailable);
+        EXPECT_EQ(database.write_batch(std::vector{insert(2)}).error().code, Code::outcome_unknown);
+        proxy->heal();
+        proxy->cut_all();
+        EXPECT_TRUE(database.read_batch(asked));
+        proxy->hold(Proxy::to_client, true);
+    }
+}
+
+TEST(SilentServer, AServerAtWorkIsNoSilentOne) {
+    const FreshDatabase fresh;
+    Options options = test_options();
+    options.silence_ms_max = 20;
+    Driver driver(options);
+    const auto connection = driver.connect(fresh.location(), {});
+    const Status counted = (*connection)
+                               ->execute(
+                                   "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM "
+                                   "n WHERE x < 3000000) "
+                                   "SELECT count(*) FROM n");
+    EXPECT_TRUE(counted) << counted.error().message;
+}
+
 // --- the server goes away -----------------------------------------------------------------------
 
 TEST(GoneServer, ATransactionOverARestartIsUndoneAndAWorkRunsAgain) {

@@ -42,6 +42,10 @@ struct Options {
     /// An answer beyond this is refused (`failed`), and nothing that the server sends takes more
     /// memory.
     std::size_t reply_bytes_max = 256 << 20;
+    /// A server that takes connections and for that long says nothing at all, also not to a small
+    /// question beside the request that waits, counts as gone: `unavailable`, for a write whose
+    /// COMMIT may be there `outcome_unknown`. 0: only deadlines and statement_timeout_ms end it.
+    std::int64_t silence_ms_max = 10'000;
     std::function<void()> queued_for_testing = {};                 ///< As sqlite::WriterOptions.
     std::function<void(const Traffic&)> traffic_for_testing = {};  ///< After each request.
 };
