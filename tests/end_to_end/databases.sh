@@ -14,6 +14,14 @@ expect 2 env TASK_STORE_PATH='~nobody/tasks.db' "$TASKSTORE" migrate --apply; ha
 expect 2 env TASK_STORE_PATH='$ABSENT/tasks.db' "$TASKSTORE" migrate --apply; has "$err" "ABSENT"
 [ -e "./~nobody" ] && bad "a folder '~nobody' was made"
 
+# What is not there is told with where, and with what the verb at hand needs.
+for command in "migrate --apply --database tasks" "backup --database tasks b.zst" "sql --database tasks SELECT" "task list"; do
+  expect 3 env TASK_STORE_PATH=/proc/no/tasks.db "$TASKSTORE" $command; has "$err" "'/proc/no"; has "$err" "taskstore migrate --status"; lacks "$err" KIND
+done
+expect 3 taskstore backup "$scratch/b.zst"; has "$err" "migrate --status"
+expect 3 taskstore sql --database logs "SELECT 1"; has "$err" "logs.db"; has "$err" "migrate --status"
+expect 3 taskstore restore "$scratch/absent.zst"; has "$err" "$scratch/absent.zst"; has "$err" "taskstore backup"
+
 # A read is a read.
 expect 0 taskstore migrate --apply --quiet
 for text in "DELETE FROM tasks" "WITH x AS (SELECT 1) INSERT INTO taskstore_database VALUES (1)" "PRAGMA user_version = 7" \

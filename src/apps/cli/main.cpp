@@ -6,6 +6,7 @@
 #include <taskstore/base/secrets.hpp>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -14,8 +15,16 @@
 namespace taskstore::cli {
 namespace {
 
+/// Whether what is not found is one of the device's databases, and no record.
+bool is_about_databases(const Command* command, const Invocation& call) {
+    if (command == nullptr) return false;
+    constexpr std::array<std::string_view, 4> kVerbs{"migrate", "backup", "restore", "move"};
+    return std::ranges::find(kVerbs, command->words) != kVerbs.end() ||
+           command->words.starts_with("task ") || call.has("database");
+}
+
 /// What to do next, where the error itself does not say.
-std::string hint_of(const Error& error, const Command* command) {
+std::string hint_of(const Error& error, const Command* command, bool databases) {
     if (!error.hint.empty()) return error.hint;
     switch (error.code) {
         case Code::invalid:
@@ -23,6 +32,10 @@ std::string hint_of(const Error& error, const Command* command) {
                    (command != nullptr ? std::string(command->words) + " " : std::string()) +
                    "--help'";
         case Code::not_found:
+            if (databases)
+                return "'taskstore migrate --status' says where each database should be, 'migrate "
+                       "--apply' makes what is missing; config.toml ([databases]) or "
+                       "TASK_STORE_URL choose another place";
             return "'taskstore stats' says what is here, 'taskstore KIND list' shows ids";
         case Code::exists:
             return "choose another, or change the one that is there with 'set'";
@@ -56,12 +69,12 @@ std::vector<std::string> reasons_in(const std::string& message) {
     return reasons;
 }
 
-int report(const Error& raw, bool json, const Command* command) {
+int report(const Error& raw, bool json, const Command* command, bool databases = false) {
     // What words of the command line and other programs' messages repeat may hold a password.
     Error error = raw;
     error.message = without_passwords(raw.message, Wording::prose);
     const CodeRow& row = row_of(error.code);
-    const std::string hint = without_passwords(hint_of(error, command), Wording::prose);
+    const std::string hint = without_passwords(hint_of(error, command, databases), Wording::prose);
     if (json) {
         std::string out;
         JsonWriter writer(out);
@@ -116,7 +129,8 @@ int run(const std::vector<std::string>& words) {
     context.flush_notes();
     context.end_progress();
     const bool told = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
-    if (!status) return report(status.error(), json, command);
+    if (!status)
+        return report(status.error(), json, command, is_about_databases(command, context.call));
     if (!told) return report(untold(context.wrote), json, command);
     return words.empty() ? row_of(Code::invalid).exit_code : 0;
 }

@@ -100,7 +100,14 @@ Status run_restore(Context& context) {
     if (context.call.has("database")) {
         TASKSTORE_LET(request.name, store::database_of(context.call.value("database")));
     }
-    TASKSTORE_LET(const store::RestoreReport report, store::restore(*databases, request));
+    auto restored = store::restore(*databases, request);
+    if (!restored && restored.error().code == Code::not_found &&
+        !context.files.info(request.path)) {
+        Error error = std::move(restored).error();
+        error.hint = "name a file that 'taskstore backup' has made: FILE.taskstore.zst";
+        return fail(std::move(error));
+    }
+    TASKSTORE_LET(const store::RestoreReport report, std::move(restored));
     context.wrote = "the database " + report.database + " is restored";
     if (context.json) {
         std::string data;

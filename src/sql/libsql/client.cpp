@@ -79,6 +79,17 @@ Exchange Client::post(const Stream& stream, std::string_view kind, std::string_v
     return exchange;
 }
 
+namespace {
+
+Asked not_there(Asked asked) {
+    asked.error.hint =
+        "make the database on the server (with namespaces it is the first label of the host), or "
+        "name another in the URL";
+    return asked;
+}
+
+}  // namespace
+
 Asked Client::refused(const Exchange& exchange, bool on_stream) const {
     const ServerError said = parse_refusal(exchange.body);
     const std::string where = shown() + ": the server answers " + std::to_string(exchange.status);
@@ -107,8 +118,8 @@ Asked Client::refused(const Exchange& exchange, bool on_stream) const {
                                  "), so its transaction was rolled back",
                              Reach::not_sent, true);
             }
-            return asked(exchange.status == 400 ? Code::failed : Code::not_found, text,
-                         Reach::not_sent, false);
+            if (exchange.status == 400) return asked(Code::failed, text, Reach::not_sent, false);
+            return not_there(asked(Code::not_found, text, Reach::not_sent, false));
         case 413:
             return asked(Code::invalid, text, Reach::not_sent, false);
         case 408:

@@ -151,6 +151,9 @@ Status Session::connect_failure() {
         fail(code_of(state), x_place + ": cannot connect: " + reason).with_native(native_of(state));
     if (failure.error.code == Code::invalid) failure.error.code = Code::failed;
     if (state.starts_with("28")) return std::move(failure).with_hint(std::string(kPasswordHint));
+    if (state == "3D000")
+        return std::move(failure).with_hint(
+            "make it on the server (createdb NAME), or name another database in the URL");
     if (!state.empty()) return failure;
     // Nobody there, a name that is not known (yet), an answer that is late: the rest may pass.
     const auto lasting = std::ranges::find_if(

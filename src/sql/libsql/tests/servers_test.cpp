@@ -370,7 +370,9 @@ TEST(Access, ADatabaseThatIsNotThereIsNotFound) {
     std::string url = fresh.location();
     url.replace(url.find("//") + 2, 1, "nowhere-");
     const auto database = open(url, test_options());
-    EXPECT_EQ(database->write_batch(std::vector{insert(1)}).error().code, Code::not_found);
+    const auto absent = database->write_batch(std::vector{insert(1)});
+    EXPECT_EQ(absent.error().code, Code::not_found);
+    EXPECT_NE(absent.error().hint.find("make the database"), std::string::npos);
     const auto nobody = open("http://127.0.0.1:1", test_options());
     const auto read = nobody->read_batch(std::vector<BoundStatement>{{.sql = "SELECT 1"}},
                                          {.deadline_boot_ns = kClock.boot_ns() + 200 * kNsPerMs});

@@ -224,6 +224,7 @@ TEST(Sessions, ErrorsNameThePlaceAndNeverThePassword) {
     EXPECT_EQ(absent.code, Code::not_found) << absent.message;
     EXPECT_THAT(absent.message, HasSubstr("127.0.0.1:" + port + "/nowhere"));
     EXPECT_THAT(absent.message, Not(HasSubstr("s3cret")));
+    EXPECT_THAT(absent.hint, HasSubstr("createdb"));
     EXPECT_NE(absent.native, 0);
     const Error nobody = error_of("postgresql://nobody:s3cret@127.0.0.1:" + port + "/taskstore");
     EXPECT_EQ(nobody.code, Code::denied) << nobody.message;
