@@ -2,12 +2,16 @@
 #include <taskstore/sql/identity.hpp>
 #include <taskstore/sql/migration.hpp>
 
+#include <algorithm>
 #include <array>
 
 namespace taskstore::sql {
 namespace {
 
-constexpr std::string_view kSealMark = "taskstore: moved to ";
+constexpr std::string_view kMoved = "taskstore: moved to ";
+constexpr std::string_view kFilled = "taskstore: being filled from ";
+constexpr std::string_view kBackup = "backup ";
+constexpr std::string_view kWriting = " writing";
 
 constexpr std::array kMigrations{
     Migration{1, "identity",
@@ -19,20 +23,38 @@ constexpr std::string_view kSelect =
 constexpr std::string_view kInsertNew =
     "INSERT INTO taskstore_database (name, id, epoch) VALUES (?1, ?2, 1) ON CONFLICT (name) DO "
     "NOTHING";
-constexpr std::string_view kPut =
-    "INSERT INTO taskstore_database (name, id, epoch, moved_to, incoming_from) "
-    "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (name) DO UPDATE SET id = excluded.id, "
-    "epoch = excluded.epoch, moved_to = excluded.moved_to, incoming_from = excluded.incoming_from";
-constexpr std::string_view kSetMoved =
-    "UPDATE taskstore_database SET moved_to = ?1 WHERE name = ?2";
+// No column of it is ever an empty text.
+constexpr std::string_view kSwap =
+    "UPDATE taskstore_database SET id = ?6, epoch = ?7, moved_to = ?8, incoming_from = ?9 WHERE "
+    "name = ?1 AND id = ?2 AND epoch = ?3 AND coalesce(moved_to, '') = ?4 AND "
+    "coalesce(incoming_from, '') = ?5";
+constexpr std::string_view kFill =
+    "UPDATE taskstore_database SET incoming_from = ?3 WHERE name = ?1 AND incoming_from = ?2";
 
 std::optional<std::string> text_or_nothing(Statement& statement, int column) {
     if (statement.is_null(column)) return std::nullopt;
     return std::string(statement.column_text(column));
 }
 
-Value value_of(const std::optional<std::string>& text) {
-    return text ? Value{*text} : Value{};
+/// What stands in a column: the text with the mark in brackets behind it.
+std::string with_mark(const std::optional<std::string>& text, const std::string& mark) {
+    if (!text) return {};
+    return mark.empty() ? *text : *text + " (" + mark + ")";
+}
+
+Value value_of(const std::string& text) {
+    return text.empty() ? Value{} : Value{text};
+}
+
+/// Takes the mark off a text that may go on behind it; empty: it has none.
+std::string take_mark(std::string& text) {
+    const std::size_t at = std::max(text.rfind(" (move ") + 1, text.rfind(" (restore ") + 1);
+    if (at == 0) return {};
+    const std::size_t end = text.find(')', at);
+    if (end == std::string::npos) return {};
+    std::string mark = text.substr(at + 1, end - at - 1);
+    text.resize(at - 1);
+    return mark;
 }
 
 Status run(Connection& connection, BoundStatement bound) {
@@ -52,23 +74,97 @@ std::string quoted(std::string_view text) {
 
 constexpr std::array<std::string_view, 3> kChanges{"INSERT", "UPDATE", "DELETE"};
 
-std::string trigger_name(std::string_view table, std::string_view change) {
-    return "taskstore_sealed_" + std::string(table) + "_" + std::string(change);
+std::string trigger_name(std::string_view kind, std::string_view table, std::string_view change) {
+    return "taskstore_" + std::string(kind) + "_" + std::string(table) + "_" + std::string(change);
 }
 
-Status set_seal(Connection& connection, std::string_view name, std::span<const Table> tables,
-                const std::optional<std::string>& moved_to) {
-    TASKSTORE_LET(auto transaction, Transaction::begin_write(connection));
-    for (const std::string& text : unseal_statements(connection.dialect(), tables))
-        TASKSTORE_TRY(connection.execute(text));
-    if (moved_to) {
-        for (const std::string& text : seal_statements(connection.dialect(), tables, *moved_to))
-            TASKSTORE_TRY(connection.execute(text));
+std::vector<std::string_view> changes_of(bool postgres) {
+    std::vector<std::string_view> changes(kChanges.begin(), kChanges.end());
+    if (postgres) changes.emplace_back("TRUNCATE");
+    return changes;
+}
+
+constexpr std::string_view kSealed = "sealed";
+constexpr std::string_view kIncoming = "incoming";
+
+constexpr std::string_view kSealedFunction =
+    "CREATE OR REPLACE FUNCTION taskstore_sealed() RETURNS trigger LANGUAGE plpgsql AS $refuse$ "
+    "BEGIN RAISE EXCEPTION '%', TG_ARGV[0]; END $refuse$; ";
+constexpr std::string_view kIncomingFunction =
+    "CREATE OR REPLACE FUNCTION taskstore_incoming() RETURNS trigger LANGUAGE plpgsql AS $refuse$ "
+    "BEGIN IF NOT EXISTS (SELECT 1 FROM taskstore_database WHERE name = TG_ARGV[1] AND "
+    "incoming_from = TG_ARGV[2]) THEN RAISE EXCEPTION '%', TG_ARGV[0]; END IF; RETURN NULL; END "
+    "$refuse$; ";
+
+// A trigger of SQLite sees rows, one of PostgreSQL statements; either refuses what would change
+// one.
+/// The statements by which the engine begins to refuse; empty for a database that is live.
+std::string closing_text(std::string_view dialect, std::string_view name,
+                         std::span<const Table> tables, const Identity& closed) {
+    if (closed.is_live()) return {};
+    const bool postgres = dialect == "postgres";
+    const bool sealed = closed.moved_to.has_value();
+    const std::string state =
+        with_mark(sealed ? closed.moved_to : closed.incoming_from, closed.mark);
+    const std::string why = quoted(std::string(sealed ? kMoved : kFilled) + state);
+    const std::string filler = quoted(state + std::string(kWriting));
+    const std::string_view kind = sealed ? kSealed : kIncoming;
+    std::string text;
+    if (postgres) text += sealed ? kSealedFunction : kIncomingFunction;
+    for (const Table& table : tables) {
+        for (const std::string_view change : changes_of(postgres)) {
+            text += "CREATE TRIGGER " + trigger_name(kind, table.name, change) + " BEFORE " +
+                    std::string(change) + " ON " + std::string(table.name);
+            if (postgres) {
+                text += " FOR EACH STATEMENT EXECUTE FUNCTION taskstore_" + std::string(kind) +
+                        "(" + why + (sealed ? "" : ", " + quoted(name) + ", " + filler) + "); ";
+                continue;
+            }
+            if (!sealed)
+                text += " WHEN NOT EXISTS (SELECT 1 FROM taskstore_database WHERE name = " +
+                        quoted(name) + " AND incoming_from = " + filler + ")";
+            text += " BEGIN SELECT RAISE(ABORT, " + why + "); END; ";
+        }
     }
-    TASKSTORE_TRY(run(connection, {.sql = kSetMoved,
-                                   .values = {value_of(moved_to), std::string(name)},
-                                   .changes_expected = 1}));
-    return transaction.commit();
+    return text;
+}
+
+/// The statements that take away what refuses.
+std::string opening_text(std::string_view dialect, std::span<const Table> tables,
+                         const Identity& closed) {
+    if (closed.is_live()) return {};
+    const bool postgres = dialect == "postgres";
+    std::string text;
+    for (const Table& table : tables) {
+        for (const std::string_view change : changes_of(postgres)) {
+            text += "DROP TRIGGER IF EXISTS " +
+                    trigger_name(closed.moved_to ? kSealed : kIncoming, table.name, change) +
+                    (postgres ? " ON " + std::string(table.name) : "") + "; ";
+        }
+    }
+    return text;
+}
+
+Status swap(Connection& connection, std::string_view name, std::span<const Table> tables,
+            const Identity& expected, const Identity& next) {
+    TASKSTORE_TRY(connection.lock_for_migration());
+    const auto swapped =
+        run(connection, {.sql = kSwap,
+                         .values = {std::string(name), expected.id, expected.epoch,
+                                    with_mark(expected.moved_to, expected.mark),
+                                    with_mark(expected.incoming_from, expected.mark), next.id,
+                                    next.epoch, value_of(with_mark(next.moved_to, next.mark)),
+                                    value_of(with_mark(next.incoming_from, next.mark))},
+                         .changes_expected = 1});
+    if (!swapped && swapped.error().code == Code::conflict)
+        return fail(Code::conflict,
+                    "somebody else has just moved, restored or opened the database '" +
+                        std::string(name) + "'")
+            .with_hint("nothing was changed; look at what it is now, and try again");
+    if (!swapped) return swapped;
+    const std::string text = opening_text(connection.dialect(), tables, expected) +
+                             closing_text(connection.dialect(), name, tables, next);
+    return text.empty() ? ok() : connection.execute(text);
 }
 
 }  // namespace
@@ -84,10 +180,15 @@ Result<std::optional<Identity>> find_identity(Connection& connection, std::strin
     if (!row) return fail(std::move(row).error());
     if (!*row) return std::optional<Identity>();
     Statement& at = **select;
-    return std::optional(Identity{.id = std::string(at.column_text(0)),
-                                  .epoch = at.column_int64(1),
-                                  .moved_to = text_or_nothing(at, 2),
-                                  .incoming_from = text_or_nothing(at, 3)});
+    Identity found{.id = std::string(at.column_text(0)),
+                   .epoch = at.column_int64(1),
+                   .moved_to = text_or_nothing(at, 2),
+                   .incoming_from = text_or_nothing(at, 3)};
+    if (found.moved_to)
+        found.mark = take_mark(*found.moved_to);
+    else if (found.incoming_from)
+        found.mark = take_mark(*found.incoming_from);
+    return std::optional(std::move(found));
 }
 
 Result<Identity> identify(Connection& connection, std::string_view name, const Clock& clock,
@@ -109,70 +210,86 @@ Result<Identity> identify(Connection& connection, std::string_view name, const C
     return std::move(*found);
 }
 
-Status put_identity(Connection& connection, std::string_view name, const Identity& identity,
-                    const Clock& clock) {
-    const bool within = connection.in_transaction();
-    if (!within) TASKSTORE_TRY(migrate(connection, "identity", kMigrations, clock));
-    return run(connection,
-               {.sql = kPut,
-                .values = {std::string(name), identity.id, identity.epoch,
-                           value_of(identity.moved_to), value_of(identity.incoming_from)}});
+std::string from_backup(std::string_view hash) {
+    return std::string(kBackup) + std::string(hash);
 }
 
-// A trigger of SQLite sees rows, one of PostgreSQL statements; either refuses what would change
-// one.
-std::vector<std::string> seal_statements(std::string_view dialect, std::span<const Table> tables,
-                                         std::string_view moved_to) {
-    const bool postgres = dialect == "postgres";
-    const std::string why = quoted(std::string(kSealMark) + std::string(moved_to));
-    std::vector<std::string> texts;
-    if (postgres) {
-        texts.emplace_back(
-            "CREATE OR REPLACE FUNCTION taskstore_sealed() RETURNS trigger LANGUAGE plpgsql AS "
-            "$seal$ BEGIN RAISE EXCEPTION '%', TG_ARGV[0]; END $seal$");
-    }
-    for (const Table& table : tables) {
-        for (const std::string_view change : kChanges) {
-            const std::string head = "CREATE TRIGGER " + trigger_name(table.name, change) +
-                                     " BEFORE " + std::string(change) + " ON " +
-                                     std::string(table.name);
-            texts.push_back(postgres
-                                ? head + " FOR EACH STATEMENT EXECUTE FUNCTION taskstore_sealed(" +
-                                      why + ")"
-                                : head + " BEGIN SELECT RAISE(ABORT, " + why + "); END");
-        }
-    }
-    return texts;
+std::string new_mark(std::string_view verb, const Clock& clock, Random& random) {
+    return std::string(verb) + " " + UuidSource(clock, random).next();
 }
 
-std::vector<std::string> unseal_statements(std::string_view dialect,
-                                           std::span<const Table> tables) {
-    std::vector<std::string> texts;
-    for (const Table& table : tables) {
-        for (const std::string_view change : kChanges) {
-            texts.push_back("DROP TRIGGER IF EXISTS " + trigger_name(table.name, change) +
-                            (dialect == "postgres" ? " ON " + std::string(table.name) : ""));
-        }
-    }
-    return texts;
+std::optional<Error> why_closed(const Identity& identity) {
+    if (identity.moved_to)
+        return Error{Code::unavailable, "the database has moved to " + *identity.moved_to,
+                     "open it there: the device's config.toml names its place under [databases]",
+                     0};
+    if (!identity.incoming_from) return std::nullopt;
+    if (identity.incoming_from->starts_with(kBackup))
+        return Error{Code::unavailable, "the database is being restored",
+                     "wait until 'taskstore restore' ends; one that was broken off is run again",
+                     0};
+    return Error{Code::unavailable, "the database is being filled by a move that has not ended",
+                 "wait until it ends; one that was broken off goes on with the same 'taskstore "
+                 "move', on the device that began it",
+                 0};
 }
 
-Status seal(Connection& connection, std::string_view name, std::span<const Table> tables,
-            std::string_view moved_to) {
-    return set_seal(connection, name, tables, std::string(moved_to));
+Status change_identity(Connection& connection, std::string_view name, std::span<const Table> tables,
+                       const Identity& expected, const Identity& next) {
+    if (connection.in_transaction()) return swap(connection, name, tables, expected, next);
+    TASKSTORE_LET(auto transaction, Transaction::begin_write(connection));
+    TASKSTORE_TRY(swap(connection, name, tables, expected, next));
+    return transaction.commit();
 }
 
-Status unseal(Connection& connection, std::string_view name, std::span<const Table> tables) {
-    return set_seal(connection, name, tables, std::nullopt);
+BoundStatement begin_filling(std::string_view name, const Identity& incoming) {
+    const std::string state = with_mark(incoming.incoming_from, incoming.mark);
+    return {.sql = kFill,
+            .values = {std::string(name), state, state + std::string(kWriting)},
+            .changes_expected = 1};
 }
 
-Error explain_seal(Error error) {
-    const std::size_t at = error.message.find(kSealMark);
-    if (at == std::string::npos) return error;
-    const std::string to = error.message.substr(at + kSealMark.size());
-    return {Code::unavailable, "the database has moved to " + to.substr(0, to.find('\n')),
-            "open it there: the device's config.toml has the place under [databases]",
-            error.native};
+BoundStatement end_filling(std::string_view name, const Identity& incoming) {
+    const std::string state = with_mark(incoming.incoming_from, incoming.mark);
+    return {.sql = kFill,
+            .values = {std::string(name), state + std::string(kWriting), state},
+            .changes_expected = 1};
+}
+
+Status check_can_close(Connection& connection) {
+    constexpr std::array kTrial{Table{"taskstore_trial", "id"}};
+    const Identity sealed{.moved_to = "nowhere", .mark = "move trial"};
+    const Identity incoming{.incoming_from = "nowhere", .mark = "move trial"};
+    // Its end takes everything back.
+    TASKSTORE_LET(const auto transaction, Transaction::begin_write(connection));
+    TASKSTORE_TRY(connection.lock_for_migration());
+    TASKSTORE_TRY(connection.execute("CREATE TABLE taskstore_trial (id TEXT PRIMARY KEY)"));
+    const std::string_view dialect = connection.dialect();
+    const auto tried = connection.execute(closing_text(dialect, "trial", kTrial, sealed) +
+                                          closing_text(dialect, "trial", kTrial, incoming));
+    if (tried || row_of(tried.error().code).retryable) return tried;
+    Error error = tried.error();
+    return fail({Code::unsupported,
+                 "the database cannot refuse writes by triggers, which moves and restores need: " +
+                     error.message,
+                 "nothing was changed; PostgreSQL has them with PL/pgSQL: CREATE EXTENSION plpgsql",
+                 error.native});
+}
+
+Error explain_refusal(Error error) {
+    Identity closed;
+    const std::size_t moved = error.message.find(kMoved);
+    const std::size_t filled = error.message.find(kFilled);
+    if (moved == std::string::npos && filled == std::string::npos) return error;
+    const std::size_t at =
+        moved != std::string::npos ? moved + kMoved.size() : filled + kFilled.size();
+    std::string text = error.message.substr(at);
+    text.resize(std::min(text.find('\n'), text.size()));
+    static_cast<void>(take_mark(text));
+    (moved != std::string::npos ? closed.moved_to : closed.incoming_from) = std::move(text);
+    Error why = *why_closed(closed);
+    why.native = error.native;
+    return why;
 }
 
 }  // namespace taskstore::sql

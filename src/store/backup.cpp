@@ -1,4 +1,4 @@
-#include "rows.hpp"
+#include "mover.hpp"
 
 #include <taskstore/base/json.hpp>
 #include <taskstore/exchange/stream.hpp>
@@ -172,9 +172,12 @@ class BackupReader {
         if (!end || end->get("rows").as_int64() != x_rows ||
             end->get("sha256").as_string() != x_hash.finish_hex())
             return damaged("its checksum is another one than its rows have");
+        x_sha256 = *end->get("sha256").as_string();
         TASKSTORE_TRY(check_ended());
         return false;
     }
+    /// Of all of it; known after the end line.
+    const std::string& sha256() const { return x_sha256; }
     Failure damaged(const std::string& why) const {
         return fail(Code::corrupt, x_path + ": the backup is damaged: " + why)
             .with_hint("restore another one; nothing was changed");
@@ -242,6 +245,7 @@ class BackupReader {
     std::size_t x_at = 0;
     std::int64_t x_rows = 0;
     Sha256 x_hash;
+    std::string x_sha256;
 };
 
 /// The rows of one table of a backup; its table line has been taken. Ends at the line after them,
@@ -272,18 +276,69 @@ class BackupRows final : public RowSource {
     std::string x_after;
 };
 
-/// Reads to the end: every byte is what was written. The number of rows.
-Result<std::int64_t> check_whole(os::FileSystem& files, const std::string& path) {
-    TASKSTORE_LET(const auto reader, BackupReader::open(files, path));
+/// What a table line says.
+struct TableLine {
+    sql::Table table;
+    std::vector<std::string> columns;
+};
+
+Result<TableLine> parse_table(BackupReader& reader, DatabaseName name, std::string_view line) {
+    const auto json = Json::parse(line);
+    const auto table_name = json ? json->get("table").as_string() : std::nullopt;
+    if (!table_name) return reader.damaged("a line of no known form");
+    const std::vector<sql::Table> tables = tables_of(name);
+    const auto table = std::ranges::find(tables, *table_name, &sql::Table::name);
+    if (table == tables.end()) return reader.damaged("an unknown table '" + *table_name + "'");
+    TableLine out{.table = *table, .columns = {}};
+    const Json columns = json->get("columns");
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+        out.columns.push_back(columns.at(i).as_string().value_or(""));
+        // They become a part of statements.
+        const bool is_name =
+            !out.columns.back().empty() && std::ranges::all_of(out.columns.back(), [](char c) {
+                return c == '_' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+            });
+        if (!is_name) return reader.damaged("a column of no known form");
+    }
+    return out;
+}
+
+struct Whole {
     std::int64_t rows = 0;
+    std::size_t tables = 0;
+    std::string sha256;
+};
+
+/// Reads to the end: every byte is what was written, and every table is there once.
+Result<Whole> check_whole(os::FileSystem& files, const std::string& path) {
+    constexpr std::size_t kTablesMax = 1'000;
+    TASKSTORE_LET(const auto reader, BackupReader::open(files, path));
+    Whole whole;
+    std::vector<std::string> tables;
     std::string_view line;
     while (true) {
         TASKSTORE_LET(const bool more, reader->next(line));
-        if (!more) return rows;
-        if (!line.starts_with('[')) continue;
+        if (!more) break;
+        if (!line.starts_with('[')) {
+            if (tables.size() == kTablesMax) return reader->damaged("it names too many tables");
+            tables.emplace_back(line);
+            continue;
+        }
+        if (tables.empty()) return reader->damaged("a row of no table");
         TASKSTORE_TRY(parse_row(line));
-        ++rows;
+        ++whole.rows;
     }
+    whole.sha256 = reader->sha256();
+    TASKSTORE_LET(const DatabaseName name, database_of(reader->header().database));
+    std::vector<std::string_view> seen;
+    for (const std::string& text : tables) {
+        TASKSTORE_LET(const TableLine table, parse_table(*reader, name, text));
+        if (std::ranges::find(seen, table.table.name) != seen.end())
+            return reader->damaged("table '" + std::string(table.table.name) + "' stands twice");
+        seen.push_back(table.table.name);
+    }
+    whole.tables = seen.size();
+    return whole;
 }
 
 Status check_versions(const Header& header, DatabaseName name, std::string_view dialect) {
@@ -304,26 +359,25 @@ Status check_versions(const Header& header, DatabaseName name, std::string_view 
 
 Status copy_tables(BackupReader& reader, DatabaseName name, CopyTarget& to, std::int64_t total,
                    const RestoreRequest& request, RestoreReport& report) {
-    const std::vector<sql::Table> tables = tables_of(name);
     std::string_view first;
     TASKSTORE_LET(bool more, reader.next(first));
     std::string line(first);
     while (more) {
-        const auto json = Json::parse(line);
-        const auto table_name = json ? json->get("table").as_string() : std::nullopt;
-        if (!table_name) return reader.damaged("a line of no known form");
-        const auto table = std::ranges::find(tables, *table_name, &sql::Table::name);
-        if (table == tables.end()) return reader.damaged("an unknown table '" + *table_name + "'");
-        std::vector<std::string> columns;
-        const Json names = json->get("columns");
-        for (std::size_t i = 0; i < names.size(); ++i)
-            columns.push_back(names.at(i).as_string().value_or(""));
-        BackupRows rows(reader, std::move(columns));
+        TASKSTORE_LET(TableLine table, parse_table(reader, name, line));
+        BackupRows rows(reader, std::move(table.columns));
+        RowDigest digest;
         const std::int64_t before = report.rows;
         TASKSTORE_LET(const CopyCounts counts,
-                      copy_rows(rows, *table, to, nullptr, [&](std::int64_t done) {
+                      copy_rows(rows, table.table, to, &digest, [&](std::int64_t done) {
                           if (request.progress) request.progress(before + done, total);
                       }));
+        TASKSTORE_LET(const auto there, digest_of(to.reader, table.table));
+        if (there.first != digest.rows() || there.second != digest.finish_hex())
+            return fail(Code::failed,
+                        "table '" + std::string(table.table.name) +
+                            "' is not what the backup holds: " + std::to_string(digest.rows()) +
+                            " rows there, " + std::to_string(there.first) + " here")
+                .with_hint("the database stays closed; restore it again");
         report.rows += counts.rows;
         report.written += counts.written;
         report.deleted += counts.deleted;
@@ -331,6 +385,10 @@ Status copy_tables(BackupReader& reader, DatabaseName name, CopyTarget& to, std:
         line = rows.after();
     }
     return ok();
+}
+
+std::string_view dialect_of(const sql::Location& location) {
+    return location.engine == sql::Engine::postgres ? "postgres" : "sqlite";
 }
 
 Result<bool> holds_rows(sql::Connection& connection, DatabaseName name) {
@@ -374,6 +432,8 @@ Result<BackupReport> back_up(Databases& databases, DatabaseName name, const std:
     if (!identity)
         return fail(Code::not_found, sql::shown(at.location) + " holds no database '" +
                                          std::string(name_of(name)) + "' yet");
+    // Of what has moved away there is a newer state elsewhere; what is being filled is no state.
+    TASKSTORE_TRY(check_live(*identity));
     std::vector<std::pair<std::string, std::int64_t>> versions;
     for (const DatabaseModule& module : modules)
         versions.emplace_back(module.name, static_cast<std::int64_t>(module.migrations.size()));
@@ -386,9 +446,41 @@ Result<BackupReport> back_up(Databases& databases, DatabaseName name, const std:
     return report;
 }
 
+namespace {
+
+/// Whether `before` may become the backup with that hash, now or where a restore was broken off.
+Status check_may_restore(const sql::Identity& before, const std::string& incoming_from,
+                         const RestoreRequest& request, const std::string& place) {
+    if (before.is_live() || before.incoming_from == incoming_from) return ok();
+    const bool broken_off =
+        before.incoming_from && before.incoming_from->starts_with(sql::from_backup(""));
+    if (!broken_off) return check_live(before);
+    if (request.replace) return ok();
+    return fail(Code::exists, "a restore of another backup into " + place + " has not ended")
+        .with_hint("restore that one again to end it, or say --replace to put this one there");
+}
+
+Status check_no_rows(sql::Connection& connection, DatabaseName name, const std::string& place) {
+    TASKSTORE_LET(const bool filled, holds_rows(connection, name));
+    if (!filled) return ok();
+    return fail(Code::exists, place + " holds rows already")
+        .with_hint(
+            "name an empty place, or say --replace: rows that the backup lacks are then deleted");
+}
+
+/// Who the database at a place is; one that is live is brought up to this version.
+Result<sql::Identity> identity_before(Databases& databases, sql::Connection& connection,
+                                      DatabaseName name, const sql::Location& location) {
+    TASKSTORE_LET(auto known, sql::find_identity(connection, name_of(name)));
+    if (known && !known->is_live()) return std::move(*known);
+    return databases.bring_up(connection, name, location);
+}
+
+}  // namespace
+
 Result<RestoreReport> restore(Databases& databases, const RestoreRequest& request) {
     os::FileSystem& files = databases.files();
-    TASKSTORE_LET(const std::int64_t total, check_whole(files, request.path));
+    TASKSTORE_LET(const Whole whole, check_whole(files, request.path));
     TASKSTORE_LET(const auto reader, BackupReader::open(files, request.path));
     const Header& header = reader->header();
     TASKSTORE_LET(const DatabaseName of, database_of(header.database));
@@ -397,31 +489,39 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
         return fail(Code::invalid, request.path + " is a backup of '" + header.database +
                                        "', not of '" + std::string(name_of(name)) + "'");
     TASKSTORE_LET(const DatabasePlace at, databases.place(name));
+    TASKSTORE_TRY(check_versions(header, name, dialect_of(at.location)));
+    if (whole.tables != tables_of(name).size()) return reader->damaged("it lacks tables");
+    TASKSTORE_LET(const auto lock,
+                  TransferLock::take(files, databases.options().settings.home, name));
     TASKSTORE_LET(const auto connection,
                   databases.connect(name, at.location, {.read_only = false, .create = true}));
-    TASKSTORE_TRY(check_versions(header, name, connection->dialect()));
-    TASKSTORE_LET(const sql::Identity before, databases.bring_up(*connection, name, at.location));
-    const std::string mark = "backup " + header.identity.id;
-    const bool broken_off = before.incoming_from == mark;
-    if (!broken_off) TASKSTORE_TRY(check_live(before));
-    TASKSTORE_LET(const bool filled, holds_rows(*connection, name));
-    if (filled && !broken_off && !request.replace)
-        return fail(Code::exists, sql::shown(at.location) + " holds rows already")
-            .with_hint(
-                "name an empty place, or say --replace: rows that the backup lacks are then "
-                "deleted");
-    sql::Identity identity = before;
-    identity.id = header.identity.id;
-    identity.epoch = std::max(before.epoch, header.identity.epoch) + (broken_off ? 0 : 1);
-    identity.incoming_from = mark;
-    TASKSTORE_TRY(sql::put_identity(*connection, name_of(name), identity, databases.clock()));
-    RestoreReport report{
-        .database = header.database, .place = sql::shown(at.location), .epoch = identity.epoch};
+    const std::string place = sql::shown(at.location);
+    TASKSTORE_LET(sql::Identity identity,
+                  identity_before(databases, *connection, name, at.location));
+    const std::string incoming_from = sql::from_backup(whole.sha256);
+    TASKSTORE_TRY(check_may_restore(identity, incoming_from, request, place));
+    TASKSTORE_TRY(sql::check_can_close(*connection));
+    const bool was_live = identity.is_live();
+    if (was_live && !request.replace) TASKSTORE_TRY(check_no_rows(*connection, name, place));
+    sql::Identity incoming = identity;
+    incoming.incoming_from = incoming_from;
+    incoming.mark = sql::new_mark("restore", databases.clock(), databases.random());
+    // From here on writers are shut out; rows are looked for again where there cannot be more.
+    TASKSTORE_TRY(
+        change_end(databases, name, at.location, identity, incoming, [&](sql::Connection& within) {
+            return was_live && !request.replace ? check_no_rows(within, name, place) : ok();
+        }));
+    if (request.after_step_for_testing) TASKSTORE_TRY(request.after_step_for_testing(1));
+    RestoreReport report{.database = header.database, .place = place};
     TASKSTORE_LET(const auto writer, databases.open_at(name, at.location));
-    CopyTarget to{*connection, *writer};
-    TASKSTORE_TRY(copy_tables(*reader, name, to, total, request, report));
-    identity.incoming_from.reset();
-    TASKSTORE_TRY(sql::put_identity(*connection, name_of(name), identity, databases.clock()));
+    CopyTarget to{*connection, *writer, name_of(name), identity};
+    TASKSTORE_TRY(copy_tables(*reader, name, to, whole.rows, request, report));
+    if (reader->sha256() != whole.sha256) return reader->damaged("it has changed meanwhile");
+    if (request.after_step_for_testing) TASKSTORE_TRY(request.after_step_for_testing(2));
+    const sql::Identity live{.id = header.identity.id,
+                             .epoch = std::max(identity.epoch, header.identity.epoch) + 1};
+    TASKSTORE_TRY(change_end(databases, name, at.location, identity, live));
+    report.epoch = live.epoch;
     return report;
 }
 

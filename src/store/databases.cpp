@@ -7,10 +7,11 @@
 namespace taskstore::store {
 namespace {
 
-/// Says of a write that met a seal where the database is now.
-class SealAware final : public sql::Database {
+/// Says of a write that met a closed database where it is now, or what it waits for.
+class ClosedAware final : public sql::Database {
   public:
-    explicit SealAware(std::unique_ptr<sql::Database> database) : x_database(std::move(database)) {}
+    explicit ClosedAware(std::unique_ptr<sql::Database> database)
+        : x_database(std::move(database)) {}
     Result<sql::Committed> write(const sql::Work& work, const sql::WriteOptions& options) override {
         return explained(x_database->write(work, options));
     }
@@ -34,7 +35,7 @@ class SealAware final : public sql::Database {
   private:
     static Result<sql::Committed> explained(Result<sql::Committed> answer) {
         if (answer) return answer;
-        return fail(sql::explain_seal(std::move(answer).error()));
+        return fail(sql::explain_refusal(std::move(answer).error()));
     }
     std::unique_ptr<sql::Database> x_database;
 };
@@ -54,15 +55,7 @@ std::vector<sql::Table> tables_of(DatabaseName name) {
 }
 
 Status check_live(const sql::Identity& identity) {
-    if (identity.moved_to) {
-        return fail(Code::unavailable, "the database has moved to " + *identity.moved_to)
-            .with_hint(
-                "open it there: set its place under [databases] in the device's config.toml");
-    }
-    if (identity.incoming_from) {
-        return fail(Code::unavailable, "the database is being filled by a move that has not ended")
-            .with_hint("run the same 'taskstore move' again to end it");
-    }
+    if (auto error = sql::why_closed(identity)) return fail(std::move(*error));
     return ok();
 }
 
@@ -92,6 +85,11 @@ Status Databases::check_file(const std::string& path, bool create) {
     if (!info) return fail(info.error());
     if (info->kind != os::FileKind::regular)
         return fail(Code::invalid, "'" + path + "' is no file");
+    // SQLite takes for empty, and writes over, what is shorter than its smallest page.
+    constexpr std::int64_t kPageBytesMin = 512;
+    if (info->identity.size > 0 && info->identity.size < kPageBytesMin)
+        return fail(Code::invalid, "'" + path + "' is no database, and not empty")
+            .with_hint("name another file");
     return check_file_owner(path, info->owner, x_options.opener, x_options.safe_directories);
 }
 
@@ -173,11 +171,14 @@ Result<sql::Database*> Databases::open(DatabaseName name) {
     {
         TASKSTORE_LET(const auto connection,
                       connect(name, at.location, {.read_only = false, .create = true}));
+        // What is closed is not brought up either: it is another one's to change.
+        TASKSTORE_LET(const auto known, sql::find_identity(*connection, name_of(name)));
+        if (known) TASKSTORE_TRY(check_live(*known));
         TASKSTORE_LET(const sql::Identity identity, bring_up(*connection, name, at.location));
         TASKSTORE_TRY(check_live(identity));
     }
     TASKSTORE_LET(auto database, part->open_database(asked));
-    slot = std::make_unique<SealAware>(std::move(database));
+    slot = std::make_unique<ClosedAware>(std::move(database));
     return slot.get();
 }
 

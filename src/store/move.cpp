@@ -1,233 +1,12 @@
-#include "rows.hpp"
+#include "mover.hpp"
 
-#include <taskstore/base/json.hpp>
 #include <taskstore/config/edit.hpp>
 #include <taskstore/store/move.hpp>
 
+#include <algorithm>
+
 namespace taskstore::store {
 namespace {
-
-constexpr std::int64_t kNsPerMs = 1'000'000;
-
-/// What goes on, as it stands in move-NAME.json.
-struct Journal {
-    std::string from;  ///< How the place is named: a location's text.
-    std::string to;
-    /// What config.toml said before; nothing: it did not say.
-    std::optional<std::string> setting_before;
-    bool undoing = false;
-
-    static std::string path(const MoveRequest& request) {
-        return os::join_path(request.home, "move-" + std::string(name_of(request.name)) + ".json");
-    }
-};
-
-std::string location_text(const sql::Location& location) {
-    return (location.engine == sql::Engine::sqlite ? "sqlite:" : "") + location.text;
-}
-
-Result<std::optional<Journal>> read_journal(os::FileSystem& files, const MoveRequest& request) {
-    const std::string path = Journal::path(request);
-    const auto text = os::read_file(files, path, 1 << 20);
-    if (!text && text.error().code == Code::not_found) return std::optional<Journal>();
-    if (!text) return fail(text.error());
-    const auto json = Json::parse(*text);
-    Journal journal;
-    if (json) {
-        journal.from = json->get("from").as_string().value_or("");
-        journal.to = json->get("to").as_string().value_or("");
-        journal.setting_before = json->get("setting_before").as_string();
-        journal.undoing = json->get("undoing").as_bool().value_or(false);
-    }
-    if (journal.from.empty() || journal.to.empty())
-        return fail(Code::corrupt, path + " does not say what is being moved");
-    return std::optional(std::move(journal));
-}
-
-Status write_journal(os::FileSystem& files, const MoveRequest& request, const Journal& journal) {
-    std::string text;
-    JsonWriter writer(text, 2);
-    writer.begin_object().key("from").string(journal.from).key("to").string(journal.to);
-    writer.key("setting_before");
-    if (journal.setting_before)
-        writer.string(*journal.setting_before);
-    else
-        writer.null();
-    writer.key("undoing").boolean(journal.undoing).end_object();
-    TASKSTORE_TRY(os::make_directories(files, request.home, 0700));
-    return os::replace_file(files, Journal::path(request), text + "\n", 0600);
-}
-
-Status forget_journal(os::FileSystem& files, const MoveRequest& request) {
-    const auto removed = files.unlink(Journal::path(request));
-    if (!removed && removed.error().code != Code::not_found) return removed;
-    return files.sync_directory(request.home);
-}
-
-/// One of the two ends.
-struct End {
-    sql::Location location;
-    std::unique_ptr<sql::Connection> connection;
-    sql::Identity identity;
-};
-
-class Mover {
-  public:
-    Mover(Databases& databases, const MoveRequest& request)
-        : x_databases(databases),
-          x_request(request),
-          x_name(name_of(request.name)),
-          x_tables(tables_of(request.name)) {}
-
-    /// Source and target as the report's from and to; the source may be sealed, the target being
-    /// filled.
-    Result<MoveReport> run(const sql::Location& from, const sql::Location& to);
-
-  private:
-    Result<End> open_end(const sql::Location& location);
-    Status reached(int step) {
-        return x_request.after_step_for_testing ? x_request.after_step_for_testing(step) : ok();
-    }
-    Status check_target(const End& source, const End& target) const;
-    Status check_fresh(End& target);
-    Result<std::int64_t> copy(End& source, End& target, bool compare);
-    CopyTarget target_of(End& target, sql::Database& writer) const;
-    Status go_live(End& source, End& target);
-
-    Databases& x_databases;
-    const MoveRequest& x_request;
-    const std::string x_name;
-    const std::vector<sql::Table> x_tables;
-    MoveReport x_report;
-};
-
-Result<End> Mover::open_end(const sql::Location& location) {
-    End end{.location = location, .connection = nullptr, .identity = {}};
-    TASKSTORE_LET(end.connection, x_databases.connect(x_request.name, location,
-                                                      {.read_only = false, .create = true}));
-    TASKSTORE_LET(end.identity, x_databases.bring_up(*end.connection, x_request.name, location));
-    return end;
-}
-
-// What may be filled: what this very move began to fill, the other end of an earlier move of the
-// same database (sealed), or a database that was never used.
-Status Mover::check_target(const End& source, const End& target) const {
-    const sql::Identity& there = target.identity;
-    if (there.incoming_from == source.identity.id) return ok();
-    if (there.id == source.identity.id && there.moved_to) return ok();
-    if (!there.incoming_from && !there.moved_to && there.epoch == 1) return ok();
-    return fail(Code::conflict, sql::shown(target.location) + " holds another database '" + x_name +
-                                    "' (" + there.id + ")")
-        .with_hint("name a place that holds none");
-}
-
-Status Mover::check_fresh(End& target) {
-    if (target.identity.incoming_from || target.identity.moved_to) return ok();
-    for (const sql::Table& table : x_tables) {
-        TableRows rows(*target.connection, table);
-        Row row;
-        TASKSTORE_LET(const bool any, rows.next(row));
-        if (any)
-            return fail(Code::conflict, sql::shown(target.location) + " holds rows already")
-                .with_hint("name a place that holds no database '" + x_name + "'");
-    }
-    return ok();
-}
-
-CopyTarget Mover::target_of(End& target, sql::Database& writer) const {
-    CopyTarget to{*target.connection, writer};
-    if (!target.identity.moved_to) return to;
-    // Sealed since an earlier move: who has it open must not write there, even now.
-    const std::string_view dialect = writer.dialect();
-    to.before = sql::unseal_statements(dialect, x_tables);
-    to.after = sql::seal_statements(dialect, x_tables, *target.identity.moved_to);
-    return to;
-}
-
-/// The number of rows written or deleted; with `compare`, both sides are read again and must agree.
-Result<std::int64_t> Mover::copy(End& source, End& target, bool compare) {
-    TASKSTORE_LET(const auto writer, x_databases.open_at(x_request.name, target.location));
-    CopyTarget to = target_of(target, *writer);
-    std::int64_t changed = 0;
-    x_report.rows = 0;
-    for (const sql::Table& table : x_tables) {
-        TableRows rows(*source.connection, table);
-        RowDigest digest;
-        const std::int64_t before = x_report.rows;
-        TASKSTORE_LET(
-            const CopyCounts counts,
-            copy_rows(rows, table, to, compare ? &digest : nullptr, [&](std::int64_t done) {
-                if (x_request.progress) x_request.progress(before + done, 0);
-            }));
-        x_report.rows += counts.rows;
-        changed += counts.written + counts.deleted;
-        if (!compare) continue;
-        TASKSTORE_LET(const auto there, digest_of(*target.connection, table));
-        if (there.first != digest.rows() || there.second != digest.finish_hex())
-            return fail(Code::failed, "table '" + std::string(table.name) +
-                                          "' is not the same in both places after the copy: " +
-                                          std::to_string(digest.rows()) + " rows here, " +
-                                          std::to_string(there.first) + " there")
-                .with_hint("the source stays sealed and whole; run the same move again, or --undo");
-    }
-    return changed;
-}
-
-// One transaction in the target: from here on it is the truth.
-Status Mover::go_live(End& source, End& target) {
-    sql::Identity live = source.identity;
-    live.epoch = std::max(source.identity.epoch, target.identity.epoch) + 1;
-    live.moved_to.reset();
-    live.incoming_from.reset();
-    TASKSTORE_LET(auto transaction, sql::Transaction::begin_write(*target.connection));
-    for (const std::string& text : sql::unseal_statements(target.connection->dialect(), x_tables))
-        TASKSTORE_TRY(target.connection->execute(text));
-    TASKSTORE_TRY(sql::put_identity(*target.connection, x_name, live, x_databases.clock()));
-    TASKSTORE_TRY(transaction.commit());
-    target.identity = std::move(live);
-    return ok();
-}
-
-Result<MoveReport> Mover::run(const sql::Location& from, const sql::Location& to) {
-    x_report = {.database = x_name, .from = sql::shown(from), .to = sql::shown(to)};
-    TASKSTORE_LET(End source, open_end(from));
-    TASKSTORE_LET(End target, open_end(to));
-    if (source.identity.incoming_from) return fail(check_live(source.identity).error());
-    const bool is_live = target.identity.id == source.identity.id && !target.identity.moved_to &&
-                         !target.identity.incoming_from;
-    // Two names of one place, or a move that had come to its end: the seal tells.
-    if (is_live && !source.identity.moved_to)
-        return fail(Code::invalid,
-                    sql::shown(from) + " and " + sql::shown(to) + " are the same database");
-    if (!is_live) {
-        TASKSTORE_TRY(check_target(source, target));
-        TASKSTORE_TRY(check_fresh(target));
-        if (!target.identity.incoming_from) {
-            sql::Identity incoming = target.identity;
-            incoming.incoming_from = source.identity.id;
-            TASKSTORE_TRY(
-                sql::put_identity(*target.connection, x_name, incoming, x_databases.clock()));
-            target.identity = std::move(incoming);
-        }
-        if (!source.identity.moved_to) {
-            TASKSTORE_LET(x_report.copied_online, copy(source, target, false));
-        }
-        TASKSTORE_TRY(reached(1));
-        const std::int64_t sealed_ns = x_databases.clock().boot_ns();
-        TASKSTORE_TRY(sql::seal(*source.connection, x_name, x_tables, sql::shown(target.location)));
-        TASKSTORE_TRY(reached(2));
-        TASKSTORE_LET(x_report.copied_sealed, copy(source, target, true));
-        TASKSTORE_TRY(reached(3));
-        TASKSTORE_TRY(go_live(source, target));
-        x_report.sealed_ms = (x_databases.clock().boot_ns() - sealed_ns) / kNsPerMs;
-        TASKSTORE_TRY(reached(4));
-    }
-    x_report.epoch = target.identity.epoch;
-    return x_report;
-}
-
-// --- the device's config
-// ------------------------------------------------------------------------------------------------
 
 std::string setting_key(DatabaseName name) {
     return "databases." + std::string(name_of(name));
@@ -251,100 +30,259 @@ Status switch_config(os::FileSystem& files, const MoveRequest& request,
     return os::replace_file(files, request.config_path, after, info ? info->mode & 0700 : 0600);
 }
 
+/// Found out before anything is moved: the text can be edited, the file replaced.
+Status check_config(os::FileSystem& files, const MoveRequest& request,
+                    const std::optional<std::string>& value) {
+    TASKSTORE_LET(const std::string before, config_text(files, request.config_path));
+    TASKSTORE_TRY(config::with_text_setting(before, setting_key(request.name), value));
+    TASKSTORE_TRY(os::make_directories(files, os::folder_of(request.config_path), 0700));
+    TASKSTORE_TRY(os::Replacement::begin(files, request.config_path, 0600));
+    return ok();
+}
+
 bool named_by_environment(const Databases& databases, DatabaseName name) {
     const DatabaseSettings& settings = databases.options().settings;
     return settings.backend.environment || settings.path.environment || settings.url.environment ||
            settings.places[static_cast<std::size_t>(name)].environment;
 }
 
-Result<sql::Location> location_of(const std::string& text) {
-    return sql::parse_location(text);
+Status reached(const MoveRequest& request, MoveStep step) {
+    return request.after_step_for_testing ? request.after_step_for_testing(step) : ok();
+}
+
+std::string called(const MoveRequest& request) {
+    return "'" + std::string(name_of(request.name)) + "'";
+}
+
+/// The journal of a move that begins now.
+Journal new_journal(Databases& databases, const MoveRequest& request, const DatabasePlace& at) {
+    const auto& own = databases.options().settings.places[static_cast<std::size_t>(request.name)];
+    return {.way = {.from = at.location,
+                    .to = request.to,
+                    .mark = sql::new_mark("move", databases.clock(), databases.random())},
+            .setting_before =
+                own.value.empty() || own.environment ? std::nullopt : std::optional(own.value),
+            .back = std::nullopt};
+}
+
+/// The journal to go on with; `goes_on`: of a move that was broken off.
+Result<Journal> journal_of(Databases& databases, const MoveRequest& request,
+                           const DatabasePlace& at, bool& goes_on) {
+    TASKSTORE_LET(auto journal, read_journal(databases.files(), request.home, request.name));
+    if (journal && journal->back)
+        return fail(Code::conflict,
+                    "an earlier move of " + called(request) + " is being taken back")
+            .with_hint("end that first: 'taskstore move --undo'");
+    // A move that ended is history: its journal is for taking it back.
+    goes_on = journal && !journal->ended();
+    if (!goes_on) {
+        if (at.location == request.to)
+            return fail(Code::invalid, "the database is there already: " + sql::shown(at.location));
+        return new_journal(databases, request, at);
+    }
+    const Way& way = journal->way;
+    if (!(way.to == request.to))
+        return fail(Code::conflict,
+                    "a move of " + called(request) + " to " + sql::shown(way.to) + " is on its way")
+            .with_hint("end it by naming that place, or take it back: 'taskstore move --undo'");
+    if (!(at.location == way.from || at.location == way.to))
+        return fail(Code::conflict, "a move of " + called(request) + " from " +
+                                        sql::shown(way.from) + " is on its way, and " + at.source +
+                                        " names another place by now")
+            .with_hint(
+                "name the old place there until the move has ended, or take it back: "
+                "'taskstore move --undo'");
+    return std::move(*journal);
+}
+
+/// Takes a move back.
+class Undo {
+  public:
+    Undo(Databases& databases, const MoveRequest& request, Journal journal)
+        : x_databases(databases), x_request(request), x_journal(std::move(journal)) {}
+    Result<MoveReport> run();
+
+  private:
+    enum class What : std::uint8_t { open_again, bring_back, done_elsewhere };
+    Result<What> look();
+    Failure not_ours(const sql::Identity& there) const;
+    Result<MoveReport> bring_back();
+    Result<MoveReport> open_again();
+    Status close_target();
+    Status save() {
+        return write_journal(x_databases.files(), x_request.home, x_request.name, x_journal);
+    }
+    Status forget() { return forget_journal(x_databases.files(), x_request.home, x_request.name); }
+    Way new_back() const {
+        const Way& way = x_journal.way;
+        return {.from = way.to,
+                .to = way.from,
+                .mark = sql::new_mark("move", x_databases.clock(), x_databases.random()),
+                .id = way.id};
+    }
+    Status switch_back(MoveReport& report);
+
+    Databases& x_databases;
+    const MoveRequest& x_request;
+    Journal x_journal;
+};
+
+Failure Undo::not_ours(const sql::Identity& there) const {
+    const Way& way = x_journal.way;
+    const auto text = [](const std::string& id, std::int64_t epoch) {
+        return id + ", epoch " + std::to_string(epoch);
+    };
+    return fail(Code::conflict, sql::shown(way.to) + " holds " + called(x_request) + " (" +
+                                    text(there.id, there.epoch) + "), and the move left (" +
+                                    text(way.id, way.epoch) + ") there")
+        .with_hint(there.id == way.id
+                       ? "it was restored or moved there since; to bring it back as it is now: "
+                         "'taskstore move --to " +
+                             sql::shown(way.from) + "'"
+                       : "another database was restored there; the old place stays closed");
+}
+
+// Where the journal says that the target may be the truth, the target is asked.
+Result<Undo::What> Undo::look() {
+    const Way& way = x_journal.way;
+    const std::string fill_mark = x_journal.back ? x_journal.back->mark : way.mark;
+    TASKSTORE_LET(const End here, open_known_end(x_databases, x_request.name, way.from));
+    if (way.stage < Stage::going_live) return What::open_again;
+    TASKSTORE_LET(const End there, open_known_end(x_databases, x_request.name, way.to));
+    if (is_filled_by(there.identity, way.mark) || is_filled_by(there.identity, fill_mark))
+        return What::open_again;
+    if (there.identity.moved_to && here.identity.is_live() && here.identity.id == way.id)
+        return What::done_elsewhere;
+    TASKSTORE_TRY(check_live(there.identity));
+    if (there.identity.id != way.id || there.identity.epoch != way.epoch)
+        return not_ours(there.identity);
+    return What::bring_back;
+}
+
+Status Undo::switch_back(MoveReport& report) {
+    report.config_switched = !named_by_environment(x_databases, x_request.name);
+    if (report.config_switched)
+        TASKSTORE_TRY(switch_config(x_databases.files(), x_request, x_journal.setting_before));
+    TASKSTORE_TRY(reached(x_request, MoveStep::switched));
+    return forget();
+}
+
+Result<MoveReport> Undo::bring_back() {
+    if (!named_by_environment(x_databases, x_request.name))
+        TASKSTORE_TRY(check_config(x_databases.files(), x_request, x_journal.setting_before));
+    Way back = x_journal.back ? *x_journal.back : new_back();
+    Mover mover(x_databases, x_request, back, [&] {
+        x_journal.back = back;
+        return save();
+    });
+    auto report = mover.run(false);
+    if (!report) {
+        if (mover.is_void() && x_journal.back) {
+            x_journal.back.reset();
+            TASKSTORE_TRY(save());
+        }
+        return report;
+    }
+    TASKSTORE_TRY(switch_back(*report));
+    return report;
+}
+
+// From here on the move cannot bring the target to life any more, not even by a commit that is
+// still on its way to a server.
+Status Undo::close_target() {
+    const Way& way = x_journal.way;
+    if (way.stage < Stage::going_live) return ok();
+    TASKSTORE_LET(End there, open_known_end(x_databases, x_request.name, way.to));
+    if (is_filled_by(there.identity, x_journal.back->mark)) return ok();
+    if (!is_filled_by(there.identity, way.mark)) return not_ours(there.identity);
+    sql::Identity next = there.identity;
+    next.mark = x_journal.back->mark;
+    return change_end(x_databases, x_request.name, way.to, there.identity, next);
+}
+
+Result<MoveReport> Undo::open_again() {
+    const Way& way = x_journal.way;
+    if (!x_journal.back) {
+        x_journal.back = new_back();
+        TASKSTORE_TRY(save());
+    }
+    TASKSTORE_TRY(reached(x_request, MoveStep::begun));
+    TASKSTORE_TRY(close_target());
+    TASKSTORE_TRY(reached(x_request, MoveStep::marked));
+    TASKSTORE_LET(End here, open_known_end(x_databases, x_request.name, way.from));
+    if (is_sealed_by(here.identity, way.mark)) {
+        const sql::Identity open{.id = here.identity.id,
+                                 .epoch = std::max(here.identity.epoch, way.epoch) + 1};
+        TASKSTORE_TRY(change_end(x_databases, x_request.name, way.from, here.identity, open));
+    }
+    TASKSTORE_TRY(reached(x_request, MoveStep::live));
+    TASKSTORE_TRY(forget());
+    // Somebody else's by now: there was nothing of this move to take back.
+    TASKSTORE_TRY(check_live(here.identity));
+    return MoveReport{.database = std::string(name_of(x_request.name)),
+                      .from = sql::shown(way.to),
+                      .to = sql::shown(way.from),
+                      .epoch = here.identity.epoch,
+                      .config_switched = true,
+                      .reopened = true};
+}
+
+Result<MoveReport> Undo::run() {
+    // A way back that has begun to copy goes on as any other.
+    if (x_journal.back && x_journal.back->stage != Stage::none) return bring_back();
+    TASKSTORE_LET(const What what, look());
+    switch (what) {
+        case What::open_again:
+            return open_again();
+        case What::bring_back:
+            return bring_back();
+        case What::done_elsewhere:
+            break;
+    }
+    const Way& way = x_journal.way;
+    MoveReport report{.database = std::string(name_of(x_request.name)),
+                      .from = sql::shown(way.to),
+                      .to = sql::shown(way.from),
+                      .reopened = true};
+    TASKSTORE_TRY(switch_back(report));
+    return report;
 }
 
 }  // namespace
 
 Result<MoveReport> move_database(Databases& databases, const MoveRequest& request) {
     os::FileSystem& files = databases.files();
-    TASKSTORE_LET(auto journal, read_journal(files, request));
+    TASKSTORE_LET(const auto lock, TransferLock::take(files, request.home, request.name));
     TASKSTORE_LET(const DatabasePlace at, databases.place(request.name));
-    if (journal && journal->undoing)
-        return fail(Code::conflict, "an earlier move is being taken back")
-            .with_hint("end that first: 'taskstore move --undo'");
-    const bool same = journal && journal->to == location_text(request.to);
-    // A move that ended is history once another one begins from where it led.
-    const bool ended = journal && journal->to == location_text(at.location);
-    if (journal && !same && !ended)
-        return fail(Code::conflict, "a move to another place is on its way")
-            .with_hint("end it, or take it back: 'taskstore move --undo'");
-    if (!same) {
-        if (at.location == request.to)
-            return fail(Code::invalid, "the database is there already: " + sql::shown(at.location));
-        TASKSTORE_LET(const std::string config, config_text(files, request.config_path));
-        const auto& own =
-            databases.options().settings.places[static_cast<std::size_t>(request.name)];
-        journal = Journal{.from = location_text(at.location),
-                          .to = location_text(request.to),
-                          .setting_before = own.value.empty() || own.environment
-                                                ? std::nullopt
-                                                : std::optional(own.value)};
-        TASKSTORE_TRY(write_journal(files, request, *journal));
-    }
-    TASKSTORE_LET(const sql::Location from, location_of(journal->from));
-    auto moved = Mover(databases, request).run(from, request.to);
+    bool goes_on = false;
+    TASKSTORE_LET(Journal journal, journal_of(databases, request, at, goes_on));
+    const bool switches = !named_by_environment(databases, request.name);
+    if (switches) TASKSTORE_TRY(check_config(files, request, request.to_text));
+    const auto save = [&] { return write_journal(files, request.home, request.name, journal); };
+    Mover mover(databases, request, journal.way, save);
+    auto moved = mover.run(!goes_on);
     if (!moved) {
-        // Refused before anything was done: nothing to go on with.
-        const Code code = moved.error().code;
-        if (!same && (code == Code::invalid || code == Code::conflict || code == Code::unsupported))
-            static_cast<void>(forget_journal(files, request));
+        // Nothing is left of it that could be ended or taken back.
+        if (mover.is_void()) TASKSTORE_TRY(forget_journal(files, request.home, request.name));
         return moved;
     }
     moved->place_source = at.source;
-    moved->config_switched = !named_by_environment(databases, request.name);
-    if (moved->config_switched) TASKSTORE_TRY(switch_config(files, request, request.to_text));
-    if (request.after_step_for_testing) TASKSTORE_TRY(request.after_step_for_testing(5));
+    moved->config_switched = switches;
+    if (switches) TASKSTORE_TRY(switch_config(files, request, request.to_text));
+    TASKSTORE_TRY(reached(request, MoveStep::switched));
+    journal.way.stage = Stage::ended;
+    TASKSTORE_TRY(save());
     return moved;
 }
 
 Result<MoveReport> undo_move(Databases& databases, const MoveRequest& request) {
-    os::FileSystem& files = databases.files();
-    TASKSTORE_LET(auto journal, read_journal(files, request));
+    TASKSTORE_LET(const auto lock,
+                  TransferLock::take(databases.files(), request.home, request.name));
+    TASKSTORE_LET(auto journal, read_journal(databases.files(), request.home, request.name));
     if (!journal)
-        return fail(Code::not_found, "no move of '" + std::string(name_of(request.name)) +
-                                         "' is known to this device")
+        return fail(Code::not_found, "no move of " + called(request) + " is known to this device")
             .with_hint("'taskstore move --to PLACE' moves it");
-    TASKSTORE_LET(const sql::Location from, location_of(journal->from));
-    TASKSTORE_LET(const sql::Location to, location_of(journal->to));
-    if (!journal->undoing) {
-        journal->undoing = true;
-        TASKSTORE_TRY(write_journal(files, request, *journal));
-    }
-    // The new place is the truth, or is not yet: then the old one only has to be opened again.
-    TASKSTORE_LET(const auto there,
-                  databases.connect(request.name, to, {.read_only = false, .create = true}));
-    TASKSTORE_LET(const auto identity, sql::find_identity(*there, name_of(request.name)));
-    TASKSTORE_LET(const auto here,
-                  databases.connect(request.name, from, {.read_only = false, .create = true}));
-    TASKSTORE_LET(const auto own, sql::find_identity(*here, name_of(request.name)));
-    MoveReport report{.database = std::string(name_of(request.name)),
-                      .from = sql::shown(to),
-                      .to = sql::shown(from)};
-    const bool went_live = identity && own && identity->id == own->id && !identity->incoming_from;
-    if (went_live) {
-        // Either still the truth, or sealed by an undo that was broken off.
-        TASKSTORE_LET(report, Mover(databases, request).run(to, from));
-    } else {
-        if (own) {
-            sql::Identity again = *own;
-            again.moved_to.reset();
-            TASKSTORE_TRY(sql::unseal(*here, name_of(request.name), tables_of(request.name)));
-            report.epoch = again.epoch;
-        }
-    }
-    report.config_switched = !named_by_environment(databases, request.name);
-    if (report.config_switched)
-        TASKSTORE_TRY(switch_config(files, request, journal->setting_before));
-    TASKSTORE_TRY(forget_journal(files, request));
-    return report;
+    return Undo(databases, request, std::move(*journal)).run();
 }
 
 }  // namespace taskstore::store

@@ -95,9 +95,9 @@ class Gatherer {
     Status flush() {
         if (x_batch.empty()) return ok();
         std::vector<sql::BoundStatement> all;
-        for (const std::string& text : x_to.before) all.push_back({.sql = text});
+        all.push_back(sql::begin_filling(x_to.name, x_to.incoming));
         std::ranges::move(x_batch, std::back_inserter(all));
-        for (const std::string& text : x_to.after) all.push_back({.sql = text});
+        all.push_back(sql::end_filling(x_to.name, x_to.incoming));
         x_batch.clear();
         x_bytes = 0;
         TASKSTORE_TRY(x_to.writer.write_batch(all, {.alone = true}));

@@ -71,18 +71,18 @@ struct CopyCounts {
     std::int64_t deleted = 0;
 };
 
-/// Where rows go.
+/// Where rows go: a database that is being filled, and by whom.
 struct CopyTarget {
     sql::Connection& reader;
     sql::Database& writer;
-    /// Statements around each transaction: how a sealed database is written to.
-    std::vector<std::string> before = {};
-    std::vector<std::string> after = {};
+    std::string_view name;
+    const sql::Identity& incoming;
 };
 
 /// Makes the target's table equal to the source's: writes what it lacks or has otherwise, and
 /// deletes what the source lacks. What is equal is read and left. Transactions of some hundred
-/// rows: after an error, or a crash, a part is done, and doing it again ends it.
+/// rows: after an error, or a crash, a part is done, and doing it again ends it. conflict: somebody
+/// else fills the target by now.
 Result<CopyCounts> copy_rows(RowSource& from, const sql::Table& table, CopyTarget& to,
                              RowDigest* digest,
                              const std::function<void(std::int64_t rows)>& progress);

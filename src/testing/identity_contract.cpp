@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <taskstore/sql/identity.hpp>
 
+#include <algorithm>
 #include <array>
 #include <thread>
 
@@ -10,6 +11,34 @@ namespace taskstore::sql {
 namespace {
 
 constexpr std::array kTables{Table{"notes", "id"}};
+
+class ClosedDatabase {
+  public:
+    explicit ClosedDatabase(Connection& connection, const Clock& clock) : x_connection(connection) {
+        SeededRandom random(1);
+        now = *identify(connection, "tasks", clock, random);
+    }
+    Status change(const Identity& next) {
+        TASKSTORE_TRY(change_identity(x_connection, "tasks", kTables, now, next));
+        now = next;
+        return ok();
+    }
+    Identity sealed(const std::string& place) const {
+        return {.id = now.id, .epoch = now.epoch, .moved_to = place, .mark = "move 1"};
+    }
+    Identity incoming() const {
+        return {.id = now.id, .epoch = now.epoch, .incoming_from = "other", .mark = "move 2"};
+    }
+    Identity live() const { return {.id = now.id, .epoch = now.epoch + 1}; }
+
+    Identity now;
+
+  private:
+    Connection& x_connection;
+};
+
+constexpr std::array kWrites{"INSERT INTO notes (id) VALUES (2)", "UPDATE notes SET text = 'x'",
+                             "DELETE FROM notes"};
 
 }  // namespace
 
@@ -40,32 +69,123 @@ TEST_P(IdentityContract, AnEmptyDatabaseHasNone) {
     EXPECT_FALSE(found->has_value());
 }
 
-TEST_P(IdentityContract, ASealRefusesWritesOfWhoOpenedBefore) {
+TEST_P(IdentityContract, WhatHasMovedRefusesWritesOfWhoOpenedBefore) {
     const auto connection = connect();
-    SeededRandom random(1);
-    ASSERT_TRUE(identify(*connection, "tasks", x_clock, random));
+    ClosedDatabase database(*connection, x_clock);
     ASSERT_TRUE(x_database->write(add_note(1)));
-    ASSERT_TRUE(seal(*connection, "tasks", kTables, "postgres://h/it's"));
-    ASSERT_TRUE(seal(*connection, "tasks", kTables, "postgres://h/it's")) << "idempotent";
-    for (const char* text : {"INSERT INTO notes (id) VALUES (2)", "UPDATE notes SET text = 'x'",
-                             "DELETE FROM notes"}) {
+    const Identity sealed = database.sealed("postgres://h/it's (move x)");
+    ASSERT_TRUE(database.change(sealed));
+    for (const char* text : kWrites) {
         const BoundStatement write{.sql = text};
         const auto refused = x_database->write_batch({&write, 1});
         ASSERT_FALSE(refused) << text;
-        const Error error = explain_seal(refused.error());
+        const Error error = explain_refusal(refused.error());
         EXPECT_EQ(error.code, Code::unavailable) << refused.error().message;
-        EXPECT_THAT(error.message, testing::HasSubstr("postgres://h/it's"));
+        EXPECT_EQ(error.message, "the database has moved to postgres://h/it's (move x)");
     }
     EXPECT_THAT(note_ids(), testing::ElementsAre(1));
-    EXPECT_EQ((*find_identity(*connection, "tasks"))->moved_to, "postgres://h/it's");
-    ASSERT_TRUE(unseal(*connection, "tasks", kTables));
-    ASSERT_TRUE(unseal(*connection, "tasks", kTables));
+    EXPECT_EQ(**find_identity(*connection, "tasks"), sealed);
+    ASSERT_TRUE(database.change(database.live()));
     EXPECT_TRUE(x_database->write(add_note(2)));
-    EXPECT_EQ((*find_identity(*connection, "tasks"))->moved_to, std::nullopt);
+    EXPECT_EQ(**find_identity(*connection, "tasks"), database.now);
+}
+
+TEST_P(IdentityContract, WhatIsBeingFilledTakesWritesOfItsFillerAlone) {
+    const auto connection = connect();
+    ClosedDatabase database(*connection, x_clock);
+    ASSERT_TRUE(x_database->write(add_note(1)));
+    ASSERT_TRUE(database.change(database.incoming()));
+    for (const char* text : kWrites) {
+        const BoundStatement write{.sql = text};
+        const auto refused = x_database->write_batch({&write, 1});
+        ASSERT_FALSE(refused) << text;
+        const Error error = explain_refusal(refused.error());
+        EXPECT_EQ(error.code, Code::unavailable) << refused.error().message;
+        EXPECT_THAT(error.message, testing::HasSubstr("being filled"));
+    }
+    const auto fill = [&](const Identity& as, std::string_view text) {
+        const std::array batch{begin_filling("tasks", as), BoundStatement{.sql = text},
+                               end_filling("tasks", as)};
+        const auto written = x_database->write_batch(batch, {.alone = true});
+        return written ? ok() : Status(fail(written.error()));
+    };
+    EXPECT_TRUE(fill(database.now, "INSERT INTO notes (id) VALUES (2)"));
+    EXPECT_TRUE(fill(database.now, "DELETE FROM notes WHERE id = 1"));
+    EXPECT_THAT(note_ids(), testing::ElementsAre(2));
+    EXPECT_FALSE(x_database->write(add_note(3))) << "the filler has closed the door behind it";
+    Identity other = database.now;
+    other.mark = "move 3";
+    EXPECT_EQ(fill(other, "DELETE FROM notes").error().code, Code::conflict);
+    const Identity before = database.now;
+    ASSERT_TRUE(database.change(other));
+    EXPECT_EQ(fill(before, "DELETE FROM notes").error().code, Code::conflict)
+        << "who has lost it to another writes nothing more";
+    ASSERT_TRUE(database.change(database.live()));
+    EXPECT_TRUE(x_database->write(add_note(3)));
+    EXPECT_THAT(note_ids(), testing::ElementsAre(2, 3));
+}
+
+TEST_P(IdentityContract, ARowChangesOnlyFromWhatWasRead) {
+    const auto connection = connect();
+    ClosedDatabase database(*connection, x_clock);
+    const Identity live = database.now;
+    std::vector<Identity> stale(4, live);
+    stale[0].id = "other";
+    stale[1].epoch = 2;
+    stale[2].moved_to = "x";
+    stale[3].incoming_from = "x";
+    for (const Identity& other : stale) {
+        const auto refused =
+            change_identity(*connection, "tasks", kTables, other, database.sealed("there"));
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, Code::conflict) << refused.error().message;
+        EXPECT_EQ(**find_identity(*connection, "tasks"), live);
+    }
+    EXPECT_TRUE(x_database->write(add_note(1))) << "no trigger was left behind";
+    ASSERT_TRUE(database.change(database.sealed("there")));
+    Identity other = database.now;
+    other.mark = "move 7";
+    EXPECT_EQ(change_identity(*connection, "tasks", kTables, other, live).error().code,
+              Code::conflict)
+        << "another mark";
+    EXPECT_FALSE(x_database->write(add_note(2)));
+}
+
+TEST_P(IdentityContract, OfManyWhoCloseItAtOnceOneDoes) {
+    const auto connection = connect();
+    const ClosedDatabase database(*connection, x_clock);
+    std::vector<Code> codes(4, Code::failed);
+    std::vector<int> done(codes.size(), 0);
+    {
+        std::vector<std::jthread> threads;
+        for (std::size_t i = 0; i < codes.size(); ++i) {
+            threads.emplace_back([&, i] {
+                Identity next = database.sealed("place " + std::to_string(i));
+                next.mark = "move " + std::to_string(i);
+                const auto own = connect();
+                const auto changed = change_identity(*own, "tasks", kTables, database.now, next);
+                done[i] = changed ? 1 : 0;
+                codes[i] = changed ? Code::conflict : changed.error().code;
+            });
+        }
+    }
+    EXPECT_EQ(std::ranges::count(done, 1), 1);
+    EXPECT_THAT(codes, testing::Each(Code::conflict));
+}
+
+TEST_P(IdentityContract, TryingWhetherItCanCloseLeavesNothing) {
+    const auto connection = connect();
+    const ClosedDatabase database(*connection, x_clock);
+    for (int i = 0; i < 2; ++i) {
+        const auto tried = check_can_close(*connection);
+        EXPECT_TRUE(tried) << tried.error().message;
+    }
+    EXPECT_FALSE(connection->in_transaction());
+    EXPECT_TRUE(x_database->write(add_note(1)));
 }
 
 TEST_P(IdentityContract, OtherErrorsStayAsTheyAre) {
-    EXPECT_EQ(explain_seal({Code::conflict, "a task of that id", "", 7}).code, Code::conflict);
+    EXPECT_EQ(explain_refusal({Code::conflict, "a task of that id", "", 7}).code, Code::conflict);
 }
 
 }  // namespace taskstore::sql

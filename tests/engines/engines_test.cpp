@@ -5,9 +5,11 @@
 
 #include <gmock/gmock.h>
 #include <taskstore/task_store.hpp>
+#include <taskstore/testing/proxy.hpp>
 #include <taskstore/testing/server.hpp>
 #include <taskstore/testing/sqld.hpp>
 
+#include <array>
 #include <cstdlib>
 #include <iostream>
 #include <thread>
@@ -46,6 +48,10 @@ class Servers final : public testing::Environment {
         EXPECT_TRUE(x_postgres->run({must(postgres_programs()) + "createdb", "-h", "127.0.0.1",
                                      "-p", "{port}", "-U", "postgres", name}));
         return postgres_location(*x_postgres, "postgres", name);
+    }
+
+    std::uint16_t port(sql::Engine engine) const {
+        return engine == sql::Engine::libsql ? x_sqld.server->port() : x_postgres->port();
     }
 
   private:
@@ -287,23 +293,242 @@ TEST(Engines, ABackupOfOneIsRestoredInAnother) {
     }
 }
 
-TEST(Engines, AMoveBrokenOffAfterAnyStepGoesOnBetweenServers) {
-    for (int broken = 1; broken <= 5; ++broken) {
+constexpr std::array kEngines{sql::Engine::postgres, sql::Engine::libsql, sql::Engine::sqlite};
+
+/// An empty place of that engine.
+std::string fresh_place(Device& device, sql::Engine engine, const std::string& file) {
+    return engine == sql::Engine::sqlite ? device.folder / file : servers->fresh(engine);
+}
+
+bool takes_writes(const std::string& place) {
+    Device other(TASKSTORE_DRIVERS_HERE);
+    other.place = place;
+    const auto databases = other.databases();
+    const auto database = databases->open(DatabaseName::tasks);
+    if (!database) return false;
+    return tasks::make_task_store(**database, other.clock, other.random)
+        ->create_task({.title = "probe"})
+        .has_value();
+}
+
+MoveRequest broken_off(MoveRequest request, MoveStep at) {
+    request.after_step_for_testing = [at](MoveStep step) {
+        return step == at ? Status(fail(Code::cancelled, "as planned")) : ok();
+    };
+    return request;
+}
+
+TEST(Engines, AMoveBrokenOffAfterAnyStepGoesOnOrIsTakenBack) {
+    for (int broken = 1; broken <= static_cast<int>(MoveStep::switched); ++broken) {
+        const auto step = static_cast<MoveStep>(broken);
+        for (const auto engine : {sql::Engine::postgres, sql::Engine::libsql}) {
+            const bool undo = (broken + (engine == sql::Engine::libsql ? 1 : 0)) % 2 == 0;
+            Device device(TASKSTORE_DRIVERS_HERE);
+            device.place = servers->fresh(engine);
+            const std::string source = device.place;
+            {
+                OpenTasks(device).add("a");
+            }
+            const std::string target = servers->fresh(
+                engine == sql::Engine::libsql ? sql::Engine::postgres : sql::Engine::libsql);
+            const auto first =
+                move_database(*device.databases(), broken_off(to(device, target), step));
+            EXPECT_EQ(first.error().code, Code::cancelled) << first.error().message;
+            const auto moved = undo ? undo_move(*device.databases(), to(device, target))
+                                    : move_database(*device.databases(), to(device, target));
+            ASSERT_TRUE(moved) << "after step " << broken << ": " << moved.error().message;
+            device.place = undo ? source : target;
+            EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a"));
+            EXPECT_FALSE(takes_writes(undo ? target : source) && step >= MoveStep::marked);
+        }
+    }
+}
+
+TEST(Engines, WhatAnotherDeviceMovesOrHasMovedIsRefused) {
+    for (const auto engine : kEngines) {
         Device device(TASKSTORE_DRIVERS_HERE);
-        device.place = servers->fresh(sql::Engine::postgres);
+        device.place = fresh_place(device, engine, "old.db");
+        OpenTasks before(device);
+        before.add("a");
+        Device second(TASKSTORE_DRIVERS_HERE);
+        second.place = device.place;
+        const std::string target = fresh_place(device, engine, "new.db");
+        const std::string theirs = fresh_place(device, engine, "theirs.db");
+        for (const MoveStep step : {MoveStep::copied, MoveStep::sealed}) {
+            MoveRequest request = to(device, target);
+            request.after_step_for_testing = [&](MoveStep reached) -> Status {
+                if (reached != step) return ok();
+                const auto refused = move_database(
+                    *second.databases(), broken_off(to(second, theirs), MoveStep::copied));
+                EXPECT_EQ(refused.error().code,
+                          step == MoveStep::sealed ? Code::unavailable : Code::cancelled);
+                return fail(Code::cancelled, "as planned");
+            };
+            EXPECT_EQ(move_database(*device.databases(), request).error().code, Code::cancelled);
+        }
+        ASSERT_TRUE(move_database(*device.databases(), to(device, target)));
+        const auto refused = move_database(*second.databases(), to(second, theirs));
+        EXPECT_EQ(refused.error().code, Code::unavailable) << refused.error().message;
+        EXPECT_FALSE(takes_writes(device.place));
+        EXPECT_FALSE(takes_writes(theirs));
+        EXPECT_EQ(back_up(*second.databases(), DatabaseName::tasks, device.folder / "b.zst", {})
+                      .error()
+                      .code,
+                  Code::unavailable);
+        device.place = target;
+        EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a"));
+    }
+}
+
+TEST(Engines, WhileItIsFilledTheNewPlaceTakesNobodysWrites) {
+    for (const auto engine : kEngines) {
+        Device device(TASKSTORE_DRIVERS_HERE);
         {
             OpenTasks(device).add("a");
         }
-        const std::string target = servers->fresh(sql::Engine::libsql);
-        MoveRequest request = to(device, target);
-        request.after_step_for_testing = [&](int step) {
-            return step == broken ? Status(fail(Code::cancelled, "as planned")) : ok();
+        Device other(TASKSTORE_DRIVERS_HERE);
+        other.place = fresh_place(device, engine, "new.db");
+        OpenTasks there(other);
+        MoveRequest request = to(device, other.place);
+        request.after_step_for_testing = [&](MoveStep step) {
+            if (step < MoveStep::marked || step >= MoveStep::live) return ok();
+            EXPECT_EQ(there.store->create_task({.title = "mine"}).error().code, Code::unavailable);
+            return ok();
         };
-        EXPECT_EQ(move_database(*device.databases(), request).error().code, Code::cancelled);
-        const auto moved = move_database(*device.databases(), to(device, target));
-        ASSERT_TRUE(moved) << "after step " << broken << ": " << moved.error().message;
-        device.place = target;
-        EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a"));
+        const auto moved = move_database(*device.databases(), request);
+        ASSERT_TRUE(moved) << moved.error().message;
+        there.add("b");
+        EXPECT_THAT(there.titles(), ElementsAre("a", "b"));
+    }
+}
+
+TEST(Engines, ARestoreShutsWritersOutAndGoesOnWhereItWasBrokenOff) {
+    for (const auto engine : kEngines) {
+        Device device(TASKSTORE_DRIVERS_HERE);
+        device.place = fresh_place(device, engine, "here.db");
+        OpenTasks tasks(device);
+        for (int i = 0; i < 600; ++i) tasks.add("task " + std::to_string(i));
+        const std::string backup = device.folder / "t.zst";
+        ASSERT_TRUE(back_up(*device.databases(), DatabaseName::tasks, backup, {}));
+        const auto titles = tasks.titles();
+        tasks.add("late");
+        const auto held = tasks.store->claim_tasks({.worker = "w"});
+        ASSERT_TRUE(held) << held.error().message;
+        const auto first = restore(
+            *device.databases(),
+            {.path = backup, .replace = true, .after_step_for_testing = [&](int step) -> Status {
+                 const auto refused = tasks.store->create_task({.title = "mine"});
+                 EXPECT_EQ(refused.error().code, Code::unavailable);
+                 if (step == 1) return ok();
+                 return fail(Code::cancelled, "as planned");
+             }});
+        EXPECT_EQ(first.error().code, Code::cancelled) << first.error().message;
+        EXPECT_FALSE(takes_writes(device.place));
+        const auto restored = restore(*device.databases(), {.path = backup});
+        ASSERT_TRUE(restored) << restored.error().message;
+        EXPECT_EQ(restored->written, 0) << "what was there is left";
+        EXPECT_EQ(tasks.titles(), titles);
+        EXPECT_EQ(
+            tasks.store
+                ->complete_task({.task_id = held->value[0].id, .fence = held->value[0].fence}, {})
+                .error()
+                .code,
+            Code::lease_lost);
+        const auto again = tasks.store->claim_tasks({.worker = "w"});
+        ASSERT_TRUE(again) << again.error().message;
+        EXPECT_EQ(again->value[0].fence, (std::int64_t{2} << 40) + 1);
+    }
+}
+
+TEST(Engines, APostgresWithoutPlpgsqlIsToldBeforeAnythingIsChanged) {
+    Device device(TASKSTORE_DRIVERS_HERE);
+    device.place = servers->fresh(sql::Engine::postgres);
+    OpenTasks tasks(device);
+    tasks.add("a");
+    {
+        const auto databases = device.databases();
+        const auto connection = must(databases->connect(
+            DatabaseName::tasks, must(sql::parse_location(device.place)), {.read_only = false}));
+        ASSERT_TRUE(connection->execute("DROP EXTENSION plpgsql"));
+    }
+    const auto moved = move_database(*device.databases(), device.move_to("new.db"));
+    EXPECT_EQ(moved.error().code, Code::unsupported) << moved.error().message;
+    EXPECT_THAT(moved.error().hint, testing::HasSubstr("PL/pgSQL"));
+    EXPECT_FALSE(device.files.info(device.folder / "home/move-tasks.json"));
+    tasks.add("b");
+    ASSERT_TRUE(back_up(*device.databases(), DatabaseName::tasks, device.folder / "t.zst", {}));
+    EXPECT_EQ(restore(*device.databases(), {.path = device.folder / "t.zst", .replace = true})
+                  .error()
+                  .code,
+              Code::unsupported);
+    tasks.add("c");
+    EXPECT_THAT(tasks.titles(), ElementsAre("a", "b", "c"));
+}
+
+TEST(Engines, WhatHasMovedIsNotTruncatedEither) {
+    Device device(TASKSTORE_DRIVERS_HERE);
+    device.place = servers->fresh(sql::Engine::postgres);
+    {
+        OpenTasks(device).add("a");
+    }
+    ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+    const auto databases = device.databases();
+    const auto connection = must(databases->connect(
+        DatabaseName::tasks, must(sql::parse_location(device.place)), {.read_only = false}));
+    const auto refused = connection->execute("TRUNCATE task_limits");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(sql::explain_refusal(refused.error()).code, Code::unavailable);
+}
+
+// The answer to the COMMIT that seals, or that brings to life, is lost, and the server with it: the
+// next run finds out by reading.
+TEST(Engines, ACommitWhoseAnswerIsLostIsFoundOutByReading) {
+    for (const auto engine : {sql::Engine::postgres, sql::Engine::libsql}) {
+        for (const MoveStep step : {MoveStep::sealing, MoveStep::going_live}) {
+            for (const bool undo : {false, true}) {
+                Device device(TASKSTORE_DRIVERS_HERE);
+                device.pool.retry_ms_max = 500;
+                const std::string real = servers->fresh(engine);
+                const auto proxy = must(Proxy::start(servers->port(engine)));
+                std::string place = real;
+                const std::string port = std::to_string(servers->port(engine));
+                place.replace(place.find(":" + port), port.size() + 1,
+                              ":" + std::to_string(proxy->port()));
+                // The server is the source where it is sealed, else the target.
+                const bool source = step == MoveStep::sealing;
+                const std::string file = "sqlite:" + (device.folder / "file.db");
+                device.place = source ? place : file;
+                {
+                    OpenTasks(device).add("a");
+                }
+                MoveRequest request = to(device, source ? file : place);
+                const MoveRequest again = request;
+                request.after_step_for_testing = [&](MoveStep reached) {
+                    if (reached != step) return ok();
+                    const bool answer = engine == sql::Engine::postgres;
+                    proxy->cut_at(answer ? Proxy::to_client : Proxy::to_server, "COMMIT", answer);
+                    return ok();
+                };
+                std::jthread gone([&](const std::stop_token& stop) {
+                    while (!stop.stop_requested() && !proxy->wait_for_cuts(1, 100)) {
+                    }
+                    if (proxy->cuts() > 0) proxy->refuse(true);
+                });
+                const auto first = move_database(*device.databases(), request);
+                gone.request_stop();
+                gone.join();
+                EXPECT_GT(proxy->cuts(), 0);
+                proxy->heal();
+                if (first) continue;  // It was quick enough to ask.
+                const auto moved = undo ? undo_move(*device.databases(), again)
+                                        : move_database(*device.databases(), again);
+                ASSERT_TRUE(moved) << moved.error().message << first.error().message;
+                const bool here = takes_writes(device.place);
+                const bool there = takes_writes(source ? file : place);
+                EXPECT_EQ(here, undo);
+                EXPECT_EQ(there, !undo);
+            }
+        }
     }
 }
 

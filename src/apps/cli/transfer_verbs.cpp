@@ -179,6 +179,8 @@ void print_move(Context& context, const store::MoveReport& report) {
             .integer(report.sealed_ms)
             .key("epoch")
             .integer(report.epoch)
+            .key("reopened")
+            .boolean(report.reopened)
             .key("config_switched")
             .boolean(report.config_switched)
             .end_object();
@@ -186,6 +188,11 @@ void print_move(Context& context, const store::MoveReport& report) {
         return;
     }
     if (context.quiet) return;
+    if (report.reopened) {
+        context.print("taken back: " + printable_line(report.to) + " holds " + report.database +
+                      " and takes writes; nothing had to be copied\n");
+        return;
+    }
     context.print("moved " + report.database + ": " + counted(report.rows, "row", "rows") + ", " +
                   printable_line(report.from) + " → " + printable_line(report.to) +
                   "\nthe old place refused writes for " + std::to_string(report.sealed_ms) +

@@ -1,6 +1,7 @@
 #include "device_store.hpp"
 
 #include <gmock/gmock.h>
+#include <taskstore/base/hash.hpp>
 #include <taskstore/store/backup.hpp>
 
 namespace taskstore::store {
@@ -137,30 +138,181 @@ TEST(Backup, AFileThatIsNoBackupIsNotWrittenOver) {
     EXPECT_EQ(must_back_up(device, "t.zst").rows, 5) << "an older backup of that name is replaced";
 }
 
+Result<RestoreReport> broken_off(Device& device, const std::string& path, int step,
+                                 bool replace = true) {
+    return restore(
+        *device.databases(),
+        {.path = path, .replace = replace, .after_step_for_testing = [step](int reached) {
+             return reached == step ? Status(fail(Code::cancelled, "planned")) : ok();
+         }});
+}
+
 TEST(Backup, ARestoreThatIsBrokenOffIsNobodysTruthAndIsDoneAgain) {
+    for (int step = 1; step <= 2; ++step) {
+        Device device;
+        {
+            OpenTasks(device).add("a");
+        }
+        must_back_up(device, "t.zst");
+        Device other;
+        OpenTasks before(other);
+        before.add("mine");
+        EXPECT_EQ(broken_off(other, device.folder / "t.zst", step).error().code, Code::cancelled);
+        const auto refused = before.store->create_task({.title = "late"});
+        ASSERT_FALSE(refused) << "though it was open before";
+        EXPECT_EQ(refused.error().code, Code::unavailable);
+        EXPECT_THAT(refused.error().message, HasSubstr("being restored"));
+        EXPECT_EQ(other.databases()->open(DatabaseName::tasks).error().code, Code::unavailable);
+        EXPECT_EQ(back_up(*other.databases(), DatabaseName::tasks, other.folder / "b.zst", {})
+                      .error()
+                      .code,
+                  Code::unavailable);
+        const auto moved = move_database(*other.databases(), other.move_to("new.db"));
+        EXPECT_EQ(moved.error().code, Code::unavailable);
+        const auto again = restore_into(other, device.folder / "t.zst");
+        ASSERT_TRUE(again) << again.error().message;
+        EXPECT_EQ(again->epoch, 2);
+        before.add("b");
+        EXPECT_THAT(OpenTasks(other).titles(), ElementsAre("a", "b")) << "who had it open works on";
+    }
+}
+
+TEST(Backup, WhereARestoreWasBrokenOffAnotherBackupGoesWhenTold) {
+    Device device;
+    {
+        OpenTasks(device).add("a");
+    }
+    must_back_up(device, "one.zst");
+    {
+        OpenTasks(device).add("b");
+    }
+    must_back_up(device, "two.zst");
+    EXPECT_FALSE(broken_off(device, device.folder / "one.zst", 2));
+    EXPECT_EQ(restore_into(device, device.folder / "two.zst").error().code, Code::exists);
+    ASSERT_TRUE(restore_into(device, device.folder / "two.zst", true));
+    EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a", "b"));
+}
+
+TEST(Backup, ARestoreShutsWritersOutAndClaimsOfSinceTheBackupEnd) {
+    Device device;
+    OpenTasks tasks(device);
+    tasks.add("a");
+    must_back_up(device, "t.zst");
+    const auto held = tasks.store->claim_tasks({.worker = "w"});
+    ASSERT_TRUE(held);
+    const tasks::Task mine = held->value.at(0);
+    bool tried = false;
+    const auto report = restore(
+        *device.databases(),
+        {.path = device.folder / "t.zst", .replace = true, .after_step_for_testing = [&](int) {
+             tried = true;
+             EXPECT_EQ(tasks.store->create_task({.title = "b"}).error().code, Code::unavailable);
+             return ok();
+         }});
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_TRUE(tried);
+    const auto late = tasks.store->complete_task({.task_id = mine.id, .fence = mine.fence}, {});
+    EXPECT_EQ(late.error().code, Code::lease_lost) << late.error().message;
+    const auto again = tasks.store->claim_tasks({.worker = "w2"});
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->value.at(0).fence, (std::int64_t{2} << 40) + 1);
+    EXPECT_EQ(
+        tasks.store->complete_task({.task_id = mine.id, .fence = mine.fence}, {}).error().code,
+        Code::lease_lost);
+}
+
+TEST(Backup, OfTwoRestoresOfOneDeviceTheSecondIsToldOfTheFirst) {
     Device device;
     {
         OpenTasks(device).add("a");
     }
     must_back_up(device, "t.zst");
-    Device other;
+    const auto report = restore(
+        *device.databases(),
+        {.path = device.folder / "t.zst", .replace = true, .after_step_for_testing = [&](int) {
+             const auto second = restore_into(device, device.folder / "t.zst", true);
+             EXPECT_EQ(second.error().code, Code::conflict);
+             EXPECT_THAT(second.error().message, HasSubstr("another process"));
+             return ok();
+         }});
+    EXPECT_TRUE(report) << report.error().message;
+}
+
+// Another device has the same place in its config.
+TEST(Backup, ARestoreThatLostItsPlaceToAnotherWritesNothingMore) {
+    Device device;
     {
-        // As a crash leaves it: marked, rows not yet there.
-        const auto databases = other.databases();
-        const sql::Location at{sql::Engine::sqlite, other.folder / "home/tasks.db"};
-        const auto connection =
-            *databases->connect(DatabaseName::tasks, at, {.read_only = false, .create = true});
-        auto identity = *databases->bring_up(*connection, DatabaseName::tasks, at);
-        const auto source = device.databases();
-        const auto from = *source->connect(
-            DatabaseName::tasks, {sql::Engine::sqlite, device.folder / "home/tasks.db"}, {});
-        const auto id = (*sql::find_identity(*from, "tasks"))->id;
-        identity.incoming_from = "backup " + id;
-        ASSERT_TRUE(sql::put_identity(*connection, "tasks", identity, other.clock));
+        OpenTasks(device).add("a");
     }
-    EXPECT_EQ(other.databases()->open(DatabaseName::tasks).error().code, Code::unavailable);
-    ASSERT_TRUE(restore_into(other, device.folder / "t.zst"));
-    EXPECT_THAT(OpenTasks(other).titles(), ElementsAre("a"));
+    must_back_up(device, "one.zst");
+    {
+        OpenTasks(device).add("b");
+    }
+    must_back_up(device, "two.zst");
+    Device other;
+    other.place = device.folder / "home/tasks.db";
+    const auto first =
+        restore(*device.databases(), {.path = device.folder / "one.zst",
+                                      .replace = true,
+                                      .after_step_for_testing = [&](int step) {
+                                          if (step != 1) return ok();
+                                          const auto taken =
+                                              restore_into(other, device.folder / "two.zst", true);
+                                          EXPECT_TRUE(taken);
+                                          return ok();
+                                      }});
+    EXPECT_EQ(first.error().code, Code::conflict);
+    EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a", "b"));
+}
+
+TEST(Backup, WhatHasMovedAwayIsNotBackedUpAndNotRestoredInto) {
+    Device device;
+    {
+        OpenTasks(device).add("a");
+    }
+    must_back_up(device, "t.zst");
+    ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+    const auto refused =
+        back_up(*device.databases(), DatabaseName::tasks, device.folder / "late.zst", {});
+    EXPECT_EQ(refused.error().code, Code::unavailable);
+    EXPECT_THAT(refused.error().message,
+                HasSubstr("has moved to sqlite:" + (device.folder / "new.db")));
+    EXPECT_FALSE(device.files.info(device.folder / "late.zst"));
+    EXPECT_EQ(restore_into(device, device.folder / "t.zst", true).error().code, Code::unavailable);
+}
+
+/// A backup with other lines, its checksum made to fit.
+std::string forged(const std::vector<std::string>& lines) {
+    std::string text;
+    std::int64_t rows = 0;
+    for (const std::string& line : lines) {
+        text += line + "\n";
+        if (line.starts_with('[')) ++rows;
+    }
+    return text + R"({"end":true,"rows":)" + std::to_string(rows) + R"(,"sha256":")" +
+           sha256_hex(text) + "\"}\n";
+}
+
+TEST(Backup, AForgedOneIsNoWayIntoTheDatabase) {
+    Device device;
+    OpenTasks(device).add("mine");
+    const std::string header =
+        R"({"taskstore_backup":1,"database":"tasks","id":"x","epoch":1,"made_at":1,"modules":{"tasks":1}})";
+    const std::string lanes = R"({"table":"task_limits","columns":["name) SELECT 1; --","slots"]})";
+    for (const auto& lines : std::vector<std::vector<std::string>>{
+             {header},
+             {header, lanes, R"(["x",1])"},
+             {header, R"({"table":"taskstore_database","columns":["name"]})"},
+             {header, R"({"table":"task_limits","columns":["name","slots"]})",
+              R"({"table":"task_limits","columns":["name","slots"]})"},
+             {header, R"(["x",1])"}}) {
+        ASSERT_TRUE(os::replace_file(device.files, device.folder / "f", forged(lines)));
+        const auto refused = restore_into(device, device.folder / "f", true);
+        EXPECT_EQ(refused.error().code, Code::corrupt) << refused.error().message;
+    }
+    OpenTasks after(device);
+    after.add("b");
+    EXPECT_THAT(after.titles(), ElementsAre("mine", "b"));
 }
 
 TEST(Backup, OtherFilesAreNamedForWhatTheyAreNot) {

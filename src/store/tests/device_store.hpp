@@ -26,6 +26,7 @@ struct Device {
         options.settings.places[static_cast<std::size_t>(DatabaseName::tasks)] = {
             place, "config.toml", false};
         options.opener.uid = os::SystemFileSystem().info(folder / ".")->owner;
+        options.pool = pool;
         options.part = [this](sql::Engine engine) { return backends.part(engine); };
         return std::make_unique<Databases>(files, clock, random, std::move(options));
     }
@@ -38,11 +39,24 @@ struct Device {
                 .home = folder / "home"};
     }
 
+    /// What the row of the tasks database at a place says.
+    sql::Identity identity_at(const std::string& at) {
+        const auto opened = databases();
+        const auto connection =
+            opened->connect(DatabaseName::tasks, *sql::parse_location(at), {.read_only = true});
+        EXPECT_TRUE(connection) << at << ": " << (connection ? "" : connection.error().message);
+        if (!connection) return {};
+        const auto found = sql::find_identity(**connection, "tasks");
+        EXPECT_TRUE(found && *found) << at << " holds no database";
+        return found && *found ? **found : sql::Identity{};
+    }
+
     TemporaryFolder folder;
     os::SystemFileSystem files;
     SystemClock clock;
     SeededRandom random{5};
     Backends backends;
+    sql::PoolOptions pool;
     std::string place;  ///< What config.toml says of tasks.
 };
 

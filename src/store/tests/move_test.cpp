@@ -1,4 +1,4 @@
-#include "device_store.hpp"
+#include "moving.hpp"
 
 #include <gmock/gmock.h>
 
@@ -11,11 +11,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
-
-std::string config_of(Device& device) {
-    return os::read_file(device.files, device.folder / "home/config.toml").value_or("");
-}
 
 TEST(Move, TheRowsAreThereTheSourceIsSealedAndTheConfigSaysSo) {
     Device device;
@@ -66,74 +61,32 @@ TEST(Move, UndoBringsBackWhatWasWrittenMeanwhile) {
 // A process may die after each step: there are never two places that take writes, and the same call
 // goes on.
 TEST(Move, BrokenOffAfterAnyStepThereAreNeverTwoTruthsAndItGoesOn) {
-    for (int broken = 1; broken <= 5; ++broken) {
+    for (const MoveStep broken : kSteps) {
+        const int number = static_cast<int>(broken);
         Device device;
         OpenTasks before(device);
         before.add("a");
-        MoveRequest request = device.move_to("new.db");
-        request.after_step_for_testing = [&](int step) {
-            return step == broken ? Status(fail(Code::cancelled, "as planned")) : ok();
-        };
-        EXPECT_EQ(move_database(*device.databases(), request).error().code, Code::cancelled);
+        const auto first =
+            move_database(*device.databases(), broken_off(device.move_to("new.db"), broken));
+        ASSERT_EQ(first.error().code, Code::cancelled) << number;
         const bool old_takes = before.store->create_task({.title = "b"}).has_value();
-        Device other;
-        other.place = device.folder / "new.db";
-        const bool new_takes = other.databases()->open(DatabaseName::tasks).has_value();
-        EXPECT_FALSE(old_takes && new_takes) << "after step " << broken;
-        EXPECT_EQ(old_takes, broken == 1);
-        EXPECT_EQ(new_takes, broken >= 4);
+        const bool new_takes =
+            broken != MoveStep::begun && takes_writes(device, device.folder / "new.db");
+        EXPECT_FALSE(old_takes && new_takes) << "after step " << number;
+        EXPECT_EQ(old_takes, broken < MoveStep::sealed) << number;
+        EXPECT_EQ(new_takes, broken >= MoveStep::live) << number;
         const auto moved = move_database(*device.databases(), device.move_to("new.db"));
-        ASSERT_TRUE(moved) << "after step " << broken << ": " << moved.error().message;
+        ASSERT_TRUE(moved) << "after step " << number << ": " << moved.error().message;
+        EXPECT_EQ(moved->epoch, 2);
+        EXPECT_FALSE(before.store->create_task({.title = "c"}));
         device.place = device.folder / "new.db";
         OpenTasks after(device);
-        if (broken == 1)
+        if (old_takes)
             EXPECT_THAT(after.titles(), ElementsAre("a", "b"));
+        else if (new_takes)
+            EXPECT_THAT(after.titles(), ElementsAre("a", "probe"));
         else
             EXPECT_THAT(after.titles(), ElementsAre("a"));
-    }
-}
-
-TEST(Move, BrokenOffAfterAnyStepItCanBeTakenBack) {
-    for (int broken = 1; broken <= 5; ++broken) {
-        Device device;
-        {
-            OpenTasks(device).add("a");
-        }
-        MoveRequest request = device.move_to("new.db");
-        request.after_step_for_testing = [&](int step) {
-            return step == broken ? Status(fail(Code::cancelled, "as planned")) : ok();
-        };
-        EXPECT_FALSE(move_database(*device.databases(), request));
-        const auto back = undo_move(*device.databases(), device.move_to("new.db"));
-        ASSERT_TRUE(back) << "after step " << broken << ": " << back.error().message;
-        OpenTasks here(device);
-        here.add("b");
-        EXPECT_THAT(here.titles(), ElementsAre("a", "b")) << "after step " << broken;
-        Device other;
-        other.place = device.folder / "new.db";
-        EXPECT_FALSE(other.databases()->open(DatabaseName::tasks)) << "after step " << broken;
-    }
-}
-
-TEST(Move, AnUndoThatIsBrokenOffGoesOn) {
-    for (int broken = 1; broken <= 4; ++broken) {
-        Device device;
-        {
-            OpenTasks(device).add("a");
-        }
-        ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
-        MoveRequest request = device.move_to("new.db");
-        request.after_step_for_testing = [&](int step) {
-            return step == broken ? Status(fail(Code::cancelled, "as planned")) : ok();
-        };
-        EXPECT_FALSE(undo_move(*device.databases(), request));
-        EXPECT_EQ(move_database(*device.databases(), device.move_to("other.db")).error().code,
-                  Code::conflict);
-        const auto back = undo_move(*device.databases(), device.move_to("new.db"));
-        ASSERT_TRUE(back) << "after step " << broken << ": " << back.error().message;
-        OpenTasks here(device);
-        EXPECT_THAT(here.titles(), ElementsAre("a"));
-        here.add("b");
     }
 }
 
@@ -193,6 +146,134 @@ TEST(Move, TheSamePlaceUnderAnotherNameIsRefused) {
     MoveRequest request = device.move_to("home/../home/tasks.db");
     EXPECT_EQ(move_database(*device.databases(), request).error().code, Code::invalid);
     EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a"));
+}
+
+TEST(Move, BackToThePlaceOfAnEarlierMoveIsAMoveOfItsOwn) {
+    Device device;
+    {
+        OpenTasks(device).add("a");
+    }
+    ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+    device.place = device.folder / "new.db";
+    OpenTasks(device).add("b");
+    const auto home = move_database(*device.databases(), device.move_to("home/tasks.db"));
+    ASSERT_TRUE(home) << home.error().message;
+    EXPECT_EQ(home->epoch, 3);
+    device.place = device.folder / "home/tasks.db";
+    OpenTasks(device).add("c");
+    const auto again = move_database(*device.databases(), device.move_to("new.db"));
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->epoch, 4);
+    device.place = device.folder / "new.db";
+    EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a", "b", "c"));
+}
+
+// The config was set back by hand: the old place is closed, and stays so.
+TEST(Move, TheSameMoveAgainAfterItEndedIsNotTakenForABrokenOffOne) {
+    Device device;
+    {
+        OpenTasks(device).add("a");
+    }
+    ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+    const auto again = move_database(*device.databases(), device.move_to("new.db"));
+    EXPECT_EQ(again.error().code, Code::unavailable) << again.error().message;
+    EXPECT_THAT(again.error().message, HasSubstr("new.db"));
+    ASSERT_TRUE(undo_move(*device.databases(), device.move_to("new.db"))) << "it can be undone";
+}
+
+TEST(Move, AWrongPlaceLeavesNothingInTheWay) {
+    Device device;
+    {
+        OpenTasks(device).add("a");
+    }
+    ASSERT_TRUE(os::replace_file(device.files, device.folder / "file", "x"));
+    for (const char* place : {"file/new.db", "file", "home"}) {
+        EXPECT_FALSE(move_database(*device.databases(), device.move_to(place))) << place;
+        EXPECT_FALSE(device.files.info(device.folder / "home/move-tasks.json")) << place;
+    }
+    EXPECT_EQ(*os::read_file(device.files, device.folder / "file"), "x")
+        << "a file that is too short for a database is not taken for an empty one";
+    EXPECT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+}
+
+TEST(Move, AConfigThatCannotBeEditedIsFoundBeforeAnythingIsCopied) {
+    Device device;
+    OpenTasks before(device);
+    before.add("a");
+    const std::string config = device.folder / "home/config.toml";
+    for (const char* text : {"databases = { tasks = \"sqlite:x\" }\n", "[databases\n"}) {
+        ASSERT_TRUE(os::replace_file(device.files, config, text));
+        const auto moved = move_database(*device.databases(), device.move_to("new.db"));
+        EXPECT_EQ(moved.error().code, Code::invalid) << moved.error().message;
+        EXPECT_EQ(config_of(device), text);
+        EXPECT_FALSE(device.files.info(device.folder / "new.db"));
+        before.add("b");
+    }
+    ASSERT_TRUE(device.files.unlink(config));
+    ASSERT_TRUE(device.files.make_directory(config));
+    EXPECT_FALSE(move_database(*device.databases(), device.move_to("new.db")));
+    before.add("c");
+    MoveRequest elsewhere = device.move_to("new.db");
+    elsewhere.config_path = device.folder / "home/tasks.db/config.toml";
+    EXPECT_FALSE(move_database(*device.databases(), elsewhere)) << "its folder cannot be made";
+    EXPECT_FALSE(device.files.info(device.folder / "new.db"));
+}
+
+TEST(Move, AMoveOnItsWayIsNamedToAnotherOne) {
+    Device device;
+    {
+        OpenTasks(device).add("a");
+    }
+    EXPECT_FALSE(
+        move_database(*device.databases(), broken_off(device.move_to("new.db"), MoveStep::sealed)));
+    const auto other = move_database(*device.databases(), device.move_to("other.db"));
+    EXPECT_EQ(other.error().code, Code::conflict);
+    EXPECT_THAT(other.error().message, HasSubstr("new.db"));
+    EXPECT_THAT(other.error().hint, HasSubstr("--undo"));
+    EXPECT_FALSE(device.files.info(device.folder / "other.db"));
+}
+
+TEST(Move, ADamagedJournalIsRefused) {
+    Device device;
+    {
+        OpenTasks(device).add("a");
+    }
+    for (const char* text : {"", "{}", R"({"way":{"from":"sqlite:/a","to":"sqlite:/b"}})"}) {
+        ASSERT_TRUE(os::replace_file(device.files, device.folder / "home/move-tasks.json", text));
+        for (const auto& refused : {move_database(*device.databases(), device.move_to("new.db")),
+                                    undo_move(*device.databases(), device.move_to("new.db"))}) {
+            EXPECT_EQ(refused.error().code, Code::corrupt) << text;
+            EXPECT_THAT(refused.error().hint, HasSubstr("config.toml"));
+        }
+    }
+}
+
+// What goes wrong while the old place is closed is told with what to do, and both ways are open.
+TEST(Move, RefusedAfterTheSealItIsEndedByTheSameCommandOrTakenBack) {
+    for (const bool undo : {false, true}) {
+        Device device;
+        {
+            OpenTasks(device).add("a");
+        }
+        const auto refused = [&]() -> Result<MoveReport> {
+            MoveRequest request = device.move_to("new.db");
+            request.after_step_for_testing = [&](MoveStep step) -> Status {
+                if (step != MoveStep::equal) return ok();
+                return fail(Code::conflict, "the target refuses");
+            };
+            return move_database(*device.databases(), request);
+        }();
+        ASSERT_FALSE(refused);
+        EXPECT_THAT(refused.error().hint, HasSubstr("stays closed"));
+        EXPECT_THAT(refused.error().hint, HasSubstr("'taskstore move --undo'"));
+        if (undo) {
+            ASSERT_TRUE(undo_move(*device.databases(), device.move_to("new.db")));
+            OpenTasks(device).add("b");
+        } else {
+            ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+            EXPECT_TRUE(takes_writes(device, device.folder / "new.db"));
+        }
+    }
 }
 
 }  // namespace

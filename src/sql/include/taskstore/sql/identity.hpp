@@ -4,9 +4,14 @@
 // logical database that lives in the engine's one.
 //
 //   live       the truth
-//   incoming   being filled from another one (incoming_from holds that one's id): nobody's truth
-//   sealed     moved away (moved_to says where): every write to its tables is refused by the engine
-//              itself, through triggers, also of who opened it before
+//   incoming   being filled from a database (incoming_from holds its id) or from a backup: nobody's
+//              truth
+//   sealed     moved away (moved_to says where)
+//
+// What is not live is closed: the engine itself refuses every write to its tables, through
+// triggers, also of who opened it before; an incoming one lets its filler in. Whoever closes a
+// database leaves a mark, and only who knows the mark goes on: so two moves, or two restores, never
+// share an end. The row changes by compare and swap alone.
 //
 // The epoch is the high part of fences: it grows with every move, restore and re-creation.
 
@@ -32,8 +37,22 @@ struct Identity {
     std::string id;  ///< UUIDv7; stays the same through moves.
     std::int64_t epoch = 1;
     std::optional<std::string> moved_to;  ///< For people: without passwords.
+    /// The id of the database that it is filled from, or what from_backup() says.
     std::optional<std::string> incoming_from;
+    /// "move UUID" or "restore UUID": who closed it; empty while it is live.
+    std::string mark = {};
+
+    bool is_live() const { return !moved_to && !incoming_from; }
+    bool operator==(const Identity&) const = default;
 };
+
+/// The incoming_from of a restore; `hash` tells backups apart.
+std::string from_backup(std::string_view hash);
+/// A mark that nobody has; `verb` is "move" or "restore".
+std::string new_mark(std::string_view verb, const Clock& clock, Random& random);
+
+/// unavailable, saying where it is or what it waits for; nothing where it is live.
+std::optional<Error> why_closed(const Identity& identity);
 
 /// Nothing where the engine does not know the name, or has no such table yet. Changes nothing.
 Result<std::optional<Identity>> find_identity(Connection& connection, std::string_view name);
@@ -41,26 +60,23 @@ Result<std::optional<Identity>> find_identity(Connection& connection, std::strin
 /// once.
 Result<Identity> identify(Connection& connection, std::string_view name, const Clock& clock,
                           Random& random);
-/// Sets the row as a whole; made where there is none. In the transaction that is open, or by
-/// itself.
-Status put_identity(Connection& connection, std::string_view name, const Identity& identity,
-                    const Clock& clock);
 
-/// The statements by which the engine begins to refuse writes to `tables`, and stops it; for
-/// transactions that write to a sealed database all the same.
-std::vector<std::string> seal_statements(std::string_view dialect, std::span<const Table> tables,
-                                         std::string_view moved_to);
-std::vector<std::string> unseal_statements(std::string_view dialect, std::span<const Table> tables);
+/// From `expected` to `next`, with the triggers that go with it, in the transaction that is open or
+/// in one of its own; waits for writers that are at work. conflict: the row says something else by
+/// now; nothing was changed.
+Status change_identity(Connection& connection, std::string_view name, std::span<const Table> tables,
+                       const Identity& expected, const Identity& next);
 
-/// In one transaction: waits for writers that are at work, puts `moved_to` into the row, and has
-/// the engine refuse every later write to `tables`. Idempotent.
-Status seal(Connection& connection, std::string_view name, std::span<const Table> tables,
-            std::string_view moved_to);
-/// Takes that back. Idempotent.
-Status unseal(Connection& connection, std::string_view name, std::span<const Table> tables);
+/// The first and the last statement of a transaction in which its filler writes to an incoming
+/// database: `conflict` where it is no longer the filler's.
+BoundStatement begin_filling(std::string_view name, const Identity& incoming);
+BoundStatement end_filling(std::string_view name, const Identity& incoming);
 
-/// The error of a write that met a seal, as `unavailable`, saying where the database is now; others
-/// as they are.
-Error explain_seal(Error error);
+/// unsupported: this engine, or this database, cannot refuse writes by triggers. Tried out, and
+/// taken back.
+Status check_can_close(Connection& connection);
+
+/// The error of a write that met a closed database, as why_closed() says it; others as they are.
+Error explain_refusal(Error error);
 
 }  // namespace taskstore::sql

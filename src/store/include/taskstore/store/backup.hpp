@@ -31,7 +31,8 @@ struct BackupReport {
 
 /// Writes one consistent state of the database, while others go on working, into `path`, which is
 /// replaced as a whole once everything is on disk (mode 0600). not_found: there is no such database
-/// yet. exists: `path` is there and no backup.
+/// yet. exists: `path` is there and no backup. unavailable: the database has moved (says where to),
+/// or is being filled.
 Result<BackupReport> back_up(Databases& databases, DatabaseName name, const std::string& path,
                              const RowProgress& progress);
 
@@ -45,6 +46,9 @@ struct RestoreRequest {
     /// A database that holds rows is made equal to the backup; otherwise that is `exists`.
     bool replace = false;
     RowProgress progress = {};
+    /// Called when the database is closed (1) and when all rows are there (2); an error ends the
+    /// restore there, as a crash would.
+    std::function<Status(int step)> after_step_for_testing = {};
 };
 struct RestoreReport {
     std::string database;
@@ -55,9 +59,12 @@ struct RestoreReport {
     std::int64_t epoch = 0;
 };
 /// Reads the whole file first: corrupt, before anything is changed, where a byte of it is not what
-/// was written. The database is nobody's truth until all rows are there (a restore that was broken
-/// off is done again), and its epoch grows: fences of before are refused. unsupported: the backup
-/// is of a newer schema.
+/// was written. Then the engine refuses all other writes (`unavailable`), also of who has the
+/// database open, until every row is there and was read again; its epoch grows: fences that were
+/// given since the backup are refused. After an error, or a crash, it stays closed, until the same
+/// backup is restored again, or any with `replace`. exists: rows are there already. unavailable: it
+/// has moved, or a move fills it. conflict: another restore or move was quicker. unsupported: the
+/// backup is of another schema, or the place cannot refuse writes.
 Result<RestoreReport> restore(Databases& databases, const RestoreRequest& request);
 
 }  // namespace taskstore::store

@@ -108,8 +108,7 @@ class Databases {
     std::array<std::unique_ptr<sql::Database>, kDatabaseNames.size()> x_open;
 };
 
-/// denied, where a database that is not live (sealed, or being filled) must not be used;
-/// unavailable says where it is now.
+/// unavailable where a database must not be used: it has moved (says where to), or is being filled.
 Status check_live(const sql::Identity& identity);
 
 }  // namespace taskstore::store

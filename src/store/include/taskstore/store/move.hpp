@@ -4,27 +4,45 @@
 // There are never two truths. The steps, each of which may be the last one before a crash; the same
 // call goes on from there:
 //
-//   1 copying   the target is marked as being filled (nobody opens it), rows are copied; the source
-//               goes on working
-//   2 sealed    the source refuses writes from now on, also of who has it open (sql/identity.hpp)
-//   3 equal     what changed since is copied; counts and SHA-256 of every table agree on both sides
-//   4 live      the target is the truth, its epoch one larger: fences of before are refused
-//   5 switched  the device's config.toml names the new place
+//   begun       both ends were found good; the device's journal names them
+//   marked      the target is closed: it lets this move alone write (sql/identity.hpp)
+//   copied      the rows are there; the source goes on working
+//   sealing     the journal says that the source may be sealed
+//   sealed      the source refuses writes from now on, also of who has it open
+//   equal       what changed since is copied; counts and SHA-256 of every table agree on both sides
+//   going_live  the journal says that the target may be the truth, and with which epoch
+//   live        the target is the truth, its epoch above both: fences of before are refused
+//   switched    the device's config.toml names the new place
 //
-// What goes on is kept in `move-NAME.json` in the device's home (mode 0600: the places may hold
-// passwords), from the first step until it is undone or forgotten. undo() goes back the same way:
-// what was written in the new place meanwhile is copied back.
+// The journal is `move-NAME.json` in the device's home (mode 0600: the places may hold passwords),
+// kept until the move is taken back, or another one begins. undo_move() goes back the same way:
+// what was written in the new place meanwhile is copied back. Where the target never went live, the
+// source is only opened again. One process of a device moves or restores a database at a time; of
+// several devices the first one that seals the source goes on, and the others are told where to.
 //
 // Costs: twice the rows while the source works, once while it is sealed (reading both sides;
 // writing what changed alone).
 
 #include <taskstore/store/backup.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 
 namespace taskstore::store {
+
+enum class MoveStep : std::uint8_t {
+    begun = 1,
+    marked,
+    copied,
+    sealing,
+    sealed,
+    equal,
+    going_live,
+    live,
+    switched,
+};
 
 struct MoveRequest {
     DatabaseName name = DatabaseName::tasks;
@@ -33,8 +51,8 @@ struct MoveRequest {
     std::string config_path;  ///< The device's config.toml; made where there is none.
     std::string home;         ///< Where move-NAME.json is kept.
     RowProgress progress = {};
-    /// Called after each step with its number; an error ends the move there, as a crash would.
-    std::function<Status(int step)> after_step_for_testing = {};
+    /// Called after each step; an error ends the move there, as a crash would.
+    std::function<Status(MoveStep step)> after_step_for_testing = {};
 };
 
 struct MoveReport {
@@ -49,13 +67,20 @@ struct MoveReport {
     /// False: an environment variable names the place, and must be changed by whoever set it.
     bool config_switched = false;
     std::string place_source;  ///< Who named the old place.
+    /// Of undo_move(): the new place had never been the truth, nothing was copied.
+    bool reopened = false;
 };
 
-/// invalid: source and target are one. conflict: the target holds another database, or another move
-/// is on its way. Errors leave the step reached; nothing is lost by calling it again.
+/// invalid: source and target are one, or config.toml cannot be edited. conflict: the target holds
+/// another database, another move is on its way on this device, or an end changed meanwhile.
+/// unavailable: the source has moved, or an end is not there. unsupported: an end cannot refuse
+/// writes. Before anything was changed all these leave no trace; later the step reached stays, and
+/// nothing is lost by calling it again, or by undo_move().
 Result<MoveReport> move_database(Databases& databases, const MoveRequest& request);
 
-/// Takes a move back, whichever step it reached. not_found: there was none.
+/// Takes a move back, whichever step it reached. not_found: there was none. unavailable: a place
+/// that may be the truth is not there now; nothing is changed. conflict: the new place is not what
+/// the move left there; nothing is changed.
 Result<MoveReport> undo_move(Databases& databases, const MoveRequest& request);
 
 }  // namespace taskstore::store

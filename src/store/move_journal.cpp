@@ -1,0 +1,112 @@
+#include "move_journal.hpp"
+
+#include <taskstore/base/json.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace taskstore::store {
+namespace {
+
+constexpr std::array<std::string_view, 6> kStages{"none",       "copying", "sealing",
+                                                  "going_live", "live",    "ended"};
+
+std::string path_of(const std::string& home, DatabaseName name, std::string_view ending) {
+    return os::join_path(home, "move-" + std::string(name_of(name)) + std::string(ending));
+}
+
+void write_way(JsonWriter& writer, const Way& way) {
+    writer.begin_object()
+        .key("from")
+        .string(location_text(way.from))
+        .key("to")
+        .string(location_text(way.to))
+        .key("mark")
+        .string(way.mark)
+        .key("id")
+        .string(way.id)
+        .key("stage")
+        .string(kStages.at(static_cast<std::size_t>(way.stage)))
+        .key("epoch")
+        .integer(way.epoch)
+        .end_object();
+}
+
+/// Nothing where it is not what write_way() writes.
+std::optional<Way> read_way(const Json& json) {
+    const auto text = [&](std::string_view key) { return json.get(key).as_string().value_or(""); };
+    const auto from = sql::parse_location(text("from"));
+    const auto to = sql::parse_location(text("to"));
+    const auto stage = std::ranges::find(kStages, text("stage"));
+    if (!from || !to || stage == kStages.end() || text("mark").empty()) return std::nullopt;
+    return Way{.from = *from,
+               .to = *to,
+               .mark = text("mark"),
+               .id = text("id"),
+               .stage = static_cast<Stage>(stage - kStages.begin()),
+               .epoch = json.get("epoch").as_int64().value_or(0)};
+}
+
+}  // namespace
+
+std::string location_text(const sql::Location& location) {
+    return (location.engine == sql::Engine::sqlite ? "sqlite:" : "") + location.text;
+}
+
+Result<std::optional<Journal>> read_journal(os::FileSystem& files, const std::string& home,
+                                            DatabaseName name) {
+    const std::string path = path_of(home, name, ".json");
+    const auto text = os::read_file(files, path, 1 << 20);
+    if (!text && text.error().code == Code::not_found) return std::optional<Journal>();
+    if (!text) return fail(text.error());
+    const auto json = Json::parse(*text);
+    const auto way = json ? read_way(json->get("way")) : std::nullopt;
+    const auto back = way ? read_way(json->get("back")) : std::nullopt;
+    if (!way || (json->has("back") && !back))
+        return fail(Code::corrupt, path + " does not say what is being moved")
+            .with_hint(
+                "look which place takes writes ('taskstore migrate --status'), name it in "
+                "config.toml, and delete the file");
+    Journal journal{
+        .way = *way, .setting_before = json->get("setting_before").as_string(), .back = back};
+    return std::optional(std::move(journal));
+}
+
+Status write_journal(os::FileSystem& files, const std::string& home, DatabaseName name,
+                     const Journal& journal) {
+    std::string text;
+    JsonWriter writer(text, 2);
+    writer.begin_object().key("way");
+    write_way(writer, journal.way);
+    writer.key("setting_before");
+    if (journal.setting_before)
+        writer.string(*journal.setting_before);
+    else
+        writer.null();
+    if (journal.back) {
+        writer.key("back");
+        write_way(writer, *journal.back);
+    }
+    writer.end_object();
+    return os::replace_file(files, path_of(home, name, ".json"), text + "\n", 0600);
+}
+
+Status forget_journal(os::FileSystem& files, const std::string& home, DatabaseName name) {
+    const auto removed = files.unlink(path_of(home, name, ".json"));
+    if (!removed && removed.error().code != Code::not_found) return removed;
+    return files.sync_directory(home);
+}
+
+Result<TransferLock> TransferLock::take(os::FileSystem& files, const std::string& home,
+                                        DatabaseName name) {
+    TASKSTORE_TRY(os::make_directories(files, home, 0700));
+    auto lock = std::make_unique<os::FileLock>(files, path_of(home, name, ".lock"));
+    auto guard = lock->acquire_within(0);
+    if (guard) return TransferLock(std::move(lock), std::move(*guard));
+    if (guard.error().code != Code::timed_out) return fail(guard.error());
+    return fail(Code::conflict, "another process moves or restores '" + std::string(name_of(name)) +
+                                    "' on this device: " + guard.error().message)
+        .with_hint("wait until it has ended");
+}
+
+}  // namespace taskstore::store

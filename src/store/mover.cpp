@@ -1,0 +1,280 @@
+// What makes two truths impossible, in the words of the rows (sql/identity.hpp):
+//
+//   I1 A target goes live only while the source is sealed with the same mark: the seal is the
+//      licence, and there is one.
+//   I2 A source is opened again only by who sealed it, and only where the target has not gone live
+//      and cannot any more (the journal never let it, or its mark was taken away).
+//   I3 The journal names a stage before the first step of it is taken.
+//   I4 Who reads a row to decide changes it by comparing with what was read.
+
+#include "mover.hpp"
+
+#include <algorithm>
+
+namespace taskstore::store {
+namespace {
+
+constexpr std::int64_t kNsPerMs = 1'000'000;
+
+/// Rows in a database that was never used.
+Status check_no_rows(sql::Connection& connection, const std::vector<sql::Table>& tables,
+                     const std::string& place) {
+    for (const sql::Table& table : tables) {
+        TableRows rows(connection, table);
+        Row row;
+        TASKSTORE_LET(const bool any, rows.next(row));
+        if (any)
+            return fail(Code::conflict, place + " holds rows already")
+                .with_hint("name a place that holds no database of that name");
+    }
+    return ok();
+}
+
+}  // namespace
+
+Result<End> open_known_end(Databases& databases, DatabaseName name, const sql::Location& location) {
+    End end{.location = location, .connection = nullptr, .identity = {}};
+    const std::string shown = sql::shown(location);
+    auto connection = databases.connect(name, location, {.read_only = false, .create = false});
+    if (!connection && connection.error().code == Code::not_found)
+        return fail(Code::unavailable, shown + " is not there")
+            .with_hint("bring it back (is the disk mounted?): what it holds decides how to go on");
+    if (!connection) return fail(std::move(connection).error());
+    end.connection = std::move(*connection);
+    TASKSTORE_LET(auto identity, sql::find_identity(*end.connection, name_of(name)));
+    if (!identity)
+        return fail(Code::conflict,
+                    shown + " holds no database '" + std::string(name_of(name)) + "' any more")
+            .with_hint("bring back what was there: it decides how to go on");
+    end.identity = std::move(*identity);
+    return end;
+}
+
+Status change_end(Databases& databases, DatabaseName name, const sql::Location& location,
+                  sql::Identity& from, const sql::Identity& next,
+                  const std::function<Status(sql::Connection&)>& also) {
+    TASKSTORE_LET(const auto writer, databases.open_at(name, location));
+    const std::vector<sql::Table> tables = tables_of(name);
+    const auto swapped = writer->write(
+        [&](sql::Connection& connection) -> Status {
+            TASKSTORE_TRY(sql::change_identity(connection, name_of(name), tables, from, next));
+            return also ? also(connection) : ok();
+        },
+        {.alone = true});
+    if (!swapped) return fail(swapped.error());
+    from = next;
+    return ok();
+}
+
+Mover::Mover(Databases& databases, const MoveRequest& request, Way& way,
+             std::function<Status()> save)
+    : x_databases(databases),
+      x_request(request),
+      x_way(way),
+      x_save(std::move(save)),
+      x_name(name_of(request.name)),
+      x_tables(tables_of(request.name)) {}
+
+Status Mover::reached(MoveStep step) {
+    return x_request.after_step_for_testing ? x_request.after_step_for_testing(step) : ok();
+}
+
+Status Mover::enter(Stage stage) {
+    if (x_way.stage >= stage) return ok();
+    x_way.stage = stage;
+    return x_save();
+}
+
+Result<End> Mover::open_end(const sql::Location& location, bool make) {
+    if (!make) return open_known_end(x_databases, x_request.name, location);
+    End end{.location = location, .connection = nullptr, .identity = {}};
+    TASKSTORE_LET(end.connection, x_databases.connect(x_request.name, location,
+                                                      {.read_only = false, .create = true}));
+    TASKSTORE_LET(auto known, sql::find_identity(*end.connection, x_name));
+    if (!known || known->is_live()) {
+        TASKSTORE_LET(known, x_databases.bring_up(*end.connection, x_request.name, location));
+    }
+    end.identity = std::move(*known);
+    return end;
+}
+
+Status Mover::judge_source() {
+    const sql::Identity& here = x_source.identity;
+    const bool may_be_sealed = x_way.stage >= Stage::sealing;
+    if (may_be_sealed && is_sealed_by(here, x_way.mark)) return ok();
+    TASKSTORE_TRY(check_live(here));
+    if (x_way.stage > Stage::sealing)
+        return fail(Code::conflict,
+                    sql::shown(x_way.from) + " takes writes again, though this move had sealed it")
+            .with_hint(
+                "if that is where the database is, 'taskstore move --undo' forgets the move");
+    if (!x_way.id.empty() && here.id != x_way.id)
+        return fail(Code::conflict, sql::shown(x_way.from) + " holds another database '" + x_name +
+                                        "' (" + here.id + ") than when the move began")
+            .with_hint("'taskstore move --undo' forgets the move");
+    return ok();
+}
+
+bool Mover::target_is_live() const {
+    const sql::Identity& there = x_target.identity;
+    return x_way.stage >= Stage::going_live && there.is_live() &&
+           there.id == x_source.identity.id && there.epoch >= x_way.epoch;
+}
+
+// What may be filled: what this very move fills, what an earlier one of the same database left
+// behind (sealed, or half filled: only who holds the seal of the source brings it to life), or a
+// database that was never used.
+Status Mover::judge_target() {
+    const sql::Identity& here = x_source.identity;
+    const sql::Identity& there = x_target.identity;
+    const std::string place = sql::shown(x_way.to);
+    if (is_filled_by(there, x_way.mark) || target_is_live()) return ok();
+    if (x_way.stage >= Stage::going_live) {
+        if (there.id == here.id) TASKSTORE_TRY(check_live(there));
+        return fail(Code::conflict, place + " is not what this move left there: it holds '" +
+                                        x_name + "' (" + there.id + ", epoch " +
+                                        std::to_string(there.epoch) + ")")
+            .with_hint("bring back what was there before it goes on");
+    }
+    if (there.is_live() && there.id == here.id)
+        return fail(Code::invalid, sql::shown(x_way.from) + " and " + place +
+                                       " are the same database, or one is a copy of the other's "
+                                       "file")
+            .with_hint("name a place that holds none");
+    if (there.moved_to && there.id == here.id) return ok();
+    if (there.incoming_from == here.id) return ok();
+    if (there.is_live() && there.epoch == 1)
+        return check_no_rows(*x_target.connection, x_tables, place);
+    return fail(Code::conflict, place + " holds another database '" + x_name + "' (" + there.id +
+                                    ")" + (there.incoming_from ? ", which is being filled" : ""))
+        .with_hint("name a place that holds none");
+}
+
+Status Mover::fill() {
+    if (is_filled_by(x_target.identity, x_way.mark)) return ok();
+    const bool was_live = x_target.identity.is_live();
+    sql::Identity next = x_target.identity;
+    next.moved_to.reset();
+    next.incoming_from = x_source.identity.id;
+    next.mark = x_way.mark;
+    // Looked at again where nobody else can write any more.
+    return change_end(
+        x_databases, x_request.name, x_way.to, x_target.identity, next,
+        [&](sql::Connection& connection) {
+            return was_live ? check_no_rows(connection, x_tables, sql::shown(x_way.to)) : ok();
+        });
+}
+
+/// The number of rows written or deleted; with `compare`, both sides are read again and must agree.
+Result<std::int64_t> Mover::copy(bool compare) {
+    TASKSTORE_LET(const auto writer, x_databases.open_at(x_request.name, x_way.to));
+    CopyTarget to{*x_target.connection, *writer, x_name, x_target.identity};
+    std::int64_t changed = 0;
+    x_report.rows = 0;
+    for (const sql::Table& table : x_tables) {
+        TableRows rows(*x_source.connection, table);
+        RowDigest digest;
+        const std::int64_t before = x_report.rows;
+        TASKSTORE_LET(
+            const CopyCounts counts,
+            copy_rows(rows, table, to, compare ? &digest : nullptr, [&](std::int64_t done) {
+                if (x_request.progress) x_request.progress(before + done, 0);
+            }));
+        x_report.rows += counts.rows;
+        changed += counts.written + counts.deleted;
+        if (!compare) continue;
+        TASKSTORE_LET(const auto there, digest_of(*x_target.connection, table));
+        if (there.first != digest.rows() || there.second != digest.finish_hex())
+            return fail(Code::failed, "table '" + std::string(table.name) +
+                                          "' is not the same in both places after the copy: " +
+                                          std::to_string(digest.rows()) + " rows here, " +
+                                          std::to_string(there.first) + " there");
+    }
+    return changed;
+}
+
+Status Mover::seal() {
+    if (is_sealed_by(x_source.identity, x_way.mark)) return ok();
+    sql::Identity next = x_source.identity;
+    next.moved_to = sql::shown(x_way.to);
+    next.mark = x_way.mark;
+    return change_end(x_databases, x_request.name, x_way.from, x_source.identity, next);
+}
+
+// One transaction in the target: from here on it is the truth.
+Status Mover::go_live() {
+    TASKSTORE_LET(const auto here, sql::find_identity(*x_source.connection, x_name));
+    if (!here || !is_sealed_by(*here, x_way.mark))
+        return fail(Code::conflict, sql::shown(x_way.from) + " is no longer sealed by this move")
+            .with_hint("'taskstore move --undo' forgets the move");
+    const sql::Identity live{.id = x_source.identity.id, .epoch = x_way.epoch};
+    return change_end(x_databases, x_request.name, x_way.to, x_target.identity, live);
+}
+
+Status Mover::go() {
+    TASKSTORE_TRY(enter(Stage::copying));
+    TASKSTORE_TRY(reached(MoveStep::begun));
+    TASKSTORE_TRY(fill());
+    TASKSTORE_TRY(reached(MoveStep::marked));
+    if (x_source.identity.is_live()) {
+        TASKSTORE_LET(x_report.copied_online, copy(false));
+    }
+    TASKSTORE_TRY(reached(MoveStep::copied));
+    TASKSTORE_TRY(enter(Stage::sealing));
+    TASKSTORE_TRY(reached(MoveStep::sealing));
+    const std::int64_t sealed_ns = x_databases.clock().boot_ns();
+    TASKSTORE_TRY(seal());
+    TASKSTORE_TRY(reached(MoveStep::sealed));
+    TASKSTORE_LET(x_report.copied_sealed, copy(true));
+    TASKSTORE_TRY(reached(MoveStep::equal));
+    if (x_way.stage < Stage::going_live)
+        x_way.epoch = std::max(x_source.identity.epoch, x_target.identity.epoch) + 1;
+    TASKSTORE_TRY(enter(Stage::going_live));
+    TASKSTORE_TRY(reached(MoveStep::going_live));
+    TASKSTORE_TRY(go_live());
+    x_report.sealed_ms = (x_databases.clock().boot_ns() - sealed_ns) / kNsPerMs;
+    return reached(MoveStep::live);
+}
+
+/// With what it means for the two places, as they are now.
+Error Mover::told(Error error) {
+    if (x_way.stage < Stage::copying) return error;
+    const auto here = x_source.connection ? sql::find_identity(*x_source.connection, x_name)
+                                          : Result<std::optional<sql::Identity>>(std::nullopt);
+    const bool known = here && *here;
+    const bool sealed = known && is_sealed_by(**here, x_way.mark);
+    const bool closed = known && !sealed && !(*here)->is_live();
+    if (closed && x_way.stage <= Stage::sealing) {
+        x_void = true;
+        return *sql::why_closed(**here);
+    }
+    error.hint += error.hint.empty() ? "" : "; ";
+    if (sealed || (!known && x_way.stage >= Stage::sealing))
+        error.hint += "the old place stays closed until the same command has ended the move";
+    else
+        error.hint += "the old place goes on; the same command goes on with the move";
+    error.hint += ", or 'taskstore move --undo' takes it back";
+    return error;
+}
+
+Result<MoveReport> Mover::run(bool make) {
+    x_report = {.database = x_name, .from = sql::shown(x_way.from), .to = sql::shown(x_way.to)};
+    const auto gone = [&]() -> Status {
+        TASKSTORE_LET(x_source, open_end(x_way.from, make));
+        TASKSTORE_TRY(judge_source());
+        TASKSTORE_LET(x_target, open_end(x_way.to, make));
+        TASKSTORE_TRY(judge_target());
+        if (!target_is_live()) {
+            TASKSTORE_TRY(sql::check_can_close(*x_source.connection));
+            TASKSTORE_TRY(sql::check_can_close(*x_target.connection));
+            x_way.id = x_source.identity.id;
+            TASKSTORE_TRY(go());
+        }
+        return enter(Stage::live);
+    }();
+    if (!gone) return fail(told(gone.error()));
+    x_report.epoch = x_target.identity.epoch;
+    return x_report;
+}
+
+}  // namespace taskstore::store

@@ -1,0 +1,79 @@
+#pragma once
+// Takes a database along a Way, step by step (move.hpp says which, and what holds between them).
+
+#include "move_journal.hpp"
+#include "rows.hpp"
+
+#include <taskstore/store/move.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace taskstore::store {
+
+/// One of the two ends.
+struct End {
+    sql::Location location;
+    std::unique_ptr<sql::Connection> connection;
+    sql::Identity identity;
+};
+
+/// An end of a way that began: as it is, nothing is made or brought up. unavailable: it is not
+/// there now; conflict: there is no such database in it.
+Result<End> open_known_end(Databases& databases, DatabaseName name, const sql::Location& location);
+
+/// Whether the row of a closed end says that it is `mark`'s.
+inline bool is_sealed_by(const sql::Identity& identity, const std::string& mark) {
+    return identity.moved_to.has_value() && identity.mark == mark;
+}
+inline bool is_filled_by(const sql::Identity& identity, const std::string& mark) {
+    return identity.incoming_from.has_value() && identity.mark == mark;
+}
+
+/// change_identity() in a transaction that is tried again where the engine says so. On return
+/// `from` is what stands there.
+Status change_end(Databases& databases, DatabaseName name, const sql::Location& location,
+                  sql::Identity& from, const sql::Identity& next,
+                  const std::function<Status(sql::Connection&)>& also = {});
+
+class Mover {
+  public:
+    /// `save` keeps the way, which this object changes, in the journal.
+    Mover(Databases& databases, const MoveRequest& request, Way& way, std::function<Status()> save);
+
+    /// Goes on from the way's stage to `live`. `make`: a way that begins; ends that are not there
+    /// are made, and brought up to this version.
+    Result<MoveReport> run(bool make);
+    /// After an error of run(): somebody else has closed the source, so that this way leads
+    /// nowhere, and there is nothing of it to take back.
+    bool is_void() const { return x_void; }
+
+  private:
+    Result<End> open_end(const sql::Location& location, bool make);
+    Status judge_source();
+    Status judge_target();
+    Status go();
+    Status fill();
+    Status seal();
+    Status go_live();
+    Status reached(MoveStep step);
+    Status enter(Stage stage);
+    Result<std::int64_t> copy(bool compare);
+    Error told(Error error);
+    bool target_is_live() const;
+
+    Databases& x_databases;
+    const MoveRequest& x_request;
+    Way& x_way;
+    std::function<Status()> x_save;
+    const std::string x_name;
+    const std::vector<sql::Table> x_tables;
+    End x_source;
+    End x_target;
+    MoveReport x_report;
+    bool x_void = false;
+};
+
+}  // namespace taskstore::store
