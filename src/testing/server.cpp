@@ -1,5 +1,6 @@
 #include <taskstore/base/check.hpp>
 #include <taskstore/testing/server.hpp>
+#include <taskstore/testing/small_disk.hpp>
 #include <taskstore/testing/temporary_folder.hpp>
 
 #include <arpa/inet.h>
@@ -92,6 +93,9 @@ class RunningServer final : public Server {
     ~RunningServer() override { stop(); }
 
     Status prepare() {
+        if (x_command.disk_bytes_max != 0) {
+            TASKSTORE_LET(x_disk, SmallDisk::mount(folder(), x_command.disk_bytes_max));
+        }
         if (x_command.user_instead_of_root && ::geteuid() == 0) {
             const passwd* const account = ::getpwnam(x_command.user_instead_of_root->c_str());
             if (account == nullptr)
@@ -238,6 +242,7 @@ class RunningServer final : public Server {
     ServerCommand x_command;
     std::uint16_t x_port;
     TemporaryFolder x_folder;
+    std::unique_ptr<SmallDisk> x_disk;  ///< On the folder; null: none of its own.
     std::optional<Account> x_account;
     pid_t x_pid = 0;
 };
@@ -288,8 +293,10 @@ Result<std::unique_ptr<Server>> start_postgres(const PostgresOptions& options) {
     command.prepare = {{programs + "initdb", "--pgdata={folder}/data", "--username=postgres",
                         "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"}};
     // The log's files are as large as they are from the start: the limit is for the others.
-    if (options.file_kib_max != 0) command.prepare.front().emplace_back("--wal-segsize=1");
+    if (options.file_kib_max != 0 || options.disk_bytes_max != 0)
+        command.prepare.front().emplace_back("--wal-segsize=1");
     if (!options.prepare.empty()) command.prepare = options.prepare;
+    command.disk_bytes_max = options.disk_bytes_max;
     command.words = {programs + "postgres",
                      "-D",
                      "{folder}/data",

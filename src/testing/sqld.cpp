@@ -66,6 +66,7 @@ Result<Sqld> start_once(const std::string& program, const SqldOptions& options) 
     Sqld sqld;
     ServerCommand command;
     command.ready_ms_max = kReadyMsMax;
+    command.disk_bytes_max = options.disk_bytes_max;
     command.words = {program,         "--no-welcome",       "--db-path",
                      "{folder}/data", "--http-listen-addr", "127.0.0.1:{port}"};
     const auto add = [&](std::string name, std::string value) {

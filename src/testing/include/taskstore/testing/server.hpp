@@ -33,6 +33,8 @@ struct ServerCommand {
     std::int64_t leftovers_ms_max = 0;
     /// Run before the first start, in the server's folder, to their end; words as above.
     std::vector<std::vector<std::string>> prepare = {};
+    /// Its folder is a disk of its own of that size (small_disk.hpp); 0: it is not.
+    std::int64_t disk_bytes_max = 0;
     /// Whom root becomes for it, where the program refuses to be root.
     std::optional<std::string> user_instead_of_root = {};
 };
@@ -75,7 +77,8 @@ struct PostgresOptions {
     std::vector<std::string> settings = {};  ///< "name=value", as of `postgres -c`.
     /// Makes the cluster instead of initdb, in {folder}/data; words as of ServerCommand.
     std::vector<std::vector<std::string>> prepare = {};
-    std::int64_t file_kib_max = 0;  ///< No file of the server grows larger: its disk is full.
+    std::int64_t file_kib_max = 0;    ///< No file of the server grows larger: its disk is full.
+    std::int64_t disk_bytes_max = 0;  ///< As of ServerCommand: the whole disk is that large.
 };
 /// PostgreSQL with a fresh cluster: superuser `postgres`, no password. The programs come from PATH
 /// or from Debian's /usr/lib/postgresql. not_found: it is not installed.

@@ -18,6 +18,7 @@ struct SqldOptions {
     bool namespaces = false;      ///< A database per host NAME.localhost; see make_namespace().
     std::string self_url = {};    ///< What it answers as base_url; "{port}" is replaced.
     std::string max_response_size = {};  ///< "1MB"; empty: 10 MB.
+    std::int64_t disk_bytes_max = 0;     ///< As of ServerCommand.
 };
 
 struct Sqld {
