@@ -234,6 +234,24 @@ std::optional<Error> why_closed(const Identity& identity) {
                  0};
 }
 
+BoundStatement state_query(std::string_view name) {
+    return {.sql = kSelect, .values = {std::string(name)}};
+}
+
+std::optional<Error> why_closed(const Rows& state) {
+    if (state.rows.empty()) return std::nullopt;
+    Identity identity;
+    const auto take = [&](std::size_t column, std::optional<std::string>& into) {
+        if (const auto* text = std::get_if<std::string>(&state.rows[0].at(column))) {
+            into = *text;
+            static_cast<void>(take_mark(*into));
+        }
+    };
+    take(2, identity.moved_to);
+    take(3, identity.incoming_from);
+    return why_closed(identity);
+}
+
 Status change_identity(Connection& connection, std::string_view name, std::span<const Table> tables,
                        const Identity& expected, const Identity& next) {
     if (connection.in_transaction()) return swap(connection, name, tables, expected, next);

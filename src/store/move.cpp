@@ -149,7 +149,8 @@ Result<Undo::What> Undo::look() {
     TASKSTORE_LET(const End here, open_known_end(x_databases, x_request.name, way.from));
     if (way.stage < Stage::going_live) return What::open_again;
     TASKSTORE_LET(const End there, open_known_end(x_databases, x_request.name, way.to));
-    if (is_filled_by(there.identity, way.mark) || is_filled_by(there.identity, fill_mark))
+    if (is_filled_by(there.identity, way.mark) || is_filled_by(there.identity, fill_mark) ||
+        is_taken_over(there.identity, way))
         return What::open_again;
     if (there.identity.moved_to && here.identity.is_live() && here.identity.id == way.id)
         return What::done_elsewhere;
@@ -193,7 +194,8 @@ Status Undo::close_target() {
     const Way& way = x_journal.way;
     if (way.stage < Stage::going_live) return ok();
     TASKSTORE_LET(End there, open_known_end(x_databases, x_request.name, way.to));
-    if (is_filled_by(there.identity, x_journal.back->mark)) return ok();
+    if (is_filled_by(there.identity, x_journal.back->mark) || is_taken_over(there.identity, way))
+        return ok();
     if (!is_filled_by(there.identity, way.mark)) return not_ours(there.identity);
     sql::Identity next = there.identity;
     next.mark = x_journal.back->mark;

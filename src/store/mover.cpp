@@ -129,7 +129,7 @@ Status Mover::judge_target() {
     const sql::Identity& there = x_target.identity;
     const std::string place = sql::shown(x_way.to);
     if (is_filled_by(there, x_way.mark) || target_is_live()) return ok();
-    if (x_way.stage >= Stage::going_live) {
+    if (x_way.stage >= Stage::going_live && !is_taken_over(there, x_way)) {
         if (there.id == here.id) TASKSTORE_TRY(check_live(there));
         return fail(Code::conflict, place + " is not what this move left there: it holds '" +
                                         x_name + "' (" + there.id + ", epoch " +

@@ -32,6 +32,12 @@ inline bool is_filled_by(const sql::Identity& identity, const std::string& mark)
     return identity.incoming_from.has_value() && identity.mark == mark;
 }
 
+/// Whether, for sure, the way has not brought its target to life, and cannot any more: another
+/// filler of the same database has taken it, and the epoch is still the one of before.
+inline bool is_taken_over(const sql::Identity& there, const Way& way) {
+    return there.incoming_from == way.id && there.mark != way.mark && there.epoch < way.epoch;
+}
+
 /// change_identity() in a transaction that is tried again where the engine says so. On return
 /// `from` is what stands there.
 Status change_end(Databases& databases, DatabaseName name, const sql::Location& location,

@@ -7,6 +7,7 @@
 
 #include <task_sql.hpp>
 #include <taskstore/base/hash.hpp>
+#include <taskstore/sql/identity.hpp>
 
 #include <algorithm>
 
@@ -95,10 +96,13 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& 
 }
 
 Result<bool> SqlTaskStore::has_candidate(const ClaimRequest& request) {
-    TASKSTORE_LET(const auto found,
-                  read_one({.sql = x_texts.find_candidate,
-                            .values = {now(), value_of(request.project), offers_of(request)}}));
-    return !found[0].rows.empty();
+    const Statements batch{{.sql = x_texts.find_candidate,
+                            .values = {now(), value_of(request.project), offers_of(request)}},
+                           sql::state_query("tasks")};
+    TASKSTORE_LET(const auto answers, x_database.read_batch(batch));
+    // Who found nothing has changed nothing, and met no trigger of a database that has moved.
+    if (auto closed = sql::why_closed(answers[1])) return fail(std::move(*closed));
+    return !answers[0].rows.empty();
 }
 
 Result<Written<std::vector<Task>>> SqlTaskStore::claim_tasks(const ClaimRequest& request) {
@@ -107,10 +111,10 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_tasks(const ClaimRequest&
         bool look = false;
         TASKSTORE_LET(auto claimed, claim_once(request, look));
         if (look) TASKSTORE_TRY(tend());
-        if (!claimed.value.empty() || attempt == kClaimTriesMax) return claimed;
+        if (!claimed.value.empty()) return claimed;
         // What others were about to claim, and did not, is there again; so is what was due.
         TASKSTORE_LET(const bool more, has_candidate(request));
-        if (!more) return claimed;
+        if (!more || attempt == kClaimTriesMax) return claimed;
     }
 }
 
@@ -120,8 +124,10 @@ Result<Outlook> SqlTaskStore::outlook(const ClaimRequest& request) {
     const Statements batch{{.sql = x_texts.find_candidate,
                             .values = {now(), value_of(request.project), offers_of(request)}},
                            {.sql = x_texts.look, .values = {now()}},
-                           {.sql = x_texts.next_time}};
+                           {.sql = x_texts.next_time},
+                           sql::state_query("tasks")};
     TASKSTORE_LET(const auto answers, x_database.read_batch(batch));
+    if (auto closed = sql::why_closed(answers[3])) return fail(std::move(*closed));
     outlook.next_time = RowReader(answers[2].rows.at(0)).maybe_number();
     outlook.claimable =
         !answers[0].rows.empty() || RowReader(answers[1].rows.at(0)).number() != 0 ||

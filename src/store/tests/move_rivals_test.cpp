@@ -86,6 +86,47 @@ TEST(Move, ASealOfAnotherDeviceIsNotTakenUp) {
     ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
 }
 
+// The second marked the same new place after the first, and left it there: the first has the seal.
+TEST(Move, WhoHasTheSealTakesTheNewPlaceBack) {
+    for (const MoveStep step : {MoveStep::copied, MoveStep::equal, MoveStep::going_live}) {
+        for (const bool undo : {false, true}) {
+            Device device;
+            {
+                OpenTasks(device).add("a");
+            }
+            SecondDevice second(device);
+            MoveRequest theirs = broken_off(second.move_to("unused"), MoveStep::marked);
+            theirs.to.text = device.folder / "new.db";
+            MoveRequest request = device.move_to("new.db");
+            request.after_step_for_testing = [&](MoveStep reached) {
+                if (reached == step && step == MoveStep::copied) {
+                    EXPECT_FALSE(move_database(*second.databases(), theirs));
+                }
+                if (reached != step || step == MoveStep::copied) return ok();
+                // As if theirs had come before the seal.
+                Device other;
+                sql::Identity now = device.identity_at(device.folder / "new.db");
+                sql::Identity next = now;
+                next.mark = "move theirs";
+                const auto databases = other.databases();
+                const auto connection = databases->connect(
+                    DatabaseName::tasks, {sql::Engine::sqlite, device.folder / "new.db"},
+                    {.read_only = false});
+                return sql::change_identity(**connection, "tasks", tables_of(DatabaseName::tasks),
+                                            now, next);
+            };
+            const auto first = move_database(*device.databases(), request);
+            EXPECT_EQ(first.error().code, Code::conflict) << first.error().message;
+            EXPECT_THAT(first.error().hint, HasSubstr("stays closed"));
+            const auto ended = undo ? undo_move(*device.databases(), device.move_to("new.db"))
+                                    : move_database(*device.databases(), device.move_to("new.db"));
+            ASSERT_TRUE(ended) << static_cast<int>(step) << ended.error().message;
+            EXPECT_EQ(takes_writes(device, device.folder / "home/tasks.db"), undo);
+            EXPECT_EQ(takes_writes(device, device.folder / "new.db"), !undo);
+        }
+    }
+}
+
 TEST(Move, AnUndoOpensNothingThatAnotherHasSealed) {
     Device device;
     {

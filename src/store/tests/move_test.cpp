@@ -35,6 +35,17 @@ TEST(Move, TheRowsAreThereTheSourceIsSealedAndTheConfigSaysSo) {
     after.add("c");
 }
 
+// A claim that finds nothing changes no row, so no trigger sees it.
+TEST(Move, WhoAsksForWorkInTheOldPlaceIsToldThatItHasMoved) {
+    Device device;
+    OpenTasks before(device);
+    const auto waiter = before.store->waiter();
+    ASSERT_TRUE(waiter);
+    ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+    EXPECT_EQ(before.store->claim_tasks({.worker = "w"}).error().code, Code::unavailable);
+    EXPECT_EQ(before.store->outlook({.worker = "w"}).error().code, Code::unavailable);
+}
+
 TEST(Move, UndoBringsBackWhatWasWrittenMeanwhile) {
     Device device;
     {

@@ -53,6 +53,10 @@ std::string new_mark(std::string_view verb, const Clock& clock, Random& random);
 
 /// unavailable, saying where it is or what it waits for; nothing where it is live.
 std::optional<Error> why_closed(const Identity& identity);
+/// The same for batches: a statement, and what its answer says. For transactions that may change no
+/// row, which no trigger sees.
+BoundStatement state_query(std::string_view name);
+std::optional<Error> why_closed(const Rows& state);
 
 /// Nothing where the engine does not know the name, or has no such table yet. Changes nothing.
 Result<std::optional<Identity>> find_identity(Connection& connection, std::string_view name);
