@@ -273,6 +273,8 @@ Result<std::unique_ptr<Server>> Server::start(const ServerCommand& command) {
 }
 
 Result<std::string> postgres_programs() {
+    if (const char* const named = std::getenv("TASKSTORE_TEST_POSTGRES_BIN"))
+        return std::string(named) + "/";
     const char* const path = std::getenv("PATH");
     std::istringstream folders(path != nullptr ? path : "");
     for (std::string folder; std::getline(folders, folder, ':');)

@@ -327,6 +327,38 @@ TEST_F(Faults, ADeniedTokenIsNotTriedAgainAndNotTold) {
     EXPECT_EQ(x_stub.requests(), 1);
 }
 
+TEST_F(Faults, StatusesOfHttpHaveCodes) {
+    const struct {
+        int status;
+        Code of_a_read;
+        Code of_a_write;
+    } kCases[] = {{400, Code::failed, Code::failed},
+                  {401, Code::denied, Code::denied},
+                  {403, Code::denied, Code::denied},
+                  {404, Code::not_found, Code::not_found},
+                  {408, Code::unavailable, Code::unavailable},
+                  {413, Code::invalid, Code::invalid},
+                  {418, Code::failed, Code::outcome_unknown},
+                  {425, Code::unavailable, Code::unavailable},
+                  {429, Code::unavailable, Code::unavailable},
+                  {500, Code::failed, Code::outcome_unknown},
+                  {502, Code::unavailable, Code::outcome_unknown},
+                  {503, Code::unavailable, Code::unavailable},
+                  {504, Code::unavailable, Code::outcome_unknown}};
+    for (const auto& one : kCases) {
+        fate([&](const Seen&) -> Fate {
+            return {.run = false, .body = R"({"error":"no"})", .status = one.status};
+        });
+        Driver driver(x_options);
+        const auto connection = driver.connect(x_stub.location(), {.busy_timeout_ms = 0});
+        const auto read = (*connection)->execute("SELECT 1");
+        EXPECT_EQ(read.error().code, one.of_a_read) << one.status;
+        EXPECT_EQ(read.error().native, one.status);
+        EXPECT_EQ((*connection)->execute("DELETE FROM notes").error().code, one.of_a_write)
+            << one.status;
+    }
+}
+
 TEST_F(Faults, ARedirectIsNotFollowed) {
     HranaStub other;
     fate([&](const Seen&) -> Fate {

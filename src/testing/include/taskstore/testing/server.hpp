@@ -80,8 +80,9 @@ struct PostgresOptions {
     std::int64_t file_kib_max = 0;    ///< No file of the server grows larger: its disk is full.
     std::int64_t disk_bytes_max = 0;  ///< As of ServerCommand: the whole disk is that large.
 };
-/// PostgreSQL with a fresh cluster: superuser `postgres`, no password. The programs come from PATH
-/// or from Debian's /usr/lib/postgresql. not_found: it is not installed.
+/// PostgreSQL with a fresh cluster: superuser `postgres`, no password. The programs come from the
+/// folder that TASKSTORE_TEST_POSTGRES_BIN names, from PATH or from Debian's /usr/lib/postgresql.
+/// not_found: it is not installed.
 Result<std::unique_ptr<Server>> start_postgres(const PostgresOptions& options = {});
 /// postgresql://USER@127.0.0.1:PORT/DATABASE
 std::string postgres_location(const Server& server, const std::string& user = "postgres",
