@@ -9,7 +9,8 @@
 //   copied      the rows are there; the source goes on working
 //   sealing     the journal says that the source may be sealed
 //   sealed      the source refuses writes from now on, also of who has it open
-//   equal       what changed since is copied; counts and SHA-256 of every table agree on both sides
+//   equal       what changed since is copied; every row was compared with the other side's, and of
+//               tables that had changed count and SHA-256 agree when they are read again
 //   going_live  the journal says that the target may be the truth, and with which epoch
 //   live        the target is the truth, its epoch above both: fences of before are refused
 //   switched    the device's config.toml names the new place
@@ -20,8 +21,8 @@
 // source is only opened again. One process of a device moves or restores a database at a time; of
 // several devices the first one that seals the source goes on, and the others are told where to.
 //
-// Costs: twice the rows while the source works, once while it is sealed (reading both sides;
-// writing what changed alone).
+// Costs: all rows are read and written while the source works; while it is sealed both sides are
+// read, what changed is written, and tables that had changed are read there once more.
 
 #include <taskstore/store/backup.hpp>
 
