@@ -26,6 +26,9 @@ std::int64_t SystemClock::wall_ms() const {
 std::int64_t SystemClock::boot_ns() const {
     return read_ns(CLOCK_BOOTTIME);
 }
+std::int64_t SystemClock::running_ns() const {
+    return read_ns(CLOCK_MONOTONIC);
+}
 
 std::uint64_t Random::next_u64() {
     std::uint64_t value = 0;

@@ -2,6 +2,7 @@
 // The store over a database of the port. Its methods stand in several files, by what they are
 // about.
 
+#include "lease_clock.hpp"
 #include "task_checks.hpp"
 #include "task_rows.hpp"
 #include "task_texts.hpp"
@@ -98,9 +99,12 @@ class SqlTaskStore final : public TaskStore {
     // reading (task_store.cpp)
     Result<Task> must_get(const std::string& id);
     Result<std::vector<sql::Rows>> read_one(sql::BoundStatement statement);
+    /// Every write of the store: the time that its statements go by is right.
+    Result<sql::Committed> write_batch(sql::Batch batch, const sql::WriteOptions& options = {});
+    Status keep_time();
 
     /// ?1 of every statement that has @now@.
-    sql::Value now() const { return x_server_time ? sql::Value{} : sql::Value{x_clock.wall_ms()}; }
+    sql::Value now() const;
     sql::WriteOptions waking() const { return {.wake = kTopic}; }
 
     // Destroyed last: what opened the database.
@@ -111,6 +115,8 @@ class SqlTaskStore final : public TaskStore {
     UuidSource x_ids;
     const Texts& x_texts;
     const bool x_server_time;
+    /// Nothing where the server's time counts, or its own offset is not needed.
+    std::optional<LeaseClock> x_lease_clock;
 };
 
 /// The number of rows that a write changed is not the one it expected.

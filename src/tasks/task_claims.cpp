@@ -82,7 +82,7 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& 
                     request.request_id.empty() ? sql::Value{} : sql::Value{request.request_id}}},
         {.sql = x_texts.look, .values = {now()}}};
     keep_answer(batch, asked, x_texts.answer_of_claim, request.worker, write);
-    auto committed = x_database.write_batch(batch);
+    auto committed = write_batch(batch);
     if (!committed && is_conflict(committed.error()) && !asked.id.empty()) {
         // The same request was answered meanwhile.
         TASKSTORE_LET(answered, answer_to(asked));
@@ -120,6 +120,7 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_tasks(const ClaimRequest&
 
 Result<Outlook> SqlTaskStore::outlook(const ClaimRequest& request) {
     TASKSTORE_TRY(check_claim(request));
+    TASKSTORE_TRY(keep_time());
     Outlook outlook;
     const Statements batch{{.sql = x_texts.find_candidate,
                             .values = {now(), value_of(request.project), offers_of(request)}},
@@ -166,7 +167,7 @@ Result<Written<Task>> SqlTaskStore::renew_task(const Hold& hold,
         .sql = x_texts.renew,
         .values = {now(), hold.task_id, value_of(hold.fence), value_of(lease_ms)}};
     for (int attempt = 0; attempt < kDecisionsMax; ++attempt) {
-        TASKSTORE_LET(const sql::Committed committed, x_database.write_batch({&renew, 1}));
+        TASKSTORE_LET(const sql::Committed committed, write_batch({&renew, 1}));
         if (!committed.answers[0].rows.empty()) {
             TASKSTORE_LET(Task task, task_of(committed.answers[0].rows[0]));
             return Written<Task>{std::move(task), committed.level};
@@ -202,7 +203,7 @@ Result<Written<Task>> SqlTaskStore::complete_task(const Hold& hold, const Comple
     end_for_others(batch, hold.task_id, write, TaskStatus::completed);
     const std::size_t limits = batch.size() - 1;
     keep_answer(batch, asked, x_texts.answer_of_write, hold.task_id, write);
-    auto committed = x_database.write_batch(batch, waking());
+    auto committed = write_batch(batch, waking());
     if (!committed && is_conflict(committed.error()) && !asked.id.empty()) {
         TASKSTORE_LET(answered, answer_to(asked));
         if (answered && !answered->empty())

@@ -146,7 +146,7 @@ Result<Written<Task>> SqlTaskStore::create_anew(const CreateTask& request, Task 
     TASKSTORE_TRY(add_task(making, request, task));
     Statements batch = std::move(making).all();
     if (!task.depends_on.empty()) batch.push_back({.sql = x_texts.get_task, .values = {task.id}});
-    TASKSTORE_LET(const sql::Committed committed, x_database.write_batch(batch, waking()));
+    TASKSTORE_LET(const sql::Committed committed, write_batch(batch, waking()));
     if (!task.depends_on.empty()) {
         TASKSTORE_LET(task, task_of(committed.answers.back().rows.at(0)));
     }
@@ -213,7 +213,7 @@ Result<Written<std::vector<std::string>>> SqlTaskStore::create_tasks(
         }
         const Statements batch = std::move(making).all();
         if (batch.empty()) return written;
-        auto committed = x_database.write_batch(batch, {.alone = true, .wake = kTopic});
+        auto committed = write_batch(batch, {.alone = true, .wake = kTopic});
         if (committed) {
             TASKSTORE_TRY(settle_keys());
             written.level = committed->level;

@@ -73,7 +73,7 @@ Result<std::optional<Written<Task>>> SqlTaskStore::write_move(const Task& was, c
     end_for_others(batch, was.id, write, move.to);
     const std::size_t limits = batch.size() - 1;
     keep_answer(batch, move.request, x_texts.answer_of_write, was.id, write);
-    TASKSTORE_LET(const sql::Committed committed, x_database.write_batch(batch, waking()));
+    TASKSTORE_LET(const sql::Committed committed, write_batch(batch, waking()));
     if (committed.answers[0].rows.empty()) return std::optional<Written<Task>>();
     if (committed.answers[limits].changes > 0) TASKSTORE_TRY(settle_keys());
     TASKSTORE_LET(Task task, task_of(committed.answers[0].rows[0]));
@@ -160,7 +160,7 @@ Result<Written<Task>> SqlTaskStore::cancel_task(const std::string& id, const std
         }
         const sql::BoundStatement ask{.sql = x_texts.request_cancel,
                                       .values = {now(), id, task.revision}};
-        TASKSTORE_LET(const sql::Committed committed, x_database.write_batch({&ask, 1}, waking()));
+        TASKSTORE_LET(const sql::Committed committed, write_batch({&ask, 1}, waking()));
         if (committed.answers[0].rows.empty()) continue;
         TASKSTORE_LET(task, task_of(committed.answers[0].rows[0]));
         return Written<Task>{std::move(task), committed.level};
@@ -191,6 +191,7 @@ Result<Written<Task>> SqlTaskStore::retry_task(const std::string& id, const std:
 
 Result<std::int64_t> SqlTaskStore::tend() {
     std::int64_t done = 0;
+    TASKSTORE_TRY(keep_time());
     TASKSTORE_LET(const auto answers, read_one({.sql = x_texts.list_expired, .values = {now()}}));
     for (const auto& row : answers[0].rows) {
         TASKSTORE_LET(const Task task, task_of(row));
@@ -200,7 +201,7 @@ Result<std::int64_t> SqlTaskStore::tend() {
     TASKSTORE_LET(const std::int64_t settled, settle_keys());
     const Statements forget{{.sql = x_texts.forget_expired, .values = {now()}},
                             {.sql = x_texts.forget_keys, .values = {now()}}};
-    TASKSTORE_TRY(x_database.write_batch(forget));
+    TASKSTORE_TRY(write_batch(forget));
     return done + settled;
 }
 
@@ -235,7 +236,7 @@ Status SqlTaskStore::settle(const std::string& key) {
                            {.sql = x_texts.settle_due, .values = {now(), key}},
                            {.sql = x_texts.settle_out, .values = {key}},
                            {.sql = x_texts.settle_in, .values = {key}}};
-    TASKSTORE_TRY(x_database.write_batch(batch, waking()));
+    TASKSTORE_TRY(write_batch(batch, waking()));
     return ok();
 }
 

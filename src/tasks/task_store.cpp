@@ -3,6 +3,7 @@
 #include <task_sql.hpp>
 #include <task_sql_postgres.hpp>
 #include <task_sql_sqlite.hpp>
+#include <taskstore/os/process.hpp>
 
 #include <array>
 
@@ -18,8 +19,10 @@ constexpr std::array kTables{
     sql::Table{"task_lanes", "id"},
     sql::Table{"task_limits", "name"},
 };
-constexpr std::array kSqlite{sql::Migration{1, "tasks", task_sql_sqlite::create_tasks}};
-constexpr std::array kPostgres{sql::Migration{1, "tasks", task_sql_postgres::create_tasks}};
+constexpr std::array kSqlite{sql::Migration{1, "tasks", task_sql_sqlite::create_tasks},
+                             sql::Migration{2, "clock", task_sql::add_clock}};
+constexpr std::array kPostgres{sql::Migration{1, "tasks", task_sql_postgres::create_tasks},
+                               sql::Migration{2, "clock", task_sql::add_clock}};
 
 }  // namespace
 
@@ -35,7 +38,26 @@ SqlTaskStore::SqlTaskStore(sql::Database& database, const Clock& clock, Random& 
       x_random(random),
       x_ids(clock, random),
       x_texts(texts_of(database.dialect())),
-      x_server_time(options.time == TimeSource::by_engine && database.capabilities().network) {}
+      x_server_time(options.time == TimeSource::by_engine && database.capabilities().network) {
+    if (x_server_time || database.dialect() == "postgres") return;
+    if (options.boot_id.empty()) options.boot_id = os::boot_id().value_or("unknown");
+    x_lease_clock.emplace(clock, std::move(options.boot_id));
+}
+
+sql::Value SqlTaskStore::now() const {
+    if (x_server_time) return {};
+    return x_lease_clock ? x_lease_clock->running_ms() : x_clock.wall_ms();
+}
+
+Status SqlTaskStore::keep_time() {
+    return x_lease_clock ? x_lease_clock->keep(x_database) : ok();
+}
+
+Result<sql::Committed> SqlTaskStore::write_batch(sql::Batch batch,
+                                                 const sql::WriteOptions& options) {
+    TASKSTORE_TRY(keep_time());
+    return x_database.write_batch(batch, options);
+}
 
 Result<std::vector<sql::Rows>> SqlTaskStore::read_one(sql::BoundStatement statement) {
     return x_database.read_batch({&statement, 1});
@@ -99,7 +121,7 @@ Result<Written<Task>> SqlTaskStore::update_task(const std::string& id, const Upd
         if (task.concurrency_key)
             batch.push_back({.sql = task_sql::insert_limit,
                              .values = {*task.concurrency_key, *task.concurrency_limit}});
-        TASKSTORE_LET(const sql::Committed committed, x_database.write_batch(batch, waking()));
+        TASKSTORE_LET(const sql::Committed committed, write_batch(batch, waking()));
         if (committed.answers[1].rows.empty()) continue;
         if (task.concurrency_key) TASKSTORE_TRY(settle(*task.concurrency_key));
         if (key_before && key_before != task.concurrency_key) TASKSTORE_TRY(settle(*key_before));
@@ -131,7 +153,7 @@ Status SqlTaskStore::delete_task(const std::string& id, const std::string& actor
             {.sql = task_sql::delete_task, .values = {id, task.revision}, .changes_expected = 1},
             {.sql = task_sql::delete_edges, .values = {id}},
             {.sql = task_sql::delete_keys, .values = {id}}};
-        auto committed = x_database.write_batch(batch, waking());
+        auto committed = write_batch(batch, waking());
         if (committed) return ok();
         if (!is_conflict(committed.error())) return fail(std::move(committed).error());
     }

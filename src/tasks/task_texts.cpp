@@ -12,10 +12,10 @@ namespace {
 
 using Substitution = std::pair<std::string_view, std::string_view>;
 
-// ?1 is the clock's time, or null: then the server's. A number of a history row is larger than all
-// before it, and its epoch's number is in its high bits. A substitute may hold what stands after
-// it.
-// Without figures about its tables SQLite would go by the status, through all that is pending.
+// ?1 is the clock's time (lease_clock.hpp), or null: then the server's. A number of a history row
+// is larger than all before it, and its epoch's number is in its high bits. A substitute may hold
+// what stands after it. Without figures about its tables SQLite would go by the status, through all
+// that is pending.
 constexpr std::array kSqlite{
     Substitution{"@by_not_before@", "INDEXED BY idx_tasks_not_before"},
     Substitution{"@by_lease@", "INDEXED BY idx_tasks_lease"},
@@ -33,7 +33,8 @@ constexpr std::array kSqlite{
                  "(?2 IS NULL OR l.project = ?2) AND (l.needs = '[]' OR NOT EXISTS (SELECT 1 FROM "
                  "json_each(l.needs) n WHERE n.value NOT IN (SELECT value FROM json_each(?3))))"},
     Substitution{"@now@",
-                 "coalesce(?1, CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER))"},
+                 "coalesce(?1 + (SELECT offset_ms FROM task_clock), CAST((julianday('now') - "
+                 "2440587.5) * 86400000.0 AS INTEGER))"},
 };
 constexpr std::array kPostgres{
     Substitution{"@by_not_before@", ""},

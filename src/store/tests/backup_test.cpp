@@ -297,7 +297,8 @@ TEST(Backup, AForgedOneIsNoWayIntoTheDatabase) {
     Device device;
     OpenTasks(device).add("mine");
     const std::string header =
-        R"({"taskstore_backup":1,"database":"tasks","id":"x","epoch":1,"made_at":1,"modules":{"tasks":1}})";
+        R"({"taskstore_backup":1,"database":"tasks","id":"x","epoch":1,"made_at":1,"modules":{"tasks":)" +
+        std::to_string(tasks::migrations("sqlite").size()) + "}}";
     const std::string lanes = R"({"table":"task_limits","columns":["name) SELECT 1; --","slots"]})";
     for (const auto& lines : std::vector<std::vector<std::string>>{
              {header},

@@ -62,6 +62,7 @@ TEST(Databases, AServerThatStaysAwayIsGivenUp) {
       public:
         std::int64_t wall_ms() const override { return 0; }
         std::int64_t boot_ns() const override { return x_ns += 500'000'000; }
+        std::int64_t running_ns() const override { return boot_ns(); }
 
       private:
         mutable std::int64_t x_ns = 0;

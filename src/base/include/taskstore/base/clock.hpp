@@ -20,12 +20,15 @@ class Clock {
     /// Nanoseconds since boot, counting suspend (CLOCK_BOOTTIME). Never goes back within one boot
     /// id.
     virtual std::int64_t boot_ns() const = 0;
+    /// The same without suspend (CLOCK_MONOTONIC): what passes while programs can run.
+    virtual std::int64_t running_ns() const = 0;
 };
 
 class SystemClock final : public Clock {
   public:
     std::int64_t wall_ms() const override;
     std::int64_t boot_ns() const override;
+    std::int64_t running_ns() const override;
 };
 
 /// Stands still until told to move.
@@ -34,8 +37,14 @@ class FakeClock final : public Clock {
     explicit FakeClock(std::int64_t wall_ms = 1'700'000'000'000) : x_wall_ms(wall_ms) {}
     std::int64_t wall_ms() const override { return x_wall_ms.load(); }
     std::int64_t boot_ns() const override { return x_boot_ns.load(); }
+    std::int64_t running_ns() const override { return x_running_ns.load(); }
     void set_wall_ms(std::int64_t ms) { x_wall_ms.store(ms); }
     void advance_ms(std::int64_t ms) {
+        suspend_ms(ms);
+        x_running_ns.fetch_add(ms * 1'000'000);
+    }
+    /// The machine sleeps: time passes, and nothing runs.
+    void suspend_ms(std::int64_t ms) {
         x_wall_ms.fetch_add(ms);
         x_boot_ns.fetch_add(ms * 1'000'000);
     }
@@ -43,6 +52,7 @@ class FakeClock final : public Clock {
   private:
     std::atomic<std::int64_t> x_wall_ms;
     std::atomic<std::int64_t> x_boot_ns{1};
+    std::atomic<std::int64_t> x_running_ns{1};
 };
 
 /// Thread-safe.

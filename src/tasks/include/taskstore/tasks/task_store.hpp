@@ -214,6 +214,9 @@ enum class TimeSource : std::uint8_t {
 
 struct TaskStoreOptions {
     TimeSource time = TimeSource::by_engine;
+    /// Of this boot of the machine; empty: os::boot_id(). Leases of an earlier boot run out by the
+    /// wall clock.
+    std::string boot_id = {};
     /// Kept till the store is gone: what opened the database.
     std::shared_ptr<void> owner = {};
 };
