@@ -103,6 +103,14 @@ constexpr std::array kMove{
     Option{"database", 0, "NAME", "which one (default: tasks)", false, kDatabases},
     Option{"to", 0, "PLACE", "sqlite:PATH, postgres://… or libsql://…"},
     Option{"undo", 0, "", "back to where it was, with what was written meanwhile"}};
+constexpr std::array kSelftest{
+    Option{"ownership", 0, "",
+           "tasks are held once: processes are killed, paused, their clock set"},
+    Option{"operations", 0, "N", "how often the processes ask (default: 20000)"},
+    Option{"processes", 0, "N", "how many there are (default: 16)"},
+    Option{"seed", 0, "N", "of the chance by which they ask and are disturbed (default: any)"},
+    Option{"place", 0, "PLACE",
+           "on the disk or server of PLACE (default: where the device's tasks are)"}};
 constexpr std::array kFeatures{Option{"features", 0, "", "what was built in"}};
 constexpr std::array<std::string_view, 3> kFormats{"jsonl", "csv", "markdown"};
 constexpr std::array kImport{
@@ -291,6 +299,14 @@ constexpr std::array kPlanCommands{
             "taskstore move --database tasks --to sqlite:moved/tasks.db\n"
             "taskstore move --database tasks --undo",
             run_move},
+    Command{
+        "selftest", "",
+        "show that a promise holds on your disk and your server; in a scratch database that "
+        "goes away",
+        kSelftest,
+        "taskstore selftest --ownership\n"
+        "taskstore selftest --ownership --operations 1000000 --place postgres://localhost/tasks",
+        run_selftest},
     Command{"completion", "SHELL",
             "the completions for bash, zsh or fish, for a file where the shell looks for them; "
             "'collections' and 'declared' print the names that these offer",

@@ -139,6 +139,7 @@ Status run_migrate(Context& context);
 Status run_backup(Context& context);
 Status run_restore(Context& context);
 Status run_move(Context& context);
+Status run_selftest(Context& context);
 Status run_import(Context& context);
 Status run_export(Context& context);
 Status run_list_prds(Context& context);
