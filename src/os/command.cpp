@@ -2,6 +2,7 @@
 
 #include "deadline.hpp"
 #include "descriptor.hpp"
+#include "environment.hpp"
 #include "system_error.hpp"
 
 #include <fcntl.h>
@@ -39,24 +40,6 @@ Status open_pipe(Ends& ends) {
         end->take(higher);
     }
     return ok();
-}
-
-std::vector<std::string> environment_of(const Command& command) {
-    std::vector<std::string> entries;
-    const auto is_changed = [&](std::string_view entry) {
-        const std::string_view name = entry.substr(0, entry.find('='));
-        for (const auto& change : command.environment) {
-            if (change.first == name) return true;
-        }
-        return false;
-    };
-    for (char** entry = environ; *entry != nullptr; ++entry) {
-        if (!is_changed(*entry)) entries.emplace_back(*entry);
-    }
-    for (const auto& [name, value] : command.environment) {
-        if (value) entries.push_back(name + "=" + *value);
-    }
-    return entries;
 }
 
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {
@@ -131,7 +114,7 @@ class Child {
             if (!x_command.shares_streams) TASKSTORE_TRY(open_pipe(*ends));
         }
         std::vector<std::string> arguments = x_command.arguments;
-        std::vector<std::string> environment = environment_of(x_command);
+        std::vector<std::string> environment = environment_with(x_command.environment);
         posix_spawn_file_actions_t actions{};
         posix_spawn_file_actions_init(&actions);
         if (!x_command.folder.empty())

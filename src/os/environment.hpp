@@ -1,0 +1,15 @@
+#pragma once
+// What a child gets as its environment. Private to os.
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace taskstore::os {
+
+/// Ours, with these changes on top: a value, or nothing to take the name away.
+std::vector<std::string> environment_with(
+    const std::vector<std::pair<std::string, std::optional<std::string>>>& changes);
+
+}  // namespace taskstore::os

@@ -1,0 +1,105 @@
+#pragma once
+// A command under a guard (floor 1): a small process between a worker and the command that it runs.
+//
+//   worker ── guard ── command ── whatever that starts
+//
+// The guard holds a lock on a file of its own (an open file description lock, which it alone takes,
+// after its fork). When the worker dies, however it dies, the guard kills the command with all that
+// it started, waits until nothing of it is left, and ends: the lock is free only when the command
+// is gone. Others on the host see that in the file (lock_state(), and a watch of its folder).
+//
+// The guard is forked and never runs another program: none has to be found, and none can be of
+// another version. It closes every descriptor of the worker, leaves its session, and takes no
+// signal but KILL.
+//
+// What may outlive a command: a process that runs as another user (setuid), which nobody here may
+// kill: the lock is then held until it ends. Whoever kills the guard itself frees the lock at once;
+// the command's first process dies with it, the others are found by end_marked().
+
+#include <taskstore/base/result.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace taskstore::os {
+
+/// A variable of the environment of all that runs under a guard; its value is the lock file's name.
+inline constexpr std::string_view kGuardMark = "TASKSTORE_TASK_LOCK";
+
+struct GuardedCommand {
+    /// The program, looked up on PATH where it holds no '/', and its arguments.
+    std::vector<std::string> arguments;
+    std::string folder = {};  ///< Where it runs; empty: the working folder.
+    /// On top of our own environment: a value, or nothing to take the name away.
+    std::vector<std::pair<std::string, std::optional<std::string>>> environment = {};
+    std::string_view input = {};  ///< What it reads from its standard input.
+    /// Both its outputs are appended to this file (mode 0600). Empty: they are thrown away.
+    std::string log_path = {};
+};
+
+/// How a command ended.
+struct CommandEnd {
+    int exit_code = 0;  ///< 128 + the signal's number for one that a signal ended.
+    int signal = 0;     ///< That signal; 0: none.
+    friend bool operator==(const CommandEnd&, const CommandEnd&) = default;
+};
+
+/// One command at most. Used by one thread at a time, but for what says otherwise.
+class Guard {
+  public:
+    /// Returns when the guard holds the lock; makes the file (0600) where it is missing. Waits for
+    /// whoever else has the lock.
+    static Result<Guard> start(const std::string& lock_path);
+    Guard(Guard&&) noexcept;
+    Guard& operator=(Guard&&) noexcept;
+    /// Kills what runs and waits for its end. The lock file stays, free: as if the worker had died.
+    ~Guard();
+
+    /// Returns when the command has begun, in a process group of its own. not_found: there is no
+    /// such program or folder; denied; failed: the guard is gone. After an error the guard is of no
+    /// further use.
+    Status run(const GuardedCommand& command);
+    /// How it ended, once nothing of it is left: what it started and left behind was killed.
+    /// Nothing: the time is over (none: as long as it takes), or wake() was called. failed:
+    /// somebody killed the guard; what it left is killed.
+    Result<std::optional<CommandEnd>> wait(std::optional<std::int64_t> timeout_ms);
+    /// Ends a wait(), now or the next one. For any thread.
+    void wake();
+    /// SIGTERM, to its process group.
+    void terminate();
+    /// SIGKILL, to all that it started.
+    void kill();
+    /// The same as the destructor, and takes the lock file away: nobody refers to it any more.
+    void dismiss();
+
+    std::int64_t pid() const;          ///< The guard's own.
+    std::int64_t command_pid() const;  ///< 0 before run(). Its process group has the same number.
+    const std::string& lock_path() const;
+
+  private:
+    struct State;
+    explicit Guard(std::unique_ptr<State> state);
+    std::unique_ptr<State> x_state;
+};
+
+enum class LockState : std::uint8_t {
+    absent,  ///< No such file: nothing is known.
+    free,    ///< Whoever held it is gone, with all that it ran.
+    held,
+};
+/// Of a guard's lock file. Takes no lock itself, and disturbs nobody.
+Result<LockState> lock_state(const std::string& lock_path);
+/// Removes the file if its lock is free; false where it is held, or not there.
+Result<bool> remove_free_lock(const std::string& lock_path);
+
+/// Kills every process of this user that began with this entry ("NAME=value") in its environment,
+/// until there is none. How many there were. Processes that took the entry out of their environment
+/// are not found. conflict: this process is one of them, and nothing was killed.
+Result<int> end_marked(std::string_view entry);
+
+}  // namespace taskstore::os
