@@ -2,18 +2,22 @@
 #include <taskstore/os/process.hpp>
 
 #include "deadline.hpp"
+#include "descriptor.hpp"
 #include "system_error.hpp"
 
 #include <poll.h>
 #include <pwd.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <map>
 #include <thread>
 
 namespace taskstore::os {
@@ -65,20 +69,9 @@ std::uint64_t own_pid_namespace() {
     return ::stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
 }
 
-class Pidfd {
-  public:
-    explicit Pidfd(std::int64_t pid)
-        : x_fd(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0U))) {}
-    Pidfd(const Pidfd&) = delete;
-    Pidfd& operator=(const Pidfd&) = delete;
-    ~Pidfd() {
-        if (x_fd >= 0) ::close(x_fd);
-    }
-    int get() const { return x_fd; }
-
-  private:
-    int x_fd;
-};
+int open_pidfd(std::int64_t pid) {
+    return static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0U));
+}
 
 }  // namespace
 
@@ -145,7 +138,7 @@ Liveness liveness_of(const ProcessIdentity& process) {
 
 Result<bool> wait_for_exit(const ProcessIdentity& process, std::optional<std::int64_t> timeout_ms) {
     const Deadline deadline(timeout_ms);
-    const Pidfd pidfd(process.pid);
+    const Descriptor pidfd(open_pidfd(process.pid));
     std::int64_t pause_ms = 1;
     for (;;) {
         // Asked after the descriptor is open: it then stands for the very process that was asked
@@ -171,6 +164,58 @@ Result<bool> wait_for_exit(const ProcessIdentity& process, std::optional<std::in
             pause_ms = std::min<std::int64_t>(pause_ms * 2, 250);
         }
     }
+}
+
+struct ExitWatch::State {
+    Descriptor all{::epoll_create1(EPOLL_CLOEXEC)};
+    std::map<std::int64_t, std::pair<ProcessIdentity, Descriptor>> watched;  ///< By pid.
+};
+
+ExitWatch::ExitWatch(std::unique_ptr<State> state) : x_state(std::move(state)) {}
+ExitWatch::ExitWatch(ExitWatch&&) noexcept = default;
+ExitWatch& ExitWatch::operator=(ExitWatch&&) noexcept = default;
+ExitWatch::~ExitWatch() = default;
+
+Result<ExitWatch> ExitWatch::open() {
+    auto state = std::make_unique<State>();
+    if (state->all.get() < 0) return system_failure("make", "epoll", errno);
+    return ExitWatch(std::move(state));
+}
+
+Result<bool> ExitWatch::add(const ProcessIdentity& process) {
+    const auto known = x_state->watched.find(process.pid);
+    if (known != x_state->watched.end()) {
+        if (known->second.first == process) return true;
+        x_state->watched.erase(known);
+    }
+    Descriptor pidfd(open_pidfd(process.pid));
+    // Asked after the descriptor is open, as in wait_for_exit().
+    if (pidfd.get() < 0 || liveness_of(process) != Liveness::alive) return false;
+    struct epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = static_cast<std::uint64_t>(process.pid);
+    if (::epoll_ctl(x_state->all.get(), EPOLL_CTL_ADD, pidfd.get(), &event) != 0)
+        return system_failure("watch process", std::to_string(process.pid), errno);
+    x_state->watched.emplace(process.pid, std::pair(process, std::move(pidfd)));
+    return true;
+}
+
+int ExitWatch::descriptor() const {
+    return x_state->all.get();
+}
+
+std::vector<ProcessIdentity> ExitWatch::ended() {
+    std::vector<ProcessIdentity> out;
+    std::array<struct epoll_event, 64> events;
+    const int ready = ::epoll_wait(x_state->all.get(), events.data(), events.size(), 0);
+    for (int i = 0; i < ready; ++i) {
+        const auto pid = static_cast<std::int64_t>(events[static_cast<std::size_t>(i)].data.u64);
+        const auto found = x_state->watched.find(pid);
+        if (found == x_state->watched.end()) continue;
+        out.push_back(found->second.first);
+        x_state->watched.erase(found);
+    }
+    return out;
 }
 
 }  // namespace taskstore::os

@@ -77,12 +77,14 @@ struct FolderWatch::State {
     Snapshot snapshot;
 
     /// Sleeps until cancelled, until events are there (when watching), or until the time is over.
-    void sleep(int ms) const {
-        std::array<struct pollfd, 2> waited{};
+    /// True: `also` is readable.
+    bool sleep(int ms, int also) const {
+        std::array<struct pollfd, 3> waited{};
         waited[0] = {.fd = cancelled.get(), .events = POLLIN, .revents = 0};
         // A negative descriptor is skipped.
         waited[1] = {.fd = inotify ? inotify->get() : -1, .events = POLLIN, .revents = 0};
-        ::poll(waited.data(), waited.size(), ms);
+        waited[2] = {.fd = also, .events = POLLIN, .revents = 0};
+        return ::poll(waited.data(), waited.size(), ms) > 0 && waited[2].revents != 0;
     }
     void cancel() const {
         const std::uint64_t one = 1;
@@ -181,7 +183,7 @@ Result<FolderWatch> FolderWatch::open(FileSystem& files, const std::string& fold
 }
 
 Result<FolderChange> FolderWatch::wait(std::optional<std::int64_t> timeout_ms,
-                                       const std::stop_token& cancel) {
+                                       const std::stop_token& cancel, int also) {
     const Deadline deadline(timeout_ms);
     State& state = *x_state;
     state.reset_cancel();
@@ -193,7 +195,7 @@ Result<FolderChange> FolderWatch::wait(std::optional<std::int64_t> timeout_ms,
         if (deadline.passed()) return FolderChange{FolderChange::Kind::timed_out, {}};
         int ms = deadline.poll_ms();
         if (!state.inotify && (ms < 0 || ms > pause_ms)) ms = static_cast<int>(pause_ms);
-        state.sleep(ms);
+        if (state.sleep(ms, also)) return FolderChange{FolderChange::Kind::other, {}};
     }
 }
 

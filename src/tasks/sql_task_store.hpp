@@ -18,6 +18,8 @@ namespace taskstore::tasks {
 
 /// Who waits for tasks waits for this.
 inline constexpr std::string_view kTopic = "tasks";
+/// Holders that listen wait for this.
+inline constexpr std::string_view kCancelTopic = "tasks_cancel";
 /// How often a decision is made anew when the task has changed before it was written.
 inline constexpr int kDecisionsMax = 32;
 
@@ -42,9 +44,12 @@ class SqlTaskStore final : public TaskStore {
     Result<Written<Task>> cancel_task(const std::string& id, const std::string& actor,
                                       const std::string& reason) override;
     Result<Written<Task>> retry_task(const std::string& id, const std::string& actor) override;
+    Result<std::vector<WatchedTask>> watched_tasks() override;
+    Result<Written<Task>> rescue_task(const WatchedTask& task, const std::string& reason) override;
     Result<std::int64_t> tend() override;
     Result<Outlook> outlook(const ClaimRequest& request) override;
     Result<std::unique_ptr<sql::Waiter>> waiter() override;
+    Result<std::unique_ptr<sql::Waiter>> cancel_waiter() override;
     Result<TaskStats> stats(const std::optional<std::string>& project) override;
     Result<std::string> why(const std::string& id) override;
     Result<std::vector<HistoryEntry>> history(const std::string& id) override;
@@ -82,6 +87,7 @@ class SqlTaskStore final : public TaskStore {
     struct Move;
     static Move move_of(const Task& was, Verb verb, TaskStatus to, const std::string& actor);
     static Move what_is_due(const Task& task);
+    static Move rescue_of(const Task& task, const std::string& reason);
     sql::BoundStatement history_of(const std::string& id, std::int64_t write, Verb verb,
                                    TaskStatus from, const std::string& actor,
                                    const std::optional<std::string>& reason,

@@ -103,6 +103,7 @@ Status check_task(Task& task) {
     TASKSTORE_TRY(check_range("lease", task.lease_ms, 1, kDurationMsMax));
     if (task.not_before) TASKSTORE_TRY(check_range("not_before", *task.not_before, 0, kTimeMsMax));
     if (task.deadline) TASKSTORE_TRY(check_range("deadline", *task.deadline, 0, kTimeMsMax));
+    if (task.timeout_ms) TASKSTORE_TRY(check_range("timeout", *task.timeout_ms, 1, kDurationMsMax));
     if (task.parent) TASKSTORE_TRY(check_name("parent", *task.parent));
     if (task.spec_id) TASKSTORE_TRY(check_name("spec_id", *task.spec_id));
     if (task.idempotency_key) TASKSTORE_TRY(check_name("idempotency_key", *task.idempotency_key));
@@ -137,7 +138,9 @@ Result<Task> task_asked_for(const CreateTask& request) {
               .concurrency_limit = request.concurrency_limit,
               .idempotency_key = request.idempotency_key,
               .metadata = request.metadata,
-              .spec_id = request.spec_id};
+              .spec_id = request.spec_id,
+              .shell = request.shell,
+              .timeout_ms = request.timeout_ms};
     if (task.title.empty() && task.description) {
         task.title = task.description->substr(0, task.description->find('\n'));
         if (task.title.ends_with('\r')) task.title.pop_back();
@@ -169,6 +172,8 @@ Status apply_change(const UpdateTask& change, Task& task) {
     set(change.on_failed_dependency, task.on_failed_dependency);
     set(change.parent, task.parent);
     set(change.spec_id, task.spec_id);
+    set(change.shell, task.shell);
+    set(change.timeout_ms, task.timeout_ms);
     set(change.concurrency_key, task.concurrency_key);
     if (change.concurrency_key && !task.concurrency_key) task.concurrency_limit = std::nullopt;
     if (change.concurrency_limit) task.concurrency_limit = change.concurrency_limit;
@@ -203,6 +208,9 @@ std::string fingerprint_of(const CreateTask& request) {
                                             value_of(request.concurrency_limit),
                                             value_of(request.spec_id)};
     for (const sql::Value& value : values) put(text, value);
+    // Only where they are set: keys of before these members are known by the same text.
+    if (request.shell) text += "shell";
+    if (request.timeout_ms) put(text += "timeout", *request.timeout_ms);
     return sha256_hex(text);
 }
 

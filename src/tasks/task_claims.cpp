@@ -32,6 +32,7 @@ Status check_claim(const ClaimRequest& request) {
     for (const std::string& word : request.capabilities)
         TASKSTORE_TRY(check_name("capability", word));
     if (request.agent_type) TASKSTORE_TRY(check_name("agent_type", *request.agent_type));
+    if (request.liveness) TASKSTORE_TRY(check_name("liveness", *request.liveness));
     if (request.limit < 1 || request.limit > kClaimMax)
         return fail(Code::invalid, "limit " + std::to_string(request.limit) + " is not in 1.." +
                                        std::to_string(kClaimMax));
@@ -76,7 +77,8 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& 
         {.sql = x_texts.promote_due, .values = {now()}},
         {.sql = x_texts.claim,
          .values = {now(), value_of(request.project), offers, request.worker,
-                    value_of(request.lease_ms), write, request.limit}},
+                    value_of(request.lease_ms), write, request.limit, value_of(request.liveness),
+                    std::int64_t{request.with_command ? 1 : 0}}},
         {.sql = x_texts.history_of_claim,
          .values = {request.worker, write,
                     request.request_id.empty() ? sql::Value{} : sql::Value{request.request_id}}},
@@ -97,7 +99,8 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& 
 
 Result<bool> SqlTaskStore::has_candidate(const ClaimRequest& request) {
     const Statements batch{{.sql = x_texts.find_candidate,
-                            .values = {now(), value_of(request.project), offers_of(request)}},
+                            .values = {now(), value_of(request.project), offers_of(request),
+                                       std::int64_t{request.with_command ? 1 : 0}}},
                            sql::state_query("tasks")};
     TASKSTORE_LET(const auto answers, x_database.read_batch(batch));
     // Who found nothing has changed nothing, and met no trigger of a database that has moved.
@@ -123,7 +126,8 @@ Result<Outlook> SqlTaskStore::outlook(const ClaimRequest& request) {
     TASKSTORE_TRY(keep_time());
     Outlook outlook;
     const Statements batch{{.sql = x_texts.find_candidate,
-                            .values = {now(), value_of(request.project), offers_of(request)}},
+                            .values = {now(), value_of(request.project), offers_of(request),
+                                       std::int64_t{request.with_command ? 1 : 0}}},
                            {.sql = x_texts.look, .values = {now()}},
                            {.sql = x_texts.next_time},
                            sql::state_query("tasks")};
@@ -138,6 +142,10 @@ Result<Outlook> SqlTaskStore::outlook(const ClaimRequest& request) {
 
 Result<std::unique_ptr<sql::Waiter>> SqlTaskStore::waiter() {
     return x_database.waiter(kTopic);
+}
+
+Result<std::unique_ptr<sql::Waiter>> SqlTaskStore::cancel_waiter() {
+    return x_database.waiter(kCancelTopic);
 }
 
 std::optional<Error> SqlTaskStore::lost(const Task& task, const Hold& hold) {

@@ -70,7 +70,9 @@ std::vector<sql::Value> values_of(const Task& task, std::int64_t lane) {
             task.created_at,
             lane,
             rank_of(task),
-            std::int64_t{is_ready(task) ? 1 : 0}};
+            std::int64_t{is_ready(task) ? 1 : 0},
+            std::int64_t{task.shell ? 1 : 0},
+            value_of(task.timeout_ms)};
 }
 
 Failure key_of_another(const CreateTask& request, const std::string& id) {

@@ -160,7 +160,8 @@ Result<Written<Task>> SqlTaskStore::cancel_task(const std::string& id, const std
         }
         const sql::BoundStatement ask{.sql = x_texts.request_cancel,
                                       .values = {now(), id, task.revision}};
-        TASKSTORE_LET(const sql::Committed committed, write_batch({&ask, 1}, waking()));
+        TASKSTORE_LET(const sql::Committed committed,
+                      write_batch({&ask, 1}, {.wake = kCancelTopic}));
         if (committed.answers[0].rows.empty()) continue;
         TASKSTORE_LET(task, task_of(committed.answers[0].rows[0]));
         return Written<Task>{std::move(task), committed.level};
@@ -205,6 +206,28 @@ Result<std::int64_t> SqlTaskStore::tend() {
     return done + settled;
 }
 
+Result<std::vector<WatchedTask>> SqlTaskStore::watched_tasks() {
+    TASKSTORE_LET(const auto answers, read_one({.sql = x_texts.list_watched}));
+    std::vector<WatchedTask> watched;
+    for (const auto& row : answers[0].rows) {
+        RowReader read(row);
+        WatchedTask task;
+        task.task_id = read.text();
+        task.fence = read.number();
+        task.holder = read.text();
+        task.liveness = read.text();
+        watched.push_back(std::move(task));
+    }
+    return watched;
+}
+
+Result<Written<Task>> SqlTaskStore::rescue_task(const WatchedTask& task,
+                                                const std::string& reason) {
+    TASKSTORE_TRY(check_member("reason", reason));
+    const Hold hold{.task_id = task.task_id, .fence = task.fence, .actor = std::string(kStore)};
+    return end_hold(hold, {}, [&](const Task& now) { return rescue_of(now, reason); });
+}
+
 /// Of a task whose lease ran out, or whose deadline passed before anybody began.
 SqlTaskStore::Move SqlTaskStore::what_is_due(const Task& task) {
     if (task.status == TaskStatus::pending) {
@@ -215,16 +238,20 @@ SqlTaskStore::Move SqlTaskStore::what_is_due(const Task& task) {
         move.dead = true;
         return move;
     }
+    return rescue_of(task, "the lease of " + task.assigned_to.value_or("its holder") + " ran out");
+}
+
+SqlTaskStore::Move SqlTaskStore::rescue_of(const Task& task, const std::string& reason) {
     const bool too_often = task.rescues >= task.retry.max_rescues;
     const TaskStatus to = task.cancel_requested_at ? TaskStatus::cancelled
                           : too_often              ? TaskStatus::failed
                                                    : TaskStatus::pending;
     Move move = move_of(task, Verb::rescue, to, std::string(kStore));
-    move.reason = "the lease of " + task.assigned_to.value_or("its holder") + " ran out";
+    move.reason = reason;
     move.next.rescues = task.rescues + 1;
     move.dead = to == TaskStatus::failed;
     if (move.dead) {
-        move.next.error = *move.reason + " once too often";
+        move.next.error = reason + " once too often";
         move.next.error_class = ErrorClass::infra;
     }
     return move;

@@ -91,6 +91,9 @@ Result<Task> task_of(const std::vector<sql::Value>& row) {
     task.completed_at = read.maybe_number();
     task.updated_at = read.number();
     task.revision = read.number();
+    task.shell = read.number() != 0;
+    task.timeout_ms = read.maybe_number();
+    task.liveness = read.maybe_text();
     return task;
 }
 

@@ -20,9 +20,11 @@ constexpr std::array kTables{
     sql::Table{"task_limits", "name"},
 };
 constexpr std::array kSqlite{sql::Migration{1, "tasks", task_sql_sqlite::create_tasks},
-                             sql::Migration{2, "clock", task_sql::add_clock}};
+                             sql::Migration{2, "clock", task_sql::add_clock},
+                             sql::Migration{3, "liveness", task_sql_sqlite::add_liveness}};
 constexpr std::array kPostgres{sql::Migration{1, "tasks", task_sql_postgres::create_tasks},
-                               sql::Migration{2, "clock", task_sql::add_clock}};
+                               sql::Migration{2, "clock", task_sql::add_clock},
+                               sql::Migration{3, "liveness", task_sql_postgres::add_liveness}};
 
 }  // namespace
 
@@ -117,7 +119,9 @@ Result<Written<Task>> SqlTaskStore::update_task(const std::string& id, const Upd
                         value_of(task.parent),
                         lane.id,
                         rank_of(task),
-                        std::int64_t{ready ? 1 : 0}}}};
+                        std::int64_t{ready ? 1 : 0},
+                        std::int64_t{task.shell ? 1 : 0},
+                        value_of(task.timeout_ms)}}};
         if (task.concurrency_key)
             batch.push_back({.sql = task_sql::insert_limit,
                              .values = {*task.concurrency_key, *task.concurrency_limit}});

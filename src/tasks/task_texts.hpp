@@ -30,6 +30,7 @@ struct Texts {
     std::string settle_in;
     std::string keys_to_settle;
     std::string list_expired;
+    std::string list_watched;
     std::string find_request;
     std::string drop_expired_request;
     std::string answer_of_write;

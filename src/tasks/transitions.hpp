@@ -24,7 +24,7 @@ enum class Verb : std::uint8_t {
     release,
     cancel,
     retry,
-    rescue,  ///< Its lease ran out.
+    rescue,  ///< Its lease ran out, or its worker died.
     expire,  ///< Its deadline passed before it was begun.
     remove,
 };
@@ -58,7 +58,8 @@ inline constexpr std::array kTransitions{
                "it was to be cancelled"},
     Transition{State::in_progress, Verb::cancel, State::cancelled, Who::holder,
                "the holder is told"},
-    Transition{State::in_progress, Verb::rescue, State::pending, Who::store, "the lease ran out"},
+    Transition{State::in_progress, Verb::rescue, State::pending, Who::store,
+               "the lease ran out, or the worker died"},
     Transition{State::in_progress, Verb::rescue, State::failed, Who::store, "too often"},
     Transition{State::in_progress, Verb::rescue, State::cancelled, Who::store,
                "it was to be cancelled"},

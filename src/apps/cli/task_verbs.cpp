@@ -125,6 +125,17 @@ Status read_change(Context& context, tasks::UpdateTask& change) {
         TASKSTORE_LET(change.lease_ms, duration_of("lease", value));
         return ok();
     }));
+    TASKSTORE_TRY(with(context, "timeout", [&](const std::string& value) -> Status {
+        change.timeout_ms.emplace();
+        if (value.empty()) return ok();
+        TASKSTORE_LET(const std::int64_t ms, duration_of("timeout", value));
+        *change.timeout_ms = ms;
+        return ok();
+    }));
+    if (context.call.has("shell") && context.call.has("no-shell"))
+        return fail(Code::invalid, "--shell and --no-shell contradict each other: choose one");
+    if (context.call.has("shell") || context.call.has("no-shell"))
+        change.shell = context.call.has("shell");
     TASKSTORE_TRY(with(context, "concurrency-limit", [&](const std::string& value) -> Status {
         TASKSTORE_LET(change.concurrency_limit, number_of("concurrency-limit", value));
         return ok();
@@ -156,6 +167,8 @@ std::string shown(const Task& task) {
     out += title_line("priority", std::to_string(task.priority));
     add("description", task.description);
     add("command", task.command);
+    if (task.shell) out += title_line("shell", "sh -c");
+    if (task.timeout_ms) out += title_line("timeout", std::to_string(*task.timeout_ms) + " ms");
     add("held by", task.assigned_to);
     if (task.fence != 0) out += title_line("fence", std::to_string(task.fence));
     add_time("lease until", task.lease_expires_at);
@@ -254,6 +267,8 @@ Status run_task_add(Context& context) {
     task.concurrency_key = fields.concurrency_key.value_or(std::nullopt);
     task.concurrency_limit = fields.concurrency_limit;
     task.spec_id = fields.spec_id.value_or(std::nullopt);
+    task.shell = fields.shell.value_or(false);
+    task.timeout_ms = fields.timeout_ms.value_or(std::nullopt);
     task.depends_on = list_of(context.call, "depends-on");
     if (context.call.has("key")) task.idempotency_key = context.call.value("key");
     if (context.call.has("keep-key")) {

@@ -5,6 +5,7 @@
 #include "context.hpp"
 
 #include <taskstore/tasks/task_store.hpp>
+#include <taskstore/work/worker.hpp>
 
 #include <array>
 
@@ -32,11 +33,15 @@ Status run_task_dead_list(Context& context);
 Status run_task_dead_retry(Context& context);
 Status run_task_dead_drop(Context& context);
 Status run_task_wait(Context& context);
+Status run_work(Context& context);
 
 // --- what the verbs share (task_verbs_shared.cpp)
 
 /// The device's tasks, opened; lives as long as the context's databases.
 Result<std::unique_ptr<tasks::TaskStore>> open_tasks(Context& context);
+/// Where holders of the device's tasks are seen on this host: beside a database that is a file,
+/// else in the device's home.
+Result<work::RunFolder> run_folder_of(Context& context);
 /// Who asks: the setting user.actor, else the user's name.
 Result<std::string> task_actor(Context& context);
 /// --project, else the repository that we are in; nothing with --all-projects, or outside of any.
@@ -48,8 +53,8 @@ Result<std::int64_t> time_of(Context& context, std::string_view option, const st
 Result<std::int64_t> number_of(std::string_view option, const std::string& text);
 /// A value as written, @FILE, or - for standard input.
 Result<std::string> text_option(Context& context, std::string_view option);
-std::string task_json(const tasks::Task& task);
-std::string task_list_json(const std::vector<tasks::Task>& list);
+using tasks::task_json;
+using tasks::task_list_json;
 void print_tasks(Context& context, const std::vector<tasks::Task>& list,
                  const std::string& next_cursor = {});
 /// The answer to a write of one task: "completed task ID".
@@ -77,7 +82,9 @@ inline constexpr std::array<std::string_view, 4> kErrorClasses{"infra", "logic",
     Option{"title", 0, "T", "what is to be done", false, {}, true},                              \
         Option{"description", 0,  "TEXT", "as written, @FILE, or - for standard input",          \
                false,         {}, true},                                                         \
-        Option{"command", 0, "C", "what a worker runs", false, {}, true},                        \
+        Option{"command", 0, "C", "what a worker runs: words, no shell", false, {}, true},       \
+        Option{"shell", 0, "", "the command is a line for sh"},                                  \
+        Option{"timeout", 0, "D", "how long the command may run: 30s, 10m", false, {}, true},    \
         Option{"input", 0, "JSON", "as written, @FILE, or - for standard input"},                \
         Option{"priority", 0, "P", "low, normal, high, urgent, or -100..100; larger first"},     \
         Option{"agent-type", 0, "A", "only for workers of this type", false, {}, true},          \
@@ -115,6 +122,7 @@ inline constexpr std::array kTaskAdd{
     Option{"keep-key", 0, "D", "how long the key is known (default: 7d)"}};
 inline constexpr std::array kTaskSet{
     TASKSTORE_TASK_FIELDS, Option{"project", 0, "P", "another project"},
+    Option{"no-shell", 0, "", "the command is words, that no shell sees"},
     Option{"if-revision", 0, "R", "only if the task is still at this revision"}};
 #undef TASKSTORE_TASK_FIELDS
 inline constexpr std::array kTaskList{
@@ -126,11 +134,14 @@ inline constexpr std::array kTaskPart{
     Option{"cursor", 0, "C", "go on where an earlier page ended"}};
 inline constexpr std::array kTaskShow{
     Option{"history", 0, "", "every move: from, to, who, when, why"}};
+inline constexpr Option kPid{
+    "pid", 0, "P", "the process that works on it: when it dies, the task is free at once"};
 inline constexpr std::array kTaskClaim{kWorker,
                                        Option{"limit", 0, "N", "at most N tasks (default: 1)"},
                                        kLease,
                                        Option{"capability", 0, "C", "what the worker offers", true},
                                        Option{"agent-type", 0, "A", "which type of agent it is"},
+                                       kPid,
                                        kProject,
                                        kAllProjects,
                                        kRequest};
@@ -141,6 +152,7 @@ inline constexpr std::array kTaskNext{
     Option{"limit", 0, "N", "at most N tasks (default: 1)"},
     Option{"capability", 0, "C", "what the worker offers", true},
     Option{"agent-type", 0, "A", "which type of agent it is"},
+    kPid,
     kProject,
     kAllProjects,
     kRequest};
@@ -163,6 +175,18 @@ inline constexpr std::array kTaskReason{Option{"reason", 0, "TEXT", "for the his
 inline constexpr std::array kTaskStats{kProject, kAllProjects};
 inline constexpr std::array kTaskWait{
     Option{"timeout", 0, "D", "wait so long: 30s; then exit code 5"}};
+inline constexpr std::array kWork{
+    Option{"jobs", 0, "N", "so many at once (default: 1)"},
+    Option{"worker", 0, "W", "who holds the tasks (default: you, and the process's number)"},
+    kProject,
+    kAllProjects,
+    Option{"capability", 0, "C", "what the worker offers", true},
+    Option{"agent-type", 0, "A", "which type of agent it is"},
+    Option{"lease", 0, "D", "how long a task is held between renewals (default: as it says)"},
+    Option{"timeout", 0, "D", "how long a command may run, where its task does not say"},
+    Option{"grace", 0, "D", "from TERM to KILL (default: 10s)"},
+    Option{"once", 0, "", "one task, then end"},
+    Option{"drain", 0, "", "end when there is nothing to claim"}};
 inline constexpr std::array<Option, 0> kTaskNone{};
 
 inline constexpr std::array kTaskCommands{
@@ -220,6 +244,11 @@ inline constexpr std::array kTaskCommands{
             "taskstore task dead drop 0193a1b2", run_task_dead_drop},
     Command{"task wait", "ID…", "until these tasks have ended", kTaskWait,
             "taskstore task wait 0193a1b2 --timeout 10m", run_task_wait},
+    Command{
+        "work", "[COMMAND]…",
+        "claim tasks and run their commands, or COMMAND for each, which reads the task as JSON; "
+        "TERM finishes what runs, a second one ends it",
+        kWork, "taskstore work --jobs 4\ntaskstore work --drain -- ./build.sh --fast", run_work},
 };
 
 }  // namespace taskstore::cli

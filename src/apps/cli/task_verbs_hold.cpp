@@ -36,7 +36,27 @@ Result<tasks::ClaimRequest> claim_of(Context& context) {
         TASKSTORE_LET(request.lease_ms, duration_of("lease", call.value("lease")));
     }
     request.request_id = call.value("request-id");
+    if (call.has("pid")) {
+        TASKSTORE_LET(const std::int64_t pid, number_of("pid", call.value("pid")));
+        TASKSTORE_LET(const work::RunFolder run, run_folder_of(context));
+        TASKSTORE_LET(request.liveness, work::watch_process(context.files, run, pid));
+    }
     return request;
+}
+
+/// What dead workers held is free before anybody looks for a task.
+Status rescue_first(Context& context, tasks::TaskStore& store) {
+    TASKSTORE_LET(const work::RunFolder run, run_folder_of(context));
+    TASKSTORE_TRY(work::rescue_dead(store, context.files, run));
+    return ok();
+}
+
+Result<std::vector<Task>> claim(Context& context, tasks::TaskStore& store,
+                                const tasks::ClaimRequest& request) {
+    TASKSTORE_LET(auto claimed, store.claim_tasks(request));
+    // The process may have died before anybody could watch it for this.
+    if (request.liveness && !claimed.value.empty()) TASKSTORE_TRY(rescue_first(context, store));
+    return std::move(claimed.value);
 }
 
 void print_claimed(Context& context, const std::vector<Task>& claimed) {
@@ -104,8 +124,9 @@ Failure waited_in_vain(const std::string& what) {
 Status run_task_claim(Context& context) {
     TASKSTORE_LET(const tasks::ClaimRequest request, claim_of(context));
     TASKSTORE_LET(const auto store, open_tasks(context));
-    TASKSTORE_LET(const auto claimed, store->claim_tasks(request));
-    print_claimed(context, claimed.value);
+    TASKSTORE_TRY(rescue_first(context, *store));
+    TASKSTORE_LET(const auto claimed, claim(context, *store, request));
+    print_claimed(context, claimed);
     return ok();
 }
 
@@ -115,14 +136,21 @@ Status run_task_next(Context& context) {
     TASKSTORE_LET(const std::int64_t deadline_ns, deadline_of(context, "wait"));
     TASKSTORE_LET(const auto store, open_tasks(context));
     TASKSTORE_LET(const auto waiter, store->waiter());
+    // Frees what workers held that die meanwhile; that wakes the waiter.
+    std::unique_ptr<work::Watch> watch;
+    TASKSTORE_TRY(rescue_first(context, *store));
     while (true) {
         TASKSTORE_LET(const tasks::Outlook outlook, store->outlook(request));
         if (outlook.claimable) {
-            TASKSTORE_LET(const auto claimed, store->claim_tasks(request));
-            if (!claimed.value.empty()) {
-                print_claimed(context, claimed.value);
+            TASKSTORE_LET(const auto claimed, claim(context, *store, request));
+            if (!claimed.empty()) {
+                print_claimed(context, claimed);
                 return ok();
             }
+        }
+        if (!watch) {
+            TASKSTORE_LET(const work::RunFolder run, run_folder_of(context));
+            TASKSTORE_LET(watch, work::Watch::start(*store, context.files, run));
         }
         std::int64_t until_ns = deadline_ns;
         if (outlook.next_time) {

@@ -3,99 +3,27 @@
 #include "task_verbs.hpp"
 
 #include <taskstore/base/display.hpp>
-#include <taskstore/base/json.hpp>
 #include <taskstore/base/text.hpp>
 
 #include <array>
 #include <charconv>
 
 namespace taskstore::cli {
-namespace {
-
 using tasks::Task;
-
-template <typename T>
-void put(JsonWriter& writer, std::string_view name, const std::optional<T>& value) {
-    writer.key(name);
-    if (!value)
-        writer.null();
-    else if constexpr (std::is_same_v<T, std::string>)
-        writer.string(*value);
-    else
-        writer.integer(*value);
-}
-
-void put(JsonWriter& writer, std::string_view name, const std::vector<std::string>& words) {
-    writer.key(name).begin_array();
-    for (const std::string& word : words) writer.string(word);
-    writer.end_array();
-}
-
-void put_work(JsonWriter& writer, const Task& task) {
-    put(writer, "assigned_to", task.assigned_to);
-    writer.key("fence").integer(task.fence);
-    put(writer, "lease_expires_at", task.lease_expires_at);
-    put(writer, "cancel_requested_at", task.cancel_requested_at);
-    put(writer, "dead_at", task.dead_at);
-    writer.key("retry_count").integer(task.retry_count);
-    writer.key("attempts").integer(task.retry_count);
-    writer.key("rescues").integer(task.rescues);
-    writer.key("result");
-    if (task.result)
-        writer.raw(*task.result);
-    else
-        writer.null();
-    put(writer, "error", task.error);
-    writer.key("error_class");
-    if (task.error_class)
-        writer.string(name_of(*task.error_class));
-    else
-        writer.null();
-    put(writer, "exit_code", task.exit_code);
-    put(writer, "logs", task.logs);
-}
-
-void put_task(JsonWriter& writer, const Task& task) {
-    writer.begin_object().key("id").string(task.id).key("project").string(task.project);
-    writer.key("title").string(task.title);
-    put(writer, "description", task.description);
-    put(writer, "command", task.command);
-    writer.key("input").raw(task.input).key("priority").integer(task.priority);
-    writer.key("status").string(name_of(task.status));
-    put(writer, "agent_type", task.agent_type);
-    put(writer, "capabilities", task.capabilities);
-    put_work(writer, task);
-    writer.key("max_attempts").integer(task.retry.max_attempts);
-    writer.key("max_rescues").integer(task.retry.max_rescues);
-    writer.key("backoff").string(name_of(task.retry.backoff));
-    writer.key("backoff_base_ms").integer(task.retry.base_ms);
-    writer.key("backoff_cap_ms").integer(task.retry.cap_ms);
-    writer.key("backoff_jitter").integer(task.retry.jitter);
-    writer.key("lease_ms").integer(task.lease_ms);
-    put(writer, "not_before", task.not_before);
-    put(writer, "deadline", task.deadline);
-    put(writer, "depends_on", task.depends_on);
-    writer.key("open_dependencies").integer(task.open_dependencies);
-    writer.key("on_failed_dependency").string(name_of(task.on_failed_dependency));
-    put(writer, "parent", task.parent);
-    put(writer, "concurrency_key", task.concurrency_key);
-    put(writer, "concurrency_limit", task.concurrency_limit);
-    put(writer, "idempotency_key", task.idempotency_key);
-    writer.key("metadata").raw(task.metadata);
-    put(writer, "spec_id", task.spec_id);
-    writer.key("created_at").integer(task.created_at);
-    put(writer, "started_at", task.started_at);
-    put(writer, "completed_at", task.completed_at);
-    writer.key("updated_at").integer(task.updated_at);
-    writer.key("revision").integer(task.revision).end_object();
-}
-
-}  // namespace
 
 Result<std::unique_ptr<tasks::TaskStore>> open_tasks(Context& context) {
     TASKSTORE_LET(store::Databases* const databases, context.databases());
     TASKSTORE_LET(sql::Database* const database, databases->open(store::DatabaseName::tasks));
     return tasks::make_task_store(*database, context.clock, context.random);
+}
+
+Result<work::RunFolder> run_folder_of(Context& context) {
+    TASKSTORE_LET(store::Databases* const databases, context.databases());
+    TASKSTORE_LET(const store::DatabasePlace at, databases->place(store::DatabaseName::tasks));
+    if (at.location.engine == sql::Engine::sqlite)
+        return work::run_folder(os::folder_of(at.location.text), at.location.text);
+    TASKSTORE_LET(const std::string home, context.database_home());
+    return work::run_folder(home, at.location.text);
 }
 
 Result<std::string> task_actor(Context& context) {
@@ -169,22 +97,6 @@ Result<std::string> text_option(Context& context, std::string_view option) {
     if (text.starts_with("@@")) return text.substr(1);
     if (text.starts_with('@')) return context.read_text(text.substr(1));
     return text;
-}
-
-std::string task_json(const Task& task) {
-    std::string out;
-    JsonWriter writer(out);
-    put_task(writer, task);
-    return out;
-}
-
-std::string task_list_json(const std::vector<Task>& list) {
-    std::string out;
-    JsonWriter writer(out);
-    writer.begin_array();
-    for (const Task& task : list) put_task(writer, task);
-    writer.end_array();
-    return out;
 }
 
 void print_tasks(Context& context, const std::vector<Task>& list, const std::string& next_cursor) {

@@ -86,5 +86,35 @@ TEST(Process, MachineIdIsThirtyTwoDigitsOrAbsent) {
     }
 }
 
+TEST(ExitWatch, TellsWhichProcessesHaveEnded) {
+    const auto waits = [](Pipe& pipe) {
+        pipe.receive();
+        return 0;
+    };
+    Child first(waits);
+    Child second(waits);
+    auto watch = ExitWatch::open();
+    ASSERT_TRUE(watch);
+    const ProcessIdentity one = *identify_process(first.pid());
+    const ProcessIdentity two = *identify_process(second.pid());
+    EXPECT_TRUE(*watch->add(one));
+    EXPECT_TRUE(*watch->add(one));
+    EXPECT_TRUE(*watch->add(two));
+    EXPECT_TRUE(watch->ended().empty());
+    first.kill();
+    EXPECT_EQ(watch->ended(), std::vector{one});
+    EXPECT_TRUE(watch->ended().empty());
+    EXPECT_FALSE(*watch->add(one)) << "it is dead";
+    second.kill();
+    EXPECT_EQ(watch->ended(), std::vector{two});
+}
+
+TEST(ExitWatch, WatchesNobodyOfAnotherNamespace) {
+    auto watch = ExitWatch::open();
+    auto elsewhere = *this_process();
+    elsewhere.pid_namespace += 1;
+    EXPECT_FALSE(*watch->add(elsewhere));
+}
+
 }  // namespace
 }  // namespace taskstore::os

@@ -6,7 +6,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <array>
 #include <thread>
 
 namespace taskstore::os {
@@ -111,6 +113,21 @@ TEST(FolderWatch, PollsOnANetworkFileSystemAndSaysSo) {
     disk.put_file("/d/x", "2");
     EXPECT_THAT(watch->wait(0)->names, ElementsAre("x"));
     EXPECT_THAT(watch->wait(0)->names, IsEmpty());
+}
+
+TEST(FolderWatch, AnotherDescriptorEndsTheWait) {
+    TemporaryFolder folder;
+    SystemFileSystem files;
+    for (const WatchMode mode : {WatchMode::automatic, WatchMode::polling}) {
+        auto watch = FolderWatch::open(files, folder.path(), mode);
+        ASSERT_TRUE(watch);
+        std::array<int, 2> ends{};
+        ASSERT_EQ(::pipe(ends.data()), 0);
+        ASSERT_EQ(::write(ends[1], "x", 1), 1);
+        EXPECT_EQ(watch->wait(60'000, {}, ends[0])->kind, FolderChange::Kind::other);
+        ::close(ends[0]);
+        ::close(ends[1]);
+    }
 }
 
 }  // namespace

@@ -4,4 +4,4 @@
     backoff_jitter, lease_ms, not_before, deadline, lease_expires_at, fence, cancel_requested_at, dead_at,
     depends_on, open_dependencies, on_failed_dependency, parent, concurrency_key, concurrency_limit,
     idempotency_key, result, error, error_class, exit_code, logs, metadata, spec_id, created_at, started_at,
-    completed_at, updated_at, revision
+    completed_at, updated_at, revision, shell, timeout_ms, liveness

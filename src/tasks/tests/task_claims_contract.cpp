@@ -428,4 +428,103 @@ TEST_P(TaskStoreContract, AWaiterIsWokenByANewTask) {
     while (!x_store->outlook({.worker = "w"})->claimable) ASSERT_TRUE((*waiter)->wait(0));
 }
 
+TEST_P(TaskStoreContract, AClaimSaysByWhatItsHolderIsSeenToLive) {
+    const Task made = created({.title = "x"});
+    created({.title = "unseen"});
+    EXPECT_THAT(*x_store->watched_tasks(), IsEmpty());
+    const std::vector<Task> got = claimed("w1", {.liveness = "lock:a"});
+    ASSERT_THAT(got, SizeIs(1));
+    EXPECT_EQ(got[0].liveness, "lock:a");
+    ASSERT_THAT(claimed("w2"), SizeIs(1));
+    const WatchedTask watched{made.id, got[0].fence, "w1", "lock:a"};
+    EXPECT_THAT(*x_store->watched_tasks(), ElementsAre(watched));
+    const auto done = x_store->complete_task({.task_id = made.id, .fence = got[0].fence}, {});
+    ASSERT_TRUE(done);
+    EXPECT_EQ(done->value.liveness, std::nullopt);
+    EXPECT_THAT(*x_store->watched_tasks(), IsEmpty());
+}
+
+TEST_P(TaskStoreContract, ATaskOfADeadHolderIsFreeAtOnceAndOnlyFromThatClaim) {
+    const Task made = created({.title = "x", .retry = {.max_rescues = 1}});
+    const Task first = claimed("w1", {.liveness = "lock:a"}).at(0);
+    const WatchedTask watched = x_store->watched_tasks()->at(0);
+    const auto rescued = x_store->rescue_task(watched, "its worker died");
+    ASSERT_TRUE(rescued);
+    EXPECT_EQ(rescued->value.status, TaskStatus::pending);
+    EXPECT_EQ(rescued->value.rescues, 1);
+    EXPECT_EQ(rescued->value.retry_count, 0) << "no attempt is counted";
+    EXPECT_EQ(rescued->value.liveness, std::nullopt);
+    EXPECT_EQ(x_store->history(made.id)->back().verb, "rescue");
+    EXPECT_EQ(x_store->history(made.id)->back().reason, "its worker died");
+
+    const Task second = claimed("w2", {.liveness = "lock:b"}).at(0);
+    const auto again = x_store->rescue_task(watched, "its worker died");
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code, Code::lease_lost);
+    EXPECT_EQ(**x_store->get_task(made.id), second);
+    const auto late = x_store->complete_task({.task_id = made.id, .fence = first.fence}, {});
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, Code::lease_lost);
+
+    // Once too often: dead.
+    const auto dead = x_store->rescue_task(x_store->watched_tasks()->at(0), "its worker died");
+    ASSERT_TRUE(dead);
+    EXPECT_EQ(dead->value.status, TaskStatus::failed);
+    EXPECT_TRUE(dead->value.dead_at);
+    EXPECT_EQ(dead->value.error, "its worker died once too often");
+}
+
+TEST_P(TaskStoreContract, ATaskThatWasToBeCancelledIsCancelledWhenItsHolderDies) {
+    const Task made = created({.title = "x"});
+    claimed("w1", {.liveness = "lock:a"});
+    ASSERT_TRUE(x_store->cancel_task(made.id, "ann", ""));
+    const auto rescued = x_store->rescue_task(x_store->watched_tasks()->at(0), "its worker died");
+    ASSERT_TRUE(rescued);
+    EXPECT_EQ(rescued->value.status, TaskStatus::cancelled);
+}
+
+TEST_P(TaskStoreContract, WhoRunsCommandsGetsTasksThatHaveOne) {
+    created({.title = "by hand", .priority = 20});
+    created({.title = "by itself", .command = "true"});
+    EXPECT_TRUE(x_store->outlook({.worker = "w", .with_command = true})->claimable);
+    const auto got = claimed("w", {.limit = 5, .with_command = true});
+    ASSERT_THAT(got, SizeIs(1));
+    EXPECT_EQ(got[0].title, "by itself");
+    EXPECT_FALSE(x_store->outlook({.worker = "w", .with_command = true})->claimable);
+    EXPECT_THAT(claimed("w"), SizeIs(1));
+}
+
+TEST_P(TaskStoreContract, HowACommandIsRunIsKept) {
+    const CreateTask asked{
+        .title = "x", .command = "make test", .shell = true, .timeout_ms = 5'000};
+    const Task made = created(asked);
+    EXPECT_TRUE(made.shell);
+    EXPECT_EQ(made.timeout_ms, 5'000);
+    EXPECT_EQ(**x_store->get_task(made.id), made);
+    const std::vector<CreateTask> many{asked, {.title = "y"}};
+    const auto ids = x_store->create_tasks(many);
+    ASSERT_TRUE(ids);
+    EXPECT_TRUE((*x_store->get_task(ids->value[0]))->shell);
+    EXPECT_EQ((*x_store->get_task(ids->value[0]))->timeout_ms, 5'000);
+    EXPECT_FALSE((*x_store->get_task(ids->value[1]))->shell);
+    EXPECT_EQ((*x_store->get_task(ids->value[1]))->timeout_ms, std::nullopt);
+    UpdateTask change{.shell = false};
+    change.timeout_ms.emplace(std::nullopt);
+    const auto changed = x_store->update_task(made.id, change);
+    ASSERT_TRUE(changed);
+    EXPECT_FALSE(changed->value.shell);
+    EXPECT_EQ(changed->value.timeout_ms, std::nullopt);
+    EXPECT_EQ(x_store->create_task({.title = "x", .timeout_ms = 0}).error().code, Code::invalid);
+}
+
+TEST_P(TaskStoreContract, AHolderThatListensIsToldOfACancellationAtOnce) {
+    const Task made = created({.title = "x"});
+    claimed("w1");
+    const auto waiter = x_store->cancel_waiter();
+    ASSERT_TRUE(waiter);
+    ASSERT_TRUE(x_store->cancel_task(made.id, "ann", ""));
+    EXPECT_TRUE(*(*waiter)->wait(0));
+    EXPECT_TRUE((*x_store->get_task(made.id))->cancel_requested_at);
+}
+
 }  // namespace taskstore::tasks

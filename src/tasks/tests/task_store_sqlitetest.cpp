@@ -41,7 +41,7 @@ TEST(TaskTable, HotStatementsNeverGoThroughAllThatIsPending) {
          {&texts.claim, &texts.look, &texts.promote_due, &texts.find_candidate, &texts.next_time,
           &texts.mark_limits, &texts.history_of_claim, &texts.complete, &texts.renew,
           &texts.move_task, &texts.cancel_dependents, &texts.list_expired, &texts.keys_to_settle,
-          &texts.settle_in, &texts.settle_out}) {
+          &texts.settle_in, &texts.settle_out, &texts.list_watched}) {
         const std::string asked = "EXPLAIN QUERY PLAN " + *text;
         ASSERT_TRUE(sandbox.database().write([&](sql::Connection& connection) -> Status {
             TASKSTORE_LET(const auto plan, connection.prepare(asked));

@@ -4,8 +4,10 @@
 #include <taskstore/base/result.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace taskstore::os {
 
@@ -42,6 +44,29 @@ Liveness liveness_of(const ProcessIdentity& process);
 /// time is over. unsupported: liveness is unknown. Sleeps in the kernel (pidfd_open, Linux 5.3),
 /// else asks with backoff.
 Result<bool> wait_for_exit(const ProcessIdentity& process, std::optional<std::int64_t> timeout_ms);
+
+/// Waits for the ends of many processes at once, through one descriptor that poll(2) takes. Not
+/// thread-safe.
+class ExitWatch {
+  public:
+    static Result<ExitWatch> open();
+    ExitWatch(ExitWatch&&) noexcept;
+    ExitWatch& operator=(ExitWatch&&) noexcept;
+    ~ExitWatch();
+
+    /// False: it is dead, or who it is cannot be seen; it is not watched. The same one again is
+    /// watched once.
+    Result<bool> add(const ProcessIdentity& process);
+    /// Readable when one of them has ended.
+    int descriptor() const;
+    /// Those that have ended, which are watched no more.
+    std::vector<ProcessIdentity> ended();
+
+  private:
+    struct State;
+    explicit ExitWatch(std::unique_ptr<State> state);
+    std::unique_ptr<State> x_state;
+};
 
 /// /proc/sys/kernel/random/boot_id. Containers share it with their host.
 Result<std::string> boot_id();

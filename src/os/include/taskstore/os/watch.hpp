@@ -27,7 +27,8 @@ struct FolderChange {
         changed,
         timed_out,
         cancelled,
-        gone,  ///< The folder was removed, renamed or unmounted: this watch is of no further use.
+        other,  ///< The descriptor that wait() was given is ready; of the folder nothing was read.
+        gone,   ///< The folder was removed, renamed or unmounted: this watch is of no further use.
     };
     Kind kind = Kind::timed_out;
     /// Of the entries that changed, sorted, each once. Empty with `changed`: not known which.
@@ -51,9 +52,9 @@ class FolderWatch {
 
     /// Sleeps until something changes. Changes that are there already come together, at once. When
     /// polling, it looks every 10 ms at first, in the end every second. After an error it may be
-    /// called again.
+    /// called again. `also`: a descriptor that ends the wait when it is readable; -1: none.
     Result<FolderChange> wait(std::optional<std::int64_t> timeout_ms,
-                              const std::stop_token& cancel = {});
+                              const std::stop_token& cancel = {}, int also = -1);
 
   private:
     struct State;

@@ -87,6 +87,12 @@ struct Task {
     std::optional<std::int64_t> completed_at;  ///< Also of a failure and of a cancellation.
     std::int64_t updated_at = 0;
     std::int64_t revision = 1;  ///< Grows with each change, but for renewals.
+    /// The command is a line for sh; else it is words, with quotes and backslashes, that no shell
+    /// sees.
+    bool shell = false;
+    std::optional<std::int64_t> timeout_ms;  ///< How long the command may run.
+    /// By what the holder's host sees whether the holder lives; nothing: only the lease tells.
+    std::optional<std::string> liveness;
 
     friend bool operator==(const Task&, const Task&) = default;
 };
@@ -106,5 +112,9 @@ struct HistoryEntry {
     std::optional<std::string> request_id;
     friend bool operator==(const HistoryEntry&, const HistoryEntry&) = default;
 };
+
+/// JSON with every member, null where it has no value; input, result and metadata as they are.
+std::string task_json(const Task& task);
+std::string task_list_json(const std::vector<Task>& list);
 
 }  // namespace taskstore::tasks

@@ -42,6 +42,8 @@ struct CreateTask {
     std::optional<std::string> idempotency_key = {};
     std::int64_t key_retention_ms = 7LL * 86'400'000;
     std::optional<std::string> spec_id = {};
+    bool shell = false;  ///< The command is a line for sh, not words.
+    std::optional<std::int64_t> timeout_ms = {};
     std::string actor = {};  ///< Who asks, for the history.
 };
 
@@ -65,6 +67,8 @@ struct UpdateTask {
     std::optional<std::optional<std::string>> concurrency_key = {};
     std::optional<std::int64_t> concurrency_limit = {};
     std::optional<std::optional<std::string>> spec_id = {};
+    std::optional<bool> shell = {};
+    std::optional<std::optional<std::int64_t>> timeout_ms = {};
     /// conflict where the task has another one by now.
     std::optional<std::int64_t> revision = {};
 };
@@ -105,6 +109,9 @@ struct ClaimRequest {
     std::optional<std::string> agent_type = {};
     std::int64_t limit = 1;                     ///< 1..1'000.
     std::optional<std::int64_t> lease_ms = {};  ///< Nothing: as each task says.
+    bool with_command = false;                  ///< Only tasks that say what is to be run.
+    /// Task::liveness of what is claimed.
+    std::optional<std::string> liveness = {};
     /// The same request again within a day is answered as the first one, if that got anything.
     std::string request_id = {};
 };
@@ -132,6 +139,15 @@ struct FailedAttempt {
     std::optional<std::int64_t> exit_code = {};
     std::optional<std::string> logs = {};
     bool final = false;  ///< No further attempt, whatever the policy says.
+};
+
+/// A task whose holder's life can be seen by its host.
+struct WatchedTask {
+    std::string task_id;
+    std::int64_t fence = 0;
+    std::string holder;
+    std::string liveness;
+    friend bool operator==(const WatchedTask&, const WatchedTask&) = default;
 };
 
 /// What a worker may hope for.
@@ -192,12 +208,23 @@ class TaskStore {
                                               const std::string& reason) = 0;
     /// A failed or cancelled task is pending again, with all its attempts. conflict: others.
     virtual Result<Written<Task>> retry_task(const std::string& id, const std::string& actor) = 0;
+    /// Every task that is held and has a liveness, in its order. On which of them the holder is
+    /// dead, only its host can say.
+    virtual Result<std::vector<WatchedTask>> watched_tasks() = 0;
+    /// What becomes of a task when its lease runs out, at once: for whoever knows that the holder
+    /// is dead, with what it ran. lease_lost: it is no longer held by that claim; nothing was
+    /// written.
+    virtual Result<Written<Task>> rescue_task(const WatchedTask& task,
+                                              const std::string& reason) = 0;
     /// What is due: leases that ran out, deadlines that passed, slots that became free. A bounded
     /// number; claims do it by themselves. How much was done.
     virtual Result<std::int64_t> tend() = 0;
     virtual Result<Outlook> outlook(const ClaimRequest& request) = 0;
     /// Ends when tasks have changed.
     virtual Result<std::unique_ptr<sql::Waiter>> waiter() = 0;
+    /// Ends when somebody wants a task cancelled that is held: its holder need not wait for the
+    /// next renewal.
+    virtual Result<std::unique_ptr<sql::Waiter>> cancel_waiter() = 0;
     /// Of one project, or of all.
     virtual Result<TaskStats> stats(const std::optional<std::string>& project) = 0;
     /// In words: why nobody works on the task, or who does. not_found.

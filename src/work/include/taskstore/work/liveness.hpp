@@ -1,0 +1,75 @@
+#pragma once
+// Who still lives of those that hold tasks (floor 5; workers and waiters). Nobody has to cooperate:
+// the kernel frees a lock, or says that a process has ended, and whoever watches the folder frees
+// the task at once.
+//
+//   liveness = "lock:" file                                            a guard's lock file in run/
+//            | "process:" machine ":" boot ":" namespace ":" pid ":" start
+//
+//   run/live-TAG-UUID          held by a guard as long as its command, or any part of it, runs
+//   run/process-TAG-PID-START  says to watchers that this process is to be watched; holds its
+//                              liveness
+//
+// TAG is the database's, so that several may share a folder. What cannot be seen from here (another
+// host's file, a container's process, another user's) is never judged: there the lease decides. A
+// process that is only stopped or slow lives.
+
+#include <taskstore/base/clock.hpp>
+#include <taskstore/base/result.hpp>
+#include <taskstore/os/file_system.hpp>
+#include <taskstore/tasks/task_store.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+
+namespace taskstore::work {
+
+/// Where the holders of a database's tasks are seen on this host.
+struct RunFolder {
+    std::string path;  ///< Absolute; made when somebody holds.
+    std::string tag;   ///< Of the database: [0-9a-z]+.
+};
+/// run/ in `folder`, for the database of this name (its location, as text).
+RunFolder run_folder(const std::string& folder, std::string_view location);
+
+enum class Life : std::uint8_t { lives, dead, unknown };
+/// Of a holder. Thread-safe.
+Life life_of(const RunFolder& run, std::string_view liveness);
+
+/// "lock:" with the name of a new file in the folder.
+std::string new_lock_liveness(const RunFolder& run, const Clock& clock, Random& random);
+/// The path of that file.
+std::string lock_path_of(const RunFolder& run, std::string_view liveness);
+/// Makes the folder (0700) where it is missing.
+Status make_run_folder(os::FileSystem& files, const RunFolder& run);
+
+/// Of a process that runs now and can be seen from here; tells watchers of it. not_found: there is
+/// none, or it cannot be seen; then a claim in its name is refused.
+Result<std::string> watch_process(os::FileSystem& files, const RunFolder& run, std::int64_t pid);
+
+/// Frees the tasks of holders that are dead, once, and takes away what the dead left in the folder.
+/// Of a lock that is free whatever of its command may still run is killed first (os::end_marked).
+/// How many tasks were freed. Costs nothing where the folder holds no file of ours.
+Result<std::int64_t> rescue_dead(tasks::TaskStore& store, os::FileSystem& files,
+                                 const RunFolder& run);
+
+/// The same for as long as it lives, in a thread of its own that sleeps until somebody dies.
+class Watch {
+  public:
+    /// `warn`: of what it cannot do, from its thread; it goes on trying.
+    static Result<std::unique_ptr<Watch>> start(tasks::TaskStore& store, os::FileSystem& files,
+                                                RunFolder run,
+                                                std::function<void(const std::string&)> warn = {});
+    ~Watch();
+
+  private:
+    struct State;
+    explicit Watch(std::unique_ptr<State> state);
+    std::unique_ptr<State> x_state;
+};
+
+}  // namespace taskstore::work

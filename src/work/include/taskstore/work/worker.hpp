@@ -1,0 +1,111 @@
+#pragma once
+// A worker (floor 5; the program's `work`, and programs that embed one): claims tasks, runs each
+// one's command under a guard (os/guard.hpp), renews while it runs, and says how it ended.
+//
+//   Worker worker(*store, clock, random, files, {.name = "w1", .run = …, .log_folder = …});
+//   worker.run();
+//
+// A command gets TASKSTORE_TASK_ID, _FENCE and _WORKER, which the program's verbs go by when it
+// calls them itself; TASKSTORE_TASK_RESULT, the path of a file whose JSON becomes the task's
+// result; and the task as JSON on its standard input. Exit code 0 completes the task, another one
+// fails the attempt.
+//
+// A command that is to end gets SIGTERM with its whole process group, after the grace period
+// everything that it started gets SIGKILL.
+
+#include <taskstore/base/clock.hpp>
+#include <taskstore/base/result.hpp>
+#include <taskstore/os/file_system.hpp>
+#include <taskstore/os/guard.hpp>
+#include <taskstore/tasks/task_store.hpp>
+#include <taskstore/work/liveness.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace taskstore::work {
+
+enum class Outcome : std::uint8_t {
+    completed,
+    failed,  ///< No further attempt.
+    again,   ///< This attempt failed; there will be another one.
+    cancelled,
+    released,   ///< The worker was told to stop: the task is there for others.
+    lost,       ///< Another claim holds it by now, or nobody: nothing was written.
+    unwritten,  ///< It ended, and the store could not be told; the lease decides.
+};
+std::string_view name_of(Outcome outcome);
+
+/// One task that this worker is done with.
+struct Finished {
+    tasks::Task task;  ///< As it was claimed.
+    Outcome outcome = Outcome::completed;
+    std::optional<os::CommandEnd> end;  ///< Nothing: it never began.
+    std::string error;                  ///< Empty: none.
+    std::int64_t duration_ms = 0;
+    std::string log_path;
+};
+
+/// A program's own way to carry out a task, instead of a command; `stop` is asked when it is to end
+/// early. The answer is the result, as JSON. Its holder is the process: the task is free when that
+/// dies.
+using Handler =
+    std::function<Result<std::string>(const tasks::Task& task, const std::stop_token& stop)>;
+
+struct WorkerOptions {
+    std::string name;                            ///< Who holds the tasks.
+    std::optional<std::string> project = {};     ///< Of this one alone.
+    std::vector<std::string> capabilities = {};  ///< What it offers.
+    std::optional<std::string> agent_type = {};
+    int jobs = 1;                                 ///< At once: 1..256.
+    std::optional<std::int64_t> lease_ms = {};    ///< Nothing: as each task says.
+    std::optional<std::int64_t> timeout_ms = {};  ///< Of tasks that do not say; nothing: none.
+    std::int64_t grace_ms = 10'000;               ///< From SIGTERM to SIGKILL.
+    /// Run for each task, instead of the task's own. Empty: tasks without a command are left to
+    /// others.
+    std::vector<std::string> command = {};
+    Handler handler = {};
+    std::optional<std::int64_t> tasks_max = {};  ///< Ends after so many.
+    bool until_empty = false;  ///< Ends when there is nothing to claim, and it runs nothing.
+    std::string folder = {};   ///< Where commands run; empty: the working folder.
+    RunFolder run;
+    std::string log_folder;  ///< TASK-FENCE.log: all that a command printed. Made (0700).
+    /// On top of the environment of every command.
+    std::vector<std::pair<std::string, std::optional<std::string>>> environment = {};
+    /// One at a time, from the threads of the worker.
+    std::function<void(const tasks::Task&)> began = {};
+    std::function<void(const Finished&)> finished = {};
+    std::function<void(const std::string&)> warn = {};
+};
+
+/// How much of a command's output is kept in the task (its end); all of it is in the log file.
+inline constexpr std::size_t kLogTailBytes = std::size_t{64} << 10U;
+
+/// Everything passed in must outlive it.
+class Worker {
+  public:
+    Worker(tasks::TaskStore& store, const Clock& clock, Random& random, os::FileSystem& files,
+           WorkerOptions options);
+    ~Worker();
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    /// Works until it is told to end, or as the options say. invalid: options that are none. Once.
+    Status run();
+    /// Claims no more, and ends when what runs has ended. For any thread.
+    void drain();
+    /// Ends what runs too, and gives those tasks back. For any thread.
+    void stop();
+
+  private:
+    struct State;
+    std::unique_ptr<State> x_state;
+};
+
+}  // namespace taskstore::work

@@ -1,0 +1,251 @@
+#include "running.hpp"
+
+#include "log_tail.hpp"
+
+#include <algorithm>
+
+namespace taskstore::work {
+namespace {
+
+constexpr std::int64_t kNsPerMs = 1'000'000;
+/// A lease is renewed when so much of it has passed.
+constexpr std::int64_t kRenewalsPerLease = 3;
+constexpr std::int64_t kRetryMs = 1'000;
+
+bool may_pass(Code code) {
+    return code == Code::unavailable || code == Code::timed_out || code == Code::outcome_unknown;
+}
+
+std::string text_of(const os::CommandEnd& end) {
+    if (end.signal != 0) return "ended by signal " + std::to_string(end.signal);
+    return "exit code " + std::to_string(end.exit_code);
+}
+
+}  // namespace
+
+std::string_view name_of(Outcome outcome) {
+    constexpr std::array<std::string_view, 7> kNames{"completed", "failed", "again",    "cancelled",
+                                                     "released",  "lost",   "unwritten"};
+    return kNames[static_cast<std::size_t>(outcome)];
+}
+
+Running::Running(const Services& services, tasks::Task task, std::unique_ptr<Doing> doing,
+                 std::stop_token stop)
+    : x_services(services),
+      x_task(std::move(task)),
+      x_doing(std::move(doing)),
+      x_stop(std::move(stop)),
+      x_lease_ns(services.options.lease_ms.value_or(x_task.lease_ms) * kNsPerMs) {}
+
+void Running::cancel() {
+    x_cancelled = true;
+    x_doing->wake();
+}
+
+Finished Running::carry_out() {
+    const std::int64_t began = now_ns();
+    x_held_until = began + x_lease_ns;
+    x_renew_at = began + x_lease_ns / kRenewalsPerLease;
+    const auto timeout_ms = x_task.timeout_ms ? x_task.timeout_ms : x_services.options.timeout_ms;
+    if (timeout_ms) x_timeout_at = began + *timeout_ms * kNsPerMs;
+    Finished finished{.task = x_task, .log_path = x_doing->log_path()};
+    const Status begun = x_doing->begin();
+    if (!begun) {
+        finished.error = begun.error().message;
+        // What the command says cannot be mended by another attempt; what is missing may come.
+        const bool final = begun.error().code == Code::invalid;
+        write_failure(finished, final ? tasks::ErrorClass::policy : tasks::ErrorClass::infra,
+                      final);
+        return finished;
+    }
+    const std::stop_callback on_stop(x_stop, [this] { x_doing->wake(); });
+    while (true) {
+        heed();
+        auto end = x_doing->wait(next_ms());
+        if (!end) {
+            finished.error = end.error().message;
+            break;
+        }
+        finished.end = *end;
+        if (finished.end) break;
+    }
+    finished.duration_ms = (now_ns() - began) / kNsPerMs;
+    write_end(finished);
+    return finished;
+}
+
+void Running::heed() {
+    const std::int64_t now = now_ns();
+    if (x_why == Why::none && x_stop.stop_requested()) end_early(Why::stopped);
+    if (x_why == Why::none && x_cancelled) end_early(Why::cancelled);
+    if (x_why == Why::none && x_timeout_at != 0 && now >= x_timeout_at) end_early(Why::timed_out);
+    if (x_why != Why::none && !x_killed && now >= x_kill_at) {
+        x_killed = true;
+        x_doing->kill();
+    }
+    if (now >= x_renew_at && x_why != Why::lost && x_why != Why::said) renew();
+}
+
+void Running::end_early(Why why) {
+    if (x_why == Why::none) {
+        x_kill_at = now_ns() + x_services.options.grace_ms * kNsPerMs;
+        x_doing->terminate();
+    }
+    x_why = why;
+}
+
+std::optional<std::int64_t> Running::next_ms() const {
+    std::int64_t at = x_why == Why::lost || x_why == Why::said ? 0 : x_renew_at;
+    const auto earlier = [&at](std::int64_t other) { at = at == 0 ? other : std::min(at, other); };
+    if (x_why == Why::none && x_timeout_at != 0) earlier(x_timeout_at);
+    if (x_why != Why::none && !x_killed) earlier(x_kill_at);
+    if (at == 0) return std::nullopt;
+    return std::max<std::int64_t>((at - now_ns() + kNsPerMs - 1) / kNsPerMs, 0);
+}
+
+tasks::Hold Running::hold() const {
+    return {.task_id = x_task.id, .fence = x_task.fence, .actor = x_services.options.name};
+}
+
+/// Looks first: a renewal of a task that is to be cancelled would end the hold while its command
+/// still runs.
+void Running::renew() {
+    const std::int64_t now = now_ns();
+    const auto task = x_services.store.get_task(x_task.id);
+    Result<tasks::Written<tasks::Task>> renewed = fail(Code::unavailable, "");
+    if (task) {
+        if (!*task || (*task)->fence != x_task.fence) return end_early(Why::lost);
+        if ((*task)->status != tasks::TaskStatus::in_progress) return end_early(Why::said);
+        if ((*task)->cancel_requested_at) {
+            x_renew_at = now + x_lease_ns / kRenewalsPerLease;
+            return end_early(Why::cancelled);
+        }
+        renewed = x_services.store.renew_task(hold(), x_services.options.lease_ms);
+    }
+    if (renewed) {
+        x_held_until = now + x_lease_ns;
+        x_renew_at = now + x_lease_ns / kRenewalsPerLease;
+        if (renewed->value.status != tasks::TaskStatus::in_progress) end_early(Why::said);
+        return;
+    }
+    if (now >= x_held_until) return end_early(Why::lost);
+    x_renew_at = std::min(now + kRetryMs * kNsPerMs, x_held_until);
+}
+
+/// Tries until the lease is over: till then nobody else has the task. Where a try that got no
+/// answer was written after all, the next one finds the hold ended, as it said.
+template <typename Write>
+void Running::write(Finished& finished, const Write& once) {
+    while (true) {
+        const Result<tasks::Written<tasks::Task>> written = once();
+        if (written) {
+            switch (written->value.status) {
+                case tasks::TaskStatus::completed:
+                    finished.outcome = Outcome::completed;
+                    return;
+                case tasks::TaskStatus::failed:
+                    finished.outcome = Outcome::failed;
+                    return;
+                case tasks::TaskStatus::cancelled:
+                    finished.outcome = Outcome::cancelled;
+                    return;
+                default:
+                    finished.outcome = x_why == Why::stopped ? Outcome::released : Outcome::again;
+                    return;
+            }
+        }
+        const Error& error = written.error();
+        if (error.code == Code::lease_lost || error.code == Code::not_found)
+            return note_said(finished);
+        if (!may_pass(error.code) || now_ns() >= x_held_until) {
+            finished.outcome = Outcome::unwritten;
+            finished.error = error.message;
+            return;
+        }
+        std::mutex mutex;
+        std::unique_lock guard(mutex);
+        std::condition_variable_any().wait_for(guard, x_stop, std::chrono::milliseconds(kRetryMs),
+                                               [] { return false; });
+        if (x_stop.stop_requested()) x_held_until = now_ns();
+    }
+}
+
+void Running::write_end(Finished& finished) {
+    switch (x_why) {
+        case Why::lost:
+            finished.outcome = Outcome::lost;
+            finished.error = "another claim holds the task by now";
+            return;
+        case Why::said:
+            return note_said(finished);
+        case Why::stopped:
+            return write(finished, [&] {
+                return x_services.store.release_task(hold(), "its worker was told to stop");
+            });
+        case Why::cancelled:
+            // Told only now that nothing of it runs any more.
+            return write(finished, [&] { return x_services.store.renew_task(hold(), {}); });
+        case Why::timed_out:
+            finished.error = "it ran longer than its time";
+            return write_failure(finished, tasks::ErrorClass::timeout, false);
+        case Why::none:
+            return write_exit(finished);
+    }
+}
+
+void Running::write_exit(Finished& finished) {
+    if (!finished.end) {
+        // Whoever sees the free lock says the same: which of us comes first makes no difference.
+        const tasks::WatchedTask held{x_task.id, x_task.fence, x_services.options.name,
+                                      x_task.liveness.value_or("")};
+        return write(finished, [&] { return x_services.store.rescue_task(held, finished.error); });
+    }
+    auto result = x_doing->result();
+    if (!result || finished.end->exit_code != 0) {
+        finished.error = result ? text_of(*finished.end) : result.error().message;
+        return write_failure(
+            finished,
+            finished.end->signal != 0 ? tasks::ErrorClass::infra : tasks::ErrorClass::logic, false);
+    }
+    const tasks::Completion completion{
+        .result = std::move(*result),
+        .exit_code = 0,
+        .logs = log_tail(x_services.files, finished.log_path, kLogTailBytes)};
+    write(finished, [&] { return x_services.store.complete_task(hold(), completion); });
+}
+
+void Running::write_failure(Finished& finished, tasks::ErrorClass error_class, bool final) {
+    tasks::FailedAttempt attempt{
+        .error = finished.error,
+        .error_class = error_class,
+        .logs = log_tail(x_services.files, finished.log_path, kLogTailBytes),
+        .final = final};
+    if (finished.end) attempt.exit_code = finished.end->exit_code;
+    write(finished, [&] { return x_services.store.fail_task(hold(), attempt); });
+}
+
+/// The command itself, or somebody else, has said how it ended.
+void Running::note_said(Finished& finished) {
+    finished.outcome = Outcome::lost;
+    const auto task = x_services.store.get_task(x_task.id);
+    if (!task || !*task || (*task)->fence != x_task.fence) return;
+    switch ((*task)->status) {
+        case tasks::TaskStatus::completed:
+            finished.outcome = Outcome::completed;
+            break;
+        case tasks::TaskStatus::failed:
+            finished.outcome = Outcome::failed;
+            break;
+        case tasks::TaskStatus::cancelled:
+            finished.outcome = Outcome::cancelled;
+            break;
+        case tasks::TaskStatus::pending:
+            finished.outcome = Outcome::again;
+            break;
+        case tasks::TaskStatus::in_progress:
+            return;
+    }
+    finished.error = (*task)->error.value_or("");
+}
+
+}  // namespace taskstore::work

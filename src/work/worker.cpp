@@ -1,0 +1,293 @@
+#include <taskstore/work/worker.hpp>
+
+#include "running.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <thread>
+
+namespace taskstore::work {
+namespace {
+
+constexpr std::int64_t kNsPerMs = 1'000'000;
+constexpr int kJobsMax = 256;
+constexpr std::int64_t kAfterErrorMs = 1'000;
+/// Between two looks at what was due already and is not done.
+constexpr std::int64_t kDueAgainMs = 50;
+constexpr std::int64_t kGraceMsMax = 86'400'000;
+
+}  // namespace
+
+struct Worker::State {
+    State(tasks::TaskStore& given_store, const Clock& given_clock, Random& given_random,
+          os::FileSystem& given_files, WorkerOptions given)
+        : options(std::move(given)),
+          random(given_random),
+          services{given_store, given_clock, given_files, options} {}
+
+    WorkerOptions options;
+    Random& random;
+    Services services;
+    std::stop_source draining;
+    std::stop_source stopping;
+    std::mutex mutex;
+    std::vector<Running*> running;
+    std::int64_t begun = 0;
+    int busy = 0;  ///< Jobs that claim or run.
+    std::mutex telling;
+    std::string handler_liveness;
+    Status failure;
+
+    void warn(const std::string& what) {
+        const std::lock_guard guard(telling);
+        if (options.warn) options.warn(what);
+    }
+    void pause() const {
+        std::mutex own;
+        std::unique_lock guard(own);
+        std::condition_variable_any().wait_for(guard, draining.get_token(),
+                                               std::chrono::milliseconds(kAfterErrorMs),
+                                               [] { return false; });
+    }
+
+    Status check() const;
+    Status prepare();
+    void listen(const std::stop_token& stop);
+    void tell_cancelled();
+    void job();
+    Status work_on(sql::Waiter& waiter, std::optional<os::Guard>& guard, std::string& liveness);
+    bool may_begin();
+    bool take_turn();
+    void give_turn_back(bool ran);
+    Result<bool> claim_and_run(const tasks::ClaimRequest& asked, std::optional<os::Guard>& guard,
+                               std::string& liveness);
+    void run_one(tasks::Task task, os::Guard* guard);
+    tasks::ClaimRequest request() const;
+};
+
+Status Worker::State::check() const {
+    const auto bounds = [](std::string_view what, std::int64_t value, std::int64_t least,
+                           std::int64_t most) -> Status {
+        if (value >= least && value <= most) return ok();
+        return fail(Code::invalid, std::string(what) + " " + std::to_string(value) + " is not in " +
+                                       std::to_string(least) + ".." + std::to_string(most));
+    };
+    TASKSTORE_TRY(bounds("jobs", options.jobs, 1, kJobsMax));
+    TASKSTORE_TRY(bounds("grace", options.grace_ms, 0, kGraceMsMax));
+    if (options.timeout_ms) TASKSTORE_TRY(bounds("timeout", *options.timeout_ms, 1, INT64_MAX));
+    if (options.tasks_max) TASKSTORE_TRY(bounds("tasks", *options.tasks_max, 1, INT64_MAX));
+    return ok();
+}
+
+Status Worker::State::prepare() {
+    os::FileSystem& files = services.files;
+    TASKSTORE_TRY(make_run_folder(files, options.run));
+    // Here too, not by the watch alone: who ends when there is nothing must have seen what is free.
+    TASKSTORE_TRY(rescue_dead(services.store, files, options.run));
+    if (options.handler) {
+        TASKSTORE_LET(handler_liveness, watch_process(files, options.run, ::getpid()));
+        return ok();
+    }
+    return os::make_directories(files, options.log_folder, 0700);
+}
+
+tasks::ClaimRequest Worker::State::request() const {
+    return {.worker = options.name,
+            .project = options.project,
+            .capabilities = options.capabilities,
+            .agent_type = options.agent_type,
+            .lease_ms = options.lease_ms,
+            .with_command = options.command.empty() && !options.handler};
+}
+
+/// Of those that run here, which are to be cancelled.
+void Worker::State::tell_cancelled() {
+    std::vector<std::pair<std::string, std::int64_t>> held;
+    {
+        const std::lock_guard guard(mutex);
+        for (const Running* one : running) held.emplace_back(one->task().id, one->task().fence);
+    }
+    for (const auto& [id, fence] : held) {
+        const auto task = services.store.get_task(id);
+        if (!task || !*task || !(*task)->cancel_requested_at) continue;
+        const std::lock_guard guard(mutex);
+        for (Running* const one : running)
+            if (one->task().id == id && one->task().fence == fence) one->cancel();
+    }
+}
+
+/// Renewals tell of cancellations too; this is for being told at once.
+void Worker::State::listen(const std::stop_token& stop) {
+    const auto waiter = services.store.cancel_waiter();
+    if (!waiter) return warn(waiter.error().message);
+    while (!stop.stop_requested()) {
+        tell_cancelled();
+        const auto woken = (*waiter)->wait(0, stop);
+        if (!woken && woken.error().code != Code::cancelled) {
+            warn(woken.error().message);
+            pause();
+        }
+    }
+}
+
+bool Worker::State::may_begin() {
+    const std::lock_guard guard(mutex);
+    return !options.tasks_max || begun < *options.tasks_max;
+}
+
+/// False: no further task is to be begun.
+bool Worker::State::take_turn() {
+    const std::lock_guard guard(mutex);
+    if (options.tasks_max && begun >= *options.tasks_max) return false;
+    ++begun;
+    ++busy;
+    return true;
+}
+
+void Worker::State::give_turn_back(bool ran) {
+    const std::lock_guard guard(mutex);
+    if (!ran) --begun;
+    --busy;
+}
+
+void Worker::State::run_one(tasks::Task task, os::Guard* guard) {
+    // A reference that the two ways of doing may keep.
+    const tasks::Task kept = task;
+    Running one(
+        services, std::move(task),
+        guard == nullptr ? run_handler(services, kept) : run_command(services, kept, *guard),
+        stopping.get_token());
+    {
+        const std::lock_guard lock(mutex);
+        running.push_back(&one);
+    }
+    if (options.began) {
+        const std::lock_guard lock(telling);
+        options.began(kept);
+    }
+    const Finished finished = one.carry_out();
+    {
+        const std::lock_guard lock(mutex);
+        std::erase(running, &one);
+    }
+    // Where the store could not be told, the lock stays, free: then the task is free as well.
+    if (guard != nullptr && finished.outcome != Outcome::unwritten) guard->dismiss();
+    const std::lock_guard lock(telling);
+    if (options.finished) options.finished(finished);
+}
+
+/// The lock is held before the claim that names it: a claim is never without it.
+Result<bool> Worker::State::claim_and_run(const tasks::ClaimRequest& asked,
+                                          std::optional<os::Guard>& guard, std::string& liveness) {
+    tasks::ClaimRequest request = asked;
+    if (options.handler) {
+        request.liveness = handler_liveness;
+    } else {
+        if (!guard) {
+            liveness = new_lock_liveness(options.run, services.clock, random);
+            TASKSTORE_LET(guard, os::Guard::start(lock_path_of(options.run, liveness)));
+        }
+        request.liveness = liveness;
+    }
+    TASKSTORE_LET(auto claimed, services.store.claim_tasks(request));
+    if (claimed.value.empty()) return false;
+    run_one(std::move(claimed.value.front()), guard ? &*guard : nullptr);
+    guard.reset();
+    return true;
+}
+
+/// One look, and what follows from it; waits where there is nothing.
+Status Worker::State::work_on(sql::Waiter& waiter, std::optional<os::Guard>& guard,
+                              std::string& liveness) {
+    if (!may_begin()) {
+        draining.request_stop();
+        return ok();
+    }
+    const tasks::ClaimRequest asked = request();
+    TASKSTORE_LET(const tasks::Outlook outlook, services.store.outlook(asked));
+    if (outlook.claimable) {
+        if (!take_turn()) return ok();
+        const auto ran = claim_and_run(asked, guard, liveness);
+        give_turn_back(ran && *ran);
+        if (!ran) return fail(ran.error());
+        if (*ran) return ok();
+    }
+    if (options.until_empty) {
+        const std::lock_guard lock(mutex);
+        // Who is busy may make others ready by its end, and looks again after it.
+        if (busy == 0) {
+            draining.request_stop();
+            return ok();
+        }
+    }
+    std::int64_t until_ns = 0;
+    if (outlook.next_time) {
+        const std::int64_t ms =
+            std::max(*outlook.next_time - services.clock.wall_ms(), kDueAgainMs);
+        until_ns = services.clock.boot_ns() + ms * kNsPerMs;
+    }
+    const auto woken = waiter.wait(until_ns, draining.get_token());
+    if (!woken && woken.error().code != Code::cancelled) return fail(woken.error());
+    return ok();
+}
+
+void Worker::State::job() {
+    const auto waiter = services.store.waiter();
+    if (!waiter) {
+        const std::lock_guard guard(mutex);
+        failure = fail(waiter.error());
+        draining.request_stop();
+        return;
+    }
+    std::optional<os::Guard> guard;
+    std::string liveness;
+    while (!draining.stop_requested()) {
+        const Status status = work_on(**waiter, guard, liveness);
+        if (status) continue;
+        // A guard whose claim got no answer may be named by a task.
+        guard.reset();
+        if (!row_of(status.error().code).retryable &&
+            status.error().code != Code::outcome_unknown) {
+            const std::lock_guard lock(mutex);
+            failure = fail(status.error());
+            draining.request_stop();
+            return;
+        }
+        warn(status.error().message);
+        pause();
+    }
+    if (guard) guard->dismiss();
+}
+
+Worker::Worker(tasks::TaskStore& store, const Clock& clock, Random& random, os::FileSystem& files,
+               WorkerOptions options)
+    : x_state(std::make_unique<State>(store, clock, random, files, std::move(options))) {}
+Worker::~Worker() = default;
+
+Status Worker::run() {
+    State& state = *x_state;
+    TASKSTORE_TRY(state.check());
+    TASKSTORE_TRY(state.prepare());
+    TASKSTORE_LET(const auto watch,
+                  Watch::start(state.services.store, state.services.files, state.options.run,
+                               [&state](const std::string& what) { state.warn(what); }));
+    const std::jthread listener([&state](const std::stop_token& stop) { state.listen(stop); });
+    {
+        std::vector<std::jthread> jobs;
+        for (int i = 0; i < state.options.jobs; ++i) jobs.emplace_back([&state] { state.job(); });
+    }
+    return state.failure;
+}
+
+void Worker::drain() {
+    x_state->draining.request_stop();
+}
+
+void Worker::stop() {
+    x_state->draining.request_stop();
+    x_state->stopping.request_stop();
+}
+
+}  // namespace taskstore::work
