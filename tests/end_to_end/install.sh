@@ -22,6 +22,7 @@ expect 0 built/embed repo; has "$out" "active: Example PRD"
 has "$out" "urgent: Crash at start"; has "$out" "cannot go from fixed to open"; has "$out" "left: 0"
 expect 0 alone/taskstore -C repo collection show bugs; has "$out" '"what went wrong"'
 expect 0 built/tasks tasks.db; has "$out" "Created task: Build project (flushed)"; has "$out" "pending: Build project"
+expect 0 built/worker tasks.db; has "$out" "Count: completed"
 expect 0 ctest --test-dir built; has "$out" "100% tests passed"
 expect 0 alone/taskstore -C repo list-prds; has "$out" "Example PRD"
 

@@ -15,11 +15,37 @@ std::optional<std::string> variable(const std::string& name) {
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
+std::string device_home() {
+    if (const auto home = variable("TASKSTORE_HOME"); home && !home->empty()) return *home;
+    if (const auto data = variable("XDG_DATA_HOME"); data && !data->empty())
+        return os::join_path(*data, "taskstore");
+    return os::join_path(variable("HOME").value_or("."), ".local/share/taskstore");
+}
+
 /// What opens the database; lives as long as the store on top of it.
 class Opened {
   public:
     explicit Opened(const TaskStoreBackend& backend)
         : x_databases(x_files, x_clock, x_random, options(backend)) {}
+
+    static Result<std::unique_ptr<work::Worker>> worker(const TaskStoreBackend& backend,
+                                                        work::WorkerOptions options) {
+        auto opened = std::make_shared<Opened>(backend);
+        Opened& it = *opened;
+        TASKSTORE_LET(sql::Database* const database,
+                      it.x_databases.open(store::DatabaseName::tasks));
+        TASKSTORE_LET(const store::DatabasePlace at,
+                      it.x_databases.place(store::DatabaseName::tasks));
+        it.x_store = tasks::make_task_store(*database, it.x_clock, it.x_random);
+        const std::string folder = at.location.engine == sql::Engine::sqlite
+                                       ? os::folder_of(at.location.text)
+                                       : device_home();
+        if (options.run.path.empty()) options.run = work::run_folder(folder, at.location.text);
+        if (options.log_folder.empty()) options.log_folder = os::join_path(folder, "logs/tasks");
+        options.owner = std::move(opened);
+        return std::make_unique<work::Worker>(*it.x_store, it.x_clock, it.x_random, it.x_files,
+                                              std::move(options));
+    }
 
     static Result<std::unique_ptr<tasks::TaskStore>> store(const TaskStoreBackend& backend) {
         auto opened = std::make_shared<Opened>(backend);
@@ -57,12 +83,18 @@ class Opened {
     os::SystemFileSystem x_files;
     Backends x_backends{variable("TASKSTORE_DRIVERS").value_or("")};
     store::Databases x_databases;
+    std::unique_ptr<tasks::TaskStore> x_store;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<tasks::TaskStore>> create_task_store(const TaskStoreBackend& backend) {
     return Opened::store(backend);
+}
+
+Result<std::unique_ptr<work::Worker>> create_worker(const TaskStoreBackend& backend,
+                                                    work::WorkerOptions options) {
+    return Opened::worker(backend, std::move(options));
 }
 
 }  // namespace taskstore

@@ -8,6 +8,7 @@
 
 #include <taskstore/sql/pool.hpp>
 #include <taskstore/tasks/task_store.hpp>
+#include <taskstore/work/worker.hpp>
 
 #include <memory>
 #include <string>
@@ -34,5 +35,14 @@ using TaskStoreBackend = std::variant<Sqlite, Postgres, Libsql>;
 /// Opens it, makes it where it is missing, and brings its schema up to this version. Errors as of
 /// store::Databases::open. Thread-safe as TaskStore is.
 Result<std::unique_ptr<tasks::TaskStore>> create_task_store(const TaskStoreBackend& backend);
+
+/// A worker on such a store, which it opens for itself. Where `run` and `log_folder` are empty they
+/// follow: beside the file, else in the device's home ($TASKSTORE_HOME, $XDG_DATA_HOME/taskstore,
+/// ~/.local/share/taskstore).
+///
+///   TASKSTORE_LET(auto worker, taskstore::create_worker(backend, {.name = "w1", .jobs = 4}));
+///   TASKSTORE_TRY(worker->run());
+Result<std::unique_ptr<work::Worker>> create_worker(const TaskStoreBackend& backend,
+                                                    work::WorkerOptions options);
 
 }  // namespace taskstore

@@ -74,14 +74,16 @@ struct WorkerOptions {
     std::optional<std::int64_t> tasks_max = {};  ///< Ends after so many.
     bool until_empty = false;  ///< Ends when there is nothing to claim, and it runs nothing.
     std::string folder = {};   ///< Where commands run; empty: the working folder.
-    RunFolder run;
-    std::string log_folder;  ///< TASK-FENCE.log: all that a command printed. Made (0700).
+    RunFolder run = {};
+    std::string log_folder = {};  ///< TASK-FENCE.log: all that a command printed. Made (0700).
     /// On top of the environment of every command.
     std::vector<std::pair<std::string, std::optional<std::string>>> environment = {};
     /// One at a time, from the threads of the worker.
     std::function<void(const tasks::Task&)> began = {};
     std::function<void(const Finished&)> finished = {};
     std::function<void(const std::string&)> warn = {};
+    /// Kept till the worker is gone: what its store stands on.
+    std::shared_ptr<void> owner = {};
 };
 
 /// How much of a command's output is kept in the task (its end); all of it is in the log file.
