@@ -121,10 +121,10 @@ same "$(show "$id" 'd["assigned_to"], d["status"]')" "('other', 'in_progress')"
 expect 0 taskstore task complete "$id"
 rm "$spots"/*
 
-# A time that is over, in a command that will not hear of it.
-id=$(add slow "trap '' TERM; $(lingers main)" --timeout 50ms --max-attempts 1)
-expect 0 taskstore work --once --grace 50ms
-same "$(show "$id" 'd["status"], d["error_class"], d["exit_code"]')" "('failed', 'timeout', 137)"
+# A time that is over.
+id=$(add slow "$(lingers main)" --timeout 50ms --max-attempts 1)
+expect 0 taskstore work --once
+same "$(show "$id" 'd["status"], d["error_class"], d["exit_code"]')" "('failed', 'timeout', 143)"
 rm -f "$spots"/*
 
 # A cancellation ends the command at once.

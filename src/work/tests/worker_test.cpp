@@ -127,19 +127,33 @@ TEST_F(WorkerTest, OneCommandForAllRunsTheirsTooThatSayNone) {
     EXPECT_GT(std::stoi(*tasks().get(made.id).result), 100);
 }
 
-TEST_F(WorkerTest, ACommandThatRunsTooLongIsEndedWithItsGroup) {
+TEST_F(WorkerTest, ACommandThatRunsTooLongIsEnded) {
     const Task made = tasks().add({.title = "x",
-                                   .command = "trap '' TERM; sleep 1000 & wait; sleep 1000",
+                                   .command = "sleep 1000 & sleep 1000",
                                    .retry = {.max_attempts = 1},
                                    .shell = true,
                                    .timeout_ms = 50});
-    auto options = tasks().options("w1");
-    options.grace_ms = 50;
-    ASSERT_TRUE(tasks().work(options));
+    ASSERT_TRUE(tasks().work(tasks().options("w1")));
     const Task done = tasks().get(made.id);
     EXPECT_EQ(done.status, TaskStatus::failed);
     EXPECT_EQ(done.error_class, tasks::ErrorClass::timeout);
-    EXPECT_EQ(done.exit_code, 137);
+    EXPECT_EQ(done.exit_code, 128 + SIGTERM);
+}
+
+TEST_F(WorkerTest, ACommandThatWillNotHearOfItIsKilledAfterTheGrace) {
+    const Task made =
+        tasks().add({.title = "x", .command = "trap '' TERM; " + begins("begun"), .shell = true});
+    auto options = tasks().options("w1");
+    options.grace_ms = 50;
+    std::vector<Finished> finished;
+    options.finished = [&](const Finished& one) { finished.push_back(one); };
+    std::jthread worker([&] { EXPECT_TRUE(tasks().work(options)); });
+    wait_for_file("begun");
+    ASSERT_TRUE(tasks().store->cancel_task(made.id, "ann", ""));
+    worker.join();
+    ASSERT_EQ(finished.size(), 1U);
+    EXPECT_EQ(finished[0].outcome, Outcome::cancelled);
+    EXPECT_EQ(finished[0].end->signal, SIGKILL);
 }
 
 TEST_F(WorkerTest, ACancellationEndsTheCommandAtOnce) {
