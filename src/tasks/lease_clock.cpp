@@ -41,21 +41,31 @@ std::int64_t LeaseClock::offset_ms() const {
     }
 }
 
+/// What an offset belongs to. A database that was elsewhere in between has leases of another
+/// offset's time, and another epoch.
+Result<std::string> LeaseClock::boot_and_epoch(sql::Connection& connection) const {
+    TASKSTORE_LET(const sql::Rows found, run(connection, task_sql::read_epoch));
+    if (found.rows.empty())
+        return fail(Code::corrupt, "the database does not know its own identity");
+    return x_boot_id + " " + std::to_string(RowReader(found.rows[0]).number());
+}
+
 Status LeaseClock::agree(sql::Connection& connection, std::int64_t& agreed_ms) const {
+    TASKSTORE_LET(const std::string own, boot_and_epoch(connection));
     TASKSTORE_LET(const sql::Rows found, run(connection, task_sql::read_clock));
     agreed_ms = offset_ms();
     if (!found.rows.empty()) {
         RowReader read(found.rows[0]);
-        const bool same_boot = read.text() == x_boot_id;
+        const bool same = read.text() == own;
         const std::int64_t kept_ms = read.number();
-        if (same_boot && are_near(kept_ms, agreed_ms)) {
+        if (same && are_near(kept_ms, agreed_ms)) {
             agreed_ms = kept_ms;
             return ok();
         }
         // Of an earlier boot all holders are gone: their leases run out by the wall clock.
-        if (same_boot) TASKSTORE_TRY(run(connection, task_sql::move_leases, {agreed_ms - kept_ms}));
+        if (same) TASKSTORE_TRY(run(connection, task_sql::move_leases, {agreed_ms - kept_ms}));
     }
-    TASKSTORE_TRY(run(connection, task_sql::set_clock, {x_boot_id, agreed_ms}));
+    TASKSTORE_TRY(run(connection, task_sql::set_clock, {own, agreed_ms}));
     return ok();
 }
 

@@ -24,6 +24,7 @@ class LeaseClock {
 
   private:
     std::int64_t offset_ms() const;
+    Result<std::string> boot_and_epoch(sql::Connection& connection) const;
     Status agree(sql::Connection& connection, std::int64_t& agreed_ms) const;
 
     const Clock& x_clock;

@@ -87,6 +87,23 @@ TEST_F(LeaseClock, LeasesOfAnEarlierBootRunOutByTheWallClock) {
     EXPECT_TRUE(claimed(*after));
 }
 
+TEST_F(LeaseClock, ADatabaseThatCameBackFromElsewhereKeepsTheLeasesAsTheyCame) {
+    ASSERT_TRUE(claimed(*x_store));
+    // It was away while the clock was set; its leases came back in the time of that place.
+    x_clock.set_wall_ms(x_clock.wall_ms() + kDayMs);
+    ASSERT_TRUE(x_database->write([&](sql::Connection& connection) -> Status {
+        TASKSTORE_TRY(connection.execute("UPDATE tasks SET lease_expires_at = " +
+                                         std::to_string(x_clock.wall_ms() + 60'000)));
+        return connection.execute("UPDATE taskstore_database SET epoch = epoch + 2");
+    }));
+    const auto back = store("this boot");
+    EXPECT_FALSE(claimed(*back));
+    x_clock.advance_ms(59'999);
+    EXPECT_FALSE(claimed(*back));
+    x_clock.advance_ms(1);
+    EXPECT_TRUE(claimed(*back));
+}
+
 TEST_F(LeaseClock, WhatWaitsForATimeGoesByTheWallClock) {
     ASSERT_TRUE(claimed(*x_store));
     ASSERT_TRUE(x_store->create_task({.title = "later", .not_before = x_clock.wall_ms() + kDayMs}));
