@@ -212,7 +212,10 @@ Result<MoveReport> Undo::open_again() {
     TASKSTORE_TRY(close_target());
     TASKSTORE_TRY(reached(x_request, MoveStep::marked));
     TASKSTORE_LET(End here, open_known_end(x_databases, x_request.name, way.from));
-    if (is_sealed_by(here.identity, way.mark)) {
+    // Also where it looks live: the COMMIT of a seal may still be on its way to a server, and must
+    // not find what it expects.
+    const bool may_be_sealed_yet = way.stage >= Stage::sealing && here.identity.is_live();
+    if (may_be_sealed_yet || is_sealed_by(here.identity, way.mark)) {
         const sql::Identity open{.id = here.identity.id,
                                  .epoch = std::max(here.identity.epoch, way.epoch) + 1};
         TASKSTORE_TRY(change_end(x_databases, x_request.name, way.from, here.identity, open));

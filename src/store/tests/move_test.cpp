@@ -130,6 +130,36 @@ TEST(Move, WhatWriterWasToldIsWrittenIsInTheNewPlace) {
     EXPECT_EQ(there.size(), 2'000 + acknowledged.size());
 }
 
+// A server may take a COMMIT long after whoever sent it is gone.
+TEST(Move, ASealThatArrivesAfterTheMoveWasTakenBackSealsNothing) {
+    Device device;
+    OpenTasks(device).add("a");
+    const sql::Location here{sql::Engine::sqlite, device.folder / "home/tasks.db"};
+    const auto identity = [&] {
+        const auto databases = device.databases();
+        return **sql::find_identity(**databases->connect(DatabaseName::tasks, here, {}), "tasks");
+    };
+    MoveRequest request = device.move_to("new.db");
+    request.after_step_for_testing = [](MoveStep step) {
+        return step == MoveStep::sealing ? Status(fail(Code::cancelled, "as planned")) : ok();
+    };
+    const sql::Identity expected = identity();
+    ASSERT_EQ(move_database(*device.databases(), request).error().code, Code::cancelled);
+    ASSERT_TRUE(undo_move(*device.databases(), device.move_to("new.db")));
+    sql::Identity sealed = expected;
+    sealed.moved_to = "nowhere";
+    sealed.mark = "move late";
+    const auto databases = device.databases();
+    const auto late = databases->connect(DatabaseName::tasks, here, {.read_only = false});
+    EXPECT_EQ(
+        sql::change_identity(**late, "tasks", tables_of(DatabaseName::tasks), expected, sealed)
+            .error()
+            .code,
+        Code::conflict);
+    EXPECT_TRUE(identity().is_live());
+    OpenTasks(device).add("b");
+}
+
 TEST(Move, AnotherDatabaseIsNotWrittenOver) {
     Device device;
     {

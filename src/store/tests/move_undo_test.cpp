@@ -26,7 +26,7 @@ TEST(Move, BrokenOffAfterAnyStepItCanBeTakenBack) {
             << "after step " << number;
         EXPECT_THAT(config_of(device), testing::Not(HasSubstr("tasks")));
         const std::int64_t epoch = device.identity_at(device.folder / "home/tasks.db").epoch;
-        EXPECT_EQ(epoch > 1, broken >= MoveStep::sealed) << number;
+        EXPECT_EQ(epoch > 1, broken >= MoveStep::sealing) << number;
         const auto moved = move_database(*device.databases(), device.move_to("new.db"));
         ASSERT_TRUE(moved) << "and there again: " << moved.error().message;
         EXPECT_GT(moved->epoch, epoch);
