@@ -40,6 +40,17 @@ class ClosedAware final : public sql::Database {
     std::unique_ptr<sql::Database> x_database;
 };
 
+/// Whether the database has not changed since it was copied.
+bool is_of_now(os::FileSystem& files, const std::string& copy, const std::string& path) {
+    const auto made = files.info(copy);
+    if (!made) return false;
+    for (const std::string& file : {path, path + "-wal"}) {
+        const auto changed = files.info(file);
+        if (changed && changed->identity.mtime_ns > made->identity.mtime_ns) return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 std::vector<DatabaseModule> modules_of(DatabaseName name, std::string_view dialect) {
@@ -130,8 +141,13 @@ Result<std::unique_ptr<sql::Connection>> Databases::connect(DatabaseName name,
 // A copy of the whole file, made by the engine (VACUUM INTO): what a migration that turns out wrong
 // is taken back by.
 Status Databases::keep_copy(sql::Connection& connection, const std::string& path, int version) {
-    const std::string copy = path + ".before-version-" + std::to_string(version);
-    if (x_files.info(copy)) return ok();
+    const std::string name = path + ".before-version-" + std::to_string(version);
+    std::string copy = name;
+    // One that is there may be of an earlier upgrade, that was taken back.
+    for (int n = 2; x_files.info(copy); ++n) {
+        if (is_of_now(x_files, copy, path)) return ok();
+        copy = name + "." + std::to_string(n);
+    }
     const std::string unfinished = os::temporary_path_of(copy);
     static_cast<void>(x_files.unlink(unfinished));
     {

@@ -1,3 +1,5 @@
+#include "device_store.hpp"
+
 #include <gtest/gtest.h>
 #include <taskstore/os/file_system.hpp>
 #include <taskstore/store/databases.hpp>
@@ -71,6 +73,31 @@ TEST(Databases, AServerThatStaysAwayIsGivenUp) {
     ShyPart part(Code::unavailable, 1'000'000);
     EXPECT_EQ(code_of_opening(part, clock), Code::unavailable);
     EXPECT_LT(part.asked, 10);
+}
+
+TEST(Databases, TheCopyBeforeAMigrationIsOfNowAndNoneIsWrittenOver) {
+    Device device;
+    OpenTasks(device).add("a");
+    const std::string path = device.folder / "home/tasks.db";
+    const auto grow_old = [&] {
+        const auto databases = device.databases();
+        const auto connection = databases->connect(DatabaseName::tasks, {sql::Engine::sqlite, path},
+                                                   {.read_only = false});
+        ASSERT_TRUE((*connection)->execute("DELETE FROM taskstore_migrations WHERE version > 1"));
+        ASSERT_TRUE((*connection)->execute("DROP TABLE task_clock"));
+    };
+    const auto copies = [&] {
+        std::vector<std::string> names = *device.files.list(device.folder / "home");
+        std::erase_if(names, [](const std::string& name) {
+            return name.find(".before-version-") == std::string::npos;
+        });
+        return names.size();
+    };
+    for (std::size_t upgrades = 1; upgrades <= 3; ++upgrades) {
+        grow_old();
+        static_cast<void>(device.databases()->open(DatabaseName::tasks));
+        EXPECT_EQ(copies(), upgrades);
+    }
 }
 
 }  // namespace
