@@ -80,8 +80,10 @@ class Search {
         for (const std::size_t i : open_ones()) {
             const Steps steps = steps_of(x_state, *x_operations[i]);
             for (std::size_t k = 0; k < steps.count; ++k) {
-                // What changes nothing may come first without harm: nothing else need be tried.
-                if (steps.states.at(k) == x_state && x_operations[i]->end_ns != kNever) {
+                // What changes nothing may come first without harm: nothing else need be tried. A
+                // cancellation that was asked for already may be meant for a later claim.
+                if (steps.states.at(k) == x_state && x_operations[i]->end_ns != kNever &&
+                    x_operations[i]->act != Act::cancel) {
                     frame.choices = {{i, x_state}};
                     x_frames.push_back(std::move(frame));
                     return;
@@ -148,7 +150,8 @@ class Search {
         }
         key += ";" + std::to_string(static_cast<int>(state.status)) + "," +
                std::to_string(state.fence) + "," + std::to_string(state.held_until_ns) +
-               (state.cancel_asked ? "c" : "") + (state.exists ? "e" : "");
+               (state.cancel_asked ? "c" : "") + (state.exists ? "e" : "") + "," +
+               std::to_string(state.not_before_ns);
         return key;
     }
 

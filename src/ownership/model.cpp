@@ -1,5 +1,7 @@
 #include "model.hpp"
 
+#include <algorithm>
+
 namespace taskstore::ownership {
 namespace {
 
@@ -28,6 +30,7 @@ std::optional<State> rescued(const State& state, const Operation& operation) {
     State next = state;
     next.status = state.cancel_asked ? TaskStatus::cancelled : TaskStatus::pending;
     next.cancel_asked = false;
+    next.not_before_ns = std::max(state.not_before_ns, state.held_until_ns);
     return next;
 }
 
@@ -118,6 +121,8 @@ std::optional<State> refused(const State& state, const Operation& operation) {
             right = !state.exists;
             break;
         default:
+            // Nobody is refused who creates or claims: there is a task, or there is none.
+            right = false;
             break;
     }
     return right ? std::optional(state) : std::nullopt;
@@ -158,6 +163,7 @@ std::optional<State> done(const State& state, const Operation& operation) {
 Steps steps_of(const State& state, const Operation& operation) {
     const auto apply = operation.outcome == Outcome::refused ? refused : done;
     Steps steps;
+    if (operation.end_ns < state.not_before_ns) return steps;
     if (const auto next = apply(state, operation)) steps.add(*next);
     if (const auto freed = rescued(state, operation)) {
         if (const auto next = apply(*freed, operation)) steps.add(*next);

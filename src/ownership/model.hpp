@@ -13,6 +13,8 @@ struct State {
     std::int64_t fence = 0;
     std::int64_t held_until_ns = 0;  ///< Until then nobody may take it from its holder.
     bool cancel_asked = false;
+    /// The store took it back when the lease had run out: all that follows was answered after that.
+    std::int64_t not_before_ns = 0;
     friend auto operator<=>(const State&, const State&) = default;
 };
 

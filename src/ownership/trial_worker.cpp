@@ -99,7 +99,7 @@ Result<Answer> Asker::until_answered(const Call& call) {
             return answer;
         }
         const Code code = told.error().code;
-        if (is_refusal(code)) {
+        if (is_refusal(code) && call.act != Act::create && call.act != Act::claim) {
             answer.outcome = Outcome::refused;
             return answer;
         }

@@ -183,6 +183,31 @@ TEST(Ownership, ACancelledHoldEndsAtTheNextWordOfItsHolder) {
               "");
 }
 
+TEST(Ownership, ACancellationMayBeMeantForALaterClaim) {
+    EXPECT_EQ(made()
+                  .add(Act::claim, 2, 3, 1)
+                  .add(Act::cancel, 4, 5, 0, TaskStatus::in_progress)
+                  .add(Act::cancel, 6, 30, 0, TaskStatus::in_progress)
+                  .add(Act::renew, 7, 8, 1, TaskStatus::cancelled)
+                  .add(Act::retry, 9, 10, 0, TaskStatus::pending)
+                  .add(Act::claim, 11, 12, 2)
+                  .add(Act::renew, 31, 32, 2, TaskStatus::cancelled)
+                  .wrong(),
+              "");
+}
+
+TEST(Ownership, WhatFollowsARescueWasAnsweredAfterTheLease) {
+    const auto taken = [] { return made().add(Act::claim, 2, 3, 1).add(Act::claim, 20, 150, 2); };
+    EXPECT_EQ(taken().add(Act::look, 110, 111, 2, TaskStatus::in_progress).wrong(), "");
+    // Seen in somebody else's hands before the lease had run out.
+    EXPECT_NE(taken().add(Act::look, 30, 31, 2, TaskStatus::in_progress).wrong(), "");
+}
+
+TEST(Ownership, NobodyIsRefusedWhoCreatesOrClaims) {
+    EXPECT_NE(Told().refused(Act::create, 0, 1, 0).wrong(), "");
+    EXPECT_NE(made().refused(Act::claim, 2, 3, 0).wrong(), "");
+}
+
 TEST(Ownership, TheReportNamesTheTaskAndTheOperations) {
     const Told told = made().add(Act::claim, 2, 3, 1).add(Act::claim, 4, 5, 2);
     const Verdict verdict = check_ownership(told.x_operations);
