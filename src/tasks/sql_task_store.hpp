@@ -100,6 +100,7 @@ class SqlTaskStore final : public TaskStore {
                                    const std::function<Move(const Task&)>& decide);
     Status settle(const std::string& key);
     Result<std::int64_t> settle_keys();
+    void settle_or_leave_marked();
     std::int64_t draw() { return static_cast<std::int64_t>(x_random.next_u64() >> 1U); }
 
     // reading (task_store.cpp)

@@ -113,8 +113,10 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_tasks(const ClaimRequest&
     for (int attempt = 1;; ++attempt) {
         bool look = false;
         TASKSTORE_LET(auto claimed, claim_once(request, look));
-        if (look) TASKSTORE_TRY(tend());
+        const auto tended = look ? tend() : Result<std::int64_t>(0);
+        // What was claimed is told, whatever comes after it: the next claim tends again.
         if (!claimed.value.empty()) return claimed;
+        if (!tended) return taskstore::fail(tended.error());
         // What others were about to claim, and did not, is there again; so is what was due.
         TASKSTORE_LET(const bool more, has_candidate(request));
         if (!more || attempt == kClaimTriesMax) return claimed;
@@ -219,7 +221,7 @@ Result<Written<Task>> SqlTaskStore::complete_task(const Hold& hold, const Comple
     }
     if (!committed) return taskstore::fail(std::move(committed).error());
     if (!committed->answers[0].rows.empty()) {
-        if (committed->answers[limits].changes > 0) TASKSTORE_TRY(settle_keys());
+        if (committed->answers[limits].changes > 0) settle_or_leave_marked();
         TASKSTORE_LET(Task task, task_of(committed->answers[0].rows[0]));
         return Written<Task>{std::move(task), committed->level};
     }

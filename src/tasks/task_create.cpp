@@ -152,7 +152,7 @@ Result<Written<Task>> SqlTaskStore::create_anew(const CreateTask& request, Task 
     if (!task.depends_on.empty()) {
         TASKSTORE_LET(task, task_of(committed.answers.back().rows.at(0)));
     }
-    if (task.concurrency_key) TASKSTORE_TRY(settle(*task.concurrency_key));
+    if (task.concurrency_key) settle_or_leave_marked();
     return Written<Task>{std::move(task), committed.level};
 }
 
@@ -217,7 +217,7 @@ Result<Written<std::vector<std::string>>> SqlTaskStore::create_tasks(
         if (batch.empty()) return written;
         auto committed = write_batch(batch, {.alone = true, .wake = kTopic});
         if (committed) {
-            TASKSTORE_TRY(settle_keys());
+            settle_or_leave_marked();
             written.level = committed->level;
             return written;
         }
