@@ -92,6 +92,8 @@ void Running::end_early(Why why) {
         x_doing->terminate();
     }
     x_why = why;
+    // Somebody else may work on the task already: no time is left to put things in order.
+    if (why == Why::lost) x_kill_at = now_ns();
 }
 
 std::optional<std::int64_t> Running::next_ms() const {
@@ -115,7 +117,12 @@ void Running::renew() {
     Result<tasks::Written<tasks::Task>> renewed = fail(Code::unavailable, "");
     if (task) {
         if (!*task || (*task)->fence != x_task.fence) return end_early(Why::lost);
-        if ((*task)->status != tasks::TaskStatus::in_progress) return end_early(Why::said);
+        if ((*task)->status != tasks::TaskStatus::in_progress) {
+            end_early(Why::said);
+            // It may be claimed at any moment.
+            if ((*task)->status == tasks::TaskStatus::pending) x_kill_at = now;
+            return;
+        }
         if ((*task)->cancel_requested_at) {
             x_renew_at = now + x_lease_ns / kRenewalsPerLease;
             return end_early(Why::cancelled);

@@ -185,6 +185,23 @@ TEST_F(WorkerTest, ATaskThatWasLostIsNotWrittenTo) {
     EXPECT_NE(::kill(std::stoi(text("begun")), 0), 0);
 }
 
+// Were it given its grace, it would be there beside the next one's command for an hour.
+TEST_F(WorkerTest, ACommandWhoseTaskWasLostIsGivenNoGrace) {
+    const Task made =
+        tasks().add({.title = "x",
+                     .command = "trap '' TERM; " + begins("begun", "while :; do sleep 0.01; done"),
+                     .shell = true});
+    auto options = tasks().options("w1");
+    options.lease_ms = 150;
+    options.grace_ms = 3'600'000;
+    std::jthread worker([&] { EXPECT_TRUE(tasks().work(options)); });
+    wait_for_file("begun");
+    ASSERT_TRUE(tasks().store->release_task({.task_id = made.id, .actor = "ann"}, ""));
+    ASSERT_EQ(tasks().store->claim_tasks({.worker = "other"})->value.size(), 1U);
+    worker.join();
+    EXPECT_NE(::kill(std::stoi(text("begun")), 0), 0);
+}
+
 TEST_F(WorkerTest, AWorkerRenewsWhileItsCommandRuns) {
     const Task made = tasks().add({.title = "x", .command = begins("begun"), .shell = true});
     auto options = tasks().options("w1");
