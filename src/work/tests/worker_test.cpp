@@ -181,7 +181,9 @@ TEST_F(WorkerTest, ATaskThatWasLostIsNotWrittenTo) {
     worker.join();
     EXPECT_EQ(tasks().get(made.id).status, TaskStatus::in_progress);
     EXPECT_EQ(tasks().get(made.id).assigned_to, "other");
-    EXPECT_EQ(outcomes, std::vector{Outcome::lost});
+    // Again: it looked between the two.
+    EXPECT_TRUE(outcomes == std::vector{Outcome::lost} || outcomes == std::vector{Outcome::again})
+        << name_of(outcomes.at(0));
     EXPECT_NE(::kill(std::stoi(text("begun")), 0), 0);
 }
 
