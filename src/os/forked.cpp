@@ -48,7 +48,12 @@ Forked::~Forked() {
 }
 
 void Forked::pause() {
-    if (x_pid > 0) ::kill(x_pid, SIGSTOP);
+    if (x_pid <= 0 || ::kill(x_pid, SIGSTOP) != 0) return;
+    // Its end is left for ended() to tell.
+    siginfo_t info{};
+    while (::waitid(P_PID, static_cast<id_t>(x_pid), &info, WSTOPPED | WEXITED | WNOWAIT) < 0 &&
+           errno == EINTR) {
+    }
 }
 
 void Forked::go_on() {

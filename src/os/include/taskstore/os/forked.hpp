@@ -27,6 +27,7 @@ class Forked {
     Forked& operator=(Forked&& other) noexcept;
     ~Forked();
 
+    /// Waits until it stands still, or has ended.
     void pause();
     void go_on();
     /// SIGKILL, and waits until it is gone.
