@@ -8,6 +8,30 @@
 namespace taskstore::sql {
 namespace {
 
+constexpr std::array kEngines{
+    EngineRow{.engine = Engine::sqlite,
+              .name = "sqlite",
+              .dialect = "sqlite",
+              .built_in = true,
+              .is_file = true,
+              .has_schemas = false},
+    EngineRow{.engine = Engine::postgres,
+              .name = "postgres",
+              .dialect = "postgres",
+              .built_in = false,
+              .is_file = false,
+              .has_schemas = true},
+    EngineRow{.engine = Engine::libsql,
+              .name = "libsql",
+              .dialect = "sqlite",
+              .built_in = false,
+              .is_file = false,
+              .has_schemas = false},
+};
+static_assert(std::ranges::all_of(kEngines, [](const EngineRow& row) {
+    return &row - kEngines.data() == static_cast<std::ptrdiff_t>(row.engine);
+}));
+
 constexpr std::array<std::pair<std::string_view, Engine>, 5> kSchemes{{
     {"postgres", Engine::postgres},
     {"postgresql", Engine::postgres},
@@ -43,16 +67,16 @@ constexpr std::string_view kForms =
 
 }  // namespace
 
+std::span<const EngineRow> engines() {
+    return kEngines;
+}
+
+const EngineRow& row_of(Engine engine) {
+    return kEngines.at(static_cast<std::size_t>(engine));
+}
+
 std::string_view name_of(Engine engine) {
-    switch (engine) {
-        case Engine::sqlite:
-            return "sqlite";
-        case Engine::postgres:
-            return "postgres";
-        case Engine::libsql:
-            return "libsql";
-    }
-    return "sqlite";
+    return row_of(engine).name;
 }
 
 Result<Engine> engine_of(std::string_view word) {

@@ -387,10 +387,6 @@ Status copy_tables(BackupReader& reader, DatabaseName name, CopyTarget& to, std:
     return ok();
 }
 
-std::string_view dialect_of(const sql::Location& location) {
-    return location.engine == sql::Engine::postgres ? "postgres" : "sqlite";
-}
-
 Result<bool> holds_rows(sql::Connection& connection, DatabaseName name) {
     for (const sql::Table& table : tables_of(name)) {
         TableRows rows(connection, table);
@@ -489,7 +485,7 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
         return fail(Code::invalid, request.path + " is a backup of '" + header.database +
                                        "', not of '" + std::string(name_of(name)) + "'");
     TASKSTORE_LET(const DatabasePlace at, databases.place(name));
-    TASKSTORE_TRY(check_versions(header, name, dialect_of(at.location)));
+    TASKSTORE_TRY(check_versions(header, name, sql::row_of(at.location.engine).dialect));
     if (whole.tables != tables_of(name).size()) return reader->damaged("it lacks tables");
     TASKSTORE_LET(const auto lock,
                   TransferLock::take(files, databases.options().settings.home, name));

@@ -106,7 +106,7 @@ Status Databases::check_file(const std::string& path, bool create) {
 
 Result<sql::OpenRequest> Databases::request(DatabaseName name, const sql::Location& location,
                                             Access access) {
-    if (location.engine == sql::Engine::sqlite)
+    if (sql::row_of(location.engine).is_file)
         TASKSTORE_TRY(check_file(location.text, access.create));
     return sql::OpenRequest{.location = location,
                             .name = std::string(name_of(name)),
@@ -125,7 +125,7 @@ Result<std::unique_ptr<sql::Connection>> Databases::connect(DatabaseName name,
                                                             Access access) {
     TASKSTORE_LET(const sql::OpenRequest asked, request(name, location, access));
     TASKSTORE_LET(sql::Part* const part, x_options.part(location.engine));
-    if (location.engine == sql::Engine::sqlite) return part->connect(asked);
+    if (sql::row_of(location.engine).is_file) return part->connect(asked);
     // A server that is started again, or gives way to another one, is back soon.
     constexpr std::int64_t kComesBackNs = 2'000'000'000;
     Result<std::unique_ptr<sql::Connection>> made = std::unique_ptr<sql::Connection>();
@@ -169,7 +169,7 @@ Result<sql::Identity> Databases::bring_up(sql::Connection& connection, DatabaseN
     for (const DatabaseModule& module : modules_of(name, connection.dialect())) {
         TASKSTORE_LET(const auto applied, sql::applied_migrations(connection, module.name));
         const bool older = !applied.empty() && applied.size() < module.migrations.size();
-        if (older && location.engine == sql::Engine::sqlite)
+        if (older && sql::row_of(location.engine).is_file)
             TASKSTORE_TRY(
                 keep_copy(connection, location.text, static_cast<int>(module.migrations.size())));
         TASKSTORE_TRY(sql::migrate(connection, module.name, module.migrations, x_clock));
@@ -213,8 +213,7 @@ Result<MigrationReport> Databases::migrations(DatabaseName name) {
     if (!connection && connection.error().code != Code::not_found)
         return fail(std::move(connection).error());
     report.exists = connection.has_value();
-    const std::string_view dialect =
-        report.place.location.engine == sql::Engine::postgres ? "postgres" : "sqlite";
+    const std::string_view dialect = sql::row_of(report.place.location.engine).dialect;
     for (const DatabaseModule& module : modules_of(name, dialect)) {
         MigrationReport::Module one{
             .name = std::string(module.name), .applied = {}, .pending = {}, .newer = false};

@@ -6,6 +6,10 @@
 namespace taskstore::store {
 namespace {
 
+bool is_file(sql::Engine engine) {
+    return sql::row_of(engine).is_file;
+}
+
 using Text = DatabaseSettings::Text;
 
 constexpr std::array<std::string_view, kDatabaseNames.size()> kNames{"main", "tasks", "logs",
@@ -96,7 +100,7 @@ Result<DatabasePlace> read_place(const Text& text, const DatabaseSettings& setti
         error.message += " (" + text.source + ")";
         return fail(std::move(error));
     }
-    if (location->engine == sql::Engine::sqlite) {
+    if (is_file(location->engine)) {
         TASKSTORE_LET(location->text, absolute_path(location->text, text, settings));
     }
     return DatabasePlace{std::move(*location), text.source};
@@ -135,14 +139,14 @@ Result<std::optional<DatabasePlace>> general_place(DatabaseName name,
         return said(Code::invalid, "both a path and a URL are set for the device's databases",
                     settings.url)
             .with_hint("TASK_STORE_BACKEND (databases.backend) says which counts");
-    const bool by_path = engine ? *engine == sql::Engine::sqlite && has_path
-                                : has_path && (!has_url || settings.path.environment);
+    const bool by_path =
+        engine ? is_file(*engine) && has_path : has_path && (!has_url || settings.path.environment);
     if (by_path) {
         TASKSTORE_LET(auto place, sibling_place(name, settings));
         return std::optional(std::move(place));
     }
     if (!has_url) {
-        if (engine && *engine != sql::Engine::sqlite)
+        if (engine && !is_file(*engine))
             return said(Code::invalid,
                         "the backend is " + std::string(sql::name_of(*engine)) +
                             ", and no URL says where it is",
@@ -153,15 +157,15 @@ Result<std::optional<DatabasePlace>> general_place(DatabaseName name,
     TASKSTORE_LET(DatabasePlace place, read_place(settings.url, settings));
     if (engine && place.location.engine != *engine) {
         // A path for another time may stand beside the backend of now; a URL of another kind is a
-        // contradiction, but where SQLite is asked for and needs neither.
-        if (*engine == sql::Engine::sqlite) return std::optional<DatabasePlace>();
+        // contradiction, but where a file is asked for, which needs neither.
+        if (is_file(*engine)) return std::optional<DatabasePlace>();
         return said(Code::invalid,
                     "the backend is " + std::string(sql::name_of(*engine)) +
                         ", and the URL is one of " +
                         std::string(sql::name_of(place.location.engine)),
                     settings.url);
     }
-    if (place.location.engine == sql::Engine::sqlite && name != DatabaseName::tasks) {
+    if (is_file(place.location.engine) && name != DatabaseName::tasks) {
         const std::string& path = place.location.text;
         place.location.text =
             os::join_path(path.substr(0, path.rfind('/') + 1), std::string(name_of(name)) + ".db");

@@ -36,6 +36,8 @@ struct Scratch {
     std::string folder;  ///< What the processes were told; a file's database too.
     sql::Location location;
     std::string schema = "tasks";
+    const sql::EngineRow& engine() const { return sql::row_of(location.engine); }
+    bool has_own_room() const { return engine().is_file || engine().has_schemas; }
 };
 
 std::string fresh_name(Context& context) {
@@ -60,18 +62,18 @@ Result<Scratch> scratch_of(Context& context, store::Databases& databases) {
                   store::place_of(store::DatabaseName::tasks, settings));
     Scratch scratch{.folder = {}, .location = at.location};
     const std::string name = fresh_name(context);
-    if (at.location.engine == sql::Engine::sqlite) {
+    if (scratch.engine().is_file) {
         scratch.folder = os::join_path(os::folder_of(at.location.text), name);
         scratch.location.text = os::join_path(scratch.folder, "tasks.db");
     } else {
         TASKSTORE_LET(const std::string home, context.database_home());
         scratch.folder = os::join_path(home, name);
     }
-    if (at.location.engine == sql::Engine::postgres) scratch.schema = name;
-    if (at.location.engine == sql::Engine::libsql && !named)
+    if (scratch.engine().has_schemas) scratch.schema = name;
+    if (!scratch.has_own_room() && !named)
         return fail(Code::unsupported,
-                    "a libSQL database has no room apart for a trial beside its tasks")
-            .with_hint("name an empty one: --place libsql://…");
+                    sql::shown(at.location) + " has no room apart for a trial beside its tasks")
+            .with_hint("name an empty database with --place");
     return scratch;
 }
 
@@ -101,7 +103,7 @@ class Ground {
 
     /// A place that somebody named may hold what is theirs.
     Status check_empty(const Clock& clock, Random& random) const {
-        if (x_scratch.location.engine != sql::Engine::libsql) return ok();
+        if (x_scratch.has_own_room()) return ok();
         TASKSTORE_LET(sql::Part* const part, x_options.part(x_scratch.location.engine));
         TASKSTORE_LET(const auto connection, part->connect(request(clock, random)));
         TASKSTORE_LET(const auto found, sql::find_identity(*connection, tasks::kModule));
@@ -111,7 +113,7 @@ class Ground {
     }
 
     Status remove(Context& context) const {
-        if (x_scratch.location.engine == sql::Engine::postgres) {
+        if (x_scratch.engine().has_schemas) {
             TASKSTORE_LET(sql::Part* const part, x_options.part(x_scratch.location.engine));
             TASKSTORE_LET(const auto connection,
                           part->connect(request(context.clock, context.random)));
@@ -190,9 +192,7 @@ void print_report(Context& context, const Scratch& scratch, const ownership::Tri
 
 std::string kept(const Scratch& scratch) {
     return "all that was asked and told is kept in " + scratch.folder +
-           (scratch.location.engine == sql::Engine::postgres
-                ? ", the tasks in the schema " + scratch.schema
-                : "");
+           (scratch.engine().has_schemas ? ", the tasks in the schema " + scratch.schema : "");
 }
 
 Failure violated(const Scratch& scratch, const ownership::TrialReport& report) {

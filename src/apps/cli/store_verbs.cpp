@@ -284,8 +284,9 @@ Status run_version(Context& context) {
     if (context.call.has("features") || context.json) {
         const char* const folder = environment("TASKSTORE_DRIVERS");
         Backends backends(folder == nullptr ? "" : folder);
-        for (const sql::Engine engine : {sql::Engine::postgres, sql::Engine::libsql})
-            drivers.emplace_back(sql::name_of(engine), driver_version(backends, engine));
+        for (const sql::EngineRow& row : sql::engines()) {
+            if (!row.built_in) drivers.emplace_back(row.name, driver_version(backends, row.engine));
+        }
     }
     std::string data;
     JsonWriter writer(data);

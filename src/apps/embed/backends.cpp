@@ -63,10 +63,10 @@ Backends::~Backends() = default;
 
 Result<sql::Part*> Backends::part(sql::Engine engine) {
     const std::lock_guard lock(x_mutex);
-    auto& slot = x_loaded[static_cast<std::size_t>(engine)];
+    auto& slot = x_loaded[engine];
     if (slot != nullptr) return slot->part.get();
     auto loaded = std::make_unique<Loaded>();
-    if (engine == sql::Engine::sqlite) {
+    if (sql::row_of(engine).built_in) {
         loaded->part = std::make_unique<SqlitePart>();
         slot = std::move(loaded);
         return slot->part.get();

@@ -37,7 +37,7 @@ class Opened {
         TASKSTORE_LET(const store::DatabasePlace at,
                       it.x_databases.place(store::DatabaseName::tasks));
         it.x_store = tasks::make_task_store(*database, it.x_clock, it.x_random);
-        const std::string folder = at.location.engine == sql::Engine::sqlite
+        const std::string folder = sql::row_of(at.location.engine).is_file
                                        ? os::folder_of(at.location.text)
                                        : device_home();
         if (options.run.path.empty()) options.run = work::run_folder(folder, at.location.text);

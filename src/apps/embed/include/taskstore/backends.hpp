@@ -9,7 +9,7 @@
 #include <taskstore/sql/location.hpp>
 #include <taskstore/sql/part.hpp>
 
-#include <array>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -34,7 +34,7 @@ class Backends {
     struct Loaded;
     std::string x_folder;
     std::mutex x_mutex;
-    std::array<std::unique_ptr<Loaded>, 3> x_loaded;
+    std::map<sql::Engine, std::unique_ptr<Loaded>> x_loaded;
 };
 
 }  // namespace taskstore
