@@ -388,7 +388,7 @@ Status EngineConnection::commit_after(std::span<const Outgoing> before) {
     if (!sent) {
         Error error = sent.error();
         x_met_transient = true;
-        if (x_session->in_doubt() && (refused == nullptr || ended_session(refused.get()))) {
+        if (x_session->in_doubt() && (refused == nullptr || is_of_the_line(refused.get()))) {
             error.code = Code::outcome_unknown;
             error.message += "; it is not known whether the commit was done";
         }

@@ -95,9 +95,10 @@ std::string_view sqlstate_of(const PGresult* result) {
     return field(result, PG_DIAG_SQLSTATE);
 }
 
-bool ended_session(const PGresult* result) {
-    const std::string_view severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    return severity == "FATAL" || severity == "PANIC";
+bool is_of_the_line(const PGresult* result) {
+    std::string_view severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    if (severity.empty()) severity = field(result, PG_DIAG_SEVERITY);  // Poolers have but this one.
+    return severity == "FATAL" || severity == "PANIC" || sqlstate_of(result).starts_with("08");
 }
 
 Failure engine_failure(const PGresult* result, std::string_view place, std::string_view doing) {

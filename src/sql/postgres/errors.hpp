@@ -25,8 +25,9 @@ bool is_lacking(const Error& error);
 
 /// The five characters; empty where the error is libpq's own (a lost connection).
 std::string_view sqlstate_of(const PGresult* result);
-/// FATAL and PANIC: the server has ended the session.
-bool ended_session(const PGresult* result);
+/// FATAL and PANIC, by which the server ends the session, and what a pooler says when it has lost
+/// the server (PgBouncer: 08P01). In answer to COMMIT it does not tell whether that was done.
+bool is_of_the_line(const PGresult* result);
 
 /// `place` names the database, `doing` reads like "cannot run it"; the message becomes "PLACE:
 /// DOING: REASON (SQLSTATE)". Values of rows, which PostgreSQL tells in DETAIL, are left out.

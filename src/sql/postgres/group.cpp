@@ -205,7 +205,7 @@ void Group::take_item(Item& item, ResultPtr result) {
 }
 
 bool Group::judge(const Status& sent, std::size_t commit_index) {
-    const bool fatal = x_refusal != nullptr && ended_session(x_refusal.get());
+    const bool fatal = x_refusal != nullptr && is_of_the_line(x_refusal.get());
     if (x_refusal != nullptr && !fatal) {
         x_connection.note_failure(x_refusal.get());
         x_outcome.transient = is_transient(sqlstate_of(x_refusal.get()));

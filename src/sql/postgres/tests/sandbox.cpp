@@ -45,25 +45,26 @@ Server& shared_server() {
     return *server;
 }
 
+std::unique_ptr<Server> start_pooler(std::uint16_t server_port) {
+    // A server that was away is asked again at once; auth_type any needs the user named.
+    const std::string settings =
+        "[databases]\\n* = host=127.0.0.1 user=plain port=" + std::to_string(server_port) +
+        "\\n[pgbouncer]\\nlisten_addr = 127.0.0.1\\nlisten_port = {port}\\nauth_type = any\\n"
+        "unix_socket_dir =\\npool_mode = transaction\\ndefault_pool_size = 8\\n"
+        "max_client_conn = 200\\nserver_login_retry = 0.1\\n";
+    ServerCommand command;
+    // Sh, since a line of words cannot hold the settings.
+    command.words = {"sh", "-c",
+                     "printf '" + settings +
+                         "' > {folder}/pgbouncer.ini; PATH=$PATH:/usr/sbin; exec pgbouncer -q "
+                         "{folder}/pgbouncer.ini"};
+    command.stop_signal = SIGINT;
+    command.user_instead_of_root = "nobody";
+    return must(Server::start(command));
+}
+
 Server& shared_pooler() {
-    static const std::unique_ptr<Server> server = [] {
-        const std::string settings =
-            "[databases]\\n* = host=127.0.0.1 port=" + std::to_string(shared_server().port()) +
-            "\\n[pgbouncer]\\nlisten_addr = 127.0.0.1\\nlisten_port = {port}\\nauth_type = any\\n"
-            "unix_socket_dir =\\npool_mode = transaction\\ndefault_pool_size = 8\\n"
-            "max_client_conn = 200\\n";
-        ServerCommand command;
-        // Sh, since a line of words cannot hold the settings; auth_type any needs the user named.
-        std::string text = settings;
-        text.replace(text.find(" port="), 0, " user=plain");
-        command.words = {"sh", "-c",
-                         "printf '" + text +
-                             "' > {folder}/pgbouncer.ini; PATH=$PATH:/usr/sbin; exec pgbouncer -q "
-                             "{folder}/pgbouncer.ini"};
-        command.stop_signal = SIGINT;
-        command.user_instead_of_root = "nobody";
-        return must(Server::start(command));
-    }();
+    static const std::unique_ptr<Server> server = start_pooler(shared_server().port());
     return *server;
 }
 

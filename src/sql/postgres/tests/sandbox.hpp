@@ -29,7 +29,9 @@ void make_plain_user(const Server& server);
 /// Of the program; started at the first call.
 Server& shared_server();
 std::string plain_location(const Server& server);
-/// PgBouncer in transaction mode before that server; started at the first call.
+/// PgBouncer in transaction mode before what listens on that port of 127.0.0.1.
+std::unique_ptr<Server> start_pooler(std::uint16_t server_port);
+/// One before the server of the program; started at the first call.
 Server& shared_pooler();
 
 const Clock& real_clock();
