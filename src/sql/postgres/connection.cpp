@@ -4,6 +4,7 @@
 
 #include <taskstore/base/check.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <utility>
@@ -20,6 +21,21 @@ constexpr std::string_view kBeginRead = "BEGIN ISOLATION LEVEL REPEATABLE READ R
 bool succeeded(const PGresult* result) {
     const ExecStatusType status = PQresultStatus(result);
     return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_EMPTY_QUERY;
+}
+
+bool begins_with_one_of(const Translated& statement, std::string_view letters) {
+    return !statement.text.empty() &&
+           letters.find(statement.text.front()) != std::string_view::npos;
+}
+
+bool commits_by_name(const Translated& statement) {
+    return statement.kind == StatementKind::transaction && begins_with_one_of(statement, "CcEe");
+}
+
+/// Whether it may leave something behind where no transaction is open.
+bool may_change(const Translated& statement) {
+    if (statement.kind == StatementKind::query) return begins_with_one_of(statement, "Ww");  // WITH
+    return statement.kind == StatementKind::other || commits_by_name(statement);
 }
 
 }  // namespace
@@ -133,9 +149,19 @@ void EngineConnection::note_failure(const PGresult* result) {
     if (is_transient(sqlstate_of(result))) x_met_transient = true;
 }
 
-Failure EngineConnection::statement_failure(const PGresult* result, std::string_view sql) {
+Failure EngineConnection::statement_failure(const PGresult* result, std::string_view sql,
+                                            bool commits) {
     note_failure(result);
-    return engine_failure(result, x_session->place(), "cannot run \"" + excerpt(sql) + "\"");
+    auto failure =
+        engine_failure(result, x_session->place(), "cannot run \"" + excerpt(sql) + "\"");
+    if (commits && is_of_the_line(result)) failure.error.code = Code::outcome_unknown;
+    return failure;
+}
+
+Failure EngineConnection::lost_failure(Error error, bool commits) {
+    x_met_transient = true;
+    if (commits) error.code = Code::outcome_unknown;
+    return fail(std::move(error));
 }
 
 std::string_view EngineConnection::begin_sql() const {
@@ -190,9 +216,7 @@ void EngineConnection::note_transaction_id(const PGresult* prelude_result) {
 Result<ResultPtr> EngineConnection::run_pipeline(const Translated& statement,
                                                  const Parameters& parameters, bool wrapped) {
     if (x_pending == Begin::none && !wrapped) {
-        auto result = x_session->run_one(statement.text, parameters);
-        if (!result) x_met_transient = true;
-        return result;
+        return x_session->run_one(statement.text, parameters);
     }
     std::vector<Outgoing> parts;
     std::string prelude_text;
@@ -218,10 +242,7 @@ Result<ResultPtr> EngineConnection::run_pipeline(const Translated& statement,
             note_transaction_id(result.get());
         }
     });
-    if (!sent) {
-        x_met_transient = true;
-        return fail(sent.error());
-    }
+    if (!sent) return fail(sent.error());
     const bool not_run = PQresultStatus(answer.get()) == PGRES_PIPELINE_ABORTED;
     if (refused != nullptr && (not_run || succeeded(answer.get()))) answer = std::move(refused);
     if (wrapped && !succeeded(answer.get())) rollback();
@@ -232,17 +253,23 @@ Result<ResultPtr> EngineConnection::run(const Translated& statement, const Param
     TASKSTORE_TRY(check_allowed(statement));
     const bool alone = x_pending == Begin::none && x_session->state() == PQTRANS_IDLE;
     const bool wrapped = alone && x_options.pooler;
-    TASKSTORE_LET(ResultPtr result, run_pipeline(statement, parameters, wrapped));
+    const bool commits = alone && may_change(statement) && !broken();
+    const auto ask = [&]() -> Result<ResultPtr> {
+        auto answer = run_pipeline(statement, parameters, wrapped);
+        if (!answer) return lost_failure(std::move(answer).error(), commits);
+        return answer;
+    };
+    TASKSTORE_LET(ResultPtr result, ask());
     const std::string_view state = sqlstate_of(result.get());
     if (state == "0A000" || state == "26000") {
         // A name that the session has lost, or whose columns are others since the table changed.
         x_session->names().forget_all();
         x_met_transient = true;
         if (alone) {
-            TASKSTORE_LET(result, run_pipeline(statement, parameters, wrapped));
+            TASKSTORE_LET(result, ask());
         }
     }
-    if (!succeeded(result.get())) return statement_failure(result.get(), statement.text);
+    if (!succeeded(result.get())) return statement_failure(result.get(), statement.text, commits);
     const char* const changed = PQcmdTuples(result.get());
     x_changes = *changed != '\0' ? std::strtoll(changed, nullptr, 10) : 0;
     check_settings();
@@ -284,9 +311,11 @@ Status EngineConnection::execute(std::string_view sql) {
         }
     }
     if (statements.empty()) return ok();
-    const bool wrapped = x_options.pooler && x_pending == Begin::none &&
-                         x_session->state() == PQTRANS_IDLE &&
-                         statements.front().kind != StatementKind::transaction;
+    const bool alone = x_pending == Begin::none && x_session->state() == PQTRANS_IDLE;
+    const bool wrapped =
+        x_options.pooler && alone && statements.front().kind != StatementKind::transaction;
+    const bool commits = !broken() && ((alone && std::ranges::any_of(statements, may_change)) ||
+                                       std::ranges::any_of(statements, commits_by_name));
     if (wrapped) x_pending = x_options.read_only ? Begin::read : Begin::write;
     const bool traced = x_pending == Begin::traced;
     std::string before;
@@ -308,12 +337,9 @@ Status EngineConnection::execute(std::string_view sql) {
     std::string text(sql);
     if (wrapped) text += "\n; COMMIT";
     auto result = x_session->simple(before + text);
-    if (!result) {
-        x_met_transient = true;
-        return fail(std::move(result).error());
-    }
+    if (!result) return lost_failure(std::move(result).error(), commits);
     if (*result != nullptr && !succeeded(result->get())) {
-        Failure failure = statement_failure(result->get(), sql);
+        Failure failure = statement_failure(result->get(), sql, commits);
         if (wrapped) rollback();
         return failure;
     }

@@ -109,7 +109,10 @@ class EngineConnection final : public sql::Connection {
     Status make_schema();
     Status check_allowed(const Translated& statement);
     Status refuse_in_work(std::string_view what);
-    Failure statement_failure(const PGresult* result, std::string_view sql);
+    /// `commits`: the statement ends a transaction, its own or an open one, so that one that lost
+    /// its answer is in doubt.
+    Failure statement_failure(const PGresult* result, std::string_view sql, bool commits = false);
+    Failure lost_failure(Error error, bool commits);
     std::string_view begin_sql() const;
     bool has_prelude() const;
     void append_begin(std::vector<Outgoing>& parts, std::string& prelude_text);

@@ -129,6 +129,42 @@ std::string name_of_cut(const testing::TestParamInfo<std::tuple<Where, Way>>& te
 const auto kPlaces = testing::Values(Where::no_pooler, Where::before_pooler, Where::behind_pooler);
 INSTANTIATE_TEST_SUITE_P(Ways, CutCommit, testing::Combine(kPlaces, kWays), name_of_cut);
 
+TEST(CutStatement, OutsideOfATransactionAWriteIsInDoubtAndAReadIsNot) {
+    const auto proxy = must(Proxy::start(shared_server().port()));
+    const std::string schema = fresh_schema();
+    execute(*open(plain_location(shared_server()), schema), kCreate);
+    for (const bool pooler : {false, true}) {
+        Driver driver({.clock = &real_clock(), .schema = schema, .pooler = pooler});
+        const auto lost = [&](const std::function<Status(sql::Connection&)>& ask) {
+            const auto connection = must(driver.connect(through(*proxy), {}));
+            proxy->cut_after(Proxy::to_client, 0);
+            const Status told = ask(*connection);
+            proxy->heal();
+            return told ? Code::failed : told.error().code;
+        };
+        const auto execute = [](std::string_view sql) {
+            return [sql](sql::Connection& connection) { return connection.execute(sql); };
+        };
+        const auto run = [](std::string_view sql) {
+            return [sql](sql::Connection& connection) -> Status {
+                TASKSTORE_LET(const auto statement, connection.prepare(sql));
+                return statement->run();
+            };
+        };
+        constexpr std::string_view kInsertOne = "INSERT INTO notes (id) VALUES (1)";
+        EXPECT_EQ(lost(execute(kInsertOne)), Code::outcome_unknown);
+        EXPECT_EQ(lost(run(kInsertOne)), Code::outcome_unknown);
+        EXPECT_EQ(lost(execute("SELECT 1")), Code::unavailable);
+        EXPECT_EQ(lost(run("SELECT 1")), Code::unavailable);
+        EXPECT_EQ(lost([](sql::Connection& connection) -> Status {
+                      TASKSTORE_TRY(connection.begin_write());
+                      return connection.execute(kInsertOne);
+                  }),
+                  Code::unavailable)
+            << "its transaction is undone with the session";
+    }
+}
+
 // --- poolers and servers behind them
 // -----------------------------------------------------------------------------
 

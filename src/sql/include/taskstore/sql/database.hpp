@@ -58,8 +58,8 @@ class Statement {
 
 /// One session with the engine. Not thread-safe. Errors: unavailable (busy, locked: retry),
 /// conflict (a constraint), invalid (bad SQL, wrong type), corrupt (damaged or not a database),
-/// denied (read-only), failed (disk full, I/O), cancelled (interrupted); `native` is the engine's
-/// extended code.
+/// denied (read-only), failed (disk full, I/O), cancelled (interrupted), outcome_unknown (a change
+/// outside of a transaction whose answer was lost); `native` is the engine's extended code.
 class Connection {
   public:
     virtual ~Connection() = default;
