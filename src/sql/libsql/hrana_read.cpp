@@ -37,8 +37,33 @@ Result<dom::object> object_of(const dom::element& element, std::string_view what
     return object;
 }
 
+// A replica passes on what its primary said as text, without the code: SQLite's own words tell it.
+constexpr std::string_view kByPrimary = "error executing a request on the primary: ";
+constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kWords{{
+    {"constraint failed", "SQLITE_CONSTRAINT"},
+    {"taskstore: ", "SQLITE_CONSTRAINT"},  // What our triggers raise.
+    {"integer overflow", "SQLITE_UNKNOWN"},
+    {"database is locked", "SQLITE_BUSY"},
+    {"database table is locked", "SQLITE_LOCKED"},
+    {"database or disk is full", "SQLITE_FULL"},
+    {"attempt to write a readonly database", "SQLITE_READONLY"},
+    {"database disk image is malformed", "SQLITE_CORRUPT"},
+    {"string or blob too big", "SQLITE_TOOBIG"},
+    {"no such ", "SQLITE_UNKNOWN"},
+    {"already exists", "SQLITE_UNKNOWN"},
+    {"syntax error", "SQLITE_UNKNOWN"},
+}};
+
 ServerError error_of(const dom::object& object) {
-    return {text_of(object, "message"), text_of(object, "code")};
+    ServerError error{text_of(object, "message"), text_of(object, "code")};
+    if (error.code != "PROXY_ERROR" || !error.message.starts_with(kByPrimary)) return error;
+    error.message.erase(0, kByPrimary.size());
+    for (const auto& [words, code] : kWords) {
+        if (error.message.find(words) == std::string::npos) continue;
+        error.code = code;
+        break;
+    }
+    return error;
 }
 
 Result<sql::Value> value_of(const dom::element& element) {

@@ -137,6 +137,24 @@ TEST(Hrana, CodesFollowTheServersNames) {
     EXPECT_EQ(code("SOMETHING_NEW"), Code::failed);
 }
 
+TEST(Hrana, WhatAReplicaPassesOnHasTheCodeThatItsPrimaryMeant) {
+    const auto code = [](const std::string& message) {
+        const auto answer = parse_pipeline(
+            R"({"baton":null,"base_url":null,"results":[{"type":"error","error":{"message":")"
+            "error executing a request on the primary: " +
+            message + R"(","code":"PROXY_ERROR"}}]})");
+        EXPECT_EQ(answer->results[0].error->message, message);
+        return code_of(*answer->results[0].error);
+    };
+    EXPECT_EQ(code("no such table: tasks"), Code::invalid);
+    EXPECT_EQ(code("UNIQUE constraint failed: tasks.id"), Code::conflict);
+    EXPECT_EQ(code("database is locked"), Code::unavailable);
+    EXPECT_EQ(code("database disk image is malformed"), Code::corrupt);
+    EXPECT_EQ(code("integer overflow"), Code::invalid);
+    EXPECT_EQ(code("taskstore: moved to x"), Code::conflict);
+    EXPECT_EQ(code("the way there is broken"), Code::unavailable);
+}
+
 TEST(Outcomes, ABadRowIsNoOutcome) {
     Question question = question_of({.writer = "w", .number = 3});
     RequestAnswer answer;
