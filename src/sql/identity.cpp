@@ -28,6 +28,10 @@ constexpr std::string_view kSwap =
     "UPDATE taskstore_database SET id = ?6, epoch = ?7, moved_to = ?8, incoming_from = ?9 WHERE "
     "name = ?1 AND id = ?2 AND epoch = ?3 AND coalesce(moved_to, '') = ?4 AND "
     "coalesce(incoming_from, '') = ?5";
+constexpr std::string_view kTouch = "UPDATE taskstore_database SET epoch = epoch WHERE name = ?1";
+constexpr std::string_view kTouchExpected =
+    "UPDATE taskstore_database SET epoch = epoch WHERE name = ?1 AND id = ?2 AND epoch = ?3 AND "
+    "coalesce(moved_to, '') = ?4 AND coalesce(incoming_from, '') = ?5";
 constexpr std::string_view kFill =
     "UPDATE taskstore_database SET incoming_from = ?3 WHERE name = ?1 AND incoming_from = ?2";
 
@@ -145,6 +149,12 @@ std::string opening_text(std::string_view dialect, std::span<const Table> tables
     return text;
 }
 
+Failure another_was_quicker(std::string_view name) {
+    return fail(Code::conflict, "somebody else has just moved, restored or opened the database '" +
+                                    std::string(name) + "'")
+        .with_hint("nothing was changed; look at what it is now, and try again");
+}
+
 Status swap(Connection& connection, std::string_view name, std::span<const Table> tables,
             const Identity& expected, const Identity& next) {
     TASKSTORE_TRY(connection.lock_for_migration());
@@ -156,11 +166,7 @@ Status swap(Connection& connection, std::string_view name, std::span<const Table
                                     next.epoch, value_of(with_mark(next.moved_to, next.mark)),
                                     value_of(with_mark(next.incoming_from, next.mark))},
                          .changes_expected = 1});
-    if (!swapped && swapped.error().code == Code::conflict)
-        return fail(Code::conflict,
-                    "somebody else has just moved, restored or opened the database '" +
-                        std::string(name) + "'")
-            .with_hint("nothing was changed; look at what it is now, and try again");
+    if (!swapped && swapped.error().code == Code::conflict) return another_was_quicker(name);
     if (!swapped) return swapped;
     const std::string text = opening_text(connection.dialect(), tables, expected) +
                              closing_text(connection.dialect(), name, tables, next);
@@ -201,13 +207,38 @@ Result<Identity> identify(Connection& connection, std::string_view name, const C
         TASKSTORE_LET(auto transaction, Transaction::begin_write(connection));
         TASKSTORE_TRY(
             run(connection, {.sql = kInsertNew, .values = {std::string(name), ids.next()}}));
+        // In the same transaction: a replica may not have heard of it yet.
+        TASKSTORE_LET(found, find_identity(connection, name));
         TASKSTORE_TRY(transaction.commit());
     }
-    TASKSTORE_LET(found, find_identity(connection, name));
     if (!found)
         return fail(Code::corrupt,
                     "the database does not keep its identity '" + std::string(name) + "'");
     return std::move(*found);
+}
+
+Result<Transaction> begin_settled_read(Connection& connection, std::string_view name,
+                                       const Identity& expected) {
+    TASKSTORE_LET(auto transaction, Transaction::begin_write(connection));
+    const auto touched =
+        run(connection, {.sql = kTouchExpected,
+                         .values = {std::string(name), expected.id, expected.epoch,
+                                    with_mark(expected.moved_to, expected.mark),
+                                    with_mark(expected.incoming_from, expected.mark)},
+                         .changes_expected = 1});
+    if (!touched && touched.error().code == Code::conflict) return another_was_quicker(name);
+    if (!touched) return fail(touched.error());
+    return transaction;
+}
+
+Result<std::optional<Identity>> find_settled_identity(Connection& connection,
+                                                      std::string_view name) {
+    TASKSTORE_LET(const auto transaction, Transaction::begin_write(connection));
+    const auto touched = run(connection, {.sql = kTouch, .values = {std::string(name)}});
+    // No such table yet.
+    if (!touched && touched.error().code == Code::invalid) return std::optional<Identity>();
+    if (!touched) return fail(touched.error());
+    return find_identity(connection, name);
 }
 
 std::string from_backup(std::string_view hash) {

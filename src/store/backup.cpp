@@ -371,7 +371,8 @@ Status copy_tables(BackupReader& reader, DatabaseName name, CopyTarget& to, std:
                       copy_rows(rows, table.table, to, &digest, [&](std::int64_t done) {
                           if (request.progress) request.progress(before + done, total);
                       }));
-        TASKSTORE_LET(const auto there, digest_of(to.reader, table.table));
+        TASKSTORE_LET(const auto there,
+                      digest_of(to.reader, table.table, Standing{to.name, to.incoming}));
         if (there.first != digest.rows() || there.second != digest.finish_hex())
             return fail(Code::failed,
                         "table '" + std::string(table.table.name) +

@@ -6,6 +6,9 @@
 //      and cannot any more (the journal never let it, or its mark was taken away).
 //   I3 The journal names a stage before the first step of it is taken.
 //   I4 Who reads a row to decide changes it by comparing with what was read.
+//   I5 What decides is read in a transaction that writes (sql::begin_settled_read), and so are the
+//      rows of both ends once the source is sealed: a server may answer other reads from a replica
+//      that has not heard of the seal, or of writes before it.
 
 #include "mover.hpp"
 
@@ -41,7 +44,7 @@ Result<End> open_known_end(Databases& databases, DatabaseName name, const sql::L
             .with_hint("bring it back (is the disk mounted?): what it holds decides how to go on");
     if (!connection) return fail(std::move(connection).error());
     end.connection = std::move(*connection);
-    TASKSTORE_LET(auto identity, sql::find_identity(*end.connection, name_of(name)));
+    TASKSTORE_LET(auto identity, sql::find_settled_identity(*end.connection, name_of(name)));
     if (!identity)
         return fail(Code::conflict,
                     shown + " holds no database '" + std::string(name_of(name)) + "' any more")
@@ -90,7 +93,7 @@ Result<End> Mover::open_end(const sql::Location& location, bool make) {
     End end{.location = location, .connection = nullptr, .identity = {}};
     TASKSTORE_LET(end.connection, x_databases.connect(x_request.name, location,
                                                       {.read_only = false, .create = true}));
-    TASKSTORE_LET(auto known, sql::find_identity(*end.connection, x_name));
+    TASKSTORE_LET(auto known, sql::find_settled_identity(*end.connection, x_name));
     if (!known || known->is_live()) {
         TASKSTORE_LET(known, x_databases.bring_up(*end.connection, x_request.name, location));
     }
@@ -165,15 +168,19 @@ Status Mover::fill() {
         });
 }
 
-/// The number of rows written or deleted; with `compare`, what was written is read again, and count
-/// and hash of its table must agree.
+/// The number of rows written or deleted. Of a source that works on, what comes is copied. With
+/// `compare` both ends stand still, and every row is read where writes go; what was written is read
+/// again, and count and hash of its table must agree.
 Result<std::int64_t> Mover::copy(bool compare) {
     TASKSTORE_LET(const auto writer, x_databases.open_at(x_request.name, x_way.to));
     CopyTarget to{*x_target.connection, *writer, x_name, x_target.identity};
+    const Standing there_still{x_name, x_target.identity};
+    const auto here_still =
+        compare ? std::optional(Standing{x_name, x_source.identity}) : std::nullopt;
     std::int64_t changed = 0;
     x_report.rows = 0;
     for (const sql::Table& table : x_tables) {
-        TableRows rows(*x_source.connection, table);
+        TableRows rows(*x_source.connection, table, here_still);
         RowDigest digest;
         const std::int64_t before = x_report.rows;
         TASKSTORE_LET(
@@ -183,9 +190,10 @@ Result<std::int64_t> Mover::copy(bool compare) {
             }));
         x_report.rows += counts.rows;
         changed += counts.written + counts.deleted;
-        // Where nothing had to be written, every row was read on both sides and is the same.
+        // Where nothing had to be written, every row was read where writes go on both sides, and
+        // is the same.
         if (!compare || counts.written + counts.deleted == 0) continue;
-        TASKSTORE_LET(const auto there, digest_of(*x_target.connection, table));
+        TASKSTORE_LET(const auto there, digest_of(*x_target.connection, table, there_still));
         if (there.first != digest.rows() || there.second != digest.finish_hex())
             return fail(Code::failed, "table '" + std::string(table.name) +
                                           "' is not the same in both places after the copy: " +
@@ -205,7 +213,7 @@ Status Mover::seal() {
 
 // One transaction in the target: from here on it is the truth.
 Status Mover::go_live() {
-    TASKSTORE_LET(const auto here, sql::find_identity(*x_source.connection, x_name));
+    TASKSTORE_LET(const auto here, sql::find_settled_identity(*x_source.connection, x_name));
     if (!here || !is_sealed_by(*here, x_way.mark))
         return fail(Code::conflict, sql::shown(x_way.from) + " is no longer sealed by this move")
             .with_hint("'taskstore move --undo' forgets the move");
@@ -241,7 +249,7 @@ Status Mover::go() {
 /// With what it means for the two places, as they are now.
 Error Mover::told(Error error) {
     if (x_way.stage < Stage::copying) return error;
-    const auto here = x_source.connection ? sql::find_identity(*x_source.connection, x_name)
+    const auto here = x_source.connection ? sql::find_settled_identity(*x_source.connection, x_name)
                                           : Result<std::optional<sql::Identity>>(std::nullopt);
     const bool known = here && *here;
     const bool sealed = known && is_sealed_by(**here, x_way.mark);

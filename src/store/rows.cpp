@@ -204,8 +204,20 @@ Result<Row> parse_row(std::string_view text) {
     return row;
 }
 
-TableRows::TableRows(sql::Connection& connection, const sql::Table& table)
-    : x_connection(connection), x_table(table) {}
+TableRows::TableRows(sql::Connection& connection, const sql::Table& table,
+                     std::optional<Standing> standing)
+    : x_connection(connection), x_table(table), x_standing(standing) {}
+
+Result<sql::Rows> TableRows::ask(const sql::BoundStatement& page) {
+    const auto query = [&]() -> Result<sql::Rows> {
+        TASKSTORE_LET(auto answers, sql::run_batch(x_connection, {&page, 1}));
+        return std::move(answers[0]);
+    };
+    if (!x_standing) return query();
+    TASKSTORE_LET(const auto settled,
+                  sql::begin_settled_read(x_connection, x_standing->name, x_standing->identity));
+    return query();
+}
 
 Status TableRows::read_page() {
     const std::string key(x_table.key);
@@ -213,12 +225,19 @@ Status TableRows::read_page() {
     if (!x_last.empty()) text += " WHERE (" + key + ") > (" + parameters(x_last.size()) + ")";
     text += " ORDER BY " + key + " LIMIT " + std::to_string(kPageRows);
     const sql::BoundStatement page{.sql = text, .values = x_last};
-    TASKSTORE_LET(auto answers, sql::run_batch(x_connection, {&page, 1}));
+    // A server takes the lock from a transaction that it finds too slow.
+    constexpr int kTries = 3;
+    auto answer = ask(page);
+    for (int i = 1; i < kTries && x_standing && !answer; ++i) {
+        if (!row_of(answer.error().code).retryable) break;
+        answer = ask(page);
+    }
+    if (!answer) return fail(std::move(answer).error());
     if (x_columns.empty()) {
-        x_columns = std::move(answers[0].columns);
+        x_columns = std::move(answer->columns);
         TASKSTORE_LET(x_key, places_of(words_of(key), x_columns, x_table.name));
     }
-    x_page = std::move(answers[0].rows);
+    x_page = std::move(answer->rows);
     x_at = 0;
     x_ended = static_cast<std::int64_t>(x_page.size()) < kPageRows;
     if (!x_page.empty()) x_last = key_of(x_page.back(), x_key);
@@ -246,7 +265,7 @@ void RowDigest::add(const Row& row) {
 Result<CopyCounts> copy_rows(RowSource& from, const sql::Table& table, CopyTarget& to,
                              RowDigest* digest,
                              const std::function<void(std::int64_t rows)>& progress) {
-    TableRows there(to.reader, table);
+    TableRows there(to.reader, table, Standing{to.name, to.incoming});
     Row source;
     Row target;
     TASKSTORE_LET(bool has_source, from.next(source));
@@ -293,8 +312,9 @@ Result<CopyCounts> copy_rows(RowSource& from, const sql::Table& table, CopyTarge
 }
 
 Result<std::pair<std::int64_t, std::string>> digest_of(sql::Connection& connection,
-                                                       const sql::Table& table) {
-    TableRows rows(connection, table);
+                                                       const sql::Table& table,
+                                                       std::optional<Standing> standing) {
+    TableRows rows(connection, table, standing);
     RowDigest digest;
     Row row;
     while (true) {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,18 +33,30 @@ class RowSource {
     virtual Result<bool> next(Row& out) = 0;
 };
 
+/// A database that only one writes to, or nobody: where its row says so still, the pages read after
+/// each other are one state.
+struct Standing {
+    std::string_view name;
+    const sql::Identity& identity;
+};
+
 /// Reads a table page by page, each page a query of its own: in one state only where the connection
-/// is in a transaction.
+/// is in a transaction. With `standing` each page comes from where writes go, as long as the row
+/// says what it says (sql::begin_settled_read); conflict: it says something else. Such a page that
+/// fails for a moment is asked for again.
 class TableRows final : public RowSource {
   public:
-    TableRows(sql::Connection& connection, const sql::Table& table);
+    TableRows(sql::Connection& connection, const sql::Table& table,
+              std::optional<Standing> standing = {});
     const std::vector<std::string>& columns() const override { return x_columns; }
     Result<bool> next(Row& out) override;
 
   private:
     Status read_page();
+    Result<sql::Rows> ask(const sql::BoundStatement& page);
     sql::Connection& x_connection;
     sql::Table x_table;
+    std::optional<Standing> x_standing;
     std::vector<std::string> x_columns;
     std::vector<std::size_t> x_key;  ///< Places of the key's columns.
     std::vector<Row> x_page;
@@ -80,15 +93,16 @@ struct CopyTarget {
 };
 
 /// Makes the target's table equal to the source's: writes what it lacks or has otherwise, and
-/// deletes what the source lacks. What is equal is read and left. Transactions of some hundred
-/// rows: after an error, or a crash, a part is done, and doing it again ends it. conflict: somebody
-/// else fills the target by now.
+/// deletes what the source lacks. What is equal, where writes go, is left. Transactions of some
+/// hundred rows: after an error, or a crash, a part is done, and doing it again ends it. conflict:
+/// somebody else fills the target by now.
 Result<CopyCounts> copy_rows(RowSource& from, const sql::Table& table, CopyTarget& to,
                              RowDigest* digest,
                              const std::function<void(std::int64_t rows)>& progress);
 
 /// Count and hash of a whole table.
 Result<std::pair<std::int64_t, std::string>> digest_of(sql::Connection& connection,
-                                                       const sql::Table& table);
+                                                       const sql::Table& table,
+                                                       std::optional<Standing> standing);
 
 }  // namespace taskstore::store

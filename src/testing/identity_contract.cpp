@@ -173,6 +173,28 @@ TEST_P(IdentityContract, OfManyWhoCloseItAtOnceOneDoes) {
     EXPECT_THAT(codes, testing::Each(Code::conflict));
 }
 
+TEST_P(IdentityContract, WhatIsReadToDecideByIsReadWhereWritesGo) {
+    const auto connection = connect();
+    EXPECT_FALSE(*find_settled_identity(*connection, "tasks"));
+    EXPECT_FALSE(connection->in_transaction());
+    ClosedDatabase database(*connection, x_clock);
+    EXPECT_FALSE(*find_settled_identity(*connection, "logs"));
+    const Identity live = database.now;
+    EXPECT_EQ(**find_settled_identity(*connection, "tasks"), live);
+    {
+        const auto settled = begin_settled_read(*connection, "tasks", live);
+        ASSERT_TRUE(settled) << settled.error().message;
+        EXPECT_TRUE(connection->in_transaction());
+    }
+    EXPECT_FALSE(connection->in_transaction());
+    ASSERT_TRUE(database.change(database.sealed("there")));
+    const auto other = begin_settled_read(*connection, "tasks", live);
+    EXPECT_EQ(other.error().code, Code::conflict) << other.error().message;
+    EXPECT_FALSE(connection->in_transaction());
+    EXPECT_TRUE(begin_settled_read(*connection, "tasks", database.now));
+    EXPECT_EQ(**find_settled_identity(*connection, "tasks"), database.now);
+}
+
 TEST_P(IdentityContract, TryingWhetherItCanCloseLeavesNothing) {
     const auto connection = connect();
     const ClosedDatabase database(*connection, x_clock);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -18,6 +19,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace taskstore {
@@ -50,6 +52,67 @@ struct Chunk {
     std::string bytes;
 };
 
+/// Parts what one side of HTTP/2 sends into frames (RFC 9113, section 4.1).
+class FrameParter {
+  public:
+    /// Calls take(stream, frame) for each that is whole by now.
+    template <typename Take>
+    void part(std::string_view bytes, const Take& take) {
+        x_rest += bytes;
+        std::size_t at = 0;
+        if (x_rest.starts_with(kPreface)) at = kPreface.size();
+        while (x_rest.size() - at >= kHeadBytes) {
+            const std::size_t size = kHeadBytes + number(at, 3);
+            if (x_rest.size() - at < size) break;
+            take(number(at + 5, 4) & 0x7FFFFFFFU, std::string_view(x_rest).substr(at, size));
+            at += size;
+        }
+        x_rest.erase(0, at);
+    }
+
+  private:
+    static constexpr std::size_t kHeadBytes = 9;
+    static constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    std::uint32_t number(std::size_t at, std::size_t bytes) const {
+        std::uint32_t value = 0;
+        for (std::size_t i = 0; i < bytes; ++i)
+            value = value << 8U | static_cast<unsigned char>(x_rest[at + i]);
+        return value;
+    }
+    std::string x_rest;
+};
+
+/// Keeps back what the server sends on older streams.
+class StreamGate {
+  public:
+    void hold() { x_old = x_newest; }
+    void look(std::string_view of_client) {
+        x_of_client.part(of_client, [&](std::uint32_t stream, std::string_view) {
+            x_newest = std::max(x_newest, stream);
+        });
+    }
+    /// What passes.
+    std::string pass(std::string_view of_server) {
+        std::string passing;
+        x_of_server.part(of_server, [&](std::uint32_t stream, std::string_view frame) {
+            (stream != 0 && stream <= x_old ? x_kept : passing) += frame;
+        });
+        return passing;
+    }
+    /// What was kept back.
+    std::string release() {
+        x_old = 0;
+        return std::exchange(x_kept, {});
+    }
+
+  private:
+    FrameParter x_of_client;
+    FrameParter x_of_server;
+    std::string x_kept;
+    std::uint32_t x_newest = 0;
+    std::uint32_t x_old = 0;
+};
+
 /// One direction of one connection.
 struct Lane {
     int from = -1;
@@ -62,6 +125,7 @@ struct Lane {
 
 struct Link {
     std::array<Lane, 2> lanes;
+    StreamGate gate;
     bool doomed = false;  ///< Cut as soon as what may still pass has passed.
 };
 
@@ -74,11 +138,12 @@ struct Rule {
 
 class RunningProxy final : public Proxy {
   public:
-    RunningProxy(int listener, std::uint16_t port, std::uint16_t target)
+    RunningProxy(int listener, std::uint16_t port, std::uint16_t target, bool http2)
         : x_listener(listener),
           x_wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
           x_port(port),
           x_target(target),
+          x_http2(http2),
           x_thread([this](const std::stop_token& stop) { run(stop); }) {}
     RunningProxy(const RunningProxy&) = delete;
     RunningProxy& operator=(const RunningProxy&) = delete;
@@ -107,6 +172,16 @@ class RunningProxy final : public Proxy {
     void hold(Direction direction, bool held) override {
         change([&] { x_rules[direction].held = held; });
     }
+    void hold_streams(bool held) override {
+        change([&] {
+            for (Link& link : x_links) {
+                if (held)
+                    link.gate.hold();
+                else
+                    queue(link.lanes[to_client], link.gate.release());
+            }
+        });
+    }
     void refuse(bool refused) override {
         change([&] { x_refused = refused; });
     }
@@ -129,6 +204,7 @@ class RunningProxy final : public Proxy {
             x_delay = {};
             x_bytes_per_second = 0;
         });
+        hold_streams(false);
     }
     void mark() override {
         change([&] {
@@ -258,6 +334,12 @@ class RunningProxy final : public Proxy {
         }
         lane.passed += bytes.size();
         x_recorded[d] += bytes;
+        if (x_http2 && d == to_server) link.gate.look(bytes);
+        if (x_http2 && d == to_client) bytes = link.gate.pass(bytes);
+        queue(lane, std::move(bytes));
+    }
+
+    void queue(Lane& lane, std::string bytes) const {
         if (!bytes.empty()) lane.waiting.push_back({now() + x_delay, std::move(bytes)});
     }
 
@@ -314,6 +396,7 @@ class RunningProxy final : public Proxy {
     const int x_wake;
     const std::uint16_t x_port;
     const std::uint16_t x_target;
+    const bool x_http2;
 
     std::mutex x_mutex;  ///< Guards all below.
     std::condition_variable x_cut;
@@ -328,9 +411,7 @@ class RunningProxy final : public Proxy {
     std::jthread x_thread;  ///< Last: ends before what it uses.
 };
 
-}  // namespace
-
-Result<std::unique_ptr<Proxy>> Proxy::start(std::uint16_t target_port) {
+Result<std::unique_ptr<Proxy>> start_proxy(std::uint16_t target_port, bool http2) {
     const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     sockaddr_in address = loopback(0);
     socklen_t size = sizeof address;
@@ -343,7 +424,17 @@ Result<std::unique_ptr<Proxy>> Proxy::start(std::uint16_t target_port) {
         return fail(Code::failed, "cannot listen: " + why);
     }
     return std::unique_ptr<Proxy>(
-        std::make_unique<RunningProxy>(listener, ntohs(address.sin_port), target_port));
+        std::make_unique<RunningProxy>(listener, ntohs(address.sin_port), target_port, http2));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Proxy>> Proxy::start(std::uint16_t target_port) {
+    return start_proxy(target_port, false);
+}
+
+Result<std::unique_ptr<Proxy>> Proxy::start_http2(std::uint16_t target_port) {
+    return start_proxy(target_port, true);
 }
 
 }  // namespace taskstore

@@ -83,6 +83,12 @@ Result<Sqld> start_once(const std::string& program, const SqldOptions& options) 
         command.words.emplace_back("--enable-namespaces");
         add("--admin-listen-addr", "127.0.0.1:" + std::to_string(sqld.admin_port));
     }
+    if (options.replicated) {
+        TASKSTORE_LET(sqld.replica_port, free_port());
+        add("--grpc-listen-addr", "127.0.0.1:" + std::to_string(sqld.replica_port));
+    }
+    if (options.primary_port != 0)
+        add("--primary-grpc-url", "http://127.0.0.1:" + std::to_string(options.primary_port));
     command.ready = [admin_port = sqld.admin_port](const Server& server) {
         const auto answers = [](std::uint16_t port, const std::string& path) {
             return ask(port, "GET " + path +

@@ -65,6 +65,16 @@ Result<std::optional<Identity>> find_identity(Connection& connection, std::strin
 Result<Identity> identify(Connection& connection, std::string_view name, const Clock& clock,
                           Random& random);
 
+/// A write transaction to read in. It begins with a write to the row that changes nothing, so what
+/// is read in it comes from where writes go: outside of one a replica may answer, which has not
+/// heard of the last of them. Taken back at the end of its scope. conflict: the row is not
+/// `expected`. Otherwise as Transaction::begin_write().
+Result<Transaction> begin_settled_read(Connection& connection, std::string_view name,
+                                       const Identity& expected);
+/// find_identity() in such a transaction, whatever the row says: to decide by.
+Result<std::optional<Identity>> find_settled_identity(Connection& connection,
+                                                      std::string_view name);
+
 /// From `expected` to `next`, with the triggers that go with it, in the transaction that is open or
 /// in one of its own; waits for writers that are at work. conflict: the row says something else by
 /// now; nothing was changed.

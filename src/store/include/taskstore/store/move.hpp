@@ -21,6 +21,11 @@
 // source is only opened again. One process of a device moves or restores a database at a time; of
 // several devices the first one that seals the source goes on, and the others are told where to.
 //
+// A place may name a replica of its server: what decides, and all rows after the seal, are read in
+// transactions that write to the row of the database first, and are taken back. Such a transaction
+// is its primary's (sqld passes it on as a whole from BEGIN IMMEDIATE on; a standby of PostgreSQL
+// refuses it), sees all that was acknowledged before it, and in a file costs no flush.
+//
 // Costs: all rows are read and written while the source works; while it is sealed both sides are
 // read, what changed is written, and tables that had changed are read there once more.
 

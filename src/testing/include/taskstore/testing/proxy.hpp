@@ -23,6 +23,8 @@ class Proxy {
 
     /// Listens on a free port of 127.0.0.1 and forwards to `target_port` there.
     static Result<std::unique_ptr<Proxy>> start(std::uint16_t target_port);
+    /// To a server that speaks HTTP/2 from the first byte (gRPC).
+    static Result<std::unique_ptr<Proxy>> start_http2(std::uint16_t target_port);
     /// Cuts all connections.
     virtual ~Proxy() = default;
     virtual std::uint16_t port() const = 0;
@@ -34,6 +36,9 @@ class Proxy {
     virtual void cut_at(Direction direction, std::string bytes, bool before = false) = 0;
     /// Nothing passes in that direction, and nothing is closed.
     virtual void hold(Direction direction, bool held) = 0;
+    /// HTTP/2: what the server sends on the streams that were begun up to now waits, in order; what
+    /// it sends on younger ones passes. Of a proxy made by start() nothing is held.
+    virtual void hold_streams(bool held) = 0;
     /// New connections are closed at once.
     virtual void refuse(bool refused) = 0;
     /// What comes passes that much later.

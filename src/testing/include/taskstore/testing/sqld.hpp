@@ -19,11 +19,16 @@ struct SqldOptions {
     std::string self_url = {};    ///< What it answers as base_url; "{port}" is replaced.
     std::string max_response_size = {};  ///< "1MB"; empty: 10 MB.
     std::int64_t disk_bytes_max = 0;     ///< As of ServerCommand.
+    bool replicated = false;             ///< Replicas may follow it; see Sqld::replica_port.
+    /// It is a replica of the one that is asked at this port: reads come from its own copy, writes
+    /// go there. 0: it is none.
+    std::uint16_t primary_port = 0;
 };
 
 struct Sqld {
     std::unique_ptr<Server> server;
-    std::uint16_t admin_port = 0;  ///< With namespaces.
+    std::uint16_t admin_port = 0;    ///< With namespaces.
+    std::uint16_t replica_port = 0;  ///< Where replicas ask, with `replicated`: gRPC over HTTP/2.
     /// http://127.0.0.1:PORT, or http://NAME.localhost:PORT.
     std::string location(std::string_view name = {}) const;
 };
