@@ -65,6 +65,10 @@ class SqlTaskStore final : public TaskStore {
     Result<std::optional<std::string>> find_key(const CreateTask& request);
     Result<Error> why_not_made(const Task& task, Error error);
 
+    // changing (task_update.cpp)
+    static void mark_keys(Statements& batch, const UpdateTask& change, const Task& task,
+                          const std::optional<std::string>& key_before, std::int64_t write);
+
     // claiming (task_claims.cpp)
     Result<Written<std::vector<Task>>> claim_once(const ClaimRequest& request, bool& look);
     Result<bool> has_candidate(const ClaimRequest& request);

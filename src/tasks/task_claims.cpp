@@ -117,8 +117,12 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_tasks(const ClaimRequest&
         // What was claimed is told, whatever comes after it: the next claim tends again.
         if (!claimed.value.empty()) return claimed;
         if (!tended) return taskstore::fail(tended.error());
-        // What others were about to claim, and did not, is there again; so is what was due.
-        TASKSTORE_LET(const bool more, has_candidate(request));
+        // What others were about to claim, and did not, is there again; so is what was due, and
+        // what waited for that: another look puts it in order.
+        bool more = *tended > 0;
+        if (!more) {
+            TASKSTORE_LET(more, has_candidate(request));
+        }
         if (!more || attempt == kClaimTriesMax) return claimed;
     }
 }

@@ -49,7 +49,7 @@ constexpr std::array kPostgres{
     Substitution{"@any_end@", "FOR UPDATE SKIP LOCKED))"},
     Substitution{"@answers@",
                  "json_agg(json_build_array(id, revision, status, fence, "
-                 "lease_expires_at, updated_at))::text"},
+                 "lease_expires_at, updated_at) ORDER BY rank, id)::text"},
     Substitution{"@lane_is_served@",
                  "(?2::text IS NULL OR l.project = ?2::text) AND (l.needs = '[]' OR l.needs::jsonb "
                  "<@ ?3::text::jsonb)"},
@@ -105,6 +105,7 @@ Texts make(bool postgres) {
         .history_of_claim = text(task_sql::history_of_claim),
         .history_of_removal = text(task_sql::history_of_removal),
         .rewrite_task = text(task_sql::rewrite_task),
+        .count_open_again = text(task_sql::count_open_again),
         .claim_key = text(task_sql::claim_key),
         .find_key = text(task_sql::find_key),
         .promote_due = text(task_sql::promote_due),

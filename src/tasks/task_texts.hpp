@@ -15,6 +15,7 @@ struct Texts {
     std::string history_of_claim;
     std::string history_of_removal;
     std::string rewrite_task;
+    std::string count_open_again;
     std::string claim_key;
     std::string find_key;
     std::string promote_due;

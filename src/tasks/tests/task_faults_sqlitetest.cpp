@@ -137,6 +137,25 @@ TEST_F(TaskFaults, ClaimingTellsWhatIs) {
     });
 }
 
+TEST_F(TaskFaults, ChangingAndRemovingTellWhatIs) {
+    told_what_is([&](const Task&) {
+        const auto page = x_store->list_tasks({.status = TaskStatus::pending});
+        for (const Task& task : page->tasks) {
+            if (!task.concurrency_key) continue;
+            UpdateTask change{.priority = task.priority + 1};
+            change.concurrency_key.emplace("other");
+            return as_status(x_store->update_task(task.id, change));
+        }
+        return as_status(x_store->get_task("none"));
+    });
+    told_what_is([&](const Task&) {
+        const auto page = x_store->list_tasks({.status = TaskStatus::pending});
+        for (const Task& task : page->tasks)
+            if (task.concurrency_key) return x_store->delete_task(task.id);
+        return ok();
+    });
+}
+
 TEST_F(TaskFaults, EndingAHoldTellsWhatIs) {
     told_what_is([&](const Task& held) {
         return as_status(x_store->complete_task({.task_id = held.id, .fence = held.fence}, {}));

@@ -22,6 +22,8 @@ class TaskSandbox {
 struct TaskBackend {
     std::string name;
     std::function<std::unique_ptr<TaskSandbox>(const Clock&)> make;
+    /// One whose commits are not flushed one by one, for tests that write much; empty: none.
+    std::function<std::unique_ptr<TaskSandbox>(const Clock&)> make_hasty = {};
 };
 inline void PrintTo(const TaskBackend& backend, std::ostream* out) {
     *out << backend.name;

@@ -9,12 +9,13 @@ namespace {
 
 class SqliteSandbox final : public TaskSandbox {
   public:
-    explicit SqliteSandbox(const Clock& clock) {
+    explicit SqliteSandbox(const Clock& clock,
+                           sql::Durability durability = sql::Durability::flushed) {
         const auto connection = x_driver.connect(x_folder / "tasks.db", {});
         EXPECT_TRUE(sql::migrate(**connection, kModule, migrations("sqlite"), clock));
         SeededRandom random{3};
         EXPECT_TRUE(sql::identify(**connection, kModule, clock, random));
-        auto database = sqlite::open_database(x_folder / "tasks.db", {},
+        auto database = sqlite::open_database(x_folder / "tasks.db", {.durability = durability},
                                               {.driver = &x_driver, .clock = &clock});
         EXPECT_TRUE(database);
         x_database = std::move(*database);
@@ -30,7 +31,10 @@ class SqliteSandbox final : public TaskSandbox {
 INSTANTIATE_TEST_SUITE_P(
     Sqlite, TaskStoreContract,
     testing::Values(TaskBackend{
-        "File", [](const Clock& clock) { return std::make_unique<SqliteSandbox>(clock); }}),
+        "File", [](const Clock& clock) { return std::make_unique<SqliteSandbox>(clock); },
+        [](const Clock& clock) {
+            return std::make_unique<SqliteSandbox>(clock, sql::Durability::cache);
+        }}),
     backend_name);
 
 TEST(TaskTable, HotStatementsNeverGoThroughAllThatIsPending) {

@@ -1,0 +1,138 @@
+// Changing what people set of a task, and removing one.
+
+#include "sql_task_store.hpp"
+
+#include "task_move.hpp"
+
+#include <task_sql.hpp>
+
+#include <algorithm>
+
+namespace taskstore::tasks {
+namespace {
+
+std::vector<sql::Value> values_of(const Task& task, std::int64_t lane, bool ready,
+                                  std::int64_t write) {
+    return {task.id,
+            task.revision,
+            task.project,
+            task.title,
+            value_of(task.description),
+            value_of(task.command),
+            task.input,
+            task.priority,
+            value_of(task.agent_type),
+            json_list(task.capabilities),
+            task.retry.max_attempts,
+            task.retry.max_rescues,
+            std::string(name_of(task.retry.backoff)),
+            task.retry.base_ms,
+            task.retry.cap_ms,
+            task.retry.jitter,
+            task.lease_ms,
+            value_of(task.not_before),
+            value_of(task.deadline),
+            std::string(name_of(task.on_failed_dependency)),
+            value_of(task.concurrency_key),
+            value_of(task.concurrency_limit),
+            task.metadata,
+            value_of(task.spec_id),
+            value_of(task.parent),
+            lane,
+            rank_of(task),
+            std::int64_t{ready ? 1 : 0},
+            std::int64_t{task.shell ? 1 : 0},
+            value_of(task.timeout_ms),
+            write};
+}
+
+}  // namespace
+
+/// The keys that the change concerns: of one that it names, the slots too.
+void SqlTaskStore::mark_keys(Statements& batch, const UpdateTask& change, const Task& task,
+                             const std::optional<std::string>& key_before, std::int64_t write) {
+    if (key_before && key_before != task.concurrency_key)
+        batch.push_back({.sql = task_sql::mark_key, .values = {*key_before}});
+    if (!task.concurrency_key) return;
+    if (change.concurrency_key || change.concurrency_limit)
+        batch.push_back(
+            {.sql = task_sql::limit_of_write,
+             .values = {*task.concurrency_key, *task.concurrency_limit, task.id, write}});
+    else
+        batch.push_back({.sql = task_sql::mark_key, .values = {*task.concurrency_key}});
+}
+
+Result<Written<Task>> SqlTaskStore::update_task(const std::string& id, const UpdateTask& change) {
+    for (int attempt = 0; attempt < kDecisionsMax; ++attempt) {
+        TASKSTORE_LET(Task task, must_get(id));
+        if (change.revision && *change.revision != task.revision)
+            return fail(Code::conflict, "task '" + id + "' is at revision " +
+                                            std::to_string(task.revision) + " by now");
+        const auto key_before = task.concurrency_key;
+        TASKSTORE_TRY(apply_change(change, task));
+        const Lane lane = lane_of(task);
+        const std::int64_t write = draw();
+        const bool ready = !task.not_before && !task.concurrency_key;
+        const bool runs_anyway =
+            change.on_failed_dependency == OnFailedDependency::run && task.open_dependencies > 0;
+        Statements batch;
+        // Nothing that it waits for comes to an end meanwhile.
+        for (const std::string& other : task.depends_on)
+            if (runs_anyway) batch.push_back({.sql = task_sql::touch_task, .values = {other}});
+        batch.push_back(
+            {.sql = task_sql::insert_lane, .values = {lane.id, task.project, lane.needs}});
+        std::vector<sql::Value> values = values_of(task, lane.id, ready, write);
+        values.insert(values.begin(), now());
+        batch.push_back({.sql = x_texts.rewrite_task, .values = std::move(values)});
+        std::size_t answer = batch.size() - 1;
+        if (runs_anyway) {
+            batch.push_back({.sql = task_sql::close_failed_edges, .values = {id, write}});
+            answer = batch.size();
+            batch.push_back({.sql = x_texts.count_open_again,
+                             .values = {id, std::int64_t{ready ? 1 : 0}, write}});
+        }
+        mark_keys(batch, change, task, key_before, write);
+        TASKSTORE_LET(const sql::Committed committed, write_batch(batch, waking()));
+        if (committed.answers[answer].rows.empty()) continue;
+        if (task.concurrency_key || key_before) settle_or_leave_marked();
+        TASKSTORE_LET(Task written, task_of(committed.answers[answer].rows[0]));
+        return Written<Task>{std::move(written), committed.level};
+    }
+    return too_fast(id);
+}
+
+Status SqlTaskStore::delete_task(const std::string& id, const std::string& actor) {
+    TASKSTORE_TRY(check_member("actor", actor));
+    for (int attempt = 0; attempt < kDecisionsMax; ++attempt) {
+        TASKSTORE_LET(const Task task, must_get(id));
+        if (!allowed(state_of(task.status), Verb::remove))
+            return fail(Code::conflict,
+                        "task '" + id + "' is held by " + task.assigned_to.value_or("somebody"))
+                .with_hint("cancel it first: 'taskstore task cancel " + id + "'");
+        TASKSTORE_LET(const auto waiting,
+                      read_one({.sql = task_sql::open_dependents, .values = {id}}));
+        if (!waiting[0].rows.empty())
+            return fail(Code::conflict, "task '" + id + "' is waited for by task " +
+                                            RowReader(waiting[0].rows[0]).text())
+                .with_hint("take that dependency away first, or cancel that task");
+        Statements batch{
+            {.sql = task_sql::touch_task, .values = {id}},
+            {.sql = x_texts.history_of_removal,
+             .values = {now(), id, actor, task.revision},
+             .changes_expected = 1},
+            {.sql = task_sql::delete_task, .values = {id, task.revision}, .changes_expected = 1},
+            {.sql = task_sql::count_down_removed, .values = {id}},
+            {.sql = task_sql::delete_edges, .values = {id}},
+            {.sql = task_sql::delete_keys, .values = {id}}};
+        // Its slot is another's.
+        if (task.concurrency_key)
+            batch.push_back({.sql = task_sql::mark_key, .values = {*task.concurrency_key}});
+        auto committed = write_batch(batch, waking());
+        if (committed && task.concurrency_key) settle_or_leave_marked();
+        if (committed) return ok();
+        if (!is_conflict(committed.error())) return fail(std::move(committed).error());
+    }
+    return too_fast(id);
+}
+
+}  // namespace taskstore::tasks

@@ -1,0 +1,111 @@
+// What changes and removals mean to other tasks, over every engine.
+
+#include "task_store_contract.hpp"
+
+#include <gmock/gmock.h>
+
+namespace taskstore::tasks {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+TEST_P(TaskStoreContract, WhoIsToRunAnywayWaitsNoMoreForWhatHasFailedAlready) {
+    const Task first = created({.title = "first"});
+    const Task other = created({.title = "other"});
+    const Task waits = created({.title = "waits", .depends_on = {first.id, other.id}});
+    ASSERT_TRUE(x_store->cancel_task(first.id, "ann", ""));
+    const auto changed =
+        x_store->update_task(waits.id, {.on_failed_dependency = OnFailedDependency::run});
+    ASSERT_TRUE(changed) << changed.error().message;
+    EXPECT_EQ(changed->value.open_dependencies, 1);
+    ASSERT_TRUE(x_store->cancel_task(other.id, "ann", ""));
+    EXPECT_THAT(claimed("w", {.limit = 9}), SizeIs(1));
+}
+
+TEST_P(TaskStoreContract, ATaskThatIsTriedAgainDoesNotWaitForOneThatWasRemoved) {
+    const Task first = created({.title = "first"});
+    const Task waits = created({.title = "waits", .depends_on = {first.id}});
+    ASSERT_TRUE(x_store->cancel_task(waits.id, "ann", ""));
+    ASSERT_TRUE(x_store->delete_task(first.id));
+    const auto again = x_store->retry_task(waits.id, "ann");
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->value.open_dependencies, 0);
+    EXPECT_THAT(claimed("w"), SizeIs(1));
+}
+
+TEST_P(TaskStoreContract, ARemovedTaskLeavesItsSlotToTheNext) {
+    const CreateTask keyed{.title = "x", .concurrency_key = "k", .concurrency_limit = 1};
+    const Task first = created(keyed);
+    const Task second = created(keyed);
+    ASSERT_TRUE(x_store->delete_task(first.id));
+    const auto got = claimed("w", {.limit = 5});
+    ASSERT_THAT(got, SizeIs(1));
+    EXPECT_EQ(got[0].id, second.id);
+}
+
+TEST_P(TaskStoreContract, AChangeOfAnotherMemberIsNoWordAboutTheSlotsOfAKey) {
+    const Task one = created({.title = "x", .concurrency_key = "k", .concurrency_limit = 1});
+    created({.title = "x", .concurrency_key = "k", .concurrency_limit = 3});
+    created({.title = "x", .concurrency_key = "k", .concurrency_limit = 3});
+    ASSERT_TRUE(x_store->update_task(one.id, {.priority = 5}));
+    EXPECT_THAT(claimed("w", {.limit = 5}), SizeIs(3));
+    ASSERT_TRUE(x_store->update_task(one.id, {.concurrency_limit = 2}));
+    created({.title = "x", .concurrency_key = "l", .concurrency_limit = 2});
+    EXPECT_THAT(claimed("w", {.limit = 5}), SizeIs(1)) << "of the other key";
+}
+
+TEST_P(TaskStoreContract, AChangeThatIsRefusedSaysNothingAboutSlots) {
+    const Task one = created({.title = "x", .concurrency_key = "k", .concurrency_limit = 1});
+    created({.title = "x", .concurrency_key = "k", .concurrency_limit = 1});
+    EXPECT_EQ(x_store->update_task(one.id, {.concurrency_limit = 2, .revision = 7}).error().code,
+              Code::conflict);
+    EXPECT_THAT(claimed("w", {.limit = 5}), SizeIs(1));
+}
+
+TEST_P(TaskStoreContract, ATaskThatLeavesAKeyLeavesItsSlot) {
+    const CreateTask keyed{.title = "x", .concurrency_key = "k", .concurrency_limit = 1};
+    created(keyed);
+    created(keyed);
+    const Task held = claimed("w").at(0);
+    EXPECT_THAT(claimed("w"), IsEmpty());
+    UpdateTask change;
+    change.concurrency_key.emplace(std::nullopt);
+    ASSERT_TRUE(x_store->update_task(held.id, change));
+    EXPECT_THAT(claimed("w"), SizeIs(1));
+}
+
+TEST_P(TaskStoreContract, ARequestThatIsRepeatedIsAnsweredInTheOrderOfItsClaim) {
+    for (const std::int64_t priority : {1, 9, 5}) created({.title = "x", .priority = priority});
+    const ClaimRequest request{.worker = "w", .limit = 3, .request_id = "r"};
+    const auto first = x_store->claim_tasks(request);
+    ASSERT_TRUE(first) << first.error().message;
+    const auto again = x_store->claim_tasks(request);
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->value, first->value);
+    EXPECT_EQ(again->value.at(0).priority, 9);
+}
+
+TEST_P(TaskStoreContract, AClaimFindsWhatItsOwnTidyingMadeReady) {
+    created({.title = "lost", .retry = {.max_rescues = 0}, .lease_ms = 10});
+    const Task lost = claimed("w1").at(0);
+    // Both keep it, and both are over at once.
+    const Task waits = created({.title = "waits",
+                                .not_before = x_clock.wall_ms() + 5,
+                                .depends_on = {lost.id},
+                                .on_failed_dependency = OnFailedDependency::run});
+    x_clock.advance_ms(11);
+    const auto got = claimed("w2");
+    ASSERT_THAT(got, SizeIs(1));
+    EXPECT_EQ(got[0].id, waits.id);
+}
+
+TEST_P(TaskStoreContract, WhatALeaseGivesBackAfterItsDeadlineFailsAtOnce) {
+    const Task made = created({.title = "x", .lease_ms = 10, .deadline = x_clock.wall_ms() + 5});
+    claimed("w1");
+    x_clock.advance_ms(11);
+    EXPECT_EQ(*x_store->tend(), 2) << "the lease, and the deadline";
+    EXPECT_EQ((*x_store->get_task(made.id))->status, TaskStatus::failed);
+}
+
+}  // namespace taskstore::tasks
