@@ -21,6 +21,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 
 namespace taskstore::os {
 namespace {
@@ -88,7 +89,9 @@ struct Guard::State {
     ~State() { end(); }
 
     bool send(GuardMessage::Kind kind, std::string_view text = {}) const {
-        const GuardMessage message{kind, 0, text.size()};
+        return send(GuardMessage{kind, 0, text.size(), 0}, text);
+    }
+    bool send(const GuardMessage& message, std::string_view text) const {
         std::string whole(reinterpret_cast<const char*>(&message), sizeof message);
         whole += text;
         for (std::string_view rest = whole; !rest.empty();) {
@@ -162,11 +165,20 @@ Result<Guard> Guard::start(const std::string& lock_path) {
     return Guard(std::move(state));
 }
 
+void Guard::end_at(std::int64_t at_ns, GuardClock clock) {
+    const int id = clock == GuardClock::boot ? CLOCK_BOOTTIME : CLOCK_MONOTONIC;
+    // 0 is never to the guard.
+    static_cast<void>(x_state->send(
+        GuardMessage{GuardMessage::end_at, id, 0, std::max<std::int64_t>(at_ns, 1)}, {}));
+}
+
 Status Guard::run(const GuardedCommand& command) {
     TASKSTORE_LET(const std::string order, order_text(command, name_of_path(x_state->path)));
     if (!x_state->send(GuardMessage::run, order)) return x_state->lost();
     const auto answer = x_state->receive();
     if (!answer) return x_state->lost();
+    if (answer->kind != GuardMessage::started && answer->value == ETIME)
+        return fail(Code::timed_out, "the time of the command was over before it began");
     if (answer->kind != GuardMessage::started)
         return system_failure("run", command.arguments.front(), answer->value);
     x_state->command = answer->value;
@@ -182,10 +194,11 @@ Result<std::optional<CommandEnd>> Guard::wait(std::optional<std::int64_t> timeou
         if (ready < 0 && errno != EINTR) return system_failure("wait for", "guard", errno);
         if (ready > 0 && waited[0].revents != 0) {
             const auto answer = x_state->receive();
-            if (!answer || answer->kind != GuardMessage::ended) return x_state->lost();
+            const bool lapsed = answer && answer->kind == GuardMessage::lapsed;
+            if (!answer || (!lapsed && answer->kind != GuardMessage::ended)) return x_state->lost();
             x_state->command = 0;
             const int status = answer->value;
-            CommandEnd end;
+            CommandEnd end{.lapsed = lapsed};
             end.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
             end.exit_code = end.signal != 0 ? 128 + end.signal : WEXITSTATUS(status);
             return std::optional(end);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 
 namespace taskstore::os {
 namespace {
@@ -24,6 +26,7 @@ constexpr int kControl = 3;
 constexpr int kSignalOfDeath = SIGUSR1;
 constexpr int kLookAgainMs = 20;
 constexpr int kNoProgram = 127;
+constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
 bool read_all(int fd, void* to, std::size_t bytes) {
     auto* at = static_cast<char*>(to);
@@ -49,7 +52,7 @@ bool write_all(int fd, const char* from, std::size_t bytes) {
 }
 
 void tell(GuardMessage::Kind kind, int value) {
-    const GuardMessage message{kind, value, 0};
+    const GuardMessage message{kind, value, 0, 0};
     // A worker that is gone hears nothing; the next look at the socket says so.
     static_cast<void>(::send(kControl, &message, sizeof message, MSG_NOSIGNAL));
 }
@@ -106,6 +109,42 @@ int take_lock(const char* path, int& lock) {
         ::close(lock);
     }
 }
+
+char* append_number(char* at, std::uint64_t number) {
+    std::array<char, 20> digits;
+    std::size_t count = 0;
+    do {
+        digits[count++] = static_cast<char>('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    while (count > 0) *at++ = digits[--count];
+    return at;
+}
+
+/// For those who have to do our work because somebody stopped us.
+int sign_lock(int lock) {
+    struct stat space{};
+    if (::stat("/proc/self/ns/pid", &space) != 0) space.st_ino = 0;
+    std::array<char, 64> text;
+    char* end = append_number(text.data(), static_cast<std::uint64_t>(::getpid()));
+    *end++ = ' ';
+    end = append_number(end, space.st_ino);
+    *end++ = '\n';
+    if (::ftruncate(lock, 0) != 0) return errno;
+    return write_all(lock, text.data(), static_cast<std::size_t>(end - text.data())) ? 0 : errno;
+}
+
+/// When a command is to be killed.
+struct End {
+    std::int64_t at_ns = 0;  ///< 0: never.
+    clockid_t clock = CLOCK_BOOTTIME;
+
+    bool passed() const {
+        struct timespec now{};
+        if (at_ns == 0 || ::clock_gettime(clock, &now) != 0) return false;
+        return now.tv_sec * kNsPerSecond + now.tv_nsec >= at_ns;
+    }
+};
 
 /// Field 4 of proc(5) stat, behind a name that may hold anything.
 pid_t parent_of(const char* pid_text) {
@@ -218,6 +257,7 @@ class GuardProcess {
         ::prctl(PR_SET_PDEATHSIG, kSignalOfDeath, 0, 0, 0);
         ::prctl(PR_SET_NAME, "taskstore-guard", 0, 0, 0);
         if (error == 0) error = take_lock(x_path, x_lock);
+        if (error == 0) error = sign_lock(x_lock);
         if (error != 0) {
             tell(GuardMessage::refused, error);
             ::_exit(1);
@@ -226,13 +266,18 @@ class GuardProcess {
         while (true) {
             // The signal of death comes too when only the thread ended that forked us.
             if (::getppid() != x_worker) leave();
-            std::array<struct pollfd, 2> waited{{{kControl, POLLIN, 0}, {x_signals, POLLIN, 0}}};
+            std::array<struct pollfd, 3> waited{
+                {{kControl, POLLIN, 0}, {x_signals, POLLIN, 0}, {x_timer, POLLIN, 0}}};
             if (::poll(waited.data(), waited.size(), -1) < 0) continue;
             if (waited[1].revents != 0) {
                 drain_signals();
                 look_for_end();
             }
-            if (waited[0].revents != 0) obey();
+            // Whoever stopped us may have kept us from a later end that is there to be read.
+            if (waited[0].revents != 0)
+                obey();
+            else if (waited[2].revents != 0)
+                lapse();
         }
     }
 
@@ -256,6 +301,9 @@ class GuardProcess {
             case GuardMessage::kill:
                 if (x_command > 0) end_command();
                 break;
+            case GuardMessage::end_at:
+                set_end({message.at_ns, message.value});
+                break;
             case GuardMessage::dismiss:
                 kill_all();
                 ::unlink(x_path);
@@ -263,6 +311,24 @@ class GuardProcess {
             default:
                 leave();
         }
+    }
+
+    void set_end(const End& end) {
+        x_end = end;
+        if (x_timer >= 0) ::close(x_timer);
+        x_timer = ::timerfd_create(end.clock, TFD_CLOEXEC | TFD_NONBLOCK);
+        struct itimerspec when{};
+        when.it_value.tv_sec = end.at_ns / kNsPerSecond;
+        when.it_value.tv_nsec = end.at_ns % kNsPerSecond;
+        // Without an end that is kept nothing may run.
+        if (x_timer < 0 || ::timerfd_settime(x_timer, TFD_TIMER_ABSTIME, &when, nullptr) != 0)
+            leave();
+    }
+
+    void lapse() {
+        ::close(x_timer);
+        x_timer = -1;
+        if (x_command > 0) end_command(GuardMessage::lapsed);
     }
 
     void start(std::uint64_t bytes) {
@@ -275,7 +341,7 @@ class GuardProcess {
         if (pid == 0) {
             // Shared with the guard by the fork: nobody but the guard is to hold it.
             ::close(x_lock);
-            const int error = become(order, own);
+            const int error = become(order, own, x_end);
             static_cast<void>(!::write(failed[1], &error, sizeof error));
             ::_exit(kNoProgram);
         }
@@ -299,7 +365,7 @@ class GuardProcess {
     }
 
     /// In the command's process. Returns errno.
-    static int become(const Order& order, pid_t guard) {
+    static int become(const Order& order, pid_t guard, const End& end) {
         ::setpgid(0, 0);
         if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return errno;
         if (::getppid() != guard) return ESRCH;
@@ -317,6 +383,8 @@ class GuardProcess {
         sigset_t none;
         ::sigemptyset(&none);
         ::sigprocmask(SIG_SETMASK, &none, nullptr);
+        // As late as can be: we may have been stopped on the way.
+        if (end.passed()) return ETIME;
         ::execve(order.program, order.arguments, order.variables);
         return errno;
     }
@@ -343,10 +411,10 @@ class GuardProcess {
         }
     }
 
-    void end_command() {
+    void end_command(GuardMessage::Kind kind = GuardMessage::ended) {
         kill_all();
         x_command = 0;
-        tell(GuardMessage::ended, x_status);
+        tell(kind, x_status);
     }
 
     /// Returns when nothing is left of what was started.
@@ -380,6 +448,8 @@ class GuardProcess {
     const char* x_path;
     int x_signals = -1;
     int x_lock = -1;
+    int x_timer = -1;
+    End x_end;
     pid_t x_command = 0;
     int x_status = 0;
 };

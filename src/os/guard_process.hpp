@@ -18,16 +18,19 @@ struct GuardMessage {
         terminate,  ///< TERM to the group.
         kill,       ///< KILL to everything.
         dismiss,    ///< Kill, remove the lock file, end.
+        end_at,     ///< at_ns, by the clock whose number is `value`.
         // guard to worker
         locked,
         refused,  ///< value: errno of the step that failed before `locked`.
         started,  ///< value: the command's pid.
         unable,   ///< value: errno of the step that kept the command from starting.
         ended,    ///< value: the status of waitpid(2); nothing is left of it.
+        lapsed,   ///< The same, and it was killed at its end.
     };
     std::uint32_t kind = 0;
     std::int32_t value = 0;
     std::uint64_t bytes = 0;
+    std::int64_t at_ns = 0;
 };
 
 /// What `run` is followed by: this, the strings, each with its NUL (program, folder, log, the
@@ -38,6 +41,9 @@ struct GuardOrder {
     std::uint64_t string_bytes = 0;
     std::uint64_t input_bytes = 0;
 };
+
+/// The lock file of a guard says who it is, for end_guarded(): "PID NAMESPACE\n", the namespace as
+/// of ProcessIdentity. It counts as long as the lock is held.
 
 /// `control`: its end of the socket. `worker`: who forked it.
 [[noreturn]] void be_guard(int control, pid_t worker, const char* lock_path);

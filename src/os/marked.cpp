@@ -1,4 +1,5 @@
-// Finding processes by what their environment held when they began.
+// Finding what belongs to a command when its guard cannot say: by what the environment of processes
+// held when they began, and by who descends from the guard.
 
 #include <taskstore/os/guard.hpp>
 
@@ -9,13 +10,18 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstdlib>
+#include <functional>
+#include <map>
 #include <memory>
 
 namespace taskstore::os {
@@ -23,10 +29,9 @@ namespace {
 
 constexpr std::int64_t kWaitMsMax = 5'000;
 
-/// Entries of what it began with; empty where it is not ours to read.
-std::string environment_of(pid_t pid) {
-    const Descriptor file(
-        ::open(("/proc/" + std::to_string(pid) + "/environ").c_str(), O_RDONLY | O_CLOEXEC));
+/// Empty where it is not ours to read, or gone.
+std::string text_of(const std::string& path) {
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     std::string text;
     std::array<char, 16384> some;
     while (file.get() >= 0) {
@@ -34,6 +39,69 @@ std::string environment_of(pid_t pid) {
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) break;
         text.append(some.data(), static_cast<std::size_t>(got));
+    }
+    return text;
+}
+
+/// The names in a folder of /proc that are numbers.
+std::vector<pid_t> numbers_in(const std::string& folder) {
+    std::vector<pid_t> numbers;
+    const std::unique_ptr<DIR, int (*)(DIR*)> list(::opendir(folder.c_str()), ::closedir);
+    while (const dirent* const one = list ? ::readdir(list.get()) : nullptr) {
+        if (one->d_name[0] < '1' || one->d_name[0] > '9') continue;
+        numbers.push_back(static_cast<pid_t>(std::strtol(one->d_name, nullptr, 10)));
+    }
+    return numbers;
+}
+
+struct Seen {
+    pid_t pid = 0;
+    pid_t parent = 0;
+    std::string start;  ///< Tells it from a later one of that number.
+    bool ended = false;
+    bool operator==(const Seen& other) const { return pid == other.pid && start == other.start; }
+};
+
+/// Fields 3, 4 and 22 of proc(5) stat, behind a name that may hold anything.
+std::optional<Seen> read_stat(const std::string& path) {
+    const std::string text = text_of(path);
+    std::size_t at = text.rfind(')');
+    if (at == std::string::npos || at + 3 >= text.size()) return std::nullopt;
+    Seen seen;
+    const char letter = text[at + 2];
+    seen.ended = letter == 'Z' || letter == 'X' || letter == 'x';
+    at += 4;
+    std::from_chars(text.data() + at, text.data() + text.size(), seen.parent);
+    for (int field = 4; field < 22 && at != std::string::npos; ++field) at = text.find(' ', at + 1);
+    if (at == std::string::npos) return std::nullopt;
+    seen.start = text.substr(at + 1, text.find(' ', at + 1) - at - 1);
+    return seen;
+}
+
+/// A process whose first thread has ended is one as long as others run.
+std::optional<Seen> look_at(pid_t pid) {
+    const std::string folder = "/proc/" + std::to_string(pid);
+    auto seen = read_stat(folder + "/stat");
+    if (!seen) return std::nullopt;
+    seen->pid = pid;
+    if (!seen->ended) return seen;
+    for (const pid_t thread : numbers_in(folder + "/task")) {
+        const auto one = read_stat(folder + "/task/" + std::to_string(thread) + "/stat");
+        if (one && !one->ended) seen->ended = false;
+    }
+    return seen;
+}
+
+/// Entries of what it began with.
+std::string environment_of(pid_t pid) {
+    const std::string folder = "/proc/" + std::to_string(pid);
+    std::string text = text_of(folder + "/environ");
+    if (!text.empty()) return text;
+    // A first thread that has ended has none any more; the others have.
+    const std::vector<pid_t> threads = numbers_in(folder + "/task");
+    for (const pid_t thread : threads) {
+        if (threads.size() < 2 || !text.empty()) break;
+        text = text_of(folder + "/task/" + std::to_string(thread) + "/environ");
     }
     return text;
 }
@@ -49,46 +117,94 @@ bool has_entry(pid_t pid, const std::string& entry) {
     return false;
 }
 
-Result<std::vector<pid_t>> marked(const std::string& entry) {
-    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/proc"), ::closedir);
-    if (!folder) return system_failure("list", "/proc", errno);
-    std::vector<pid_t> found;
-    while (const dirent* const one = ::readdir(folder.get())) {
-        if (one->d_name[0] < '1' || one->d_name[0] > '9') continue;
-        const auto pid = static_cast<pid_t>(std::strtol(one->d_name, nullptr, 10));
-        if (has_entry(pid, entry)) found.push_back(pid);
+/// Those that are to end, with the descendants of `guard` (0: of none).
+std::vector<Seen> found(const std::string& entry, pid_t guard) {
+    std::map<pid_t, Seen> all;
+    for (const pid_t pid : numbers_in("/proc"))
+        if (const auto seen = look_at(pid)) all.emplace(pid, *seen);
+    const auto descends = [&](const Seen& seen) {
+        // A bound, for numbers that were given anew while we read.
+        pid_t above = seen.parent;
+        for (std::size_t step = 0; guard != 0 && above != 0 && step < all.size(); ++step) {
+            if (above == guard) return true;
+            const auto parent = all.find(above);
+            above = parent == all.end() ? 0 : parent->second.parent;
+        }
+        return false;
+    };
+    std::vector<Seen> wanted;
+    for (const auto& [pid, seen] : all)
+        if (!seen.ended && (descends(seen) || has_entry(pid, entry))) wanted.push_back(seen);
+    return wanted;
+}
+
+/// How many there were.
+Result<int> end_all(const std::string& entry, pid_t guard, const Deadline& deadline) {
+    if (has_entry(::getpid(), entry))
+        return fail(Code::conflict, "this process itself began with " + entry);
+    int count = 0;
+    while (true) {
+        const std::vector<Seen> wanted = found(entry, guard);
+        if (wanted.empty()) return count;
+        std::vector<Descriptor> killed;
+        std::optional<Failure> refused;
+        for (const Seen& one : wanted) {
+            // The descriptor stands for the process that is looked at again: its number may be
+            // another's by now.
+            Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, one.pid, 0U)));
+            if (process.get() < 0 || look_at(one.pid) != one) continue;
+            if (::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0U) != 0) {
+                if (errno != ESRCH)
+                    refused = system_failure("end", "process " + std::to_string(one.pid), errno);
+                continue;
+            }
+            ++count;
+            killed.push_back(std::move(process));
+        }
+        for (const Descriptor& one : killed) {
+            struct pollfd waited{one.get(), POLLIN, 0};
+            ::poll(&waited, 1, deadline.poll_ms());
+        }
+        if (refused) return std::move(*refused);
+        if (deadline.passed())
+            return fail(Code::timed_out, "process " + std::to_string(wanted.front().pid) +
+                                             ", which belongs to " + entry +
+                                             ", is still there after it was killed");
     }
-    return found;
+}
+
+/// The guard that holds the lock; 0: nobody does.
+Result<pid_t> guard_of(const std::string& lock_path) {
+    const std::string text = text_of(lock_path);
+    // Looked at after the file was read: as long as it is held, what it says is true.
+    TASKSTORE_LET(const LockState state, lock_state(lock_path));
+    if (state != LockState::held) return pid_t{0};
+    pid_t pid = 0;
+    std::uint64_t space = 0;
+    const char* const end = text.data() + text.size();
+    const auto read = std::from_chars(text.data(), end, pid);
+    if (read.ec == std::errc() && read.ptr != end) std::from_chars(read.ptr + 1, end, space);
+    struct stat own{};
+    if (::stat("/proc/self/ns/pid", &own) != 0 || own.st_ino != space || pid <= 0)
+        return fail(Code::unsupported, "the guard that holds " + lock_path +
+                                           " cannot be seen from here: it runs in another "
+                                           "container, or has only begun");
+    return pid;
 }
 
 }  // namespace
 
 Result<int> end_marked(std::string_view entry) {
-    const std::string wanted(entry);
-    if (has_entry(::getpid(), wanted))
-        return fail(Code::conflict, "this process itself began with " + wanted);
-    const Deadline deadline(kWaitMsMax);
-    int count = 0;
-    while (true) {
-        TASKSTORE_LET(const std::vector<pid_t> found, marked(wanted));
-        if (found.empty()) return count;
-        for (const pid_t pid : found) {
-            // The descriptor stands for the process that is looked at again: its number may be
-            // another's by now.
-            const Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U)));
-            if (process.get() < 0 || !has_entry(pid, wanted)) continue;
-            if (::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0U) != 0) {
-                if (errno == ESRCH) continue;
-                return system_failure("end", "process " + std::to_string(pid), errno);
-            }
-            ++count;
-            struct pollfd waited{process.get(), POLLIN, 0};
-            ::poll(&waited, 1, deadline.poll_ms());
-        }
-        if (deadline.passed())
-            return fail(Code::timed_out, "processes that began with " + wanted +
-                                             " are still there after they were killed");
-    }
+    return end_all(std::string(entry), 0, Deadline(kWaitMsMax));
+}
+
+Status end_guarded(const std::string& lock_path, std::int64_t timeout_ms) {
+    TASKSTORE_LET(const LockState state, lock_state(lock_path));
+    if (state == LockState::absent) return ok();
+    TASKSTORE_LET(const pid_t guard, guard_of(lock_path));
+    const std::string name = lock_path.substr(lock_path.rfind('/') + 1);
+    TASKSTORE_TRY(end_all(std::string(kGuardMark) + "=" + name, guard, Deadline(timeout_ms)));
+    return ok();
 }
 
 }  // namespace taskstore::os

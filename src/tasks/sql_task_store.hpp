@@ -46,6 +46,7 @@ class SqlTaskStore final : public TaskStore {
     Result<Written<Task>> retry_task(const std::string& id, const std::string& actor) override;
     Result<std::vector<WatchedTask>> watched_tasks() override;
     Result<Written<Task>> rescue_task(const WatchedTask& task, const std::string& reason) override;
+    bool leases_count_sleep() const override { return !x_lease_clock; }
     Result<std::int64_t> tend() override;
     Result<Outlook> outlook(const ClaimRequest& request) override;
     Result<std::unique_ptr<sql::Waiter>> waiter() override;
@@ -102,6 +103,7 @@ class SqlTaskStore final : public TaskStore {
                         TaskStatus to) const;
     Result<Written<Task>> end_hold(const Hold& hold, const Request& request,
                                    const std::function<Move(const Task&)>& decide);
+    bool may_be_freed(const Task& task) const;
     Status settle(const std::string& key);
     Result<std::int64_t> settle_keys();
     void settle_or_leave_marked();
@@ -126,6 +128,7 @@ class SqlTaskStore final : public TaskStore {
     UuidSource x_ids;
     const Texts& x_texts;
     const bool x_server_time;
+    const std::function<Status(const WatchedTask&)> x_before_freeing;
     /// Nothing where the server's time counts, or its own offset is not needed.
     std::optional<LeaseClock> x_lease_clock;
 };

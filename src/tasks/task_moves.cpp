@@ -7,6 +7,8 @@
 #include <task_sql.hpp>
 #include <taskstore/base/check.hpp>
 
+#include <set>
+
 namespace taskstore::tasks {
 namespace {
 
@@ -192,9 +194,20 @@ Result<Written<Task>> SqlTaskStore::retry_task(const std::string& id, const std:
     return too_fast(id);
 }
 
+/// Its holder may be stopped, with something still running.
+bool SqlTaskStore::may_be_freed(const Task& task) const {
+    if (!x_before_freeing || task.status != TaskStatus::in_progress || !task.liveness) return true;
+    return x_before_freeing({.task_id = task.id,
+                             .fence = task.fence,
+                             .holder = task.assigned_to.value_or(""),
+                             .liveness = *task.liveness})
+        .has_value();
+}
+
 Result<std::int64_t> SqlTaskStore::tend() {
     std::int64_t done = 0;
     TASKSTORE_TRY(keep_time());
+    std::set<std::string> refused;
     // What a lease gives back may be past its deadline: look again.
     for (std::int64_t before = -1; before < done && done < kTendedMax;) {
         before = done;
@@ -202,6 +215,11 @@ Result<std::int64_t> SqlTaskStore::tend() {
                       read_one({.sql = x_texts.list_expired, .values = {now()}}));
         for (const auto& row : answers[0].rows) {
             TASKSTORE_LET(const Task task, task_of(row));
+            if (refused.contains(task.id)) continue;
+            if (!may_be_freed(task)) {
+                refused.insert(task.id);
+                continue;
+            }
             TASKSTORE_LET(const auto written, write_move(task, what_is_due(task)));
             if (written) ++done;
         }

@@ -40,7 +40,8 @@ SqlTaskStore::SqlTaskStore(sql::Database& database, const Clock& clock, Random& 
       x_random(random),
       x_ids(clock, random),
       x_texts(texts_of(database.dialect())),
-      x_server_time(options.time == TimeSource::by_engine && database.capabilities().network) {
+      x_server_time(options.time == TimeSource::by_engine && database.capabilities().network),
+      x_before_freeing(std::move(options.before_freeing)) {
     if (x_server_time || database.dialect() == "postgres") return;
     if (options.boot_id.empty()) options.boot_id = os::boot_id().value_or("unknown");
     x_lease_clock.emplace(clock, std::move(options.boot_id));

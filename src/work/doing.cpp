@@ -40,6 +40,7 @@ class CommandDoing final : public Doing {
         command.input = input;
         return x_guard.run(command);
     }
+    void end_at(std::int64_t at_ns, os::GuardClock clock) override { x_guard.end_at(at_ns, clock); }
     Result<std::optional<os::CommandEnd>> wait(std::optional<std::int64_t> timeout_ms) override {
         return x_guard.wait(timeout_ms);
     }
@@ -80,6 +81,7 @@ class HandlerDoing final : public Doing {
         });
         return ok();
     }
+    void end_at(std::int64_t, os::GuardClock) override {}
     Result<std::optional<os::CommandEnd>> wait(std::optional<std::int64_t> timeout_ms) override {
         std::unique_lock guard(x_mutex);
         const auto over = [&] { return x_answer || x_woken; };

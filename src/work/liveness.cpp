@@ -21,6 +21,8 @@ constexpr std::size_t kTagLetters = 8;
 constexpr std::int64_t kLookAgainMs = 60'000;
 constexpr std::int64_t kAfterErrorMs = 1'000;
 constexpr std::size_t kFileBytesMax = 512;
+/// How long whoever looks for a task waits for processes that were killed.
+constexpr std::int64_t kEndWaitMs = 1'000;
 
 std::string lock_prefix(const RunFolder& run) {
     return "live-" + run.tag + "-";
@@ -79,6 +81,10 @@ Life life_of_process(const SeenProcess& seen) {
             break;
     }
     return Life::unknown;
+}
+
+bool is_lock(std::string_view liveness) {
+    return liveness.starts_with("lock:live-") && liveness.find('/') == std::string_view::npos;
 }
 
 std::string reason_of(const tasks::WatchedTask& task) {
@@ -167,8 +173,7 @@ std::string lock_path_of(const RunFolder& run, std::string_view liveness) {
 
 Life life_of(const RunFolder& run, std::string_view liveness) {
     if (const auto seen = parse_process(liveness)) return life_of_process(*seen);
-    if (!liveness.starts_with("lock:live-") || liveness.find('/') != std::string_view::npos)
-        return Life::unknown;
+    if (!is_lock(liveness)) return Life::unknown;
     const auto state = os::lock_state(lock_path_of(run, liveness));
     if (!state || *state == os::LockState::absent) return Life::unknown;
     return *state == os::LockState::held ? Life::lives : Life::dead;
@@ -211,6 +216,15 @@ Result<std::int64_t> rescue_dead(tasks::TaskStore& store, os::FileSystem& files,
     }
     clean(files, run, left, held);
     return freed;
+}
+
+std::function<Status(const tasks::WatchedTask&)> end_lapsed(RunFolder run) {
+    return [run = std::move(run)](const tasks::WatchedTask& task) -> Status {
+        if (!is_lock(task.liveness)) return ok();
+        const Status ended = os::end_guarded(lock_path_of(run, task.liveness), kEndWaitMs);
+        if (!ended && ended.error().code == Code::unsupported) return ok();
+        return ended;
+    };
 }
 
 struct Watch::State {

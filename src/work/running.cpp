@@ -11,6 +11,9 @@ constexpr std::int64_t kNsPerMs = 1'000'000;
 /// A lease is renewed when so much of it has passed.
 constexpr std::int64_t kRenewalsPerLease = 3;
 constexpr std::int64_t kRetryMs = 1'000;
+/// How long before the end of its lease a command is killed: a part of the lease, at most so much.
+constexpr std::int64_t kPartToEnd = 10;
+constexpr std::int64_t kToEndNsMax = 1'000 * kNsPerMs;
 
 bool may_pass(Code code) {
     return code == Code::unavailable || code == Code::timed_out || code == Code::outcome_unknown;
@@ -29,12 +32,18 @@ std::string_view name_of(Outcome outcome) {
     return kNames[static_cast<std::size_t>(outcome)];
 }
 
+std::int64_t lease_ns(const Services& services) {
+    return services.store.leases_count_sleep() ? services.clock.boot_ns()
+                                               : services.clock.running_ns();
+}
+
 Running::Running(const Services& services, tasks::Task task, std::unique_ptr<Doing> doing,
-                 std::stop_token stop)
+                 std::int64_t claimed_ns, std::stop_token stop)
     : x_services(services),
       x_task(std::move(task)),
       x_doing(std::move(doing)),
       x_stop(std::move(stop)),
+      x_claimed_ns(claimed_ns),
       x_lease_ns(services.options.lease_ms.value_or(x_task.lease_ms) * kNsPerMs) {}
 
 void Running::cancel() {
@@ -44,12 +53,16 @@ void Running::cancel() {
 
 Finished Running::carry_out() {
     const std::int64_t began = now_ns();
-    x_held_until = began + x_lease_ns;
-    x_renew_at = began + x_lease_ns / kRenewalsPerLease;
+    hold_until(x_claimed_ns);
     const auto timeout_ms = x_task.timeout_ms ? x_task.timeout_ms : x_services.options.timeout_ms;
     if (timeout_ms) x_timeout_at = began + *timeout_ms * kNsPerMs;
     Finished finished{.task = x_task, .log_path = x_doing->log_path()};
     const Status begun = x_doing->begin();
+    if (!begun && begun.error().code == Code::timed_out) {
+        x_why = Why::lost;
+        write_end(finished);
+        return finished;
+    }
     if (!begun) {
         finished.error = begun.error().message;
         // What the command says cannot be mended by another attempt; what is missing may come.
@@ -67,7 +80,9 @@ Finished Running::carry_out() {
             break;
         }
         finished.end = *end;
-        if (finished.end) break;
+        if (!finished.end) continue;
+        if (finished.end->lapsed) x_why = Why::lost;
+        break;
     }
     finished.duration_ms = (now_ns() - began) / kNsPerMs;
     write_end(finished);
@@ -83,7 +98,7 @@ void Running::heed() {
         x_killed = true;
         x_doing->kill();
     }
-    if (now >= x_renew_at && x_why != Why::lost && x_why != Why::said) renew();
+    if (lease_ns(x_services) >= x_renew_at && x_why != Why::lost && x_why != Why::said) renew();
 }
 
 void Running::end_early(Why why) {
@@ -97,12 +112,23 @@ void Running::end_early(Why why) {
 }
 
 std::optional<std::int64_t> Running::next_ms() const {
-    std::int64_t at = x_why == Why::lost || x_why == Why::said ? 0 : x_renew_at;
-    const auto earlier = [&at](std::int64_t other) { at = at == 0 ? other : std::min(at, other); };
-    if (x_why == Why::none && x_timeout_at != 0) earlier(x_timeout_at);
-    if (x_why != Why::none && !x_killed) earlier(x_kill_at);
-    if (at == 0) return std::nullopt;
-    return std::max<std::int64_t>((at - now_ns() + kNsPerMs - 1) / kNsPerMs, 0);
+    constexpr std::int64_t kNever = INT64_MAX;
+    std::int64_t left = kNever;
+    if (x_why != Why::lost && x_why != Why::said) left = x_renew_at - lease_ns(x_services);
+    if (x_why == Why::none && x_timeout_at != 0) left = std::min(left, x_timeout_at - now_ns());
+    if (x_why != Why::none && !x_killed) left = std::min(left, x_kill_at - now_ns());
+    if (left == kNever) return std::nullopt;
+    return std::max<std::int64_t>((left + kNsPerMs - 1) / kNsPerMs, 0);
+}
+
+/// A lease that was given for a request of that time began no earlier.
+void Running::hold_until(std::int64_t asked_ns) {
+    x_held_until = asked_ns + x_lease_ns;
+    x_renew_at = asked_ns + x_lease_ns / kRenewalsPerLease;
+    // The guard keeps this end by itself. It takes a while to kill what may be a lot.
+    x_doing->end_at(
+        x_held_until - std::min(x_lease_ns / kPartToEnd, kToEndNsMax),
+        x_services.store.leases_count_sleep() ? os::GuardClock::boot : os::GuardClock::running);
 }
 
 tasks::Hold Running::hold() const {
@@ -112,7 +138,7 @@ tasks::Hold Running::hold() const {
 /// Looks first: a renewal of a task that is to be cancelled would end the hold while its command
 /// still runs.
 void Running::renew() {
-    const std::int64_t now = now_ns();
+    const std::int64_t now = lease_ns(x_services);
     const auto task = x_services.store.get_task(x_task.id);
     Result<tasks::Written<tasks::Task>> renewed = fail(Code::unavailable, "");
     if (task) {
@@ -120,7 +146,7 @@ void Running::renew() {
         if ((*task)->status != tasks::TaskStatus::in_progress) {
             end_early(Why::said);
             // It may be claimed at any moment.
-            if ((*task)->status == tasks::TaskStatus::pending) x_kill_at = now;
+            if ((*task)->status == tasks::TaskStatus::pending) x_kill_at = now_ns();
             return;
         }
         if ((*task)->cancel_requested_at) {
@@ -130,8 +156,9 @@ void Running::renew() {
         renewed = x_services.store.renew_task(hold(), x_services.options.lease_ms);
     }
     if (renewed) {
-        x_held_until = now + x_lease_ns;
-        x_renew_at = now + x_lease_ns / kRenewalsPerLease;
+        // Somebody may have changed how long it is.
+        if (!x_services.options.lease_ms) x_lease_ns = renewed->value.lease_ms * kNsPerMs;
+        hold_until(now);
         if (renewed->value.status != tasks::TaskStatus::in_progress) end_early(Why::said);
         return;
     }
@@ -164,7 +191,7 @@ void Running::write(Finished& finished, const Write& once) {
         const Error& error = written.error();
         if (error.code == Code::lease_lost || error.code == Code::not_found)
             return note_said(finished);
-        if (!may_pass(error.code) || now_ns() >= x_held_until) {
+        if (!may_pass(error.code) || lease_ns(x_services) >= x_held_until) {
             finished.outcome = Outcome::unwritten;
             finished.error = error.message;
             return;
@@ -173,7 +200,7 @@ void Running::write(Finished& finished, const Write& once) {
         std::unique_lock guard(mutex);
         std::condition_variable_any().wait_for(guard, x_stop, std::chrono::milliseconds(kRetryMs),
                                                [] { return false; });
-        if (x_stop.stop_requested()) x_held_until = now_ns();
+        if (x_stop.stop_requested()) x_held_until = lease_ns(x_services);
     }
 }
 
@@ -181,7 +208,7 @@ void Running::write_end(Finished& finished) {
     switch (x_why) {
         case Why::lost:
             finished.outcome = Outcome::lost;
-            finished.error = "another claim holds the task by now";
+            finished.error = "its lease ran out, or another claim holds the task by now";
             return;
         case Why::said:
             return note_said(finished);

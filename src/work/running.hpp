@@ -18,11 +18,16 @@ struct Services {
     const WorkerOptions& options;
 };
 
+/// The time that leases go by. Whether it counts sleep, the store knows.
+std::int64_t lease_ns(const Services& services);
+
 /// What is done for a task, however it is done.
 class Doing {
   public:
     virtual ~Doing() = default;
     virtual Status begin() = 0;
+    /// As os::Guard::end_at().
+    virtual void end_at(std::int64_t at_ns, os::GuardClock clock) = 0;
     /// As os::Guard::wait().
     virtual Result<std::optional<os::CommandEnd>> wait(std::optional<std::int64_t> timeout_ms) = 0;
     virtual void wake() = 0;  ///< For any thread.
@@ -39,8 +44,9 @@ std::unique_ptr<Doing> run_handler(const Services& services, const tasks::Task& 
 
 class Running {
   public:
+    /// `claimed_ns`: before its claim was sent, by lease_ns().
     Running(const Services& services, tasks::Task task, std::unique_ptr<Doing> doing,
-            std::stop_token stop);
+            std::int64_t claimed_ns, std::stop_token stop);
 
     /// Returns when nothing of it runs any more, and the store knows, or cannot be told.
     Finished carry_out();
@@ -61,6 +67,7 @@ class Running {
     void note_said(Finished& finished);
     template <typename Write>
     void write(Finished& finished, const Write& once);
+    void hold_until(std::int64_t asked_ns);
     tasks::Hold hold() const;
     std::int64_t now_ns() const { return x_services.clock.boot_ns(); }
 
@@ -68,12 +75,13 @@ class Running {
     const tasks::Task x_task;
     std::unique_ptr<Doing> x_doing;
     std::stop_token x_stop;
-    const std::int64_t x_lease_ns;
+    const std::int64_t x_claimed_ns;
+    std::int64_t x_lease_ns;
     std::atomic<bool> x_cancelled = false;
     Why x_why = Why::none;
     bool x_killed = false;
-    std::int64_t x_renew_at = 0;
-    std::int64_t x_held_until = 0;
+    std::int64_t x_renew_at = 0;    ///< By lease_ns(), and so is the next.
+    std::int64_t x_held_until = 0;  ///< Nobody else has the task before it.
     std::int64_t x_timeout_at = 0;  ///< 0: none.
     std::int64_t x_kill_at = 0;
 };

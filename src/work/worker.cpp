@@ -63,7 +63,7 @@ struct Worker::State {
     void give_turn_back(bool ran);
     Result<bool> claim_and_run(const tasks::ClaimRequest& asked, std::optional<os::Guard>& guard,
                                std::string& liveness);
-    void run_one(tasks::Task task, os::Guard* guard);
+    void run_one(tasks::Task task, std::int64_t claimed_ns, os::Guard* guard);
     tasks::ClaimRequest request() const;
 };
 
@@ -152,13 +152,13 @@ void Worker::State::give_turn_back(bool ran) {
     --busy;
 }
 
-void Worker::State::run_one(tasks::Task task, os::Guard* guard) {
+void Worker::State::run_one(tasks::Task task, std::int64_t claimed_ns, os::Guard* guard) {
     // A reference that the two ways of doing may keep.
     const tasks::Task kept = task;
     Running one(
         services, std::move(task),
         guard == nullptr ? run_handler(services, kept) : run_command(services, kept, *guard),
-        stopping.get_token());
+        claimed_ns, stopping.get_token());
     {
         const std::lock_guard lock(mutex);
         running.push_back(&one);
@@ -191,9 +191,10 @@ Result<bool> Worker::State::claim_and_run(const tasks::ClaimRequest& asked,
         }
         request.liveness = liveness;
     }
+    const std::int64_t claimed_ns = lease_ns(services);
     TASKSTORE_LET(auto claimed, services.store.claim_tasks(request));
     if (claimed.value.empty()) return false;
-    run_one(std::move(claimed.value.front()), guard ? &*guard : nullptr);
+    run_one(std::move(claimed.value.front()), claimed_ns, guard ? &*guard : nullptr);
     guard.reset();
     return true;
 }

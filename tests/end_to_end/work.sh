@@ -106,20 +106,23 @@ gone "$(cat "$spots/far")" || bad "it outlived guard and worker"
 expect 0 taskstore task complete "$id"
 rm "$spots"/*
 
-# A worker that is stopped keeps its task till the lease runs out; then it is refused.
-id=$(add stopped "$(lingers main)" --lease 300ms)
-worker --worker w1 --once
-until_true '[ -e $spots/main ]'
-kill -STOP $worker
-taskstore task next --wait 1h --worker other --lease 1h --quiet >"$spots/next"; same "$(cat "$spots/next")" "$id"
-gone "$(cat "$spots/main")" && bad "the command of a stopped worker was ended"
-same "$(show "$id" 'd["history"][2]["reason"]')" "the lease of w1 ran out"
-kill -CONT $worker; wait $worker
-has "$(cat "$spots.out")" "lost"
-gone "$(cat "$spots/main")" || bad "a command outlived its hold"
-same "$(show "$id" 'd["assigned_to"], d["status"]')" "('other', 'in_progress')"
-expect 0 taskstore task complete "$id"
-rm "$spots"/*
+# A worker that is stopped, with its guard or without it, keeps its task till the lease runs out; then its command is
+# gone before anybody else gets the task, and the worker is refused.
+for stopped in worker guard; do
+  id=$(add stopped "echo \$PPID >$spots/.guard; mv $spots/.guard $spots/guard; setsid env -i sh -c '$(lingers far)' & $(lingers main)" --lease 500ms)
+  worker --worker w1 --once
+  until_true '[ -e $spots/far ] && [ -e $spots/main ]'
+  kill -STOP $worker
+  [ $stopped = worker ] || kill -STOP "$(cat "$spots/guard")"
+  taskstore task next --wait 1h --worker other --lease 1h --quiet >"$spots/next"; same "$(cat "$spots/next")" "$id"
+  for name in far main; do gone "$(cat "$spots/$name")" || bad "$name runs on beside the next one's ($stopped stopped)"; done
+  same "$(show "$id" 'd["history"][2]["reason"]')" "the lease of w1 ran out"
+  kill -CONT "$(cat "$spots/guard")" $worker; wait $worker
+  has "$(cat "$spots.out")" "lost"
+  same "$(show "$id" 'd["assigned_to"], d["status"]')" "('other', 'in_progress')"
+  expect 0 taskstore task complete "$id"
+  rm "$spots"/*
+done
 
 # A time that is over.
 id=$(add slow "$(lingers main)" --timeout 50ms --max-attempts 1)

@@ -14,7 +14,9 @@ using tasks::Task;
 Result<std::unique_ptr<tasks::TaskStore>> open_tasks(Context& context) {
     TASKSTORE_LET(store::Databases* const databases, context.databases());
     TASKSTORE_LET(sql::Database* const database, databases->open(store::DatabaseName::tasks));
-    return tasks::make_task_store(*database, context.clock, context.random);
+    TASKSTORE_LET(work::RunFolder run, run_folder_of(context));
+    return tasks::make_task_store(*database, context.clock, context.random,
+                                  {.before_freeing = work::end_lapsed(std::move(run))});
 }
 
 Result<work::RunFolder> run_folder_of(Context& context) {

@@ -34,14 +34,15 @@ class Opened {
         Opened& it = *opened;
         TASKSTORE_LET(sql::Database* const database,
                       it.x_databases.open(store::DatabaseName::tasks));
-        TASKSTORE_LET(const store::DatabasePlace at,
-                      it.x_databases.place(store::DatabaseName::tasks));
-        it.x_store = tasks::make_task_store(*database, it.x_clock, it.x_random);
-        const std::string folder = sql::row_of(at.location.engine).is_file
-                                       ? os::folder_of(at.location.text)
-                                       : device_home();
-        if (options.run.path.empty()) options.run = work::run_folder(folder, at.location.text);
-        if (options.log_folder.empty()) options.log_folder = os::join_path(folder, "logs/tasks");
+        if (options.run.path.empty()) {
+            TASKSTORE_LET(options.run, it.run_folder());
+        }
+        it.x_store = tasks::make_task_store(*database, it.x_clock, it.x_random,
+                                            {.before_freeing = work::end_lapsed(options.run)});
+        if (options.log_folder.empty()) {
+            TASKSTORE_LET(const std::string folder, it.folder());
+            options.log_folder = os::join_path(folder, "logs/tasks");
+        }
         options.owner = std::move(opened);
         return std::make_unique<work::Worker>(*it.x_store, it.x_clock, it.x_random, it.x_files,
                                               std::move(options));
@@ -52,11 +53,24 @@ class Opened {
         TASKSTORE_LET(sql::Database* const database,
                       opened->x_databases.open(store::DatabaseName::tasks));
         Opened& it = *opened;
-        return tasks::make_task_store(*database, it.x_clock, it.x_random,
-                                      {.owner = std::move(opened)});
+        TASKSTORE_LET(work::RunFolder run, it.run_folder());
+        return tasks::make_task_store(
+            *database, it.x_clock, it.x_random,
+            {.owner = std::move(opened), .before_freeing = work::end_lapsed(std::move(run))});
     }
 
   private:
+    /// Where the device's state lies that is not in the database.
+    Result<std::string> folder() {
+        TASKSTORE_LET(const store::DatabasePlace at, x_databases.place(store::DatabaseName::tasks));
+        return sql::row_of(at.location.engine).is_file ? os::folder_of(at.location.text)
+                                                       : device_home();
+    }
+    Result<work::RunFolder> run_folder() {
+        TASKSTORE_LET(const store::DatabasePlace at, x_databases.place(store::DatabaseName::tasks));
+        TASKSTORE_LET(const std::string around, folder());
+        return work::run_folder(around, at.location.text);
+    }
     store::DatabasesOptions options(const TaskStoreBackend& backend) {
         store::DatabasesOptions options;
         auto& place = options.settings.places[static_cast<std::size_t>(store::DatabaseName::tasks)];

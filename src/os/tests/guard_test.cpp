@@ -1,5 +1,6 @@
 // A command under a guard: what it gets, and that nothing of it outlives its worker.
 
+#include <taskstore/base/clock.hpp>
 #include <taskstore/os/file_system.hpp>
 #include <taskstore/os/guard.hpp>
 #include <taskstore/os/process.hpp>
@@ -142,6 +143,67 @@ TEST_F(GuardTest, AWorkerThatIsStoppedKeepsItsCommand) {
     EXPECT_EQ(::kill(pid, 0), 0);
     ::kill(worker.pid(), SIGCONT);
     EXPECT_EQ(*lock_state(x_lock), LockState::held);
+}
+
+TEST_F(GuardTest, ACommandEndsAtItsEndAlsoWhereItsWorkerIsStopped) {
+    Child worker([&](Pipe& pipe) {
+        auto guard = Guard::start(x_lock);
+        const bool runs = guard && guard->run(shell(kScatters));
+        pipe.send(runs ? 'y' : 'n');
+        pipe.receive();
+        guard->end_at(1, GuardClock::running);
+        ::kill(::getpid(), SIGSTOP);
+        const auto end = guard->wait(kLongMs);
+        pipe.send(end && *end && (*end)->lapsed && (*end)->signal == SIGKILL ? 'y' : 'n');
+        return 0;
+    });
+    ASSERT_EQ(worker.pipe().receive(), 'y');
+    std::vector<ProcessIdentity> processes;
+    for (const char* name : {"c", "d", "e"})
+        processes.push_back(*identify_process(pids_in(name, 1)[0]));
+    worker.pipe().send('.');
+    int status = 0;
+    ASSERT_EQ(::waitpid(worker.pid(), &status, WUNTRACED), worker.pid());
+    for (const auto& process : processes) EXPECT_TRUE(*wait_for_exit(process, kLongMs));
+    EXPECT_EQ(*lock_state(x_lock), LockState::held);
+    ::kill(worker.pid(), SIGCONT);
+    EXPECT_EQ(worker.pipe().receive(), 'y');
+}
+
+TEST_F(GuardTest, ALaterEndTakesThePlaceOfAnEarlierOne) {
+    const SystemClock clock;
+    Guard guard = started();
+    guard.end_at(clock.boot_ns() + kLongMs * 1'000'000, GuardClock::boot);
+    ASSERT_TRUE(guard.run(shell("echo $$ > a; mv a b; while [ ! -e go ]; do sleep 0.01; done")));
+    pids_in("b", 1);
+    // Both are there to be read when it goes on.
+    ::kill(static_cast<pid_t>(guard.pid()), SIGSTOP);
+    guard.end_at(clock.boot_ns() + 2 * kLongMs * 1'000'000, GuardClock::boot);
+    ASSERT_TRUE(replace_file(x_files, x_folder / "go", ""));
+    EXPECT_EQ(end_of(guard), (CommandEnd{0, 0}));
+    Guard late = std::move(*Guard::start(x_folder / "late"));
+    late.end_at(1, GuardClock::boot);
+    const Status begun = late.run(shell("touch begun"));
+    ASSERT_FALSE(begun);
+    EXPECT_EQ(begun.error().code, Code::timed_out);
+    EXPECT_FALSE(x_files.info(x_folder / "begun"));
+}
+
+TEST_F(GuardTest, WhatAStoppedGuardKeepsIsEndedInItsPlace) {
+    Guard guard = started();
+    ASSERT_TRUE(guard.run(
+        shell("env -i sh -c 'echo $$ > f; mv f g; sleep 1000' & " + std::string(kScatters))));
+    std::vector<ProcessIdentity> processes;
+    for (const char* name : {"c", "d", "e", "g"})
+        processes.push_back(*identify_process(pids_in(name, 1)[0]));
+    ::kill(static_cast<pid_t>(guard.pid()), SIGSTOP);
+    const Status ended = end_guarded(x_lock, kLongMs);
+    ASSERT_TRUE(ended) << ended.error().message;
+    for (const auto& process : processes) EXPECT_EQ(liveness_of(process), Liveness::dead);
+    EXPECT_EQ(*lock_state(x_lock), LockState::held);
+    EXPECT_TRUE(end_guarded(x_folder / "nothing", 0));
+    guard.kill();
+    EXPECT_EQ(end_of(guard).signal, SIGKILL);
 }
 
 TEST_F(GuardTest, AGuardThatIsKilledTakesItsCommandWithIt) {

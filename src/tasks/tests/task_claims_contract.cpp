@@ -517,6 +517,31 @@ TEST_P(TaskStoreContract, HowACommandIsRunIsKept) {
     EXPECT_EQ(x_store->create_task({.title = "x", .timeout_ms = 0}).error().code, Code::invalid);
 }
 
+TEST_P(TaskStoreContract, ALapsedTaskIsFreedWhenWhoSeesItsHolderAgrees) {
+    std::vector<WatchedTask> asked;
+    bool agrees = false;
+    const auto store = make_task_store(
+        x_sandbox->database(), x_clock, x_random,
+        {.time = TimeSource::clock, .before_freeing = [&](const WatchedTask& task) -> Status {
+             asked.push_back(task);
+             return agrees ? ok() : fail(Code::timed_out, "it still runs");
+         }});
+    const Task unseen = created({.title = "unseen", .lease_ms = 1'000});
+    ASSERT_EQ(claimed("w1").size(), 1U);
+    const Task seen = created({.title = "seen", .lease_ms = 1'000});
+    const auto held = claimed("w2", {.liveness = "lock:x"});
+    ASSERT_EQ(held.size(), 1U);
+    x_clock.advance_ms(2'000);
+    EXPECT_EQ(*store->tend(), 1);
+    EXPECT_EQ((*store->get_task(unseen.id))->status, TaskStatus::pending);
+    EXPECT_EQ((*store->get_task(seen.id))->status, TaskStatus::in_progress);
+    ASSERT_EQ(asked.size(), 1U);
+    EXPECT_EQ(asked[0], (WatchedTask{seen.id, held[0].fence, "w2", "lock:x"}));
+    agrees = true;
+    EXPECT_EQ(*store->tend(), 1);
+    EXPECT_EQ((*store->get_task(seen.id))->status, TaskStatus::pending);
+}
+
 TEST_P(TaskStoreContract, AHolderThatListensIsToldOfACancellationAtOnce) {
     const Task made = created({.title = "x"});
     claimed("w1");

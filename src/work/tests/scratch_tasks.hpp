@@ -27,7 +27,8 @@ class ScratchTasks {
         auto database = sqlite::open_database(path, {}, {.driver = &x_driver, .clock = &clock});
         if (!database) std::abort();
         x_database = std::move(*database);
-        store = tasks::make_task_store(*x_database, clock, random);
+        store = tasks::make_task_store(*x_database, clock, random,
+                                       {.before_freeing = end_lapsed(run_folder(folder, "tasks"))});
     }
     WorkerOptions options(const std::string& name) const {
         return {.name = name,

@@ -12,9 +12,13 @@
 // another version. It closes every descriptor of the worker, leaves its session, and takes no
 // signal but KILL.
 //
+// A command may be given an end (end_at()), which the guard keeps by itself: a worker that is
+// stopped does not keep it from that.
+//
 // What may outlive a command: a process that runs as another user (setuid), which nobody here may
 // kill: the lock is then held until it ends. Whoever kills the guard itself frees the lock at once;
-// the command's first process dies with it, the others are found by end_marked().
+// the command's first process dies with it, the others are found by end_marked(). Whoever stops the
+// guard too has end_guarded() do its work.
 
 #include <taskstore/base/result.hpp>
 
@@ -44,10 +48,14 @@ struct GuardedCommand {
 
 /// How a command ended.
 struct CommandEnd {
-    int exit_code = 0;  ///< 128 + the signal's number for one that a signal ended.
-    int signal = 0;     ///< That signal; 0: none.
+    int exit_code = 0;    ///< 128 + the signal's number for one that a signal ended.
+    int signal = 0;       ///< That signal; 0: none.
+    bool lapsed = false;  ///< It was killed because its time was over (Guard::end_at()).
     friend bool operator==(const CommandEnd&, const CommandEnd&) = default;
 };
+
+/// Which of the system's clocks an end goes by: SystemClock's boot_ns(), or its running_ns().
+enum class GuardClock : std::uint8_t { boot, running };
 
 /// One command at most. Used by one thread at a time, but for what says otherwise.
 class Guard {
@@ -60,9 +68,12 @@ class Guard {
     /// Kills what runs and waits for its end. The lock file stays, free: as if the worker had died.
     ~Guard();
 
+    /// When the guard is to kill the command with all that it started, whatever the worker does by
+    /// then; the last word holds. Before run(): a command whose end has come is not begun.
+    void end_at(std::int64_t at_ns, GuardClock clock);
     /// Returns when the command has begun, in a process group of its own. not_found: there is no
-    /// such program or folder; denied; failed: the guard is gone. After an error the guard is of no
-    /// further use.
+    /// such program or folder; denied; timed_out: its end came first; failed: the guard is gone.
+    /// After an error the guard is of no further use.
     Status run(const GuardedCommand& command);
     /// How it ended, once nothing of it is left: what it started and left behind was killed.
     /// Nothing: the time is over (none: as long as it takes), or wake() was called. failed:
@@ -96,6 +107,12 @@ enum class LockState : std::uint8_t {
 Result<LockState> lock_state(const std::string& lock_path);
 /// Removes the file if its lock is free; false where it is held, or not there.
 Result<bool> remove_free_lock(const std::string& lock_path);
+
+/// Does what a guard does at the command's end, whatever state the guard is in (it may be stopped,
+/// or gone): kills what descends from it and what end_marked() finds, until nothing of it is left.
+/// Without a file there is nothing to do. timed_out: something is left; conflict: as of
+/// end_marked(); unsupported: the guard is in another pid namespace, and nothing was killed.
+Status end_guarded(const std::string& lock_path, std::int64_t timeout_ms);
 
 /// Kills every process of this user that began with this entry ("NAME=value") in its environment,
 /// until there is none. How many there were. Processes that took the entry out of their environment

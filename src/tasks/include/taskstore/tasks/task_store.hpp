@@ -9,6 +9,7 @@
 #include <taskstore/tasks/task.hpp>
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -216,6 +217,8 @@ class TaskStore {
     /// written.
     virtual Result<Written<Task>> rescue_task(const WatchedTask& task,
                                               const std::string& reason) = 0;
+    /// Whether leases go on while this machine sleeps: those of a server do.
+    virtual bool leases_count_sleep() const = 0;
     /// What is due: leases that ran out, deadlines that passed, slots that became free. A bounded
     /// number; claims do it by themselves. How much was done.
     virtual Result<std::int64_t> tend() = 0;
@@ -246,6 +249,10 @@ struct TaskStoreOptions {
     std::string boot_id = {};
     /// Kept till the store is gone: what opened the database.
     std::shared_ptr<void> owner = {};
+    /// Asked before a task is freed whose lease ran out, if its claim named a liveness: whoever can
+    /// see that holder ends what it still runs. An error: the task stays as it is, until the next
+    /// one who tends asks again. From any thread; never while a transaction is open.
+    std::function<Status(const WatchedTask&)> before_freeing = {};
 };
 
 /// Over a database that has the migrations and an identity named kModule. Both must outlive it.

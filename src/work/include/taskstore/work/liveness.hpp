@@ -57,7 +57,13 @@ Result<std::string> watch_process(os::FileSystem& files, const RunFolder& run, s
 Result<std::int64_t> rescue_dead(tasks::TaskStore& store, os::FileSystem& files,
                                  const RunFolder& run);
 
-/// The same for as long as it lives, in a thread of its own that sleeps until somebody dies.
+/// For tasks::TaskStoreOptions::before_freeing: ends what still runs of a claim whose lease ran
+/// out, though its worker and its guard may be stopped (os::end_guarded). Of holders that are not
+/// seen from here, and of processes, nothing is ended: there the lease decides.
+std::function<Status(const tasks::WatchedTask&)> end_lapsed(RunFolder run);
+
+/// The same as rescue_dead() for as long as it lives, in a thread of its own that sleeps until
+/// somebody dies.
 class Watch {
   public:
     /// `warn`: of what it cannot do, from its thread; it goes on trying.
