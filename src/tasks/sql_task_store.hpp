@@ -19,7 +19,7 @@ namespace taskstore::tasks {
 /// Who waits for tasks waits for this.
 inline constexpr std::string_view kTopic = "tasks";
 /// Holders that listen wait for this.
-inline constexpr std::string_view kCancelTopic = "tasks_cancel";
+inline constexpr std::string_view kHolderTopic = "tasks_held";
 /// How often a decision is made anew when the task has changed before it was written.
 inline constexpr int kDecisionsMax = 32;
 
@@ -32,6 +32,7 @@ class SqlTaskStore final : public TaskStore {
     Result<Written<std::vector<std::string>>> create_tasks(
         std::span<const CreateTask> requests) override;
     Result<std::optional<Task>> get_task(const std::string& id) override;
+    Result<std::vector<std::optional<Task>>> get_tasks(std::span<const std::string> ids) override;
     Result<TaskPage> list_tasks(const TaskFilter& filter) override;
     Result<Written<Task>> update_task(const std::string& id, const UpdateTask& change) override;
     Status delete_task(const std::string& id, const std::string& actor) override;
@@ -46,11 +47,13 @@ class SqlTaskStore final : public TaskStore {
     Result<Written<Task>> retry_task(const std::string& id, const std::string& actor) override;
     Result<std::vector<WatchedTask>> watched_tasks() override;
     Result<Written<Task>> rescue_task(const WatchedTask& task, const std::string& reason) override;
+    Result<std::int64_t> rescue_tasks(std::span<const WatchedTask> tasks,
+                                      const std::string& reason) override;
     bool leases_count_sleep() const override { return !x_lease_clock; }
     Result<std::int64_t> tend() override;
     Result<Outlook> outlook(const ClaimRequest& request) override;
     Result<std::unique_ptr<sql::Waiter>> waiter() override;
-    Result<std::unique_ptr<sql::Waiter>> cancel_waiter() override;
+    Result<std::unique_ptr<sql::Waiter>> holder_waiter() override;
     Result<TaskStats> stats(const std::optional<std::string>& project) override;
     Result<std::string> why(const std::string& id) override;
     Result<std::vector<HistoryEntry>> history(const std::string& id) override;
@@ -97,6 +100,14 @@ class SqlTaskStore final : public TaskStore {
                                    TaskStatus from, const std::string& actor,
                                    const std::optional<std::string>& reason,
                                    const std::string& request_id) const;
+    /// Which statements of a batch say whether a task was moved, and whether keys are to be
+    /// settled.
+    struct Moved {
+        std::size_t task = 0;
+        std::size_t limits = 0;
+    };
+    Moved add_move(Statements& batch, const Task& was, const Move& move);
+    Result<std::int64_t> rescue_some(std::span<const WatchedTask> tasks, const std::string& reason);
     /// Nothing: the task has changed since it was read.
     Result<std::optional<Written<Task>>> write_move(const Task& was, const Move& move);
     void end_for_others(Statements& batch, const std::string& id, std::int64_t write,
@@ -119,6 +130,8 @@ class SqlTaskStore final : public TaskStore {
     /// ?1 of every statement that has @now@.
     sql::Value now() const;
     sql::WriteOptions waking() const { return {.wake = kTopic}; }
+    /// Of what may end a hold without its holder's doing.
+    sql::WriteOptions waking_holders() const { return {.wake = kTopic, .wake_too = kHolderTopic}; }
 
     // Destroyed last: what opened the database.
     std::shared_ptr<void> x_owner;

@@ -139,10 +139,14 @@ Result<Outlook> SqlTaskStore::outlook(const ClaimRequest& request) {
                            sql::state_query("tasks")};
     TASKSTORE_LET(const auto answers, x_database.read_batch(batch));
     if (auto closed = sql::why_closed(answers[3])) return fail(std::move(*closed));
+    RowReader look(answers[1].rows.at(0));
+    const bool due = look.number() != 0;
+    const std::int64_t now_ms = look.number();
     outlook.next_time = RowReader(answers[2].rows.at(0)).maybe_number();
+    if (outlook.next_time)
+        outlook.next_in_ms = std::max<std::int64_t>(*outlook.next_time - now_ms, 0);
     outlook.claimable =
-        !answers[0].rows.empty() || RowReader(answers[1].rows.at(0)).number() != 0 ||
-        (!x_server_time && outlook.next_time && *outlook.next_time <= x_clock.wall_ms());
+        !answers[0].rows.empty() || due || (!x_server_time && outlook.next_in_ms == 0);
     return outlook;
 }
 
@@ -150,8 +154,8 @@ Result<std::unique_ptr<sql::Waiter>> SqlTaskStore::waiter() {
     return x_database.waiter(kTopic);
 }
 
-Result<std::unique_ptr<sql::Waiter>> SqlTaskStore::cancel_waiter() {
-    return x_database.waiter(kCancelTopic);
+Result<std::unique_ptr<sql::Waiter>> SqlTaskStore::holder_waiter() {
+    return x_database.waiter(kHolderTopic);
 }
 
 std::optional<Error> SqlTaskStore::lost(const Task& task, const Hold& hold) {
@@ -217,7 +221,8 @@ Result<Written<Task>> SqlTaskStore::complete_task(const Hold& hold, const Comple
     end_for_others(batch, hold.task_id, write, TaskStatus::completed);
     const std::size_t limits = batch.size() - 1;
     keep_answer(batch, asked, x_texts.answer_of_write, hold.task_id, write);
-    auto committed = write_batch(batch, waking());
+    // With its fence it is the holder who ends it, and knows.
+    auto committed = write_batch(batch, hold.fence ? waking() : waking_holders());
     if (!committed && is_conflict(committed.error()) && !asked.id.empty()) {
         TASKSTORE_LET(answered, answer_to(asked));
         if (answered && !answered->empty())

@@ -59,28 +59,40 @@ void SqlTaskStore::end_for_others(Statements& batch, const std::string& id, std:
     batch.push_back({.sql = x_texts.mark_limits, .values = {id, write}});
 }
 
-Result<std::optional<Written<Task>>> SqlTaskStore::write_move(const Task& was, const Move& move) {
+SqlTaskStore::Moved SqlTaskStore::add_move(Statements& batch, const Task& was, const Move& move) {
     TASKSTORE_CHECK(allowed(state_of(was.status), move.verb, state_of(move.to)));
     const std::int64_t write = draw();
     const bool pending = move.to == TaskStatus::pending;
     const bool ready = pending && !move.wait_ms && !was.concurrency_key;
     const auto if_so = [](bool is) { return is ? sql::Value{std::int64_t{0}} : sql::Value{}; };
     const Task& next = move.next;
-    Statements batch{
+    Moved moved{.task = batch.size()};
+    batch.push_back(
         {.sql = x_texts.move_task,
          .values = {now(), was.id, std::string(name_of(move.to)), std::int64_t{ready ? 1 : 0},
                     next.retry_count, next.rescues, value_of(move.wait_ms), if_so(move.dead),
                     if_so(!pending), value_of(next.error), name_value(next.error_class),
                     value_of(next.exit_code), value_of(next.logs), value_of(next.result), write,
-                    was.revision, value_of(was.lease_expires_at)}},
-        history_of(was.id, write, move.verb, was.status, move.actor, move.reason, move.request.id)};
+                    was.revision, value_of(was.lease_expires_at)}});
+    batch.push_back(
+        history_of(was.id, write, move.verb, was.status, move.actor, move.reason, move.request.id));
     end_for_others(batch, was.id, write, move.to);
-    const std::size_t limits = batch.size() - 1;
+    moved.limits = batch.size() - 1;
     keep_answer(batch, move.request, x_texts.answer_of_write, was.id, write);
-    TASKSTORE_LET(const sql::Committed committed, write_batch(batch, waking()));
-    if (committed.answers[0].rows.empty()) return std::optional<Written<Task>>();
-    if (committed.answers[limits].changes > 0) settle_or_leave_marked();
-    TASKSTORE_LET(Task task, task_of(committed.answers[0].rows[0]));
+    return moved;
+}
+
+Result<std::optional<Written<Task>>> SqlTaskStore::write_move(const Task& was, const Move& move) {
+    Statements batch;
+    const Moved moved = add_move(batch, was, move);
+    // Also of one that ends by the fence: the command that says so may go on beside the next one's.
+    const bool held = was.status == TaskStatus::in_progress;
+    TASKSTORE_LET(const sql::Committed committed,
+                  write_batch(batch, held ? waking_holders() : waking()));
+    const auto& rows = committed.answers[moved.task].rows;
+    if (rows.empty()) return std::optional<Written<Task>>();
+    if (committed.answers[moved.limits].changes > 0) settle_or_leave_marked();
+    TASKSTORE_LET(Task task, task_of(rows[0]));
     return std::optional(Written<Task>{std::move(task), committed.level});
 }
 
@@ -165,7 +177,7 @@ Result<Written<Task>> SqlTaskStore::cancel_task(const std::string& id, const std
         const sql::BoundStatement ask{.sql = x_texts.request_cancel,
                                       .values = {now(), id, task.revision}};
         TASKSTORE_LET(const sql::Committed committed,
-                      write_batch({&ask, 1}, {.wake = kCancelTopic}));
+                      write_batch({&ask, 1}, {.wake = kHolderTopic}));
         if (committed.answers[0].rows.empty()) continue;
         TASKSTORE_LET(task, task_of(committed.answers[0].rows[0]));
         return Written<Task>{std::move(task), committed.level};
@@ -251,6 +263,45 @@ Result<Written<Task>> SqlTaskStore::rescue_task(const WatchedTask& task,
     TASKSTORE_TRY(check_member("reason", reason));
     const Hold hold{.task_id = task.task_id, .fence = task.fence, .actor = std::string(kStore)};
     return end_hold(hold, {}, [&](const Task& now) { return rescue_of(now, reason); });
+}
+
+Result<std::int64_t> SqlTaskStore::rescue_tasks(std::span<const WatchedTask> tasks,
+                                                const std::string& reason) {
+    constexpr std::size_t kAtOnce = 64;
+    TASKSTORE_TRY(check_member("reason", reason));
+    std::int64_t freed = 0;
+    for (; !tasks.empty(); tasks = tasks.subspan(std::min(kAtOnce, tasks.size()))) {
+        TASKSTORE_LET(const std::int64_t some,
+                      rescue_some(tasks.first(std::min(kAtOnce, tasks.size())), reason));
+        freed += some;
+    }
+    return freed;
+}
+
+/// Reads, decides and writes until all of them are freed, or held no more by that claim.
+Result<std::int64_t> SqlTaskStore::rescue_some(std::span<const WatchedTask> tasks,
+                                               const std::string& reason) {
+    std::vector<std::string> ids;
+    for (const WatchedTask& task : tasks) ids.push_back(task.task_id);
+    std::int64_t freed = 0;
+    for (int attempt = 0; attempt < kDecisionsMax; ++attempt) {
+        TASKSTORE_LET(const auto found, get_tasks(ids));
+        Statements batch;
+        std::vector<Moved> moves;
+        for (std::size_t i = 0; i < found.size(); ++i)
+            if (found[i] && found[i]->status == TaskStatus::in_progress &&
+                found[i]->fence == tasks[i].fence)
+                moves.push_back(add_move(batch, *found[i], rescue_of(*found[i], reason)));
+        if (moves.empty()) return freed;
+        TASKSTORE_LET(const sql::Committed committed, write_batch(batch, waking_holders()));
+        bool settle = false;
+        for (const Moved& move : moves) {
+            if (!committed.answers[move.task].rows.empty()) ++freed;
+            settle = settle || committed.answers[move.limits].changes > 0;
+        }
+        if (settle) settle_or_leave_marked();
+    }
+    return too_fast(ids.front());
 }
 
 /// Of a task whose lease ran out, or whose deadline passed before anybody began.

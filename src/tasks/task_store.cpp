@@ -73,6 +73,20 @@ Result<std::optional<Task>> SqlTaskStore::get_task(const std::string& id) {
     return std::optional(std::move(task));
 }
 
+Result<std::vector<std::optional<Task>>> SqlTaskStore::get_tasks(std::span<const std::string> ids) {
+    std::vector<std::optional<Task>> tasks;
+    if (ids.empty()) return tasks;
+    Statements gets;
+    for (const std::string& id : ids) gets.push_back({.sql = x_texts.get_task, .values = {id}});
+    TASKSTORE_LET(const auto answers, x_database.read_batch(gets));
+    for (const sql::Rows& answer : answers) {
+        tasks.emplace_back();
+        if (answer.rows.empty()) continue;
+        TASKSTORE_LET(tasks.back(), task_of(answer.rows[0]));
+    }
+    return tasks;
+}
+
 Result<Task> SqlTaskStore::must_get(const std::string& id) {
     TASKSTORE_LET(auto task, get_task(id));
     if (!task) return no_such_task(id);

@@ -37,6 +37,13 @@ std::int64_t lease_ns(const Services& services) {
                                                : services.clock.running_ns();
 }
 
+void pause(std::int64_t ms, const std::stop_token& stop) {
+    std::mutex own;
+    std::unique_lock lock(own);
+    std::condition_variable_any().wait_for(lock, stop, std::chrono::milliseconds(ms),
+                                           [] { return false; });
+}
+
 Running::Running(const Services& services, tasks::Task task, std::unique_ptr<Doing> doing,
                  std::int64_t claimed_ns, std::stop_token stop)
     : x_services(services),
@@ -46,17 +53,29 @@ Running::Running(const Services& services, tasks::Task task, std::unique_ptr<Doi
       x_claimed_ns(claimed_ns),
       x_lease_ns(services.options.lease_ms.value_or(x_task.lease_ms) * kNsPerMs) {}
 
-void Running::cancel() {
-    x_cancelled = true;
+void Running::look(const std::optional<tasks::Task>& task) {
+    if (!task || task->fence != x_task.fence) return tell(Why::lost);
+    if (task->status == tasks::TaskStatus::pending) return tell(Why::given_up);
+    if (task->status != tasks::TaskStatus::in_progress) return tell(Why::said);
+    if (task->cancel_requested_at) tell(Why::cancelled);
+}
+
+void Running::tell(Why why) {
+    {
+        const std::lock_guard lock(x_mutex);
+        if (why <= x_told) return;
+        x_told = why;
+    }
     x_doing->wake();
 }
 
 Finished Running::carry_out() {
     const std::int64_t began = now_ns();
-    hold_until(x_claimed_ns);
+    hold_from(x_claimed_ns);
     const auto timeout_ms = x_task.timeout_ms ? x_task.timeout_ms : x_services.options.timeout_ms;
     if (timeout_ms) x_timeout_at = began + *timeout_ms * kNsPerMs;
     Finished finished{.task = x_task, .log_path = x_doing->log_path()};
+    if (!may_begin(finished)) return finished;
     const Status begun = x_doing->begin();
     if (!begun && begun.error().code == Code::timed_out) {
         x_why = Why::lost;
@@ -71,7 +90,41 @@ Finished Running::carry_out() {
                       final);
         return finished;
     }
+    wait_for_end(finished);
+    finished.duration_ms = (now_ns() - began) / kNsPerMs;
+    write_end(finished);
+    return finished;
+}
+
+/// The claim may be old by now, and its task another's. False: it is written what became of it.
+bool Running::may_begin(Finished& finished) {
+    while (true) {
+        const auto task = x_services.store.get_task(x_task.id);
+        if (task) {
+            look(*task);
+            break;
+        }
+        if (!may_pass(task.error().code) || lease_ns(x_services) >= held_until()) {
+            finished.outcome = Outcome::unwritten;
+            finished.error = task.error().message;
+            return false;
+        }
+        if (x_stop.stop_requested()) break;
+        pause(kRetryMs, x_stop);
+    }
+    {
+        const std::lock_guard lock(x_mutex);
+        x_why = x_told;
+    }
+    if (x_why == Why::none && x_stop.stop_requested()) x_why = Why::stopped;
+    if (x_why == Why::none) return true;
+    write_end(finished);
+    return false;
+}
+
+void Running::wait_for_end(Finished& finished) {
     const std::stop_callback on_stop(x_stop, [this] { x_doing->wake(); });
+    x_keeper = std::jthread([this](const std::stop_token& stop) { keep(stop); });
     while (true) {
         heed();
         auto end = x_doing->wait(next_ms());
@@ -84,37 +137,42 @@ Finished Running::carry_out() {
         if (finished.end->lapsed) x_why = Why::lost;
         break;
     }
-    finished.duration_ms = (now_ns() - began) / kNsPerMs;
-    write_end(finished);
-    return finished;
+    x_keeper.request_stop();
 }
 
 void Running::heed() {
+    Why told = Why::none;
+    {
+        const std::lock_guard lock(x_mutex);
+        if (x_end_moved) tell_end();
+        if (lease_ns(x_services) >= x_held_until) x_told = Why::lost;
+        told = x_told;
+    }
     const std::int64_t now = now_ns();
     if (x_why == Why::none && x_stop.stop_requested()) end_early(Why::stopped);
-    if (x_why == Why::none && x_cancelled) end_early(Why::cancelled);
+    if (told > x_why && (told > Why::cancelled || x_why == Why::none)) end_early(told);
     if (x_why == Why::none && x_timeout_at != 0 && now >= x_timeout_at) end_early(Why::timed_out);
     if (x_why != Why::none && !x_killed && now >= x_kill_at) {
         x_killed = true;
         x_doing->kill();
     }
-    if (lease_ns(x_services) >= x_renew_at && x_why != Why::lost && x_why != Why::said) renew();
 }
 
 void Running::end_early(Why why) {
-    if (x_why == Why::none) {
+    // Somebody else may work on the task already: no time is left to put things in order.
+    const bool at_once = why == Why::lost || why == Why::given_up;
+    if (x_why == Why::none && !at_once) {
         x_kill_at = now_ns() + x_services.options.grace_ms * kNsPerMs;
         x_doing->terminate();
     }
+    if (at_once) x_kill_at = now_ns();
     x_why = why;
-    // Somebody else may work on the task already: no time is left to put things in order.
-    if (why == Why::lost) x_kill_at = now_ns();
 }
 
-std::optional<std::int64_t> Running::next_ms() const {
+std::optional<std::int64_t> Running::next_ms() {
     constexpr std::int64_t kNever = INT64_MAX;
     std::int64_t left = kNever;
-    if (x_why != Why::lost && x_why != Why::said) left = x_renew_at - lease_ns(x_services);
+    if (x_why != Why::lost) left = held_until() - lease_ns(x_services);
     if (x_why == Why::none && x_timeout_at != 0) left = std::min(left, x_timeout_at - now_ns());
     if (x_why != Why::none && !x_killed) left = std::min(left, x_kill_at - now_ns());
     if (left == kNever) return std::nullopt;
@@ -122,48 +180,73 @@ std::optional<std::int64_t> Running::next_ms() const {
 }
 
 /// A lease that was given for a request of that time began no earlier.
-void Running::hold_until(std::int64_t asked_ns) {
+void Running::hold_from(std::int64_t asked_ns) {
+    const std::lock_guard lock(x_mutex);
     x_held_until = asked_ns + x_lease_ns;
     x_renew_at = asked_ns + x_lease_ns / kRenewalsPerLease;
-    // The guard keeps this end by itself. It takes a while to kill what may be a lot.
+    tell_end();
+}
+
+/// The guard keeps this end by itself. It takes a while to kill what may be a lot.
+void Running::tell_end() {
+    x_end_moved = false;
     x_doing->end_at(
         x_held_until - std::min(x_lease_ns / kPartToEnd, kToEndNsMax),
         x_services.store.leases_count_sleep() ? os::GuardClock::boot : os::GuardClock::running);
+}
+
+std::int64_t Running::held_until() {
+    const std::lock_guard lock(x_mutex);
+    return x_held_until;
 }
 
 tasks::Hold Running::hold() const {
     return {.task_id = x_task.id, .fence = x_task.fence, .actor = x_services.options.name};
 }
 
+void Running::keep(const std::stop_token& stop) {
+    std::unique_lock lock(x_mutex);
+    while (!stop.stop_requested() && x_told < Why::said) {
+        const std::int64_t left = x_renew_at - lease_ns(x_services);
+        if (left > 0) {
+            x_stopped.wait_for(lock, stop, std::chrono::nanoseconds(left), [] { return false; });
+            continue;
+        }
+        lock.unlock();
+        renew();
+        lock.lock();
+    }
+}
+
 /// Looks first: a renewal of a task that is to be cancelled would end the hold while its command
 /// still runs.
 void Running::renew() {
-    const std::int64_t now = lease_ns(x_services);
+    const std::int64_t asked = lease_ns(x_services);
     const auto task = x_services.store.get_task(x_task.id);
-    Result<tasks::Written<tasks::Task>> renewed = fail(Code::unavailable, "");
+    std::optional<tasks::Task> renewed;
+    bool cancelled = false;
     if (task) {
-        if (!*task || (*task)->fence != x_task.fence) return end_early(Why::lost);
-        if ((*task)->status != tasks::TaskStatus::in_progress) {
-            end_early(Why::said);
-            // It may be claimed at any moment.
-            if ((*task)->status == tasks::TaskStatus::pending) x_kill_at = now_ns();
-            return;
-        }
-        if ((*task)->cancel_requested_at) {
-            x_renew_at = now + x_lease_ns / kRenewalsPerLease;
-            return end_early(Why::cancelled);
-        }
-        renewed = x_services.store.renew_task(hold(), x_services.options.lease_ms);
+        look(*task);
+        if (!*task || (*task)->fence != x_task.fence) return;
+        if ((*task)->status != tasks::TaskStatus::in_progress) return;
+        cancelled = (*task)->cancel_requested_at.has_value();
+        auto written = cancelled ? Result<tasks::Written<tasks::Task>>(fail(Code::cancelled, ""))
+                                 : x_services.store.renew_task(hold(), x_services.options.lease_ms);
+        if (written) renewed = std::move(written->value);
     }
-    if (renewed) {
+    if (renewed) look(renewed);
+    {
+        const std::lock_guard lock(x_mutex);
         // Somebody may have changed how long it is.
-        if (!x_services.options.lease_ms) x_lease_ns = renewed->value.lease_ms * kNsPerMs;
-        hold_until(now);
-        if (renewed->value.status != tasks::TaskStatus::in_progress) end_early(Why::said);
-        return;
+        if (renewed && !x_services.options.lease_ms) x_lease_ns = renewed->lease_ms * kNsPerMs;
+        if (renewed) x_held_until = asked + x_lease_ns;
+        x_end_moved = x_end_moved || renewed.has_value();
+        x_renew_at =
+            renewed || cancelled
+                ? asked + x_lease_ns / kRenewalsPerLease
+                : lease_ns(x_services) + std::min(kRetryMs * kNsPerMs, x_lease_ns / kPartToEnd);
     }
-    if (now >= x_held_until) return end_early(Why::lost);
-    x_renew_at = std::min(now + kRetryMs * kNsPerMs, x_held_until);
+    if (renewed) x_doing->wake();
 }
 
 /// Tries until the lease is over: till then nobody else has the task. Where a try that got no
@@ -191,16 +274,13 @@ void Running::write(Finished& finished, const Write& once) {
         const Error& error = written.error();
         if (error.code == Code::lease_lost || error.code == Code::not_found)
             return note_said(finished);
-        if (!may_pass(error.code) || lease_ns(x_services) >= x_held_until) {
+        if (!may_pass(error.code) || lease_ns(x_services) >= held_until() ||
+            x_stop.stop_requested()) {
             finished.outcome = Outcome::unwritten;
             finished.error = error.message;
             return;
         }
-        std::mutex mutex;
-        std::unique_lock guard(mutex);
-        std::condition_variable_any().wait_for(guard, x_stop, std::chrono::milliseconds(kRetryMs),
-                                               [] { return false; });
-        if (x_stop.stop_requested()) x_held_until = lease_ns(x_services);
+        pause(kRetryMs, x_stop);
     }
 }
 
@@ -211,6 +291,7 @@ void Running::write_end(Finished& finished) {
             finished.error = "its lease ran out, or another claim holds the task by now";
             return;
         case Why::said:
+        case Why::given_up:
             return note_said(finished);
         case Why::stopped:
             return write(finished, [&] {

@@ -3,11 +3,11 @@
 
 #include <taskstore/work/worker.hpp>
 
-#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <stop_token>
+#include <thread>
 
 namespace taskstore::work {
 
@@ -20,6 +20,8 @@ struct Services {
 
 /// The time that leases go by. Whether it counts sleep, the store knows.
 std::int64_t lease_ns(const Services& services);
+/// Sleeps; less where it is to stop.
+void pause(std::int64_t ms, const std::stop_token& stop);
 
 /// What is done for a task, however it is done.
 class Doing {
@@ -42,6 +44,8 @@ std::unique_ptr<Doing> run_command(const Services& services, const tasks::Task& 
                                    os::Guard& guard);
 std::unique_ptr<Doing> run_handler(const Services& services, const tasks::Task& task);
 
+/// Two threads: one that waits for what is done and ends it, and one that renews: a server that
+/// does not answer keeps no command running beyond its time.
 class Running {
   public:
     /// `claimed_ns`: before its claim was sent, by lease_ns().
@@ -50,24 +54,35 @@ class Running {
 
     /// Returns when nothing of it runs any more, and the store knows, or cannot be told.
     Finished carry_out();
-    /// Somebody wants it cancelled. For any thread.
-    void cancel();
+    /// The task as it is by now; nothing: it is not there any more. What follows from it is done at
+    /// once. For any thread.
+    void look(const std::optional<tasks::Task>& task);
     const tasks::Task& task() const { return x_task; }
 
   private:
-    enum class Why : std::uint8_t { none, stopped, cancelled, timed_out, lost, said };
+    /// Why it ends early. What others did comes last: the later one counts.
+    enum class Why : std::uint8_t { none, stopped, timed_out, cancelled, said, given_up, lost };
 
+    bool may_begin(Finished& finished);
+    void wait_for_end(Finished& finished);
     void heed();
     void end_early(Why why);
+    std::optional<std::int64_t> next_ms();
+
+    // The other thread.
+    void keep(const std::stop_token& stop);
     void renew();
-    std::optional<std::int64_t> next_ms() const;
+    void tell(Why why);
+
     void write_end(Finished& finished);
     void write_exit(Finished& finished);
     void write_failure(Finished& finished, tasks::ErrorClass error_class, bool final);
     void note_said(Finished& finished);
     template <typename Write>
     void write(Finished& finished, const Write& once);
-    void hold_until(std::int64_t asked_ns);
+    void hold_from(std::int64_t asked_ns);
+    void tell_end();
+    std::int64_t held_until();
     tasks::Hold hold() const;
     std::int64_t now_ns() const { return x_services.clock.boot_ns(); }
 
@@ -76,14 +91,19 @@ class Running {
     std::unique_ptr<Doing> x_doing;
     std::stop_token x_stop;
     const std::int64_t x_claimed_ns;
-    std::int64_t x_lease_ns;
-    std::atomic<bool> x_cancelled = false;
     Why x_why = Why::none;
     bool x_killed = false;
-    std::int64_t x_renew_at = 0;    ///< By lease_ns(), and so is the next.
-    std::int64_t x_held_until = 0;  ///< Nobody else has the task before it.
     std::int64_t x_timeout_at = 0;  ///< 0: none.
     std::int64_t x_kill_at = 0;
+
+    std::mutex x_mutex;  ///< Of what follows; times by lease_ns().
+    std::condition_variable_any x_stopped;
+    Why x_told = Why::none;
+    std::int64_t x_lease_ns;
+    std::int64_t x_renew_at = 0;
+    std::int64_t x_held_until = 0;  ///< Nobody else has the task before it.
+    bool x_end_moved = false;       ///< The guard is to be told.
+    std::jthread x_keeper;          ///< Goes first.
 };
 
 }  // namespace taskstore::work

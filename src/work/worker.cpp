@@ -44,18 +44,10 @@ struct Worker::State {
         const std::lock_guard guard(telling);
         if (options.warn) options.warn(what);
     }
-    void pause() const {
-        std::mutex own;
-        std::unique_lock guard(own);
-        std::condition_variable_any().wait_for(guard, draining.get_token(),
-                                               std::chrono::milliseconds(kAfterErrorMs),
-                                               [] { return false; });
-    }
-
     Status check() const;
     Status prepare();
     void listen(const std::stop_token& stop);
-    void tell_cancelled();
+    Status look_at_held();
     void job();
     Status work_on(sql::Waiter& waiter, std::optional<os::Guard>& guard, std::string& liveness);
     bool may_begin();
@@ -102,32 +94,37 @@ tasks::ClaimRequest Worker::State::request() const {
             .with_command = options.command.empty() && !options.handler};
 }
 
-/// Of those that run here, which are to be cancelled.
-void Worker::State::tell_cancelled() {
-    std::vector<std::pair<std::string, std::int64_t>> held;
+/// What became meanwhile of the tasks that run here, in one read.
+Status Worker::State::look_at_held() {
+    std::vector<std::string> ids;
+    std::vector<std::int64_t> fences;
     {
-        const std::lock_guard guard(mutex);
-        for (const Running* one : running) held.emplace_back(one->task().id, one->task().fence);
+        const std::lock_guard lock(mutex);
+        for (const Running* const one : running) {
+            ids.push_back(one->task().id);
+            fences.push_back(one->task().fence);
+        }
     }
-    for (const auto& [id, fence] : held) {
-        const auto task = services.store.get_task(id);
-        if (!task || !*task || !(*task)->cancel_requested_at) continue;
-        const std::lock_guard guard(mutex);
+    if (ids.empty()) return ok();
+    TASKSTORE_LET(const auto found, services.store.get_tasks(ids));
+    const std::lock_guard lock(mutex);
+    // A claim of since then is not meant by what was read before it.
+    for (std::size_t i = 0; i < ids.size(); ++i)
         for (Running* const one : running)
-            if (one->task().id == id && one->task().fence == fence) one->cancel();
-    }
+            if (one->task().id == ids[i] && one->task().fence == fences[i]) one->look(found[i]);
+    return ok();
 }
 
-/// Renewals tell of cancellations too; this is for being told at once.
+/// Renewals tell of others' doings too; this is for being told at once.
 void Worker::State::listen(const std::stop_token& stop) {
-    const auto waiter = services.store.cancel_waiter();
+    const auto waiter = services.store.holder_waiter();
     if (!waiter) return warn(waiter.error().message);
     while (!stop.stop_requested()) {
-        tell_cancelled();
-        const auto woken = (*waiter)->wait(0, stop);
+        const Status looked = look_at_held();
+        const auto woken = looked ? (*waiter)->wait(0, stop) : Result<bool>(fail(looked.error()));
         if (!woken && woken.error().code != Code::cancelled) {
             warn(woken.error().message);
-            pause();
+            pause(kAfterErrorMs, stop);
         }
     }
 }
@@ -257,7 +254,7 @@ void Worker::State::job() {
             return;
         }
         warn(status.error().message);
-        pause();
+        pause(kAfterErrorMs, draining.get_token());
     }
     if (guard) guard->dismiss();
 }

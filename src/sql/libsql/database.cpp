@@ -87,7 +87,8 @@ Status EngineDatabase::check_write(const sql::WriteOptions& write_options) const
                                        ": a work must not write to its own database but through "
                                        "the connection that it was given");
     }
-    return sql::check_topic(write_options.wake);
+    TASKSTORE_TRY(sql::check_topic(write_options.wake));
+    return sql::check_topic(write_options.wake_too);
 }
 
 std::shared_ptr<os::WakeWord> EngineDatabase::word_of(std::string_view topic) {
@@ -153,6 +154,7 @@ Result<sql::Committed> EngineDatabase::write(const sql::Work& work,
     end_turn();
     if (!status) return fail(status.error());
     wake(write_options.wake);
+    wake(write_options.wake_too);
     return sql::Committed{.level = sql::DurabilityLevel::server};
 }
 

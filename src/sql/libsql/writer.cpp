@@ -31,7 +31,9 @@ Result<sql::Committed> EngineDatabase::write_batch(sql::Batch batch,
     request->bytes = bytes_of(member);
     request->member = std::move(member);
     request->options = write_options;
-    request->options.wake = {};  // The caller may leave; it is woken here.
+    // The caller may leave; it is woken here.
+    request->options.wake = {};
+    request->options.wake_too = {};
     request->give_up_ns = give_up_ns(write_options.deadline_boot_ns);
     {
         const std::lock_guard lock(x_mutex);
@@ -42,6 +44,7 @@ Result<sql::Committed> EngineDatabase::write_batch(sql::Batch batch,
     auto answers = await(request);
     if (!answers) return fail(std::move(answers).error());
     wake(write_options.wake);
+    wake(write_options.wake_too);
     return sql::Committed{.level = sql::DurabilityLevel::server, .answers = std::move(*answers)};
 }
 

@@ -171,6 +171,7 @@ Status EngineDatabase::check_write(const sql::WriteOptions& options) {
                     "was given");
     }
     TASKSTORE_TRY(sql::check_topic(options.wake));
+    TASKSTORE_TRY(sql::check_topic(options.wake_too));
     return check_deadline(options.deadline_boot_ns);
 }
 
@@ -221,12 +222,14 @@ Attempt EngineDatabase::write_once(const sql::Work& work, const sql::WriteOption
         status = connection.run_work(work, /*read_only=*/false);
     }
     if (!status) return ended(connection, std::move(status), options.deadline_boot_ns);
-    std::string notify;
+    std::array<std::string, 2> notify;
     std::vector<Outgoing> before;
     // Behind a pooler nobody is woken, and servers that need the setting may have no NOTIFY.
-    if (!options.wake.empty() && !x_options.pooler && connection.in_transaction()) {
-        notify = notify_sql(x_options.schema, options.wake);
-        before.push_back({.sql = notify});
+    for (std::size_t i = 0; i < notify.size(); ++i) {
+        const std::string_view topic = i == 0 ? options.wake : options.wake_too;
+        if (topic.empty() || x_options.pooler || !connection.in_transaction()) continue;
+        notify[i] = notify_sql(x_options.schema, topic);
+        before.push_back({.sql = notify[i]});
     }
     const ServerFacts facts = connection.facts();
     status = connection.commit_after(before);
@@ -324,7 +327,10 @@ Result<sql::Committed> EngineDatabase::write_batch(sql::Batch batch,
     const auto request = std::make_shared<Request>();
     TASKSTORE_LET(request->batch, check_batch(batch, *x_translations, false));
     request->member.batch = &request->batch;
-    if (!x_options.pooler) request->member.wake = options.wake;
+    if (!x_options.pooler) {
+        request->member.wake = options.wake;
+        request->member.wake_too = options.wake_too;
+    }
     request->deadline_ns = options.deadline_boot_ns;
     bool alone = options.alone || request->batch.alone || request->batch.bytes > kGroupBytesMax ||
                  batch.size() > kStatementsInGroupMax;

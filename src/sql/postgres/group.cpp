@@ -129,12 +129,13 @@ bool Group::fill(Item& item) {
 }
 
 void Group::append_wakes(std::vector<Outgoing>& parts) {
-    std::vector<std::string_view> topics;
+    std::vector<std::string_view> topics{""};
     for (const Member* member : x_members) {
-        if (member->wake.empty() || std::ranges::find(topics, member->wake) != topics.end())
-            continue;
-        topics.push_back(member->wake);
-        parts.push_back({.sql = x_texts.emplace_back(notify_sql(x_schema, member->wake))});
+        for (const std::string_view topic : {member->wake, member->wake_too}) {
+            if (std::ranges::find(topics, topic) != topics.end()) continue;
+            topics.push_back(topic);
+            parts.push_back({.sql = x_texts.emplace_back(notify_sql(x_schema, topic))});
+        }
     }
 }
 

@@ -41,6 +41,7 @@ enum class Verdict : std::uint8_t {
 struct Member {
     const CheckedBatch* batch = nullptr;
     std::string_view wake = {};
+    std::string_view wake_too = {};
     /// Rows of one form are sent as one statement. Off after that went wrong, to find the culprit.
     bool merge = true;
 

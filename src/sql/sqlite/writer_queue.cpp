@@ -165,6 +165,7 @@ Status EngineDatabase::queue(const sql::Work& work, const sql::WriteOptions& opt
                         "connection that it was given");
     }
     TASKSTORE_TRY(sql::check_topic(options.wake));
+    TASKSTORE_TRY(sql::check_topic(options.wake_too));
     const auto request = std::make_shared<Request>();
     request->work = &work;
     request->options = options;
@@ -430,12 +431,14 @@ Result<std::shared_ptr<os::WakeWord>> EngineDatabase::word_of(std::string_view t
 // After the commit: a waiter that is woken before it would look and find nothing. A word that
 // cannot be made wakes nobody; waiters look again by themselves.
 void EngineDatabase::wake_waiters(const std::vector<RequestPtr>& done) {
-    std::string_view last;
+    std::vector<std::string_view> woken{""};
     for (const RequestPtr& request : done) {
-        const std::string_view topic = request->options.wake;
-        if (topic.empty() || topic == last || !request->answer) continue;
-        last = topic;
-        if (const auto word = word_of(topic)) (*word)->wake();
+        if (!request->answer) continue;
+        for (const std::string_view topic : {request->options.wake, request->options.wake_too}) {
+            if (std::ranges::find(woken, topic) != woken.end()) continue;
+            woken.push_back(topic);
+            if (const auto word = word_of(topic)) (*word)->wake();
+        }
     }
 }
 

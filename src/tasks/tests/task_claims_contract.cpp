@@ -269,6 +269,7 @@ TEST_P(TaskStoreContract, WhatIsNotYetDueWaitsAndWhatIsOverdueFails) {
     ASSERT_TRUE(outlook) << outlook.error().message;
     EXPECT_TRUE(outlook->claimable);
     EXPECT_EQ(outlook->next_time, now_ms + 5);
+    EXPECT_EQ(outlook->next_in_ms, 5);
     x_clock.advance_ms(5);
     EXPECT_THAT(claimed("w"), IsEmpty());
     EXPECT_EQ((*x_store->get_task(late.id))->status, TaskStatus::failed);
@@ -545,7 +546,7 @@ TEST_P(TaskStoreContract, ALapsedTaskIsFreedWhenWhoSeesItsHolderAgrees) {
 TEST_P(TaskStoreContract, AHolderThatListensIsToldOfACancellationAtOnce) {
     const Task made = created({.title = "x"});
     claimed("w1");
-    const auto waiter = x_store->cancel_waiter();
+    const auto waiter = x_store->holder_waiter();
     ASSERT_TRUE(waiter);
     ASSERT_TRUE(x_store->cancel_task(made.id, "ann", ""));
     EXPECT_TRUE(*(*waiter)->wait(0));

@@ -3,6 +3,8 @@
 #include "scratch_tasks.hpp"
 
 #include <taskstore/base/json.hpp>
+#include <taskstore/os/lock.hpp>
+#include <taskstore/os/process.hpp>
 #include <taskstore/os/watch.hpp>
 #include <taskstore/testing/child.hpp>
 
@@ -204,10 +206,108 @@ TEST_F(WorkerTest, ACommandWhoseTaskWasLostIsGivenNoGrace) {
     EXPECT_NE(::kill(std::stoi(text("begun")), 0), 0);
 }
 
+// Its lease is long: no renewal tells it.
+TEST_F(WorkerTest, AHoldThatOthersEndEndsTheCommandAtOnce) {
+    using Ends = std::function<bool(tasks::TaskStore&, const Task&)>;
+    const std::vector<std::pair<Outcome, Ends>> ways{
+        {Outcome::again,
+         [](auto& store, const Task& task) {
+             return store.release_task({.task_id = task.id, .actor = "ann"}, "").has_value();
+         }},
+        {Outcome::failed,
+         [](auto& store, const Task& task) {
+             return store
+                 .fail_task({.task_id = task.id, .actor = "ann"}, {.error = "no", .final = true})
+                 .has_value();
+         }},
+        {Outcome::completed,
+         [](auto& store, const Task& task) {
+             return store.complete_task({.task_id = task.id, .actor = "ann"}, {}).has_value();
+         }},
+        {Outcome::again,
+         [](auto& store, const Task& task) {
+             return store.rescue_task({task.id, task.fence, "w1", ""}, "by hand").has_value();
+         }},
+        {Outcome::lost, [](auto& store, const Task& task) {
+             return store.release_task({.task_id = task.id, .actor = "ann"}, "") &&
+                    store.claim_tasks({.worker = "other"})->value.size() == 1;
+         }}};
+    for (std::size_t i = 0; i < ways.size(); ++i) {
+        const std::string mark = "begun" + std::to_string(i);
+        tasks().add({.title = "x", .command = begins(mark), .lease_ms = 3'600'000, .shell = true});
+        auto options = tasks().options("w1");
+        options.tasks_max = 1;
+        options.until_empty = false;
+        std::vector<Finished> finished;
+        options.finished = [&](const Finished& one) { finished.push_back(one); };
+        std::jthread worker([&] { EXPECT_TRUE(tasks().work(options)); });
+        wait_for_file(mark);
+        const Task held =
+            tasks().store->list_tasks({.status = TaskStatus::in_progress})->tasks.at(0);
+        ASSERT_TRUE(ways[i].second(*tasks().store, held)) << i;
+        worker.join();
+        ASSERT_EQ(finished.size(), 1U);
+        // Between a release and the next claim it may have looked too.
+        if (ways[i].first != Outcome::lost) {
+            EXPECT_EQ(finished[0].outcome, ways[i].first) << i;
+        }
+        EXPECT_NE(::kill(std::stoi(text(mark)), 0), 0);
+        const Task now = tasks().get(held.id);
+        if (now.status == TaskStatus::in_progress) {
+            ASSERT_TRUE(tasks().store->complete_task({.task_id = held.id}, {}));
+        } else if (now.status == TaskStatus::pending) {
+            ASSERT_TRUE(tasks().store->cancel_task(held.id, "ann", ""));
+        }
+    }
+}
+
+TEST_F(WorkerTest, ACommandWhoseTaskIsAnothersByNowIsNotBegun) {
+    const Task made = tasks().add(
+        {.title = "x", .command = begins("begun", "true"), .lease_ms = 3'600'000, .shell = true});
+    auto options = tasks().options("w1");
+    std::vector<Outcome> outcomes;
+    options.began = [&](const Task& task) {
+        ASSERT_TRUE(tasks().store->release_task({.task_id = task.id, .actor = "ann"}, ""));
+        ASSERT_EQ(tasks().store->claim_tasks({.worker = "other"})->value.size(), 1U);
+    };
+    options.finished = [&](const Finished& one) { outcomes.push_back(one.outcome); };
+    ASSERT_TRUE(tasks().work(options));
+    EXPECT_EQ(outcomes, std::vector{Outcome::lost});
+    EXPECT_EQ(tasks().get(made.id).assigned_to, "other");
+    EXPECT_FALSE(x_files.info(x_folder / "begun"));
+}
+
+// Whoever writes holds the lock of writers; a server that does not answer does the same.
+TEST_F(WorkerTest, ARenewalThatBlocksKeepsNoCommandRunningBeyondItsTime) {
+    tasks().add({.title = "x",
+                 .command = begins("begun"),
+                 .lease_ms = 3'000,
+                 .shell = true,
+                 .timeout_ms = 1'500});
+    auto options = tasks().options("w1");
+    options.tasks_max = 1;
+    std::vector<Finished> finished;
+    options.finished = [&](const Finished& one) { finished.push_back(one); };
+    std::jthread worker([&] { EXPECT_TRUE(tasks().work(options)); });
+    wait_for_file("begun");
+    const auto command = os::identify_process(std::stoi(text("begun")));
+    {
+        os::FileLock lock(x_files, sqlite::writer_lock_path(x_folder / "tasks.db"));
+        const auto held = lock.acquire();
+        ASSERT_TRUE(held);
+        if (command) {
+            ASSERT_TRUE(*os::wait_for_exit(*command, kLongMs));
+        }
+    }
+    worker.join();
+    ASSERT_EQ(finished.size(), 1U);
+    EXPECT_EQ(finished[0].error, "it ran longer than its time");
+}
+
 TEST_F(WorkerTest, AWorkerRenewsWhileItsCommandRuns) {
     const Task made = tasks().add({.title = "x", .command = begins("begun"), .shell = true});
     auto options = tasks().options("w1");
-    options.lease_ms = 100;
+    options.lease_ms = 600;
     Worker worker(*tasks().store, tasks().clock, tasks().random, tasks().files, options);
     std::jthread thread([&] { EXPECT_TRUE(worker.run()); });
     wait_for_file("begun");

@@ -187,6 +187,7 @@ struct WriteOptions {
     bool alone = false;  ///< Known to be long: gets a transaction of its own.
     /// Who waits for this topic is woken after the commit; empty: nobody. At most 32 of [a-z0-9_].
     std::string_view wake = {};
+    std::string_view wake_too = {};  ///< A second topic, the same.
 };
 
 struct ReadOptions {

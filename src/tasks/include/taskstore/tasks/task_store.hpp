@@ -156,6 +156,9 @@ struct Outlook {
     bool claimable = false;  ///< A claim would get something, or has something to put in order.
     /// When a time comes that may change that; nothing: none is known.
     std::optional<std::int64_t> next_time = {};
+    /// How long that is from the look, by the clock that leases and waits go by: a wall clock that
+    /// is wrong here makes nobody late. Not below 0.
+    std::optional<std::int64_t> next_in_ms = {};
 };
 
 struct TaskStats {
@@ -182,6 +185,9 @@ class TaskStore {
         std::span<const CreateTask> tasks) = 0;
     /// Nothing where there is none.
     virtual Result<std::optional<Task>> get_task(const std::string& id) = 0;
+    /// Of each of them, in the order given, all of one moment.
+    virtual Result<std::vector<std::optional<Task>>> get_tasks(
+        std::span<const std::string> ids) = 0;
     virtual Result<TaskPage> list_tasks(const TaskFilter& filter) = 0;
     /// The task as it is afterwards. not_found; conflict.
     virtual Result<Written<Task>> update_task(const std::string& id, const UpdateTask& change) = 0;
@@ -217,6 +223,10 @@ class TaskStore {
     /// written.
     virtual Result<Written<Task>> rescue_task(const WatchedTask& task,
                                               const std::string& reason) = 0;
+    /// The same of many, of a bounded number in one commit each. How many were freed: those that
+    /// are no longer held by that claim are passed over.
+    virtual Result<std::int64_t> rescue_tasks(std::span<const WatchedTask> tasks,
+                                              const std::string& reason) = 0;
     /// Whether leases go on while this machine sleeps: those of a server do.
     virtual bool leases_count_sleep() const = 0;
     /// What is due: leases that ran out, deadlines that passed, slots that became free. A bounded
@@ -225,9 +235,10 @@ class TaskStore {
     virtual Result<Outlook> outlook(const ClaimRequest& request) = 0;
     /// Ends when tasks have changed.
     virtual Result<std::unique_ptr<sql::Waiter>> waiter() = 0;
-    /// Ends when somebody wants a task cancelled that is held: its holder need not wait for the
-    /// next renewal.
-    virtual Result<std::unique_ptr<sql::Waiter>> cancel_waiter() = 0;
+    /// Ends when a holder may have lost a task or is to give it up, other than by its own word:
+    /// somebody wants it cancelled, or has released, failed, completed or rescued it. It need not
+    /// wait for its next renewal.
+    virtual Result<std::unique_ptr<sql::Waiter>> holder_waiter() = 0;
     /// Of one project, or of all.
     virtual Result<TaskStats> stats(const std::optional<std::string>& project) = 0;
     /// In words: why nobody works on the task, or who does. not_found.
