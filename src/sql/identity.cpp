@@ -156,7 +156,8 @@ Failure another_was_quicker(std::string_view name) {
 }
 
 Status swap(Connection& connection, std::string_view name, std::span<const Table> tables,
-            const Identity& expected, const Identity& next) {
+            const Identity& expected, const Identity& next,
+            const std::function<Status(Connection&)>& while_open) {
     TASKSTORE_TRY(connection.lock_for_migration());
     const auto swapped =
         run(connection, {.sql = kSwap,
@@ -168,9 +169,15 @@ Status swap(Connection& connection, std::string_view name, std::span<const Table
                          .changes_expected = 1});
     if (!swapped && swapped.error().code == Code::conflict) return another_was_quicker(name);
     if (!swapped) return swapped;
-    const std::string text = opening_text(connection.dialect(), tables, expected) +
-                             closing_text(connection.dialect(), name, tables, next);
-    return text.empty() ? ok() : connection.execute(text);
+    const auto run_text = [&](const std::string& text) {
+        return text.empty() ? ok() : connection.execute(text);
+    };
+    const std::string opening = opening_text(connection.dialect(), tables, expected);
+    const std::string closing = closing_text(connection.dialect(), name, tables, next);
+    if (!while_open) return run_text(opening + closing);
+    TASKSTORE_TRY(run_text(opening));
+    TASKSTORE_TRY(while_open(connection));
+    return run_text(closing);
 }
 
 }  // namespace
@@ -284,10 +291,12 @@ std::optional<Error> why_closed(const Rows& state) {
 }
 
 Status change_identity(Connection& connection, std::string_view name, std::span<const Table> tables,
-                       const Identity& expected, const Identity& next) {
-    if (connection.in_transaction()) return swap(connection, name, tables, expected, next);
+                       const Identity& expected, const Identity& next,
+                       const std::function<Status(Connection&)>& while_open) {
+    if (connection.in_transaction())
+        return swap(connection, name, tables, expected, next, while_open);
     TASKSTORE_LET(auto transaction, Transaction::begin_write(connection));
-    TASKSTORE_TRY(swap(connection, name, tables, expected, next));
+    TASKSTORE_TRY(swap(connection, name, tables, expected, next, while_open));
     return transaction.commit();
 }
 

@@ -84,16 +84,12 @@ Status apply(Connection& connection, std::string_view module, const Migration& m
 }
 
 // Without the write lock, which a start that has nothing to do must not wait for. False: look again
-// under the lock; also when the table is not there yet (`invalid`, as for any name that is not
-// known).
+// under the lock.
 Result<bool> up_to_date(Connection& connection, std::string_view module,
                         std::span<const Migration> migrations) {
-    TASKSTORE_LET(const auto transaction, Transaction::begin_read(connection));
-    auto applied = read_applied(connection, module);
-    if (!applied && applied.error().code == Code::invalid) return false;
-    if (!applied) return fail(std::move(applied).error());
-    TASKSTORE_TRY(check_applied(*applied, module, migrations));
-    return applied->size() == migrations.size();
+    TASKSTORE_LET(const auto applied, applied_migrations(connection, module));
+    TASKSTORE_TRY(check_applied(applied, module, migrations));
+    return applied.size() == migrations.size();
 }
 
 /// True: nothing was missing any more. `known`: how many were applied when it looked.
@@ -135,6 +131,23 @@ Status migrate(Connection& connection, std::string_view module,
     }
 }
 
+Status migrate_within(Connection& connection, std::string_view module,
+                      std::span<const Migration> migrations, const Clock& clock) {
+    TASKSTORE_TRY(connection.lock_for_migration());
+    TASKSTORE_TRY(connection.execute(kCreateTable));
+    TASKSTORE_LET(const auto applied, read_applied(connection, module));
+    TASKSTORE_TRY(check_applied(applied, module, migrations));
+    for (std::size_t i = applied.size(); i < migrations.size(); ++i)
+        TASKSTORE_TRY(apply(connection, module, migrations[i], clock));
+    return ok();
+}
+
+Result<bool> is_older(Connection& connection, std::string_view module,
+                      std::span<const Migration> migrations) {
+    TASKSTORE_LET(const bool done, up_to_date(connection, module, migrations));
+    return !done;
+}
+
 Status check_migrated(Connection& connection, std::string_view module,
                       std::span<const Migration> migrations) {
     TASKSTORE_LET(const bool done, up_to_date(connection, module, migrations));
@@ -147,10 +160,16 @@ Status check_migrated(Connection& connection, std::string_view module,
 
 Result<std::vector<AppliedMigration>> applied_migrations(Connection& connection,
                                                          std::string_view module) {
+    // A table that is not there yet is `invalid`, as any name that is not known.
+    const auto read = [&]() -> Result<std::vector<AppliedMigration>> {
+        auto applied = read_applied(connection, module);
+        if (!applied && applied.error().code == Code::invalid)
+            return std::vector<AppliedMigration>();
+        return applied;
+    };
+    if (connection.in_transaction()) return read();
     TASKSTORE_LET(const auto transaction, Transaction::begin_read(connection));
-    auto applied = read_applied(connection, module);
-    if (!applied && applied.error().code == Code::invalid) return std::vector<AppliedMigration>();
-    return applied;
+    return read();
 }
 
 }  // namespace taskstore::sql

@@ -341,18 +341,35 @@ Result<Whole> check_whole(os::FileSystem& files, const std::string& path) {
     return whole;
 }
 
-Status check_versions(const Header& header, DatabaseName name, std::string_view dialect) {
-    const auto modules = modules_of(name, dialect);
+/// The modules as they were when the backup was made. unsupported: by a newer version.
+Result<std::vector<DatabaseModule>> modules_then(const Header& header,
+                                                 std::vector<DatabaseModule> modules) {
     for (const auto& [module, version] : header.versions) {
         const auto known = std::ranges::find(modules, module, &DatabaseModule::name);
         const std::size_t have = known == modules.end() ? 0 : known->migrations.size();
-        if (version == static_cast<std::int64_t>(have)) continue;
-        return fail(Code::unsupported, "the backup has version " + std::to_string(version) +
-                                           " of '" + module + "', this program " +
-                                           std::to_string(have))
-            .with_hint(version > static_cast<std::int64_t>(have)
-                           ? "upgrade this program"
-                           : "restore it with the version that made it, then upgrade");
+        if (version < 0 || static_cast<std::size_t>(version) > have)
+            return fail(Code::unsupported, "the backup has version " + std::to_string(version) +
+                                               " of '" + module + "', this program " +
+                                               std::to_string(have))
+                .with_hint("upgrade this program");
+        if (known != modules.end())
+            known->migrations = known->migrations.first(static_cast<std::size_t>(version));
+    }
+    return modules;
+}
+
+/// unsupported: the place is of a newer version than the backup, and rows go only between equals.
+Status check_not_newer(sql::Connection& connection, const std::vector<DatabaseModule>& then,
+                       const std::string& place) {
+    for (const DatabaseModule& module : then) {
+        TASKSTORE_LET(const auto applied, sql::applied_migrations(connection, module.name));
+        if (applied.size() <= module.migrations.size()) continue;
+        return fail(Code::unsupported, "the backup has version " +
+                                           std::to_string(module.migrations.size()) + " of '" +
+                                           std::string(module.name) + "', " + place + " has " +
+                                           std::to_string(applied.size()))
+            .with_hint(
+                "restore it into a place that holds no database yet: it is brought up there");
     }
     return ok();
 }
@@ -416,12 +433,7 @@ Result<BackupReport> back_up(Databases& databases, DatabaseName name, const std:
             .with_hint("name another file, or a folder");
     TASKSTORE_LET(const DatabasePlace at, databases.place(name));
     TASKSTORE_LET(const auto connection, databases.connect(name, at.location, {}));
-    // Tables that only a newer version knows would be left out without a word.
-    const auto modules = modules_of(name, connection->dialect());
-    TASKSTORE_LET(const auto known, sql::find_identity(*connection, name_of(name)));
-    for (const DatabaseModule& module : modules) {
-        if (known) TASKSTORE_TRY(sql::check_migrated(*connection, module.name, module.migrations));
-    }
+    const auto modules = databases.modules(name, connection->dialect());
     BackupReport report{.database = std::string(name_of(name)), .path = path};
     // All of it is read in one transaction: a state that was there at one moment.
     TASKSTORE_LET(const auto transaction, sql::Transaction::begin_read(*connection));
@@ -431,6 +443,8 @@ Result<BackupReport> back_up(Databases& databases, DatabaseName name, const std:
                                          std::string(name_of(name)) + "' yet");
     // Of what has moved away there is a newer state elsewhere; what is being filled is no state.
     TASKSTORE_TRY(check_live(*identity));
+    // Tables that only a newer version knows would be left out without a word.
+    TASKSTORE_TRY(databases.check_schema(*connection, name, at.location));
     std::vector<std::pair<std::string, std::int64_t>> versions;
     for (const DatabaseModule& module : modules)
         versions.emplace_back(module.name, static_cast<std::int64_t>(module.migrations.size()));
@@ -465,12 +479,27 @@ Status check_no_rows(sql::Connection& connection, DatabaseName name, const std::
             "name an empty place, or say --replace: rows that the backup lacks are then deleted");
 }
 
-/// Who the database at a place is; one that is live is brought up to this version.
+std::function<Status(sql::Connection&)> bringing_up(Databases& databases,
+                                                    const std::vector<DatabaseModule>& modules) {
+    return [&](sql::Connection& connection) -> Status {
+        for (const DatabaseModule& module : modules)
+            TASKSTORE_TRY(
+                sql::migrate_within(connection, module.name, module.migrations, databases.clock()));
+        return ok();
+    };
+}
+
+/// Who the database at a place is; one that is live is brought up to the backup's version.
 Result<sql::Identity> identity_before(Databases& databases, sql::Connection& connection,
-                                      DatabaseName name, const sql::Location& location) {
+                                      DatabaseName name, const sql::Location& location,
+                                      const std::vector<DatabaseModule>& then) {
     TASKSTORE_LET(auto known, sql::find_identity(connection, name_of(name)));
+    TASKSTORE_TRY(check_not_newer(connection, then, sql::shown(location)));
+    TASKSTORE_TRY(databases.keep_copies(connection, name, location));
     if (known && !known->is_live()) return std::move(*known);
-    return databases.bring_up(connection, name, location);
+    for (const DatabaseModule& module : then)
+        TASKSTORE_TRY(sql::migrate(connection, module.name, module.migrations, databases.clock()));
+    return sql::identify(connection, name_of(name), databases.clock(), databases.random());
 }
 
 }  // namespace
@@ -486,7 +515,9 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
         return fail(Code::invalid, request.path + " is a backup of '" + header.database +
                                        "', not of '" + std::string(name_of(name)) + "'");
     TASKSTORE_LET(const DatabasePlace at, databases.place(name));
-    TASKSTORE_TRY(check_versions(header, name, sql::row_of(at.location.engine).dialect));
+    TASKSTORE_LET(
+        const auto then,
+        modules_then(header, databases.modules(name, sql::row_of(at.location.engine).dialect)));
     if (whole.tables != tables_of(name).size()) return reader->damaged("it lacks tables");
     TASKSTORE_LET(const auto lock,
                   TransferLock::take(files, databases.options().settings.home, name));
@@ -494,7 +525,7 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
                   databases.connect(name, at.location, {.read_only = false, .create = true}));
     const std::string place = sql::shown(at.location);
     TASKSTORE_LET(sql::Identity identity,
-                  identity_before(databases, *connection, name, at.location));
+                  identity_before(databases, *connection, name, at.location, then));
     const std::string incoming_from = sql::from_backup(whole.sha256);
     TASKSTORE_TRY(check_may_restore(identity, incoming_from, request, place));
     TASKSTORE_TRY(sql::check_can_close(*connection));
@@ -504,10 +535,14 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
     incoming.incoming_from = incoming_from;
     incoming.mark = sql::new_mark("restore", databases.clock(), databases.random());
     // From here on writers are shut out; rows are looked for again where there cannot be more.
-    TASKSTORE_TRY(
-        change_end(databases, name, at.location, identity, incoming, [&](sql::Connection& within) {
-            return was_live && !request.replace ? check_no_rows(within, name, place) : ok();
-        }));
+    TASKSTORE_TRY(change_end(databases, name, at.location, identity,
+                             {.next = incoming,
+                              .while_open = bringing_up(databases, then),
+                              .also = [&](sql::Connection& within) {
+                                  return was_live && !request.replace
+                                             ? check_no_rows(within, name, place)
+                                             : ok();
+                              }}));
     if (request.after_step_for_testing) TASKSTORE_TRY(request.after_step_for_testing(1));
     RestoreReport report{.database = header.database, .place = place};
     TASKSTORE_LET(const auto writer, databases.open_at(name, at.location));
@@ -517,7 +552,10 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
     if (request.after_step_for_testing) TASKSTORE_TRY(request.after_step_for_testing(2));
     const sql::Identity live{.id = header.identity.id,
                              .epoch = std::max(identity.epoch, header.identity.epoch) + 1};
-    TASKSTORE_TRY(change_end(databases, name, at.location, identity, live));
+    // With what this version adds to the backup's.
+    const auto now = databases.modules(name, connection->dialect());
+    TASKSTORE_TRY(change_end(databases, name, at.location, identity,
+                             {.next = live, .while_open = bringing_up(databases, now)}));
     report.epoch = live.epoch;
     return report;
 }

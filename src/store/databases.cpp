@@ -40,6 +40,11 @@ class ClosedAware final : public sql::Database {
     std::unique_ptr<sql::Database> x_database;
 };
 
+Error at_place(Error error, const sql::Location& location) {
+    error.message = sql::shown(location) + ": " + error.message;
+    return error;
+}
+
 /// Whether the database has not changed since it was copied.
 bool is_of_now(os::FileSystem& files, const std::string& copy, const std::string& path) {
     const auto made = files.info(copy);
@@ -164,17 +169,55 @@ Status Databases::keep_copy(sql::Connection& connection, const std::string& path
     return x_files.sync_directory(os::folder_of(copy));
 }
 
-Result<sql::Identity> Databases::bring_up(sql::Connection& connection, DatabaseName name,
-                                          const sql::Location& location) {
-    for (const DatabaseModule& module : modules_of(name, connection.dialect())) {
+std::vector<DatabaseModule> Databases::modules(DatabaseName name, std::string_view dialect) const {
+    return x_options.modules_for_testing ? x_options.modules_for_testing(name, dialect)
+                                         : modules_of(name, dialect);
+}
+
+Status Databases::keep_copies(sql::Connection& connection, DatabaseName name,
+                              const sql::Location& location) {
+    if (!sql::row_of(location.engine).is_file) return ok();
+    for (const DatabaseModule& module : modules(name, connection.dialect())) {
         TASKSTORE_LET(const auto applied, sql::applied_migrations(connection, module.name));
-        const bool older = !applied.empty() && applied.size() < module.migrations.size();
-        if (older && sql::row_of(location.engine).is_file)
+        if (!applied.empty() && applied.size() < module.migrations.size())
             TASKSTORE_TRY(
                 keep_copy(connection, location.text, static_cast<int>(module.migrations.size())));
-        TASKSTORE_TRY(sql::migrate(connection, module.name, module.migrations, x_clock));
     }
+    return ok();
+}
+
+Result<sql::Identity> Databases::bring_up(sql::Connection& connection, DatabaseName name,
+                                          const sql::Location& location) {
+    TASKSTORE_TRY(keep_copies(connection, name, location));
+    for (const DatabaseModule& module : modules(name, connection.dialect()))
+        TASKSTORE_TRY(sql::migrate(connection, module.name, module.migrations, x_clock));
     return sql::identify(connection, name_of(name), x_clock, x_random);
+}
+
+Status Databases::bring_up_within(sql::Connection& connection, DatabaseName name) {
+    for (const DatabaseModule& module : modules(name, connection.dialect()))
+        TASKSTORE_TRY(sql::migrate_within(connection, module.name, module.migrations, x_clock));
+    return ok();
+}
+
+Result<bool> Databases::is_older(sql::Connection& connection, DatabaseName name,
+                                 const sql::Location& location) {
+    bool older = false;
+    for (const DatabaseModule& module : modules(name, connection.dialect())) {
+        const auto one = sql::is_older(connection, module.name, module.migrations);
+        if (!one) return fail(at_place(one.error(), location));
+        older = older || *one;
+    }
+    return older;
+}
+
+Status Databases::check_schema(sql::Connection& connection, DatabaseName name,
+                               const sql::Location& location) {
+    for (const DatabaseModule& module : modules(name, connection.dialect())) {
+        const auto same = sql::check_migrated(connection, module.name, module.migrations);
+        if (!same) return fail(at_place(same.error(), location));
+    }
+    return ok();
 }
 
 Result<sql::Database*> Databases::open(DatabaseName name) {
@@ -214,7 +257,7 @@ Result<MigrationReport> Databases::migrations(DatabaseName name) {
         return fail(std::move(connection).error());
     report.exists = connection.has_value();
     const std::string_view dialect = sql::row_of(report.place.location.engine).dialect;
-    for (const DatabaseModule& module : modules_of(name, dialect)) {
+    for (const DatabaseModule& module : modules(name, dialect)) {
         MigrationReport::Module one{
             .name = std::string(module.name), .applied = {}, .pending = {}, .newer = false};
         if (report.exists) {

@@ -199,7 +199,7 @@ Status Undo::close_target() {
     if (!is_filled_by(there.identity, way.mark)) return not_ours(there.identity);
     sql::Identity next = there.identity;
     next.mark = x_journal.back->mark;
-    return change_end(x_databases, x_request.name, way.to, there.identity, next);
+    return change_end(x_databases, x_request.name, way.to, there.identity, {.next = next});
 }
 
 Result<MoveReport> Undo::open_again() {
@@ -218,7 +218,8 @@ Result<MoveReport> Undo::open_again() {
     if (may_be_sealed_yet || is_sealed_by(here.identity, way.mark)) {
         const sql::Identity open{.id = here.identity.id,
                                  .epoch = std::max(here.identity.epoch, way.epoch) + 1};
-        TASKSTORE_TRY(change_end(x_databases, x_request.name, way.from, here.identity, open));
+        TASKSTORE_TRY(
+            change_end(x_databases, x_request.name, way.from, here.identity, {.next = open}));
     }
     TASKSTORE_TRY(reached(x_request, MoveStep::live));
     TASKSTORE_TRY(forget());

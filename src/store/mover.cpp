@@ -6,7 +6,10 @@
 //      and cannot any more (the journal never let it, or its mark was taken away).
 //   I3 The journal names a stage before the first step of it is taken.
 //   I4 Who reads a row to decide changes it by comparing with what was read.
-//   I5 What decides is read in a transaction that writes (sql::begin_settled_read), and so are the
+//   I5 Rows go only between ends whose schema is this version's, which is looked at before anything
+//      is marked, in the transaction of the seal, and where the target goes live. What is older is
+//      brought up: a live end as by whoever opens it, a closed one by who has its mark.
+//   I6 What decides is read in a transaction that writes (sql::begin_settled_read), and so are the
 //      rows of both ends once the source is sealed: a server may answer other reads from a replica
 //      that has not heard of the seal, or of writes before it.
 
@@ -50,22 +53,23 @@ Result<End> open_known_end(Databases& databases, DatabaseName name, const sql::L
                     shown + " holds no database '" + std::string(name_of(name)) + "' any more")
             .with_hint("bring back what was there: it decides how to go on");
     end.identity = std::move(*identity);
+    TASKSTORE_TRY(databases.is_older(*end.connection, name, location));
     return end;
 }
 
 Status change_end(Databases& databases, DatabaseName name, const sql::Location& location,
-                  sql::Identity& from, const sql::Identity& next,
-                  const std::function<Status(sql::Connection&)>& also) {
+                  sql::Identity& from, const EndChange& change) {
     TASKSTORE_LET(const auto writer, databases.open_at(name, location));
     const std::vector<sql::Table> tables = tables_of(name);
     const auto swapped = writer->write(
         [&](sql::Connection& connection) -> Status {
-            TASKSTORE_TRY(sql::change_identity(connection, name_of(name), tables, from, next));
-            return also ? also(connection) : ok();
+            TASKSTORE_TRY(sql::change_identity(connection, name_of(name), tables, from, change.next,
+                                               change.while_open));
+            return change.also ? change.also(connection) : ok();
         },
         {.alone = true});
     if (!swapped) return fail(swapped.error());
-    from = next;
+    from = change.next;
     return ok();
 }
 
@@ -94,6 +98,7 @@ Result<End> Mover::open_end(const sql::Location& location, bool make) {
     TASKSTORE_LET(end.connection, x_databases.connect(x_request.name, location,
                                                       {.read_only = false, .create = true}));
     TASKSTORE_LET(auto known, sql::find_settled_identity(*end.connection, x_name));
+    TASKSTORE_TRY(x_databases.is_older(*end.connection, x_request.name, location));
     if (!known || known->is_live()) {
         TASKSTORE_LET(known, x_databases.bring_up(*end.connection, x_request.name, location));
     }
@@ -153,19 +158,44 @@ Status Mover::judge_target() {
         .with_hint("name a place that holds none");
 }
 
+/// What a transaction does with a closed end that is of an older version.
+std::function<Status(sql::Connection&)> Mover::bringing_up(bool older) {
+    if (!older) return {};
+    return [this](sql::Connection& connection) {
+        return x_databases.bring_up_within(connection, x_request.name);
+    };
+}
+
+// A move may have been broken off by an older version than this one.
+Status Mover::bring_up_source() {
+    TASKSTORE_LET(const bool older,
+                  x_databases.is_older(*x_source.connection, x_request.name, x_way.from));
+    if (!older) return ok();
+    if (x_source.identity.is_live()) {
+        TASKSTORE_TRY(x_databases.bring_up(*x_source.connection, x_request.name, x_way.from));
+        return ok();
+    }
+    TASKSTORE_TRY(x_databases.keep_copies(*x_source.connection, x_request.name, x_way.from));
+    return change_end(x_databases, x_request.name, x_way.from, x_source.identity,
+                      {.next = x_source.identity, .while_open = bringing_up(true)});
+}
+
 Status Mover::fill() {
-    if (is_filled_by(x_target.identity, x_way.mark)) return ok();
+    TASKSTORE_LET(const bool older,
+                  x_databases.is_older(*x_target.connection, x_request.name, x_way.to));
+    if (is_filled_by(x_target.identity, x_way.mark) && !older) return ok();
+    TASKSTORE_TRY(x_databases.keep_copies(*x_target.connection, x_request.name, x_way.to));
     const bool was_live = x_target.identity.is_live();
     sql::Identity next = x_target.identity;
     next.moved_to.reset();
     next.incoming_from = x_source.identity.id;
     next.mark = x_way.mark;
     // Looked at again where nobody else can write any more.
-    return change_end(
-        x_databases, x_request.name, x_way.to, x_target.identity, next,
-        [&](sql::Connection& connection) {
-            return was_live ? check_no_rows(connection, x_tables, sql::shown(x_way.to)) : ok();
-        });
+    const auto also = [&](sql::Connection& connection) {
+        return was_live ? check_no_rows(connection, x_tables, sql::shown(x_way.to)) : ok();
+    };
+    return change_end(x_databases, x_request.name, x_way.to, x_target.identity,
+                      {.next = next, .while_open = bringing_up(older), .also = also});
 }
 
 /// The number of rows written or deleted. Of a source that works on, what comes is copied. With
@@ -208,22 +238,39 @@ Status Mover::seal() {
     sql::Identity next = x_source.identity;
     next.moved_to = sql::shown(x_way.to);
     next.mark = x_way.mark;
-    return change_end(x_databases, x_request.name, x_way.from, x_source.identity, next);
+    // A newer version may have opened it, and brought it up, while rows were copied.
+    const auto also = [&](sql::Connection& connection) {
+        return x_databases.check_schema(connection, x_request.name, x_way.from);
+    };
+    return change_end(x_databases, x_request.name, x_way.from, x_source.identity,
+                      {.next = next, .also = also});
 }
 
 // One transaction in the target: from here on it is the truth.
 Status Mover::go_live() {
-    TASKSTORE_LET(const auto here, sql::find_settled_identity(*x_source.connection, x_name));
-    if (!here || !is_sealed_by(*here, x_way.mark))
-        return fail(Code::conflict, sql::shown(x_way.from) + " is no longer sealed by this move")
-            .with_hint("'taskstore move --undo' forgets the move");
+    {
+        const auto settled =
+            sql::begin_settled_read(*x_source.connection, x_name, x_source.identity);
+        if (!settled && settled.error().code == Code::conflict)
+            return fail(Code::conflict,
+                        sql::shown(x_way.from) + " is no longer sealed by this move")
+                .with_hint("'taskstore move --undo' forgets the move");
+        if (!settled) return fail(settled.error());
+        // Whoever found it live before the seal may have brought it up after.
+        TASKSTORE_TRY(x_databases.check_schema(*x_source.connection, x_request.name, x_way.from));
+    }
     const sql::Identity live{.id = x_source.identity.id, .epoch = x_way.epoch};
-    return change_end(x_databases, x_request.name, x_way.to, x_target.identity, live);
+    const auto also = [&](sql::Connection& connection) {
+        return x_databases.check_schema(connection, x_request.name, x_way.to);
+    };
+    return change_end(x_databases, x_request.name, x_way.to, x_target.identity,
+                      {.next = live, .also = also});
 }
 
 Status Mover::go() {
     TASKSTORE_TRY(enter(Stage::copying));
     TASKSTORE_TRY(reached(MoveStep::begun));
+    TASKSTORE_TRY(bring_up_source());
     TASKSTORE_TRY(fill());
     TASKSTORE_TRY(reached(MoveStep::marked));
     if (x_source.identity.is_live()) {

@@ -21,7 +21,7 @@ struct End {
 };
 
 /// An end of a way that began: as it is, nothing is made or brought up. unavailable: it is not
-/// there now; conflict: there is no such database in it.
+/// there now; conflict: there is no such database in it; unsupported: it is of a newer version.
 Result<End> open_known_end(Databases& databases, DatabaseName name, const sql::Location& location);
 
 /// Whether the row of a closed end says that it is `mark`'s.
@@ -38,11 +38,15 @@ inline bool is_taken_over(const sql::Identity& there, const Way& way) {
     return there.incoming_from == way.id && there.mark != way.mark && there.epoch < way.epoch;
 }
 
-/// change_identity() in a transaction that is tried again where the engine says so. On return
-/// `from` is what stands there.
+/// change_identity() in a transaction that is tried again where the engine says so, and what is to
+/// be done in it after that. On return `from` is what stands there.
+struct EndChange {
+    sql::Identity next;
+    std::function<Status(sql::Connection&)> while_open = {};
+    std::function<Status(sql::Connection&)> also = {};
+};
 Status change_end(Databases& databases, DatabaseName name, const sql::Location& location,
-                  sql::Identity& from, const sql::Identity& next,
-                  const std::function<Status(sql::Connection&)>& also = {});
+                  sql::Identity& from, const EndChange& change);
 
 class Mover {
   public:
@@ -61,7 +65,9 @@ class Mover {
     Status judge_source();
     Status judge_target();
     Status go();
+    Status bring_up_source();
     Status fill();
+    std::function<Status(sql::Connection&)> bringing_up(bool older);
     Status seal();
     Status go_live();
     Status reached(MoveStep step);

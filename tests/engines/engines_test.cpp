@@ -252,6 +252,28 @@ TEST(Engines, ADatabaseGoesRoundThemAllAndIsTheSame) {
     }
 }
 
+TEST(Engines, AnUndoBringsTheOldPlaceUpToTheNewOnesSchema) {
+    for (const auto engine : {sql::Engine::postgres, sql::Engine::libsql}) {
+        Device device(TASKSTORE_DRIVERS_HERE);
+        const std::string old = servers->fresh(engine);
+        device.place = old;
+        OpenTasks(device).add("a");
+        ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+        device.next_version = true;
+        device.place = device.folder / "new.db";
+        OpenTasks(device).add("b");
+        device.next_version = false;
+        EXPECT_EQ(undo_move(*device.databases(), device.move_to("new.db")).error().code,
+                  Code::unsupported);
+        device.next_version = true;
+        const auto back = undo_move(*device.databases(), device.move_to("new.db"));
+        ASSERT_TRUE(back) << back.error().message;
+        device.place = old;
+        OpenTasks(device).add("c");
+        EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a", "b", "c"));
+    }
+}
+
 TEST(Engines, WhatWasSealedRefusesWhoHasItOpen) {
     for (const auto engine : {sql::Engine::postgres, sql::Engine::libsql}) {
         Device device(TASKSTORE_DRIVERS_HERE);

@@ -7,6 +7,7 @@
 #include <taskstore/tasks/task_store.hpp>
 #include <taskstore/testing/temporary_folder.hpp>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,11 @@ struct Device {
         options.opener.uid = os::SystemFileSystem().info(folder / ".")->owner;
         options.pool = pool;
         options.part = [this](sql::Engine engine) { return backends.part(engine); };
+        if (next_version)
+            options.modules_for_testing = [updates = next_updates](DatabaseName name,
+                                                                   std::string_view dialect) {
+                return next_modules(name, dialect, updates);
+            };
         return std::make_unique<Databases>(files, clock, random, std::move(options));
     }
 
@@ -57,7 +63,26 @@ struct Device {
     SeededRandom random{5};
     Backends backends;
     sql::PoolOptions pool;
-    std::string place;  ///< What config.toml says of tasks.
+    std::string place;          ///< What config.toml says of tasks.
+    bool next_version = false;  ///< The program is of a version that has one migration more,
+    bool next_updates = true;   ///< and changes rows with it.
+
+  private:
+    static std::vector<DatabaseModule> next_modules(DatabaseName name, std::string_view dialect,
+                                                    bool updates) {
+        static std::array<std::vector<sql::Migration>, 4> all;
+        auto modules = modules_of(name, dialect);
+        for (DatabaseModule& module : modules) {
+            auto& next = all.at((dialect == "postgres" ? 2U : 0U) + (updates ? 1U : 0U));
+            next.assign(module.migrations.begin(), module.migrations.end());
+            next.push_back({static_cast<int>(next.size()) + 1, "next",
+                            updates ? "ALTER TABLE tasks ADD COLUMN next_one TEXT; "
+                                      "UPDATE tasks SET next_one = title"
+                                    : "ALTER TABLE tasks ADD COLUMN next_one TEXT"});
+            module.migrations = next;
+        }
+        return modules;
+    }
 };
 
 /// A device's tasks, as one process has them open.

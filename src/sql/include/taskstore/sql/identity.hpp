@@ -19,6 +19,7 @@
 #include <taskstore/sql/database.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -77,9 +78,11 @@ Result<std::optional<Identity>> find_settled_identity(Connection& connection,
 
 /// From `expected` to `next`, with the triggers that go with it, in the transaction that is open or
 /// in one of its own; waits for writers that are at work. conflict: the row says something else by
-/// now; nothing was changed.
+/// now; nothing was changed. `while_open` runs in that transaction while no trigger of ours is
+/// there: for migrations of what is closed, which may make tables anew.
 Status change_identity(Connection& connection, std::string_view name, std::span<const Table> tables,
-                       const Identity& expected, const Identity& next);
+                       const Identity& expected, const Identity& next,
+                       const std::function<Status(Connection&)>& while_open = {});
 
 /// The first and the last statement of a transaction in which its filler writes to an incoming
 /// database: `conflict` where it is no longer the filler's.

@@ -23,8 +23,17 @@ struct Migration {
 Status migrate(Connection& connection, std::string_view module,
                std::span<const Migration> migrations, const Clock& clock);
 
+/// The same in the write transaction that is open: all of it, or none.
+Status migrate_within(Connection& connection, std::string_view module,
+                      std::span<const Migration> migrations, const Clock& clock);
+
+/// Whether some of `migrations` are missing. Errors as of migrate(). Changes nothing; reads in the
+/// transaction that is open, or in one of its own.
+Result<bool> is_older(Connection& connection, std::string_view module,
+                      std::span<const Migration> migrations);
+
 /// Whether the database is at the last of `migrations`; for who copies tables and knows no others.
-/// unsupported: it is newer, or older; corrupt: as above. Changes nothing.
+/// unsupported: it is newer, or older; corrupt: as above. Otherwise as is_older().
 Status check_migrated(Connection& connection, std::string_view module,
                       std::span<const Migration> migrations);
 
@@ -35,7 +44,8 @@ struct AppliedMigration {
     std::string checksum;
     std::int64_t applied_at = 0;
 };
-/// In order; empty where the database knows nothing of the module.
+/// In order; empty where the database knows nothing of the module. In the transaction that is open,
+/// or in one of its own.
 Result<std::vector<AppliedMigration>> applied_migrations(Connection& connection,
                                                          std::string_view module);
 

@@ -63,8 +63,10 @@ struct RestoreReport {
 /// database open, until every row is there and was read again; its epoch grows: fences that were
 /// given since the backup are refused. After an error, or a crash, it stays closed, until the same
 /// backup is restored again, or any with `replace`. exists: rows are there already. unavailable: it
-/// has moved, or a move fills it. conflict: another restore or move was quicker. unsupported: the
-/// backup is of another schema, or the place cannot refuse writes.
+/// has moved, or a move fills it. conflict: another restore or move was quicker. A backup of an
+/// older version goes into a place of that version, or an empty one, and is brought up at the end.
+/// unsupported: it is of a newer version, or the place is of a newer one than the backup, or cannot
+/// refuse writes.
 Result<RestoreReport> restore(Databases& databases, const RestoreRequest& request);
 
 }  // namespace taskstore::store

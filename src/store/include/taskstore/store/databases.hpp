@@ -41,6 +41,9 @@ struct DatabasesOptions {
     /// The driver of an engine; drivers outlive what they open.
     std::function<Result<sql::Part*>(sql::Engine)> part;
     std::function<void(const std::string&)> warn = {};
+    /// Instead of modules_of(): those of an older or newer version.
+    std::function<std::vector<DatabaseModule>(DatabaseName name, std::string_view dialect)>
+        modules_for_testing = {};
 };
 
 /// What a database has and what this version would add.
@@ -87,6 +90,21 @@ class Databases {
     /// as it is, live or not.
     Result<sql::Identity> bring_up(sql::Connection& connection, DatabaseName name,
                                    const sql::Location& location);
+    /// The schema alone, in the write transaction that is open: of what is closed, by who has its
+    /// mark.
+    Status bring_up_within(sql::Connection& connection, DatabaseName name);
+    /// A copy of a file beside it, where its schema is older; of servers none.
+    Status keep_copies(sql::Connection& connection, DatabaseName name,
+                       const sql::Location& location);
+    /// Whether this version would add to the schema. unsupported, naming the place: it is a newer
+    /// version's. Changes nothing; in the transaction that is open, if any.
+    Result<bool> is_older(sql::Connection& connection, DatabaseName name,
+                          const sql::Location& location);
+    /// unsupported, naming the place: the schema is not this version's. Otherwise as is_older().
+    Status check_schema(sql::Connection& connection, DatabaseName name,
+                        const sql::Location& location);
+    /// Those that this version knows.
+    std::vector<DatabaseModule> modules(DatabaseName name, std::string_view dialect) const;
     /// Changes nothing.
     Result<MigrationReport> migrations(DatabaseName name);
 
