@@ -39,6 +39,7 @@ std::string pattern_of(const std::string& word) {
 Status add_filter(Conditions& where, const TaskFilter& filter) {
     if (filter.status) where.add("status = " + where.bound(std::string(name_of(*filter.status))));
     if (filter.project) where.add("project = " + where.bound(*filter.project));
+    if (filter.spec_id) where.add("spec_id = " + where.bound(*filter.spec_id));
     switch (filter.part) {
         case TaskPart::all:
             break;

@@ -245,7 +245,7 @@ Status list_part(Context& context, tasks::TaskFilter filter) {
 
 }  // namespace
 
-Status run_task_add(Context& context) {
+Result<tasks::CreateTask> new_task_of(Context& context) {
     tasks::UpdateTask fields;
     TASKSTORE_TRY(read_change(context, fields));
     tasks::CreateTask task;
@@ -278,6 +278,11 @@ Status run_task_add(Context& context) {
     TASKSTORE_LET(const auto project, project_of(context));
     task.project = project.value_or("");
     TASKSTORE_LET(task.actor, task_actor(context));
+    return task;
+}
+
+Status run_task_add(Context& context) {
+    TASKSTORE_LET(const tasks::CreateTask task, new_task_of(context));
     TASKSTORE_LET(const auto store, open_tasks(context));
     TASKSTORE_LET(const auto written, store->create_task(task));
     print_task_written(context, written, "created");

@@ -5,6 +5,7 @@
 #include "context.hpp"
 
 #include <taskstore/tasks/task_store.hpp>
+#include <taskstore/work/spec_runs.hpp>
 #include <taskstore/work/worker.hpp>
 
 #include <array>
@@ -34,6 +35,9 @@ Status run_task_dead_retry(Context& context);
 Status run_task_dead_drop(Context& context);
 Status run_task_wait(Context& context);
 Status run_work(Context& context);
+Status run_spec_enqueue(Context& context);
+Status run_dependency_resolve(Context& context);
+Status run_dependency_wait(Context& context);
 
 // --- what the verbs share (task_verbs_shared.cpp)
 
@@ -57,6 +61,15 @@ using tasks::task_json;
 using tasks::task_list_json;
 void print_tasks(Context& context, const std::vector<tasks::Task>& list,
                  const std::string& next_cursor = {});
+/// A task by the options of the command line (those of `task add`).
+Result<tasks::CreateTask> new_task_of(Context& context);
+/// What the plan of the work tree shows of workers. not_found: there is no plan here.
+Result<std::unique_ptr<work::SpecRuns>> spec_runs_of(Context& context, tasks::TaskStore& store);
+/// When a wait ends that the option bounds, in boot_ns; 0: never.
+Result<std::int64_t> deadline_of(Context& context, std::string_view option);
+Failure waited_in_vain(const std::string& what);
+/// One task, or `line` about it.
+void print_task(Context& context, const tasks::Task& task, const std::string& line);
 /// The answer to a write of one task: "completed task ID".
 void print_task_written(Context& context, const tasks::Written<tasks::Task>& written,
                         std::string_view verb);
@@ -189,6 +202,27 @@ inline constexpr std::array kWork{
     Option{"drain", 0, "", "end when there is nothing to claim"}};
 inline constexpr std::array<Option, 0> kTaskNone{};
 
+/// Of `options`, the one of that name.
+template <std::size_t N>
+constexpr Option option_of(const std::array<Option, N>& options, std::string_view name) {
+    for (const Option& option : options)
+        if (option.name == name) return option;
+    throw "no such option";
+}
+inline constexpr std::array kSpecEnqueue{
+    option_of(kTaskAdd, "command"),     option_of(kTaskAdd, "shell"),
+    option_of(kTaskAdd, "timeout"),     option_of(kTaskAdd, "priority"),
+    option_of(kTaskAdd, "input"),       option_of(kTaskAdd, "agent-type"),
+    option_of(kTaskAdd, "capability"),  option_of(kTaskAdd, "not-before"),
+    option_of(kTaskAdd, "deadline"),    option_of(kTaskAdd, "max-attempts"),
+    option_of(kTaskAdd, "max-rescues"), kLease,
+    option_of(kTaskAdd, "depends-on"),  option_of(kTaskAdd, "project")};
+inline constexpr std::array kDependencyResolve{
+    Option{"payload", 0, "TEXT", "what is told or answered: as written, @FILE, or -"}};
+inline constexpr std::array kDependencyWait{
+    Option{"for", 0, "EXECUTION", "who waits"},
+    Option{"timeout", 0, "D", "wait so long: 30s; then exit code 5"}};
+
 inline constexpr std::array kTaskCommands{
     Command{"task add", "", "put a task into the device's queue", kTaskAdd,
             "taskstore task add --title 'Run the tests' --command 'make test' --priority high\n"
@@ -249,6 +283,17 @@ inline constexpr std::array kTaskCommands{
         "claim tasks and run their commands, or COMMAND for each, which reads the task as JSON; "
         "TERM finishes what runs, a second one ends it",
         kWork, "taskstore work --jobs 4\ntaskstore work --drain -- ./build.sh --fast", run_work},
+    Command{"spec enqueue", "ID",
+            "put a task into the queue that carries out a spec, where none is open; the plan shows "
+            "who is at it",
+            kSpecEnqueue, "taskstore spec enqueue 3f9a --command 'make index'", run_spec_enqueue},
+    Command{"dependency resolve", "ID", "tell who waits for it that it is done", kDependencyResolve,
+            "taskstore dependency resolve 3f9a --payload 'see the log'", run_dependency_resolve},
+    Command{"dependency wait", "",
+            "until nothing is open that an execution waits for: what it asked, what others are to "
+            "tell it",
+            kDependencyWait, "taskstore dependency wait --for 3f9a --timeout 10m",
+            run_dependency_wait},
 };
 
 }  // namespace taskstore::cli

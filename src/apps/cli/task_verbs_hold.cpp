@@ -108,17 +108,6 @@ Result<std::optional<std::int64_t>> maybe_number(Context& context, std::string_v
     return std::optional(number);
 }
 
-/// In boot_ns; 0: for ever.
-Result<std::int64_t> deadline_of(Context& context, std::string_view option) {
-    if (!context.call.has(option)) return std::int64_t{0};
-    TASKSTORE_LET(const std::int64_t ms, duration_of(option, context.call.value(option)));
-    return context.clock.boot_ns() + std::max<std::int64_t>(ms * kNsPerMs, 1);
-}
-
-Failure waited_in_vain(const std::string& what) {
-    return fail(Code::timed_out, what).with_hint("wait longer, or look again later");
-}
-
 }  // namespace
 
 Status run_task_claim(Context& context) {

@@ -9,6 +9,10 @@
 #include <charconv>
 
 namespace taskstore::cli {
+namespace {
+constexpr std::int64_t kNsPerMs = 1'000'000;
+}  // namespace
+
 using tasks::Task;
 
 Result<std::unique_ptr<tasks::TaskStore>> open_tasks(Context& context) {
@@ -129,16 +133,27 @@ void print_tasks(Context& context, const std::vector<Task>& list, const std::str
     if (!next_cursor.empty()) context.print("more: --cursor " + next_cursor + "\n");
 }
 
-void print_task_written(Context& context, const tasks::Written<Task>& written,
-                        std::string_view verb) {
-    const std::string line = std::string(verb) + " task " + written.value.id;
+Result<std::int64_t> deadline_of(Context& context, std::string_view option) {
+    if (!context.call.has(option)) return std::int64_t{0};
+    TASKSTORE_LET(const std::int64_t ms, duration_of(option, context.call.value(option)));
+    return context.clock.boot_ns() + std::max<std::int64_t>(ms * kNsPerMs, 1);
+}
+
+Failure waited_in_vain(const std::string& what) {
+    return fail(Code::timed_out, what).with_hint("wait longer, or look again later");
+}
+
+void print_task(Context& context, const Task& task, const std::string& line) {
     context.wrote = line;
     if (context.json)
-        context.print_json("task", task_json(written.value));
-    else if (context.quiet)
-        context.print(written.value.id + "\n");
+        context.print_json("task", task_json(task));
     else
-        context.print(line + "\n");
+        context.print((context.quiet ? task.id : line) + "\n");
+}
+
+void print_task_written(Context& context, const tasks::Written<Task>& written,
+                        std::string_view verb) {
+    print_task(context, written.value, std::string(verb) + " task " + written.value.id);
 }
 
 }  // namespace taskstore::cli

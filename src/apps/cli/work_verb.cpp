@@ -134,13 +134,30 @@ class Report {
     std::int64_t x_counted_at = 0;
 };
 
+/// Nothing where there is no plan here.
+Result<std::unique_ptr<work::SpecRuns>> runs_of(Context& context, tasks::TaskStore& store) {
+    auto runs = spec_runs_of(context, store);
+    if (!runs && runs.error().code == Code::not_found) return std::unique_ptr<work::SpecRuns>();
+    if (!runs) return runs;
+    TASKSTORE_TRY((*runs)->settle());
+    return runs;
+}
+
 }  // namespace
 
 Status run_work(Context& context) {
     TASKSTORE_LET(work::WorkerOptions options, options_of(context));
     TASKSTORE_LET(const auto store, open_tasks(context));
     Report report(context, *store, options.project);
-    options.finished = [&](const Finished& finished) { report.add(finished); };
+    TASKSTORE_LET(const auto runs, runs_of(context, *store));
+    const auto show = [&](const Status& shown) {
+        if (!shown) context.warn("the plan does not show it: " + shown.error().message);
+    };
+    if (runs) options.began = [&](const tasks::Task& task) { show(runs->began(task)); };
+    options.finished = [&](const Finished& finished) {
+        if (runs) show(runs->ended(finished));
+        report.add(finished);
+    };
     options.warn = [&](const std::string& what) { context.warn(what); };
     const std::string name = options.name;
     TASKSTORE_LET(os::StopSignals signals, os::StopSignals::take());

@@ -84,6 +84,7 @@ enum class TaskPart : std::uint8_t {
 struct TaskFilter {
     std::optional<TaskStatus> status = {};
     std::optional<std::string> project = {};
+    std::optional<std::string> spec_id = {};
     TaskPart part = TaskPart::all;
     std::vector<std::string> words = {};  ///< Each stands in the title or the description.
     std::int64_t limit = 100;             ///< 1..10'000.

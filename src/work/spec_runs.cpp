@@ -1,0 +1,230 @@
+#include <taskstore/base/json.hpp>
+#include <taskstore/base/text.hpp>
+#include <taskstore/records/collection.hpp>
+#include <taskstore/work/spec_runs.hpp>
+
+#include <algorithm>
+
+namespace taskstore::work {
+
+using records::Execution;
+using records::Filter;
+using records::Op;
+using records::TaskSpec;
+using tasks::Task;
+using tasks::TaskStatus;
+
+/// What the end of a claim makes of its execution and of the spec.
+struct SpecRuns::Ending {
+    std::string_view execution;  ///< Its status.
+    std::string_view spec;       ///< Empty: it stays as it is.
+    std::string error = {};
+};
+
+namespace {
+
+constexpr std::string_view kSpecs = "task_specs";
+constexpr std::string_view kExecutions = "executions";
+
+std::string json_text(std::string_view text) {
+    std::string out;
+    JsonWriter(out).string(text);
+    return out;
+}
+
+ledger::Change change(std::string name, std::string_view text) {
+    return {std::move(name), json_text(text)};
+}
+
+bool is_open(const Task& task) {
+    return task.status == TaskStatus::pending || task.status == TaskStatus::in_progress;
+}
+
+/// Of one claim of one task.
+std::string execution_id_of(const Task& task) {
+    return task.id + "-" + std::to_string(task.fence);
+}
+
+/// The claim that an execution is of; nothing: it is of no task.
+std::optional<std::pair<std::string, std::int64_t>> claim_of(const std::string& execution_id) {
+    const std::size_t dash = execution_id.rfind('-');
+    if (dash == std::string::npos) return std::nullopt;
+    const auto fence = raw_to_int64(std::string_view(execution_id).substr(dash + 1));
+    if (!fence) return std::nullopt;
+    return std::pair(execution_id.substr(0, dash), *fence);
+}
+
+records::Query executions_of(std::string_view field, std::string_view value) {
+    return {.collection = std::string(kExecutions),
+            .filter = Filter::compare(std::string(field), Op::eq, json_text(value))};
+}
+
+}  // namespace
+
+SpecRuns::SpecRuns(records::Plan& plan, tasks::TaskStore& store, SpecRunsOptions options)
+    : x_plan(plan), x_store(store), x_options(std::move(options)) {}
+
+Result<EnqueuedSpec> SpecRuns::enqueue(const std::string& spec_id, tasks::CreateTask task) {
+    TASKSTORE_TRY(settle());
+    TASKSTORE_LET(const TaskSpec spec,
+                  records::Collection<TaskSpec>(x_plan).get(Id<TaskSpec>(spec_id)));
+    TASKSTORE_LET(const tasks::TaskPage page, x_store.list_tasks({.spec_id = spec_id}));
+    if (const auto open = std::ranges::find_if(page.tasks, is_open); open != page.tasks.end())
+        return EnqueuedSpec{*open, false};
+    if (spec.status == records::TaskSpecStatus::complete)
+        return fail(Code::conflict, "the spec " + spec_id + " is complete")
+            .with_hint("'taskstore spec set " + spec_id + " --status pending' takes it up again");
+    if (spec.status == records::TaskSpecStatus::running)
+        return fail(Code::conflict, "the spec " + spec_id + " is being worked on" +
+                                        (spec.assigned_to ? " by " + *spec.assigned_to : ""))
+            .with_hint("'taskstore spec set " + spec_id + " --status pending' gives it back");
+    TASKSTORE_LET(const records::Record record, x_plan.get(kSpecs, spec_id));
+    if (task.title.empty()) task.title = spec.phase_name;
+    if (!task.description && !spec.description.empty()) task.description = spec.description;
+    if (task.input == "null") task.input = record.data;
+    task.spec_id = spec_id;
+    // Who asks at once for the same spec sees the same task before this one.
+    task.idempotency_key =
+        "spec:" + spec_id + ":" + (page.tasks.empty() ? "0" : page.tasks.front().id);
+    TASKSTORE_LET(auto made, x_store.create_task(task));
+    return EnqueuedSpec{std::move(made.value), true};
+}
+
+Result<std::optional<records::Record>> SpecRuns::spec_of(const Task& task) {
+    if (!task.spec_id) return std::optional<records::Record>();
+    auto found = x_plan.get(kSpecs, *task.spec_id);
+    if (!found && found.error().code == Code::not_found) return std::optional<records::Record>();
+    if (!found) return fail(std::move(found).error());
+    return std::optional(std::move(*found));
+}
+
+Status SpecRuns::began(const Task& task) {
+    TASKSTORE_LET(const auto record, spec_of(task));
+    if (!record) return ok();
+    TASKSTORE_LET(const TaskSpec spec, records::record_as<TaskSpec>(*record));
+    const std::string& spec_id = *task.spec_id;
+    TASKSTORE_LET(const records::Page before, x_plan.list(executions_of("ts_id", spec_id)));
+    std::vector<records::Write> writes;
+    for (const records::Record& one : before.records) {
+        if (one.id == execution_id_of(task)) return ok();  // The same claim, told twice.
+        const auto claim = claim_of(one.id);
+        TASKSTORE_LET(const Execution execution, records::record_as<Execution>(one));
+        if (!claim || claim->first != task.id ||
+            execution.status != records::ExecutionStatus::running)
+            continue;
+        writes.push_back({.kind = records::WriteKind::update,
+                          .collection = std::string(kExecutions),
+                          .id = one.id,
+                          .changes = {change("status", "stopped"),
+                                      change("error_message", "its worker is gone")}});
+    }
+    const std::string branch = x_options.branch_name ? x_options.branch_name() : std::string();
+    writes.push_back({.kind = records::WriteKind::create,
+                      .collection = std::string(kExecutions),
+                      .id = execution_id_of(task),
+                      .changes = {change("ts_id", spec_id),
+                                  change("worktree_path", x_options.worktree_path),
+                                  change("branch_name", branch),
+                                  change("status", "running"),
+                                  change("current_phase", spec.phase_name),
+                                  {"iteration_count", std::to_string(before.records.size() + 1)}}});
+    if (spec.status != records::TaskSpecStatus::complete)
+        writes.push_back(
+            {.kind = records::WriteKind::update,
+             .collection = std::string(kSpecs),
+             .id = spec_id,
+             .changes = {change("status", "running"),
+                         change("assigned_to", task.assigned_to.value_or("somebody"))}});
+    TASKSTORE_TRY(x_plan.write(std::move(writes)));
+    return ok();
+}
+
+Status SpecRuns::ended(const Finished& finished) {
+    const Task& task = finished.task;
+    TASKSTORE_LET(const auto record, spec_of(task));
+    if (!record) return ok();
+    Ending ending{.execution = "stopped", .spec = "pending", .error = finished.error};
+    switch (finished.outcome) {
+        case Outcome::completed:
+            ending = {.execution = "complete", .spec = "complete"};
+            break;
+        case Outcome::failed:
+            ending.execution = "failed";
+            ending.spec = "failed";
+            break;
+        case Outcome::again:
+            ending.execution = "failed";
+            break;
+        case Outcome::cancelled:
+        case Outcome::released:
+            break;
+        case Outcome::lost:
+            ending.spec = "";
+            break;
+        case Outcome::unwritten:
+            return ok();  // The queue will know; settle() asks it.
+    }
+    return close(execution_id_of(task), *task.spec_id, ending);
+}
+
+Status SpecRuns::close(const std::string& execution_id, const std::string& spec_id,
+                       const Ending& ending) {
+    std::vector<records::Write> writes;
+    auto execution = x_plan.get(kExecutions, execution_id);
+    if (!execution && execution.error().code != Code::not_found)
+        return fail(std::move(execution).error());
+    if (execution) {
+        TASKSTORE_LET(const Execution typed, records::record_as<Execution>(*execution));
+        if (typed.status == records::ExecutionStatus::running) {
+            records::Write write{.kind = records::WriteKind::update,
+                                 .collection = std::string(kExecutions),
+                                 .id = execution_id,
+                                 .changes = {change("status", ending.execution)}};
+            if (!ending.error.empty())
+                write.changes.push_back(change("error_message", ending.error));
+            writes.push_back(std::move(write));
+        }
+    }
+    if (!ending.spec.empty()) {
+        TASKSTORE_LET(const TaskSpec spec,
+                      records::Collection<TaskSpec>(x_plan).get(Id<TaskSpec>(spec_id)));
+        // Whatever a person has made of it meanwhile holds.
+        if (spec.status == records::TaskSpecStatus::running) {
+            records::Write write{.kind = records::WriteKind::update,
+                                 .collection = std::string(kSpecs),
+                                 .id = spec_id,
+                                 .changes = {change("status", ending.spec)}};
+            if (ending.spec == "pending") write.changes.push_back({"assigned_to", ""});
+            writes.push_back(std::move(write));
+        }
+    }
+    if (!writes.empty()) TASKSTORE_TRY(x_plan.write(std::move(writes)));
+    return ok();
+}
+
+Result<std::int64_t> SpecRuns::settle() {
+    TASKSTORE_LET(const records::Page open, x_plan.list(executions_of("status", "running")));
+    std::int64_t settled = 0;
+    for (const records::Record& one : open.records) {
+        const auto claim = claim_of(one.id);
+        if (!claim) continue;
+        TASKSTORE_LET(const auto task, x_store.get_task(claim->first));
+        // Of another device's queue, or still at work.
+        if (!task || (task->status == TaskStatus::in_progress && task->fence == claim->second))
+            continue;
+        TASKSTORE_LET(const Execution execution, records::record_as<Execution>(one));
+        Ending ending{.execution = "stopped", .spec = "pending", .error = "its worker is gone"};
+        const bool last = task->fence == claim->second;
+        if (task->status == TaskStatus::completed && last)
+            ending = {.execution = "complete", .spec = "complete"};
+        else if (task->status == TaskStatus::failed && last)
+            ending = {.execution = "failed", .spec = "failed", .error = task->error.value_or("")};
+        else if (!last)
+            ending.spec = "";
+        TASKSTORE_TRY(close(one.id, execution.ts_id.text(), ending));
+        ++settled;
+    }
+    return settled;
+}
+
+}  // namespace taskstore::work

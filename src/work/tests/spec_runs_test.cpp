@@ -1,0 +1,171 @@
+// What a plan shows of tasks that carry out its specs, whatever becomes of the workers.
+
+#include "scratch_tasks.hpp"
+
+#include <taskstore/records/collection.hpp>
+#include <taskstore/sqlite/driver.hpp>
+#include <taskstore/work/spec_runs.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace taskstore::work {
+namespace {
+
+using records::Collection;
+using records::Execution;
+using records::ExecutionStatus;
+using records::Prd;
+using records::TaskSpec;
+using records::TaskSpecStatus;
+using tasks::Task;
+
+class SpecRunsTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        auto plan = records::Plan::open(
+            x_tasks.files, x_driver, x_tasks.clock, x_tasks.random,
+            {.folder = x_folder.path(), .replica_path = x_folder / "replica", .actor = "ann"});
+        ASSERT_TRUE(plan) << plan.error().message;
+        x_plan = std::move(*plan);
+        const auto prd = Collection<Prd>(*x_plan).create({.title = "Search"});
+        ASSERT_TRUE(prd) << prd.error().message;
+        const auto spec = Collection<TaskSpec>(*x_plan).create(
+            {.prd_id = prd->id, .phase_name = "Build the index", .description = "all files"});
+        ASSERT_TRUE(spec) << spec.error().message;
+        x_spec = spec->id.text();
+        x_runs = std::make_unique<SpecRuns>(
+            *x_plan, *x_tasks.store,
+            SpecRunsOptions{.worktree_path = "/work", .branch_name = [] { return "main"; }});
+    }
+    TaskSpec spec() { return *Collection<TaskSpec>(*x_plan).get(Id<TaskSpec>(x_spec)); }
+    std::vector<Execution> executions() {
+        auto page = Collection<Execution>(*x_plan).list();
+        std::ranges::sort(page->records, {}, &Execution::iteration_count);
+        return std::move(page->records);
+    }
+    Task enqueued() {
+        auto made = x_runs->enqueue(x_spec, {});
+        EXPECT_TRUE(made) << made.error().message;
+        return made ? made->task : Task();
+    }
+    Task claimed(const std::string& worker = "w1") {
+        auto claims = x_tasks.store->claim_tasks({.worker = worker});
+        EXPECT_EQ(claims->value.size(), 1U);
+        return claims->value.at(0);
+    }
+    static tasks::Hold hold(const Task& task) { return {.task_id = task.id, .fence = task.fence}; }
+
+    TemporaryFolder x_folder;
+    ScratchTasks x_tasks{x_folder.path()};
+    sqlite::Driver x_driver;
+    std::unique_ptr<records::Plan> x_plan;
+    std::unique_ptr<SpecRuns> x_runs;
+    std::string x_spec;
+};
+
+TEST_F(SpecRunsTest, ASpecHasOneOpenTaskAndItCarriesTheSpec) {
+    const auto first = x_runs->enqueue(x_spec, {.priority = 5});
+    ASSERT_TRUE(first) << first.error().message;
+    EXPECT_TRUE(first->made);
+    EXPECT_EQ(first->task.title, "Build the index");
+    EXPECT_EQ(first->task.description, "all files");
+    EXPECT_EQ(first->task.spec_id, x_spec);
+    EXPECT_NE(first->task.input.find("\"phase_name\":\"Build the index\""), std::string::npos);
+    const auto again = x_runs->enqueue(x_spec, {.priority = 7});
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_FALSE(again->made);
+    EXPECT_EQ(again->task.id, first->task.id);
+    EXPECT_EQ(again->task.priority, 5);
+    EXPECT_EQ(x_runs->enqueue("nowhere", {}).error().code, Code::not_found);
+}
+
+TEST_F(SpecRunsTest, ItsRunIsAnExecutionOfThePlan) {
+    enqueued();
+    const Task task = claimed();
+    ASSERT_TRUE(x_runs->began(task));
+    EXPECT_EQ(spec().status, TaskSpecStatus::running);
+    EXPECT_EQ(spec().assigned_to, "w1");
+    ASSERT_EQ(executions().size(), 1U);
+    const Execution run = executions()[0];
+    EXPECT_EQ(run.status, ExecutionStatus::running);
+    EXPECT_EQ(run.ts_id.text(), x_spec);
+    EXPECT_EQ(run.worktree_path, "/work");
+    EXPECT_EQ(run.branch_name, "main");
+    EXPECT_EQ(run.iteration_count, 1U);
+    ASSERT_TRUE(x_runs->began(task)) << "told twice";
+    ASSERT_TRUE(x_tasks.store->complete_task(hold(task), {}));
+    ASSERT_TRUE(x_runs->ended({.task = task, .outcome = Outcome::completed}));
+    EXPECT_EQ(spec().status, TaskSpecStatus::complete);
+    ASSERT_EQ(executions().size(), 1U);
+    EXPECT_EQ(executions()[0].status, ExecutionStatus::complete);
+    EXPECT_TRUE(executions()[0].completed_at);
+    EXPECT_EQ(x_runs->enqueue(x_spec, {}).error().code, Code::conflict);
+}
+
+TEST_F(SpecRunsTest, EachAttemptIsOne) {
+    enqueued();
+    const Task first = claimed();
+    ASSERT_TRUE(x_runs->began(first));
+    ASSERT_TRUE(x_tasks.store->fail_task(hold(first), {.error = "exit 2"}));
+    ASSERT_TRUE(x_runs->ended({.task = first, .outcome = Outcome::again, .error = "exit 2"}));
+    EXPECT_EQ(spec().status, TaskSpecStatus::pending);
+    EXPECT_EQ(spec().assigned_to, std::nullopt);
+    EXPECT_EQ(executions()[0].status, ExecutionStatus::failed);
+    EXPECT_EQ(executions()[0].error_message, "exit 2");
+    Task second = first;
+    second.fence = first.fence + 1;
+    ASSERT_TRUE(x_runs->began(second));
+    ASSERT_TRUE(x_runs->ended({.task = second, .outcome = Outcome::failed, .error = "exit 3"}));
+    EXPECT_EQ(spec().status, TaskSpecStatus::failed);
+    ASSERT_EQ(executions().size(), 2U);
+    EXPECT_EQ(executions()[1].iteration_count, 2U);
+}
+
+TEST_F(SpecRunsTest, WhatADeadWorkerLeftIsSettledFromTheQueue) {
+    enqueued();
+    const Task task = claimed("w1");
+    ASSERT_TRUE(x_runs->began(task));
+    EXPECT_EQ(*x_runs->settle(), 0) << "it is at work";
+    // It had completed, and died before it could tell the plan.
+    ASSERT_TRUE(x_tasks.store->complete_task(hold(task), {}));
+    EXPECT_EQ(*x_runs->settle(), 1);
+    EXPECT_EQ(spec().status, TaskSpecStatus::complete);
+    EXPECT_EQ(executions()[0].status, ExecutionStatus::complete);
+    EXPECT_EQ(*x_runs->settle(), 0);
+}
+
+TEST_F(SpecRunsTest, TheNextClaimStopsTheExecutionOfARescuedOne) {
+    enqueued();
+    const Task first = claimed("w1");
+    ASSERT_TRUE(x_runs->began(first));
+    ASSERT_TRUE(x_tasks.store->release_task(hold(first), "rescued"));
+    const Task second = claimed("w2");
+    ASSERT_TRUE(x_runs->began(second));
+    ASSERT_EQ(executions().size(), 2U);
+    EXPECT_EQ(executions()[0].status, ExecutionStatus::stopped);
+    EXPECT_EQ(executions()[1].status, ExecutionStatus::running);
+    EXPECT_EQ(spec().assigned_to, "w2");
+    ASSERT_TRUE(x_runs->ended({.task = first, .outcome = Outcome::lost})) << "it hears of it late";
+    EXPECT_EQ(spec().status, TaskSpecStatus::running);
+}
+
+TEST_F(SpecRunsTest, WhatAPersonSaidOfTheSpecHoldsAndOtherPlansAreLeftAlone) {
+    enqueued();
+    const Task task = claimed();
+    ASSERT_TRUE(x_runs->began(task));
+    TaskSpec done = spec();
+    done.status = TaskSpecStatus::complete;
+    ASSERT_TRUE(Collection<TaskSpec>(*x_plan).update(done));
+    ASSERT_TRUE(x_runs->ended({.task = task, .outcome = Outcome::failed, .error = "exit 1"}));
+    EXPECT_EQ(spec().status, TaskSpecStatus::complete);
+    Task foreign = task;
+    foreign.spec_id = "of another plan";
+    EXPECT_TRUE(x_runs->began(foreign));
+    EXPECT_TRUE(x_runs->ended({.task = foreign, .outcome = Outcome::completed}));
+    EXPECT_EQ(executions().size(), 1U);
+}
+
+}  // namespace
+}  // namespace taskstore::work
