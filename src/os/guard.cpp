@@ -133,8 +133,12 @@ struct Guard::State {
     Failure lost() {
         end();
         command = 0;
-        static_cast<void>(end_marked(std::string(kGuardMark) + "=" + name_of_path(path)));
-        return guard_is_gone();
+        const auto ended = end_marked(std::string(kGuardMark) + "=" + name_of_path(path));
+        if (ended) return guard_is_gone();
+        return fail(Code::unavailable,
+                    "the guard of the command was killed, and what it left may "
+                    "still run: " +
+                        ended.error().message);
     }
 };
 
@@ -270,6 +274,13 @@ Result<bool> remove_free_lock(const std::string& lock_path) {
         if (errno == EAGAIN || errno == EACCES) return false;
         return system_failure("lock", lock_path, errno);
     }
+    // Who else removes or replaces it needs this lock, if the file is still the one at the path.
+    struct stat own{};
+    struct stat there{};
+    if (::fstat(file.get(), &own) != 0) return system_failure("examine", lock_path, errno);
+    if (::stat(lock_path.c_str(), &there) != 0 || own.st_dev != there.st_dev ||
+        own.st_ino != there.st_ino)
+        return false;
     if (::unlink(lock_path.c_str()) != 0 && errno != ENOENT)
         return system_failure("remove", lock_path, errno);
     return true;

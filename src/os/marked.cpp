@@ -20,9 +20,9 @@
 #include <charconv>
 #include <csignal>
 #include <cstdlib>
-#include <functional>
 #include <map>
 #include <memory>
+#include <set>
 
 namespace taskstore::os {
 namespace {
@@ -138,6 +138,38 @@ std::vector<Seen> found(const std::string& entry, pid_t guard) {
     return wanted;
 }
 
+/// The lock file's name in what a process under a guard began with.
+std::string mark_of(pid_t pid) {
+    const std::string name = std::string(kGuardMark) + "=";
+    const std::string text = environment_of(pid);
+    std::size_t at = text.find(name);
+    while (at != std::string::npos && at > 0 && text[at - 1] != '\0') at = text.find(name, at + 1);
+    return at == std::string::npos ? "" : std::string(text.c_str() + at + name.size());
+}
+
+/// Sends KILL to those that are still the same. What they may be waited for by.
+std::vector<Descriptor> kill_seen(const std::vector<Seen>& wanted, int& error) {
+    std::vector<Descriptor> killed;
+    for (const Seen& one : wanted) {
+        // The descriptor stands for the process that is looked at again: its number may be
+        // another's by now.
+        Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, one.pid, 0U)));
+        if (process.get() < 0 || look_at(one.pid) != one) continue;
+        if (::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0U) == 0)
+            killed.push_back(std::move(process));
+        else if (errno != ESRCH)
+            error = errno;
+    }
+    return killed;
+}
+
+void wait_for(const std::vector<Descriptor>& killed, const Deadline& deadline) {
+    for (const Descriptor& one : killed) {
+        struct pollfd waited{one.get(), POLLIN, 0};
+        ::poll(&waited, 1, deadline.poll_ms());
+    }
+}
+
 /// How many there were.
 Result<int> end_all(const std::string& entry, pid_t guard, const Deadline& deadline) {
     if (has_entry(::getpid(), entry))
@@ -146,26 +178,12 @@ Result<int> end_all(const std::string& entry, pid_t guard, const Deadline& deadl
     while (true) {
         const std::vector<Seen> wanted = found(entry, guard);
         if (wanted.empty()) return count;
-        std::vector<Descriptor> killed;
-        std::optional<Failure> refused;
-        for (const Seen& one : wanted) {
-            // The descriptor stands for the process that is looked at again: its number may be
-            // another's by now.
-            Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, one.pid, 0U)));
-            if (process.get() < 0 || look_at(one.pid) != one) continue;
-            if (::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0U) != 0) {
-                if (errno != ESRCH)
-                    refused = system_failure("end", "process " + std::to_string(one.pid), errno);
-                continue;
-            }
-            ++count;
-            killed.push_back(std::move(process));
-        }
-        for (const Descriptor& one : killed) {
-            struct pollfd waited{one.get(), POLLIN, 0};
-            ::poll(&waited, 1, deadline.poll_ms());
-        }
-        if (refused) return std::move(*refused);
+        int error = 0;
+        const std::vector<Descriptor> killed = kill_seen(wanted, error);
+        count += static_cast<int>(killed.size());
+        wait_for(killed, deadline);
+        if (error != 0)
+            return system_failure("end", "process " + std::to_string(wanted.front().pid), error);
         if (deadline.passed())
             return fail(Code::timed_out, "process " + std::to_string(wanted.front().pid) +
                                              ", which belongs to " + entry +
@@ -196,6 +214,31 @@ Result<pid_t> guard_of(const std::string& lock_path) {
 
 Result<int> end_marked(std::string_view entry) {
     return end_all(std::string(entry), 0, Deadline(kWaitMsMax));
+}
+
+std::vector<std::string> end_all_marked(const std::vector<std::string>& names,
+                                        std::int64_t timeout_ms) {
+    const Deadline deadline(timeout_ms);
+    const std::string own = mark_of(::getpid());
+    std::set<std::string> left;
+    while (!names.empty()) {
+        std::vector<Seen> wanted;
+        left.clear();
+        for (const pid_t pid : numbers_in("/proc")) {
+            const std::string mark = mark_of(pid);
+            if (mark.empty() || std::ranges::find(names, mark) == names.end()) continue;
+            const auto seen = look_at(pid);
+            if (!seen || seen->ended) continue;
+            left.insert(mark);
+            if (mark != own) wanted.push_back(*seen);
+        }
+        int error = 0;
+        const std::vector<Descriptor> killed = kill_seen(wanted, error);
+        wait_for(killed, deadline);
+        // Nothing to be killed is left, or nothing more can be done.
+        if (killed.empty() || deadline.passed()) break;
+    }
+    return {left.begin(), left.end()};
 }
 
 Status end_guarded(const std::string& lock_path, std::int64_t timeout_ms) {

@@ -1,3 +1,4 @@
+#include <taskstore/base/hash.hpp>
 #include <taskstore/os/file_system.hpp>
 #include <taskstore/os/process.hpp>
 
@@ -26,6 +27,7 @@ namespace {
 constexpr std::size_t kProcBytesMax = 1U << 16;
 constexpr std::size_t kStateField = 3;
 constexpr std::size_t kStartField = 22;
+constexpr std::size_t kMachineLetters = 16;
 
 Result<std::string> read_line(const std::string& path) {
     SystemFileSystem files;
@@ -39,11 +41,10 @@ struct ProcessState {
     bool ended = false;
 };
 
-Result<ProcessState> state_of(std::int64_t pid) {
-    TASKSTORE_LET(const std::string line, read_line("/proc/" + std::to_string(pid) + "/stat"));
+Result<ProcessState> read_stat(const std::string& path) {
+    TASKSTORE_LET(const std::string line, read_line(path));
     const auto unreadable = [&] {
-        return fail(Code::failed, "cannot read the start time of process " + std::to_string(pid) +
-                                      " from /proc: '" + line + "'");
+        return fail(Code::failed, "cannot read a start time from " + path + ": '" + line + "'");
     };
     // Field 2 is the name in parentheses and may hold spaces and parentheses itself.
     const std::size_t name_end = line.rfind(')');
@@ -61,6 +62,23 @@ Result<ProcessState> state_of(std::int64_t pid) {
     if (std::from_chars(line.data() + at, end, state.start_ticks).ec != std::errc{}) {
         return unreadable();
     }
+    return state;
+}
+
+/// Of a process whose first thread has ended: others may go on, and it with them.
+bool has_threads(const std::string& folder) {
+    SystemFileSystem files;
+    const auto threads = files.list(folder + "/task");
+    return threads && std::ranges::any_of(*threads, [&](const std::string& thread) {
+               const auto state = read_stat(folder + "/task/" + thread + "/stat");
+               return state && !state->ended;
+           });
+}
+
+Result<ProcessState> state_of(std::int64_t pid) {
+    const std::string folder = "/proc/" + std::to_string(pid);
+    TASKSTORE_LET(ProcessState state, read_stat(folder + "/stat"));
+    if (state.ended) state.ended = !has_threads(folder);
     return state;
 }
 
@@ -105,6 +123,25 @@ Result<std::string> machine_id() {
     }
     return fail(Code::not_found, "this system has no machine id in /etc/machine-id")
         .with_hint("systemd-machine-id-setup makes one");
+}
+
+std::string machine_name() {
+    const auto id = machine_id();
+    if (!id) return "";
+    constexpr const char* kCards = "/sys/class/net";
+    SystemFileSystem files;
+    std::vector<std::string> addresses;
+    const auto cards = files.list(kCards);
+    for (const std::string& card : cards ? *cards : std::vector<std::string>()) {
+        const std::string folder = join_path(kCards, card);
+        // Those of hardware alone: what containers and tunnels have changes.
+        if (!files.info(folder + "/device")) continue;
+        if (auto address = read_line(folder + "/address")) addresses.push_back(*address);
+    }
+    std::ranges::sort(addresses);
+    std::string text = *id;
+    for (const std::string& address : addresses) text += "\n" + address;
+    return sha256_hex(text).substr(0, kMachineLetters);
 }
 
 Result<ProcessIdentity> identify_process(std::int64_t pid) {

@@ -7,7 +7,10 @@
 #include <taskstore/os/watch.hpp>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <filesystem>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -23,6 +26,10 @@ constexpr std::int64_t kAfterErrorMs = 1'000;
 constexpr std::size_t kFileBytesMax = 512;
 /// How long whoever looks for a task waits for processes that were killed.
 constexpr std::int64_t kEndWaitMs = 1'000;
+/// When a lock is looked at again of which something was told while it was held.
+constexpr std::array<std::int64_t, 3> kDoubtMs{5, 20, 100};
+/// The inode of the first pid namespace of every kernel (PROC_PID_INIT_INO): all are below it.
+constexpr std::uint64_t kHostNamespace = 0xEFFFFFFC;
 
 std::string lock_prefix(const RunFolder& run) {
     return "live-" + run.tag + "-";
@@ -37,41 +44,115 @@ bool read_number(std::string_view text, Number& number) {
     return error == std::errc() && end == text.data() + text.size();
 }
 
+/// Where we are, as far as holders name it. A process never changes its namespace.
+struct Here {
+    std::string machine = os::machine_name();
+    std::string boot = os::boot_id().value_or("");
+    std::uint64_t space = os::this_process().value_or(os::ProcessIdentity()).pid_namespace;
+};
+const Here& here() {
+    static const Here own;
+    return own;
+}
+
+/// What both forms begin with.
+struct Place {
+    std::string_view machine;
+    std::string_view boot;
+    std::uint64_t space = 0;
+
+    bool is_this_boot() const { return !boot.empty() && boot == here().boot; }
+    /// Whatever held then is gone.
+    bool is_earlier_boot() const {
+        return !is_this_boot() && !machine.empty() && machine == here().machine;
+    }
+};
+
+template <std::size_t Count>
+std::optional<std::array<std::string_view, Count>> fields_of(std::string_view text,
+                                                             std::string_view form) {
+    if (!text.starts_with(form)) return std::nullopt;
+    text.remove_prefix(form.size());
+    std::array<std::string_view, Count> fields;
+    for (std::size_t i = 0; i < Count; ++i) {
+        const std::size_t end = i + 1 == Count ? text.size() : text.find(':');
+        if (end == std::string_view::npos) return std::nullopt;
+        fields[i] = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return fields;
+}
+
 struct SeenProcess {
-    std::string machine;
+    Place place;
     os::ProcessIdentity identity;
 };
 
+/// Points into `liveness`.
 std::optional<SeenProcess> parse_process(std::string_view liveness) {
-    if (!liveness.starts_with(kProcess)) return std::nullopt;
-    liveness.remove_prefix(kProcess.size());
-    std::array<std::string_view, 5> parts;
-    for (std::string_view& part : parts) {
-        const std::size_t end = std::min(liveness.find(':'), liveness.size());
-        part = liveness.substr(0, end);
-        liveness.remove_prefix(std::min(end + 1, liveness.size()));
-    }
-    SeenProcess seen{.machine = std::string(parts[0]), .identity = {}};
-    seen.identity.boot_id = parts[1];
-    const bool numbers = read_number(parts[2], seen.identity.pid_namespace) &&
-                         read_number(parts[3], seen.identity.pid) &&
-                         read_number(parts[4], seen.identity.start_ticks);
-    return numbers && liveness.empty() ? std::optional(seen) : std::nullopt;
+    const auto fields = fields_of<5>(liveness, kProcess);
+    if (!fields) return std::nullopt;
+    const auto& [machine, boot, space, pid, start] = *fields;
+    SeenProcess seen{.place = {machine, boot}, .identity = {}};
+    seen.identity.boot_id = boot;
+    const bool numbers = read_number(space, seen.place.space) &&
+                         read_number(pid, seen.identity.pid) &&
+                         read_number(start, seen.identity.start_ticks);
+    seen.identity.pid_namespace = seen.place.space;
+    return numbers ? std::optional(seen) : std::nullopt;
 }
 
-std::string text_of(const os::ProcessIdentity& process) {
-    return std::string(kProcess) + os::machine_id().value_or("") + ":" + process.boot_id + ":" +
-           std::to_string(process.pid_namespace) + ":" + std::to_string(process.pid) + ":" +
-           std::to_string(process.start_ticks);
+struct SeenLock {
+    Place place;
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::string_view file;
+};
+
+/// Points into `liveness`.
+std::optional<SeenLock> parse_lock(std::string_view liveness) {
+    const auto fields = fields_of<6>(liveness, kLock);
+    if (!fields) return std::nullopt;
+    const auto& [machine, boot, space, device, inode, file] = *fields;
+    SeenLock seen{.place = {machine, boot}, .file = file};
+    const bool right = read_number(space, seen.place.space) && read_number(device, seen.device) &&
+                       read_number(inode, seen.inode) && file.starts_with("live-") &&
+                       file.find('/') == std::string_view::npos;
+    return right ? std::optional(seen) : std::nullopt;
+}
+
+std::string place_text() {
+    return here().machine + ":" + here().boot + ":" + std::to_string(here().space) + ":";
+}
+
+std::string lock_path_of(const RunFolder& run, const SeenLock& lock) {
+    return os::join_path(run.path, lock.file);
+}
+
+/// Not a copy, and not the one of another host. A device has another number after a boot.
+bool is_that_file(const RunFolder& run, const SeenLock& lock) {
+    os::SystemFileSystem files;
+    const auto info = files.info(lock_path_of(run, lock));
+    return info && info->identity.inode == lock.inode &&
+           (!lock.place.is_this_boot() || info->identity.device == lock.device);
+}
+
+Life life_of_lock(const RunFolder& run, const SeenLock& lock) {
+    const bool this_boot = lock.place.is_this_boot();
+    if (!this_boot && !lock.place.is_earlier_boot()) return Life::unknown;
+    if (!is_that_file(run, lock)) return Life::unknown;
+    const auto state = os::lock_state(lock_path_of(run, lock));
+    if (!state || *state == os::LockState::absent) return Life::unknown;
+    if (*state == os::LockState::held) return Life::lives;
+    // A guard that was killed may have left something, which only its own container sees, and the
+    // host of all.
+    const bool seen = lock.place.space == here().space || here().space == kHostNamespace;
+    return this_boot && !seen ? Life::unknown : Life::dead;
 }
 
 Life life_of_process(const SeenProcess& seen) {
-    // Another boot ends a process only on the machine that it was on; without an id of the machine
-    // that is not known.
-    const auto boot = os::boot_id();
-    const std::string machine = os::machine_id().value_or("");
-    if (!boot || machine != seen.machine) return Life::unknown;
-    if (machine.empty() && *boot != seen.identity.boot_id) return Life::unknown;
+    if (seen.place.is_earlier_boot()) return Life::dead;
+    if (!seen.place.is_this_boot()) return Life::unknown;
     switch (os::liveness_of(seen.identity)) {
         case os::Liveness::alive:
             return Life::lives;
@@ -83,18 +164,10 @@ Life life_of_process(const SeenProcess& seen) {
     return Life::unknown;
 }
 
-bool is_lock(std::string_view liveness) {
-    return liveness.starts_with("lock:live-") && liveness.find('/') == std::string_view::npos;
-}
-
-std::string reason_of(const tasks::WatchedTask& task) {
-    if (const auto seen = parse_process(task.liveness))
+std::string reason_of(std::string_view liveness) {
+    if (const auto seen = parse_process(liveness))
         return "process " + std::to_string(seen->identity.pid) + ", which held it, died";
     return "its worker died";
-}
-
-bool is_settled(Code code) {
-    return code == Code::lease_lost || code == Code::not_found || code == Code::conflict;
 }
 
 /// What the folder has of this database.
@@ -123,28 +196,12 @@ Result<Left> look(os::FileSystem& files, const RunFolder& run) {
     return left;
 }
 
-/// True: the task is not that holder's any more.
-Result<bool> rescue(tasks::TaskStore& store, const tasks::WatchedTask& task, std::int64_t& freed) {
-    if (task.liveness.starts_with(kLock)) {
-        // A guard that was killed could not wait for the end of its command.
-        const auto ended =
-            os::end_marked(std::string(os::kGuardMark) + "=" + task.liveness.substr(kLock.size()));
-        if (!ended && ended.error().code == Code::conflict) return false;
-        if (!ended) return fail(ended.error());
-    }
-    const auto written = store.rescue_task(task, reason_of(task));
-    if (written)
-        ++freed;
-    else if (!is_settled(written.error().code))
-        return fail(written.error());
-    return true;
-}
-
-/// Removes what nobody refers to: `held` was read after `left`.
+/// Removes what nobody refers to: `held` was read after `left`, and has names of lock files and
+/// processes as they are in livenesses.
 void clean(os::FileSystem& files, const RunFolder& run, const Left& left,
            const std::set<std::string, std::less<>>& held) {
     for (const std::string& name : left.locks) {
-        if (!held.contains(std::string(kLock) + name))
+        if (!held.contains(name))
             static_cast<void>(os::remove_free_lock(os::join_path(run.path, name)).has_value());
     }
     for (const std::string& name : left.processes) {
@@ -163,20 +220,28 @@ RunFolder run_folder(const std::string& folder, std::string_view location) {
             .tag = sha256_hex(location).substr(0, kTagLetters)};
 }
 
-std::string new_lock_liveness(const RunFolder& run, const Clock& clock, Random& random) {
-    return std::string(kLock) + lock_prefix(run) + UuidSource(clock, random).next();
+RunFolder run_folder_beside(const std::string& path) {
+    std::error_code error;
+    const auto whole = std::filesystem::weakly_canonical(path, error);
+    const std::string one = error ? path : whole.string();
+    return run_folder(os::folder_of(one), one);
 }
 
-std::string lock_path_of(const RunFolder& run, std::string_view liveness) {
-    return os::join_path(run.path, liveness.substr(kLock.size()));
+std::string new_lock_path(const RunFolder& run, const Clock& clock, Random& random) {
+    return os::join_path(run.path, lock_prefix(run) + UuidSource(clock, random).next());
+}
+
+Result<std::string> lock_liveness(const std::string& lock_path) {
+    os::SystemFileSystem files;
+    TASKSTORE_LET(const os::FileInfo info, files.info(lock_path));
+    return std::string(kLock) + place_text() + std::to_string(info.identity.device) + ":" +
+           std::to_string(info.identity.inode) + ":" + lock_path.substr(lock_path.rfind('/') + 1);
 }
 
 Life life_of(const RunFolder& run, std::string_view liveness) {
     if (const auto seen = parse_process(liveness)) return life_of_process(*seen);
-    if (!is_lock(liveness)) return Life::unknown;
-    const auto state = os::lock_state(lock_path_of(run, liveness));
-    if (!state || *state == os::LockState::absent) return Life::unknown;
-    return *state == os::LockState::held ? Life::lives : Life::dead;
+    if (const auto seen = parse_lock(liveness)) return life_of_lock(run, *seen);
+    return Life::unknown;
 }
 
 Status make_run_folder(os::FileSystem& files, const RunFolder& run) {
@@ -190,7 +255,8 @@ Result<std::string> watch_process(os::FileSystem& files, const RunFolder& run, s
             .with_hint(
                 "name a process that runs on this host, in this container and as this user; or "
                 "leave --pid away, and renew before the lease runs out");
-    std::string liveness = text_of(*process);
+    std::string liveness = std::string(kProcess) + place_text() + std::to_string(process->pid) +
+                           ":" + std::to_string(process->start_ticks);
     TASKSTORE_TRY(make_run_folder(files, run));
     TASKSTORE_TRY(
         os::replace_file(files,
@@ -200,28 +266,61 @@ Result<std::string> watch_process(os::FileSystem& files, const RunFolder& run, s
     return liveness;
 }
 
-Result<std::int64_t> rescue_dead(tasks::TaskStore& store, os::FileSystem& files,
-                                 const RunFolder& run) {
+namespace {
+
+struct Rescued {
+    std::int64_t freed = 0;
+    bool kept = false;  ///< Something of a dead one's command could not be ended yet.
+};
+
+/// One look over the processes and one commit for all that died together.
+Result<Rescued> rescue_once(tasks::TaskStore& store, os::FileSystem& files, const RunFolder& run) {
+    Rescued rescued;
     TASKSTORE_LET(const Left left, look(files, run));
-    if (!left.any) return std::int64_t{0};
+    if (!left.any) return rescued;
     TASKSTORE_LET(const auto watched, store.watched_tasks());
     std::set<std::string, std::less<>> held;
-    std::int64_t freed = 0;
+    std::map<std::string, std::vector<tasks::WatchedTask>> dead;  // By what is said of them.
+    std::vector<std::string> to_end;
     for (const tasks::WatchedTask& task : watched) {
-        bool over = false;
-        if (life_of(run, task.liveness) == Life::dead) {
-            TASKSTORE_LET(over, rescue(store, task, freed));
+        const auto lock = parse_lock(task.liveness);
+        if (life_of(run, task.liveness) != Life::dead) {
+            held.emplace(lock ? lock->file : task.liveness);
+            continue;
         }
-        if (!over) held.insert(task.liveness);
+        dead[reason_of(task.liveness)].push_back(task);
+        if (lock && lock->place.is_this_boot()) to_end.emplace_back(lock->file);
     }
+    // A guard that was killed could not wait for the end of its command.
+    const auto still = os::end_all_marked(to_end, kEndWaitMs);
+    for (auto& [reason, tasks] : dead) {
+        std::erase_if(tasks, [&](const tasks::WatchedTask& task) {
+            const auto lock = parse_lock(task.liveness);
+            const bool runs = lock && std::ranges::find(still, lock->file) != still.end();
+            if (runs) held.emplace(lock->file);
+            return runs;
+        });
+        TASKSTORE_LET(const std::int64_t freed, store.rescue_tasks(tasks, reason));
+        rescued.freed += freed;
+    }
+    rescued.kept = !still.empty();
     clean(files, run, left, held);
-    return freed;
+    return rescued;
+}
+
+}  // namespace
+
+Result<std::int64_t> rescue_dead(tasks::TaskStore& store, os::FileSystem& files,
+                                 const RunFolder& run) {
+    TASKSTORE_LET(const Rescued rescued, rescue_once(store, files, run));
+    return rescued.freed;
 }
 
 std::function<Status(const tasks::WatchedTask&)> end_lapsed(RunFolder run) {
     return [run = std::move(run)](const tasks::WatchedTask& task) -> Status {
-        if (!is_lock(task.liveness)) return ok();
-        const Status ended = os::end_guarded(lock_path_of(run, task.liveness), kEndWaitMs);
+        const auto lock = parse_lock(task.liveness);
+        if (!lock || !lock->place.is_this_boot() || !is_that_file(run, *lock)) return ok();
+        const Status ended = os::end_guarded(lock_path_of(run, *lock), kEndWaitMs);
         if (!ended && ended.error().code == Code::unsupported) return ok();
         return ended;
     };
@@ -248,35 +347,67 @@ struct Watch::State {
         }
     }
 
-    /// Whether what changed may be the end of a holder.
-    bool matters(const os::FolderChange& change) {
+    bool is_free(const std::string& name) const {
+        const auto state = os::lock_state(os::join_path(run.path, name));
+        return state && *state == os::LockState::free;
+    }
+
+    /// Whether what changed may be the end of a holder. The system tells of a file that is closed
+    /// before it frees its lock: `doubted` are those to look at again.
+    bool matters(const os::FolderChange& change, std::vector<std::string>& doubted) const {
         if (change.kind != os::FolderChange::Kind::changed || change.names.empty()) return true;
-        return std::ranges::any_of(change.names, [&](const std::string& name) {
-            if (name.starts_with(process_prefix(run))) return true;
-            if (!name.starts_with(lock_prefix(run))) return false;
-            const auto state = os::lock_state(os::join_path(run.path, name));
-            return state && *state == os::LockState::free;
-        });
+        bool any = false;
+        for (const std::string& name : change.names) {
+            if (name.starts_with(process_prefix(run))) any = true;
+            if (!name.starts_with(lock_prefix(run))) continue;
+            any = any || is_free(name);
+            doubted.push_back(name);
+        }
+        return any;
+    }
+
+    /// Until somebody may have died. False: the folder has to be opened again.
+    bool wait_for_change(const std::stop_token& stop, std::int64_t most_ms) {
+        std::vector<std::string> doubted;
+        std::size_t looks = 0;
+        while (true) {
+            const bool soon = !doubted.empty() && looks < kDoubtMs.size();
+            const auto change =
+                folder.wait(soon ? kDoubtMs[looks] : most_ms, stop, exits.descriptor());
+            if (!change || change->kind == os::FolderChange::Kind::gone) return false;
+            if (change->kind == os::FolderChange::Kind::other) exits.ended();
+            if (stop.stop_requested()) return true;
+            if (soon && change->kind == os::FolderChange::Kind::timed_out) {
+                ++looks;
+                if (std::ranges::any_of(doubted, [&](const auto& name) { return is_free(name); }))
+                    return true;
+                continue;
+            }
+            if (change->kind == os::FolderChange::Kind::changed) looks = 0;
+            if (matters(*change, doubted)) return true;
+        }
+    }
+
+    void say_if_it_polls() const {
+        if (warn && !folder.polling_reason().empty())
+            warn("the deaths of workers are seen within a second, not at once: " +
+                 folder.polling_reason());
     }
 
     void watch(const std::stop_token& stop) {
         std::string told;
+        say_if_it_polls();
         while (!stop.stop_requested()) {
             // First, so that an end after the look ends the wait.
             add_processes();
-            const auto rescued = rescue_dead(store, files, run);
+            const auto rescued = rescue_once(store, files, run);
             if (!rescued && warn && told != rescued.error().message)
                 warn(told = rescued.error().message);
-            const std::int64_t most_ms = rescued ? kLookAgainMs : kAfterErrorMs;
-            while (true) {
-                auto change = folder.wait(most_ms, stop, exits.descriptor());
-                if (!change || change->kind == os::FolderChange::Kind::gone) {
-                    if (!reopen(stop)) return;
-                    break;
-                }
-                if (change->kind == os::FolderChange::Kind::other) exits.ended();
-                if (stop.stop_requested() || matters(*change)) break;
-            }
+            // A lock that is freed changes no file: who polls has to look for itself.
+            const bool polls = !folder.polling_reason().empty();
+            const bool again = polls || !rescued || rescued->kept;
+            if (!wait_for_change(stop, again ? kAfterErrorMs : kLookAgainMs) && !reopen(stop))
+                return;
         }
     }
 
@@ -289,6 +420,7 @@ struct Watch::State {
             return false;
         }
         folder = std::move(*fresh);
+        say_if_it_polls();
         return !stop.stop_requested();
     }
 };

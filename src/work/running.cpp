@@ -77,8 +77,10 @@ Finished Running::carry_out() {
     Finished finished{.task = x_task, .log_path = x_doing->log_path()};
     if (!may_begin(finished)) return finished;
     const Status begun = x_doing->begin();
-    if (!begun && begun.error().code == Code::timed_out) {
+    if (!begun &&
+        (begun.error().code == Code::timed_out || begun.error().code == Code::unavailable)) {
         x_why = Why::lost;
+        x_left = begun.error().code == Code::unavailable;
         write_end(finished);
         return finished;
     }
@@ -130,6 +132,7 @@ void Running::wait_for_end(Finished& finished) {
         auto end = x_doing->wait(next_ms());
         if (!end) {
             finished.error = end.error().message;
+            x_left = end.error().code == Code::unavailable;
             break;
         }
         finished.end = *end;
@@ -285,6 +288,11 @@ void Running::write(Finished& finished, const Write& once) {
 }
 
 void Running::write_end(Finished& finished) {
+    if (x_left) {
+        // The lock is free, and its file stays: whoever looks for dead workers tries again.
+        finished.outcome = Outcome::unwritten;
+        return;
+    }
     switch (x_why) {
         case Why::lost:
             finished.outcome = Outcome::lost;

@@ -93,6 +93,7 @@ class Running {
     const std::int64_t x_claimed_ns;
     Why x_why = Why::none;
     bool x_killed = false;
+    bool x_left = false;  ///< Something of it may still run, and cannot be ended from here.
     std::int64_t x_timeout_at = 0;  ///< 0: none.
     std::int64_t x_kill_at = 0;
 

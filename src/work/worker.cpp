@@ -183,8 +183,9 @@ Result<bool> Worker::State::claim_and_run(const tasks::ClaimRequest& asked,
         request.liveness = handler_liveness;
     } else {
         if (!guard) {
-            liveness = new_lock_liveness(options.run, services.clock, random);
-            TASKSTORE_LET(guard, os::Guard::start(lock_path_of(options.run, liveness)));
+            const std::string path = new_lock_path(options.run, services.clock, random);
+            TASKSTORE_LET(guard, os::Guard::start(path));
+            TASKSTORE_LET(liveness, lock_liveness(path));
         }
         request.liveness = liveness;
     }

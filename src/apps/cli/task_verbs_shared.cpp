@@ -26,8 +26,7 @@ Result<std::unique_ptr<tasks::TaskStore>> open_tasks(Context& context) {
 Result<work::RunFolder> run_folder_of(Context& context) {
     TASKSTORE_LET(store::Databases* const databases, context.databases());
     TASKSTORE_LET(const store::DatabasePlace at, databases->place(store::DatabaseName::tasks));
-    if (sql::row_of(at.location.engine).is_file)
-        return work::run_folder(os::folder_of(at.location.text), at.location.text);
+    if (sql::row_of(at.location.engine).is_file) return work::run_folder_beside(at.location.text);
     TASKSTORE_LET(const std::string home, context.database_home());
     return work::run_folder(home, at.location.text);
 }

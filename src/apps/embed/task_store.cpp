@@ -68,8 +68,9 @@ class Opened {
     }
     Result<work::RunFolder> run_folder() {
         TASKSTORE_LET(const store::DatabasePlace at, x_databases.place(store::DatabaseName::tasks));
-        TASKSTORE_LET(const std::string around, folder());
-        return work::run_folder(around, at.location.text);
+        if (sql::row_of(at.location.engine).is_file)
+            return work::run_folder_beside(at.location.text);
+        return work::run_folder(device_home(), at.location.text);
     }
     store::DatabasesOptions options(const TaskStoreBackend& backend) {
         store::DatabasesOptions options;

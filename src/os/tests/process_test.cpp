@@ -1,9 +1,12 @@
 // Which process is which, and whether it runs.
 
+#include <taskstore/os/file_system.hpp>
 #include <taskstore/os/process.hpp>
 #include <taskstore/testing/child.hpp>
 
 #include <gtest/gtest.h>
+
+#include <sys/syscall.h>
 
 #include <thread>
 
@@ -68,6 +71,35 @@ TEST(Process, AZombieIsDeadAndItsEndIsAwaited) {
     EXPECT_EQ(liveness_of(*identity), Liveness::dead) << "ended, though nobody has reaped it yet";
     finisher.join();
     EXPECT_EQ(child.wait(), 0);
+}
+
+TEST(Process, LivesOnWhenItsFirstThreadHasEnded) {
+    Child child([](Pipe& pipe) {
+        std::thread([&pipe] {
+            pipe.receive();
+            ::_exit(0);
+        }).detach();
+        ::syscall(SYS_exit, 0);
+        return 0;
+    });
+    const auto identity = identify_process(child.pid());
+    ASSERT_TRUE(identity);
+    SystemFileSystem files;
+    const auto first_ended = [&] {
+        const auto text = read_file(files, "/proc/" + std::to_string(child.pid()) + "/stat", 4096);
+        return text && text->find(") Z") != std::string::npos;
+    };
+    while (!first_ended()) std::this_thread::yield();
+    EXPECT_EQ(liveness_of(*identity), Liveness::alive);
+    EXPECT_FALSE(*wait_for_exit(*identity, 0));
+    child.pipe().send('.');
+    EXPECT_TRUE(*wait_for_exit(*identity, std::nullopt));
+    EXPECT_EQ(liveness_of(*identity), Liveness::dead);
+}
+
+TEST(Process, TheMachineHasOneName) {
+    EXPECT_EQ(machine_name(), machine_name());
+    EXPECT_EQ(machine_name().empty(), !machine_id());
 }
 
 TEST(Process, UsersHaveTheNamesOfTheUserDatabase) {

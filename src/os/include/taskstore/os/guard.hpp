@@ -72,12 +72,13 @@ class Guard {
     /// then; the last word holds. Before run(): a command whose end has come is not begun.
     void end_at(std::int64_t at_ns, GuardClock clock);
     /// Returns when the command has begun, in a process group of its own. not_found: there is no
-    /// such program or folder; denied; timed_out: its end came first; failed: the guard is gone.
-    /// After an error the guard is of no further use.
+    /// such program or folder; denied; timed_out: its end came first; failed, unavailable: as of
+    /// wait(). After an error the guard is of no further use.
     Status run(const GuardedCommand& command);
     /// How it ended, once nothing of it is left: what it started and left behind was killed.
     /// Nothing: the time is over (none: as long as it takes), or wake() was called. failed:
-    /// somebody killed the guard; what it left is killed.
+    /// somebody killed the guard; what it left is killed. unavailable: it could not be, and the
+    /// lock file is to stay, for others to try.
     Result<std::optional<CommandEnd>> wait(std::optional<std::int64_t> timeout_ms);
     /// Ends a wait(), now or the next one. For any thread.
     void wake();
@@ -113,6 +114,12 @@ Result<bool> remove_free_lock(const std::string& lock_path);
 /// Without a file there is nothing to do. timed_out: something is left; conflict: as of
 /// end_marked(); unsupported: the guard is in another pid namespace, and nothing was killed.
 Status end_guarded(const std::string& lock_path, std::int64_t timeout_ms);
+
+/// What end_marked() does, for the lock files of these names all at once, with one look over the
+/// processes. The names of those of which something is left: it is there after so many ms, may not
+/// be killed, or is this process itself.
+std::vector<std::string> end_all_marked(const std::vector<std::string>& names,
+                                        std::int64_t timeout_ms);
 
 /// Kills every process of this user that began with this entry ("NAME=value") in its environment,
 /// until there is none. How many there were. Processes that took the entry out of their environment

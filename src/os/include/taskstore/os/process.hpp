@@ -24,7 +24,7 @@ struct ProcessIdentity {
 
 enum class Liveness : std::uint8_t {
     alive,
-    dead,     ///< Also a zombie, and any process of an earlier boot.
+    dead,     ///< Also a zombie without threads, and any process of an earlier boot.
     unknown,  ///< Of another pid namespace (a container), or hidden from us (hidepid).
 };
 
@@ -72,6 +72,10 @@ class ExitWatch {
 Result<std::string> boot_id();
 /// The user's name in the user database (getpwuid_r(3)). not_found: it has none.
 Result<std::string> name_of_user(std::uint32_t uid);
+/// Tells this machine from others over its boots: digits made of machine-id(5) and the addresses of
+/// its network cards, as clones of one disk image share the former. Empty: it has no machine-id.
+/// Another one after its cards were changed.
+std::string machine_name();
 /// machine-id(5): 32 hexadecimal digits, stable over boots; clones of one disk image share it.
 /// not_found: the system has none (some containers).
 Result<std::string> machine_id();
