@@ -106,6 +106,7 @@ class Undo {
     enum class What : std::uint8_t { open_again, bring_back, done_elsewhere };
     Result<What> look();
     Failure not_ours(const sql::Identity& there) const;
+    Failure not_filled(const sql::Identity& here, const sql::Identity& there) const;
     Result<MoveReport> bring_back();
     Result<MoveReport> open_again();
     Status close_target();
@@ -125,6 +126,8 @@ class Undo {
     Databases& x_databases;
     const MoveRequest& x_request;
     Journal x_journal;
+    /// Whether the target decides: found out by look().
+    bool x_asks_target = true;
 };
 
 Failure Undo::not_ours(const sql::Identity& there) const {
@@ -142,16 +145,41 @@ Failure Undo::not_ours(const sql::Identity& there) const {
                        : "another database was restored there; the old place stays closed");
 }
 
-// Where the journal says that the target may be the truth, the target is asked.
+/// Of a move that another device has begun.
+Failure Undo::not_filled(const sql::Identity& here, const sql::Identity& there) const {
+    const Way& way = x_journal.way;
+    if (there.is_live() && was_live_since(there, here))
+        return fail(Code::conflict, "the move has ended: " + sql::shown(way.to) + " is where " +
+                                        called(x_request) + " takes writes (epoch " +
+                                        std::to_string(there.epoch) + ")")
+            .with_hint("name it in the device's config.toml: " + setting_key(x_request.name));
+    return fail(Code::conflict, sql::shown(way.to) + " is not what the move from " +
+                                    sql::shown(way.from) + " was filling")
+        .with_hint("it was to " + here.moved_to.value_or("nowhere") + "; nothing was changed");
+}
+
+// Where the source is closed by this move, or the target may be the truth, the target is asked,
+// whatever stage the journal names: it may be of an earlier time.
 Result<Undo::What> Undo::look() {
     const Way& way = x_journal.way;
     const std::string fill_mark = x_journal.back ? x_journal.back->mark : way.mark;
     TASKSTORE_LET(const End here, open_known_end(x_databases, x_request.name, way.from));
-    if (way.stage < Stage::going_live) return What::open_again;
-    TASKSTORE_LET(const End there, open_known_end(x_databases, x_request.name, way.to));
-    if (is_filled_by(there.identity, way.mark) || is_filled_by(there.identity, fill_mark) ||
-        is_taken_over(there.identity, way))
+    x_asks_target = way.stage >= Stage::going_live || is_sealed_by(here.identity, way.mark);
+    if (!x_asks_target) return What::open_again;
+    auto asked = open_known_end(x_databases, x_request.name, way.to);
+    const bool gone =
+        !asked && (asked.error().code == Code::unavailable || asked.error().code == Code::conflict);
+    if (gone && x_request.forget) {
+        x_asks_target = false;
         return What::open_again;
+    }
+    TASKSTORE_LET(const End there, std::move(asked));
+    if (is_filled_by(there.identity, way.mark) || is_filled_by(there.identity, fill_mark) ||
+        is_taken_over(there.identity, here.identity, way))
+        return What::open_again;
+    if (x_request.from) return not_filled(here.identity, there.identity);
+    if (way.stage < Stage::going_live && was_live_since(there.identity, here.identity))
+        return outdated(way, there.identity, x_request.home, x_request.name);
     if (there.identity.moved_to && here.identity.is_live() && here.identity.id == way.id)
         return What::done_elsewhere;
     TASKSTORE_TRY(check_live(there.identity));
@@ -192,10 +220,11 @@ Result<MoveReport> Undo::bring_back() {
 // still on its way to a server.
 Status Undo::close_target() {
     const Way& way = x_journal.way;
-    if (way.stage < Stage::going_live) return ok();
+    if (!x_asks_target) return ok();
     TASKSTORE_LET(End there, open_known_end(x_databases, x_request.name, way.to));
-    if (is_filled_by(there.identity, x_journal.back->mark) || is_taken_over(there.identity, way))
-        return ok();
+    if (is_filled_by(there.identity, x_journal.back->mark)) return ok();
+    TASKSTORE_LET(const End here, open_known_end(x_databases, x_request.name, way.from));
+    if (is_taken_over(there.identity, here.identity, way)) return ok();
     if (!is_filled_by(there.identity, way.mark)) return not_ours(there.identity);
     sql::Identity next = there.identity;
     next.mark = x_journal.back->mark;
@@ -222,15 +251,20 @@ Result<MoveReport> Undo::open_again() {
             change_end(x_databases, x_request.name, way.from, here.identity, {.next = open}));
     }
     TASKSTORE_TRY(reached(x_request, MoveStep::live));
-    TASKSTORE_TRY(forget());
-    // Somebody else's by now: there was nothing of this move to take back.
-    TASKSTORE_TRY(check_live(here.identity));
-    return MoveReport{.database = std::string(name_of(x_request.name)),
+    MoveReport report{.database = std::string(name_of(x_request.name)),
                       .from = sql::shown(way.to),
                       .to = sql::shown(way.from),
                       .epoch = here.identity.epoch,
                       .config_switched = true,
                       .reopened = true};
+    // What another device's config says is not known here.
+    if (x_request.forget && !x_request.from)
+        TASKSTORE_TRY(switch_back(report));
+    else
+        TASKSTORE_TRY(forget());
+    // Somebody else's by now: there was nothing of this move to take back.
+    TASKSTORE_TRY(check_live(here.identity));
+    return report;
 }
 
 Result<MoveReport> Undo::run() {
@@ -252,6 +286,24 @@ Result<MoveReport> Undo::run() {
                       .reopened = true};
     TASKSTORE_TRY(switch_back(report));
     return report;
+}
+
+/// Of a move that another device has begun: what its two ends tell.
+Result<Journal> journal_of_ends(Databases& databases, const MoveRequest& request) {
+    TASKSTORE_LET(const End here, open_known_end(databases, request.name, *request.from));
+    const std::string place = sql::shown(*request.from);
+    if (here.identity.is_live())
+        return fail(Code::invalid, place + " takes writes: there is nothing to take back");
+    if (!here.identity.moved_to)
+        return fail(Code::conflict, place + " is being filled: it is not the old place of a move")
+            .with_hint("--from is the place that is closed, --to the one where it was moved to");
+    return Journal{.way = {.from = *request.from,
+                           .to = request.to,
+                           .mark = here.identity.mark,
+                           .id = here.identity.id,
+                           .stage = Stage::sealing},
+                   .setting_before = std::nullopt,
+                   .back = std::nullopt};
 }
 
 }  // namespace
@@ -285,6 +337,16 @@ Result<MoveReport> undo_move(Databases& databases, const MoveRequest& request) {
     TASKSTORE_LET(const auto lock,
                   TransferLock::take(databases.files(), request.home, request.name));
     TASKSTORE_LET(auto journal, read_journal(databases.files(), request.home, request.name));
+    if (request.from) {
+        const bool known = journal && journal->way.from == *request.from &&
+                           journal->way.to == request.to && journal->back;
+        if (journal && !journal->ended() && !known)
+            return fail(Code::conflict,
+                        "this device has a move of " + called(request) + " on its way")
+                .with_hint("end that first, or take it back: 'taskstore move --undo'");
+        TASKSTORE_LET(const Journal told, journal_of_ends(databases, request));
+        return Undo(databases, request, known ? std::move(*journal) : told).run();
+    }
     if (!journal)
         return fail(Code::not_found, "no move of " + called(request) + " is known to this device")
             .with_hint("'taskstore move --to PLACE' moves it");

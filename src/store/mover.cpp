@@ -4,7 +4,9 @@
 //      licence, and there is one.
 //   I2 A source is opened again only by who sealed it, and only where the target has not gone live
 //      and cannot any more (the journal never let it, or its mark was taken away).
-//   I3 The journal names a stage before the first step of it is taken.
+//   I3 The journal names a stage before the first step of it is taken. It may be of an earlier time
+//      all the same (a snapshot put back): a target that has been the truth since is known by the
+//      database's id and an epoch above the sealed source's, and neither filled nor left behind.
 //   I4 Who reads a row to decide changes it by comparing with what was read.
 //   I5 Rows go only between ends whose schema is this version's, which is looked at before anything
 //      is marked, in the transaction of the seal, and where the target goes live. What is older is
@@ -44,7 +46,11 @@ Result<End> open_known_end(Databases& databases, DatabaseName name, const sql::L
     auto connection = databases.connect(name, location, {.read_only = false, .create = false});
     if (!connection && connection.error().code == Code::not_found)
         return fail(Code::unavailable, shown + " is not there")
-            .with_hint("bring it back (is the disk mounted?): what it holds decides how to go on");
+            .with_hint(
+                "bring it back: what it holds decides how to go on (is the disk mounted? has a "
+                "folder another name by now? move-" +
+                std::string(name_of(name)) +
+                ".json in the device's home names it); lost for good: 'taskstore help move'");
     if (!connection) return fail(std::move(connection).error());
     end.connection = std::move(*connection);
     TASKSTORE_LET(auto identity, sql::find_settled_identity(*end.connection, name_of(name)));
@@ -108,8 +114,7 @@ Result<End> Mover::open_end(const sql::Location& location, bool make) {
 
 Status Mover::judge_source() {
     const sql::Identity& here = x_source.identity;
-    const bool may_be_sealed = x_way.stage >= Stage::sealing;
-    if (may_be_sealed && is_sealed_by(here, x_way.mark)) return ok();
+    if (is_sealed_by(here, x_way.mark)) return ok();
     TASKSTORE_TRY(check_live(here));
     if (x_way.stage > Stage::sealing)
         return fail(Code::conflict,
@@ -121,6 +126,21 @@ Status Mover::judge_source() {
                                         "' (" + here.id + ") than when the move began")
             .with_hint("'taskstore move --undo' forgets the move");
     return ok();
+}
+
+Failure outdated(const Way& way, const sql::Identity& there, const std::string& home,
+                 DatabaseName name) {
+    const std::string text(name_of(name));
+    return fail(Code::conflict,
+                "the journal of this move is of an earlier time: " + sql::shown(way.to) +
+                    (there.is_live() ? " is where '" + text + "' takes writes by now"
+                     : there.moved_to
+                         ? " has held '" + text + "' since, which moved on to " + *there.moved_to
+                         : " has held '" + text + "' since, and is being filled") +
+                    " (epoch " + std::to_string(there.epoch) + ")")
+        .with_hint(
+            "nothing was changed; let config.toml name the place that takes writes, and put '" +
+            os::join_path(home, "move-" + text + ".json") + "' away");
 }
 
 bool Mover::target_is_live() const {
@@ -137,7 +157,13 @@ Status Mover::judge_target() {
     const sql::Identity& there = x_target.identity;
     const std::string place = sql::shown(x_way.to);
     if (is_filled_by(there, x_way.mark) || target_is_live()) return ok();
-    if (x_way.stage >= Stage::going_live && !is_taken_over(there, x_way)) {
+    // A seal is the licence for one target, once.
+    if (x_way.stage < Stage::going_live && is_sealed_by(here, x_way.mark) &&
+        was_live_since(there, here)) {
+        x_outdated = true;
+        return outdated(x_way, there, x_request.home, x_request.name);
+    }
+    if (x_way.stage >= Stage::going_live && !is_taken_over(there, here, x_way)) {
         if (there.id == here.id) TASKSTORE_TRY(check_live(there));
         return fail(Code::conflict, place + " is not what this move left there: it holds '" +
                                         x_name + "' (" + there.id + ", epoch " +
@@ -295,7 +321,7 @@ Status Mover::go() {
 
 /// With what it means for the two places, as they are now.
 Error Mover::told(Error error) {
-    if (x_way.stage < Stage::copying) return error;
+    if (x_way.stage < Stage::copying || x_outdated) return error;
     const auto here = x_source.connection ? sql::find_settled_identity(*x_source.connection, x_name)
                                           : Result<std::optional<sql::Identity>>(std::nullopt);
     const bool known = here && *here;

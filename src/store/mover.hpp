@@ -32,11 +32,21 @@ inline bool is_filled_by(const sql::Identity& identity, const std::string& mark)
     return identity.incoming_from.has_value() && identity.mark == mark;
 }
 
-/// Whether, for sure, the way has not brought its target to life, and cannot any more: another
-/// filler of the same database has taken it, and the epoch is still the one of before.
-inline bool is_taken_over(const sql::Identity& there, const Way& way) {
-    return there.incoming_from == way.id && there.mark != way.mark && there.epoch < way.epoch;
+/// Whether a place has been the truth since the source of a way was sealed: it keeps the database's
+/// id from then on, and an epoch above the source's.
+inline bool was_live_since(const sql::Identity& there, const sql::Identity& source) {
+    return there.id == source.id && there.epoch > source.epoch;
 }
+/// Whether, for sure, the way has not brought its target to life, and cannot any more: another
+/// filler of the same database has taken it, and it has not been the truth.
+inline bool is_taken_over(const sql::Identity& there, const sql::Identity& source, const Way& way) {
+    return there.incoming_from == way.id && there.mark != way.mark &&
+           !was_live_since(there, source);
+}
+
+/// conflict: what the journal says is of an earlier time, for the target has been the truth since.
+Failure outdated(const Way& way, const sql::Identity& there, const std::string& home,
+                 DatabaseName name);
 
 /// change_identity() in a transaction that is tried again where the engine says so, and what is to
 /// be done in it after that. On return `from` is what stands there.
@@ -86,6 +96,7 @@ class Mover {
     End x_target;
     MoveReport x_report;
     bool x_void = false;
+    bool x_outdated = false;
 };
 
 }  // namespace taskstore::store

@@ -67,6 +67,19 @@ expect 0 taskstore restore --replace "$scratch/t.zst"
 expect 4 taskstore move --undo; has "$err" "restored"; takes "$old" && bad "the old place was opened"
 expect 0 taskstore move --to "sqlite:$old"; takes "$new" && bad "two places take writes"
 
+# --- what another device can take back, and a new place that is lost for good
+expect 0 taskstore move --to "sqlite:$new"
+expect 4 env TASKSTORE_HOME="$scratch/other" "$TASKSTORE" move --undo --from "sqlite:$old" --to "sqlite:$new"; has "$err" "is where 'tasks' takes writes"
+expect 2 env TASKSTORE_HOME="$scratch/other" "$TASKSTORE" move --undo --from "sqlite:$new" --to "sqlite:$old"; has "$err" "nothing to take back"
+for words in "--undo --to sqlite:x" "--undo --from sqlite:x" "--from sqlite:x" "--to sqlite:x --forget"; do
+  # shellcheck disable=SC2086
+  expect 2 taskstore move $words
+done
+mv "$scratch/disk" "$scratch/away"
+expect 5 taskstore move --undo; lacks "$err" "--forget"; takes "$old" && bad "the old place was opened though nobody said that the new one is lost"
+expect 0 taskstore move --undo --forget; takes "$old" || bad "the old place takes no writes"
+rm -r "$scratch/away"
+
 # --- killed at any moment
 step=${TASKSTORE_FULL:+1}; step=${step:-23}
 if command -v strace > /dev/null; then

@@ -102,7 +102,14 @@ constexpr std::array kRestore{
 constexpr std::array kMove{
     Option{"database", 0, "NAME", "which one (default: tasks)", false, kDatabases},
     Option{"to", 0, "PLACE", "sqlite:PATH, postgres://… or libsql://…"},
-    Option{"undo", 0, "", "back to where it was, with what was written meanwhile"}};
+    Option{"undo", 0, "", "back to where it was, with what was written meanwhile"},
+    Option{
+        "from", 0, "PLACE",
+        "with --undo and --to: take back what a device began that is lost; only where --to never "
+        "took writes"},
+    Option{"forget", 0, "",
+           "with --undo: the new place is lost for good, and all that was written there; the old "
+           "one takes writes again, as it was when it was closed"}};
 constexpr std::array kSelftest{
     Option{"ownership", 0, "",
            "tasks are held once: processes are killed, paused, their clock set"},
@@ -297,7 +304,8 @@ constexpr std::array kPlanCommands{
             "same command goes on",
             kMove,
             "taskstore move --database tasks --to sqlite:moved/tasks.db\n"
-            "taskstore move --database tasks --undo",
+            "taskstore move --database tasks --undo\n"
+            "taskstore move --undo --from sqlite:/old/tasks.db --to sqlite:/new/tasks.db",
             run_move},
     Command{
         "selftest", "",

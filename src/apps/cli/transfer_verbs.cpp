@@ -136,6 +136,18 @@ Status run_restore(Context& context) {
 
 namespace {
 
+/// What an option names, as config.toml would.
+Result<sql::Location> place_named(Context& context, store::Databases& databases,
+                                  store::DatabaseName name, const std::string& option) {
+    store::DatabaseSettings settings = databases.options().settings;
+    for (store::DatabaseSettings::Text* text : {&settings.backend, &settings.path, &settings.url})
+        *text = {};
+    settings.places[static_cast<std::size_t>(name)] = {context.call.value(option), "--" + option,
+                                                       true};
+    TASKSTORE_LET(const store::DatabasePlace place, store::place_of(name, settings));
+    return place.location;
+}
+
 Result<store::MoveRequest> move_request(Context& context, store::Databases& databases) {
     store::MoveRequest request;
     TASKSTORE_LET(request.name, store::database_of(context.call.value("database", "tasks")));
@@ -145,16 +157,13 @@ Result<store::MoveRequest> move_request(Context& context, store::Databases& data
     request.home = databases.options().settings.home;
     request.config_path = os::join_path(device_home(), "config.toml");
     request.progress = rows_of(context, "copying rows");
+    request.forget = context.call.has("forget");
+    if (context.call.has("from")) {
+        TASKSTORE_LET(request.from, place_named(context, databases, request.name, "from"));
+    }
     if (!context.call.has("to")) return request;
-    store::DatabaseSettings settings = databases.options().settings;
-    for (store::DatabaseSettings::Text* text : {&settings.backend, &settings.path, &settings.url})
-        *text = {};
-    settings.places[static_cast<std::size_t>(request.name)] = {context.call.value("to"), "--to",
-                                                               true};
-    TASKSTORE_LET(const store::DatabasePlace to, store::place_of(request.name, settings));
-    request.to = to.location;
-    request.to_text =
-        (to.location.engine == sql::Engine::sqlite ? "sqlite:" : "") + to.location.text;
+    TASKSTORE_LET(request.to, place_named(context, databases, request.name, "to"));
+    request.to_text = (request.to.engine == sql::Engine::sqlite ? "sqlite:" : "") + request.to.text;
     return request;
 }
 
@@ -203,8 +212,11 @@ void print_move(Context& context, const store::MoveReport& report) {
 
 Status run_move(Context& context) {
     const bool undo = context.call.has("undo");
-    if (undo == context.call.has("to"))
-        return fail(Code::invalid, "move wants --to PLACE, or --undo");
+    const bool from = context.call.has("from");
+    const bool to = context.call.has("to");
+    if (undo ? from != to : !to || from || context.call.has("forget"))
+        return fail(Code::invalid, "move wants --to PLACE, or --undo")
+            .with_hint("what another device began is taken back by --undo --from PLACE --to PLACE");
     TASKSTORE_LET(store::Databases* const databases, context.databases());
     TASKSTORE_LET(const store::MoveRequest request, move_request(context, *databases));
     TASKSTORE_LET(const store::MoveReport report, undo ? store::undo_move(*databases, request)

@@ -80,7 +80,8 @@ TEST(Move, AnUndoThatOnlyOpensAgainGoesOnToo) {
 }
 
 TEST(Move, AnUndoWhoseNewPlaceIsAwayChangesNothing) {
-    for (const MoveStep broken : {MoveStep::going_live, MoveStep::live, MoveStep::switched}) {
+    for (const MoveStep broken : {MoveStep::sealed, MoveStep::equal, MoveStep::going_live,
+                                  MoveStep::live, MoveStep::switched}) {
         Device device;
         {
             OpenTasks(device).add("a");
@@ -106,8 +107,8 @@ TEST(Move, AnUndoWhoseNewPlaceIsAwayChangesNothing) {
     }
 }
 
-TEST(Move, AnUndoOfWhatNeverWentLiveNeedsNoNewPlace) {
-    for (const MoveStep broken : {MoveStep::marked, MoveStep::sealed, MoveStep::equal}) {
+TEST(Move, AnUndoOfWhatWasNotSealedNeedsNoNewPlace) {
+    for (const MoveStep broken : {MoveStep::marked, MoveStep::copied, MoveStep::sealing}) {
         Device device;
         {
             OpenTasks(device).add("a");

@@ -52,10 +52,16 @@ enum class MoveStep : std::uint8_t {
 
 struct MoveRequest {
     DatabaseName name = DatabaseName::tasks;
-    sql::Location to;         ///< Absolute, if it is a file. Of undo(): not looked at.
+    /// Absolute, if it is a file. Of undo_move() without `from`: not looked at.
+    sql::Location to;
     std::string to_text;      ///< How config.toml is to name it.
     std::string config_path;  ///< The device's config.toml; made where there is none.
     std::string home;         ///< Where move-NAME.json is kept.
+    /// Of undo_move(), with `to`: takes back what another device has begun, and cannot end.
+    std::optional<sql::Location> from = {};
+    /// Of undo_move(): where the new place cannot be reached it is lost for good, and what was
+    /// written there; where it can, nothing changes.
+    bool forget = false;
     RowProgress progress = {};
     /// Called after each step; an error ends the move there, as a crash would.
     std::function<Status(MoveStep step)> after_step_for_testing = {};
@@ -86,7 +92,12 @@ Result<MoveReport> move_database(Databases& databases, const MoveRequest& reques
 
 /// Takes a move back, whichever step it reached. not_found: there was none. unavailable: a place
 /// that may be the truth is not there now; nothing is changed. conflict: the new place is not what
-/// the move left there; nothing is changed.
+/// the move left there, or the journal is of an earlier time; nothing is changed.
+///
+/// With `from`, of a move whose device was lost between the seal and the end: both places are
+/// asked, and `from` is opened where its seal and the row of `to` bear the same mark: then that
+/// never was the truth, and cannot become it any more. invalid: `from` takes writes. conflict: `to`
+/// does, or it is not what the move was filling.
 Result<MoveReport> undo_move(Databases& databases, const MoveRequest& request);
 
 }  // namespace taskstore::store
