@@ -121,6 +121,10 @@ Result<Location> parse_location(std::string_view text) {
         .with_hint(std::string(kForms));
 }
 
+std::string text_of(const Location& location) {
+    return (location.engine == Engine::sqlite ? "sqlite:" : "") + location.text;
+}
+
 std::string shown(const Location& location) {
     const std::string_view text = location.text;
     const std::size_t scheme = text.find("://");

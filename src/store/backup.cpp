@@ -405,16 +405,6 @@ Status copy_tables(BackupReader& reader, DatabaseName name, CopyTarget& to, std:
     return ok();
 }
 
-Result<bool> holds_rows(sql::Connection& connection, DatabaseName name) {
-    for (const sql::Table& table : tables_of(name)) {
-        TableRows rows(connection, table);
-        Row row;
-        TASKSTORE_LET(const bool any, rows.next(row));
-        if (any) return true;
-    }
-    return false;
-}
-
 }  // namespace
 
 std::string backup_name(DatabaseName name, std::int64_t made_at_ms) {
@@ -471,9 +461,7 @@ Status check_may_restore(const sql::Identity& before, const std::string& incomin
         .with_hint("restore that one again to end it, or say --replace to put this one there");
 }
 
-Status check_no_rows(sql::Connection& connection, DatabaseName name, const std::string& place) {
-    TASKSTORE_LET(const bool filled, holds_rows(connection, name));
-    if (!filled) return ok();
+Failure rows_are_there(const std::string& place) {
     return fail(Code::exists, place + " holds rows already")
         .with_hint(
             "name an empty place, or say --replace: rows that the backup lacks are then deleted");
@@ -530,7 +518,8 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
     TASKSTORE_TRY(check_may_restore(identity, incoming_from, request, place));
     TASKSTORE_TRY(sql::check_can_close(*connection));
     const bool was_live = identity.is_live();
-    if (was_live && !request.replace) TASKSTORE_TRY(check_no_rows(*connection, name, place));
+    if (was_live && !request.replace)
+        TASKSTORE_TRY(check_no_rows(*connection, tables_of(name), rows_are_there(place)));
     sql::Identity incoming = identity;
     incoming.incoming_from = incoming_from;
     incoming.mark = sql::new_mark("restore", databases.clock(), databases.random());
@@ -540,7 +529,8 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
                               .while_open = bringing_up(databases, then),
                               .also = [&](sql::Connection& within) {
                                   return was_live && !request.replace
-                                             ? check_no_rows(within, name, place)
+                                             ? check_no_rows(within, tables_of(name),
+                                                             rows_are_there(place))
                                              : ok();
                               }}));
     if (request.after_step_for_testing) TASKSTORE_TRY(request.after_step_for_testing(1));

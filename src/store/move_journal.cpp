@@ -18,9 +18,9 @@ std::string path_of(const std::string& home, DatabaseName name, std::string_view
 void write_way(JsonWriter& writer, const Way& way) {
     writer.begin_object()
         .key("from")
-        .string(location_text(way.from))
+        .string(sql::text_of(way.from))
         .key("to")
-        .string(location_text(way.to))
+        .string(sql::text_of(way.to))
         .key("mark")
         .string(way.mark)
         .key("id")
@@ -48,10 +48,6 @@ std::optional<Way> read_way(const Json& json) {
 }
 
 }  // namespace
-
-std::string location_text(const sql::Location& location) {
-    return (location.engine == sql::Engine::sqlite ? "sqlite:" : "") + location.text;
-}
 
 Result<std::optional<Journal>> read_journal(os::FileSystem& files, const std::string& home,
                                             DatabaseName name) {

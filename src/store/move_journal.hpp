@@ -43,9 +43,6 @@ struct Journal {
     bool ended() const { return way.stage == Stage::ended && !back; }
 };
 
-/// A location as places name it.
-std::string location_text(const sql::Location& location);
-
 Result<std::optional<Journal>> read_journal(os::FileSystem& files, const std::string& home,
                                             DatabaseName name);
 /// Durable when it returns; mode 0600.

@@ -1,17 +1,17 @@
 // What makes two truths impossible, in the words of the rows (sql/identity.hpp):
 //
-//   I1 A target goes live only while the source is sealed with the same mark: the seal is the
+//   M1 A target goes live only while the source is sealed with the same mark: the seal is the
 //      licence, and there is one.
-//   I2 A source is opened again only by who sealed it, and only where the target has not gone live
+//   M2 A source is opened again only by who sealed it, and only where the target has not gone live
 //      and cannot any more (the journal never let it, or its mark was taken away).
-//   I3 The journal names a stage before the first step of it is taken. It may be of an earlier time
+//   M3 The journal names a stage before the first step of it is taken. It may be of an earlier time
 //      all the same (a snapshot put back): a target that has been the truth since is known by the
 //      database's id and an epoch above the sealed source's, and neither filled nor left behind.
-//   I4 Who reads a row to decide changes it by comparing with what was read.
-//   I5 Rows go only between ends whose schema is this version's, which is looked at before anything
+//   M4 Who reads a row to decide changes it by comparing with what was read.
+//   M5 Rows go only between ends whose schema is this version's, which is looked at before anything
 //      is marked, in the transaction of the seal, and where the target goes live. What is older is
 //      brought up: a live end as by whoever opens it, a closed one by who has its mark.
-//   I6 What decides is read in a transaction that writes (sql::begin_settled_read), and so are the
+//   M6 What decides is read in a transaction that writes (sql::begin_settled_read), and so are the
 //      rows of both ends once the source is sealed: a server may answer other reads from a replica
 //      that has not heard of the seal, or of writes before it.
 
@@ -25,17 +25,9 @@ namespace {
 constexpr std::int64_t kNsPerMs = 1'000'000;
 
 /// Rows in a database that was never used.
-Status check_no_rows(sql::Connection& connection, const std::vector<sql::Table>& tables,
-                     const std::string& place) {
-    for (const sql::Table& table : tables) {
-        TableRows rows(connection, table);
-        Row row;
-        TASKSTORE_LET(const bool any, rows.next(row));
-        if (any)
-            return fail(Code::conflict, place + " holds rows already")
-                .with_hint("name a place that holds no database of that name");
-    }
-    return ok();
+Failure rows_are_there(const std::string& place) {
+    return fail(Code::conflict, place + " holds rows already")
+        .with_hint("name a place that holds no database of that name");
 }
 
 }  // namespace
@@ -178,7 +170,7 @@ Status Mover::judge_target() {
     if (there.moved_to && there.id == here.id) return ok();
     if (there.incoming_from == here.id) return ok();
     if (there.is_live() && there.epoch == 1)
-        return check_no_rows(*x_target.connection, x_tables, place);
+        return check_no_rows(*x_target.connection, x_tables, rows_are_there(place));
     return fail(Code::conflict, place + " holds another database '" + x_name + "' (" + there.id +
                                     ")" + (there.incoming_from ? ", which is being filled" : ""))
         .with_hint("name a place that holds none");
@@ -218,7 +210,8 @@ Status Mover::fill() {
     next.mark = x_way.mark;
     // Looked at again where nobody else can write any more.
     const auto also = [&](sql::Connection& connection) {
-        return was_live ? check_no_rows(connection, x_tables, sql::shown(x_way.to)) : ok();
+        return was_live ? check_no_rows(connection, x_tables, rows_are_there(sql::shown(x_way.to)))
+                        : ok();
     };
     return change_end(x_databases, x_request.name, x_way.to, x_target.identity,
                       {.next = next, .while_open = bringing_up(older), .also = also});

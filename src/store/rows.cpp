@@ -311,6 +311,17 @@ Result<CopyCounts> copy_rows(RowSource& from, const sql::Table& table, CopyTarge
     return counts;
 }
 
+Status check_no_rows(sql::Connection& connection, std::span<const sql::Table> tables,
+                     const Failure& otherwise) {
+    for (const sql::Table& table : tables) {
+        TableRows rows(connection, table);
+        Row row;
+        TASKSTORE_LET(const bool any, rows.next(row));
+        if (any) return otherwise;
+    }
+    return ok();
+}
+
 Result<std::pair<std::int64_t, std::string>> digest_of(sql::Connection& connection,
                                                        const sql::Table& table,
                                                        std::optional<Standing> standing) {

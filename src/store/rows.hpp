@@ -100,6 +100,10 @@ Result<CopyCounts> copy_rows(RowSource& from, const sql::Table& table, CopyTarge
                              RowDigest* digest,
                              const std::function<void(std::int64_t rows)>& progress);
 
+/// `otherwise`, where one of the tables holds a row.
+Status check_no_rows(sql::Connection& connection, std::span<const sql::Table> tables,
+                     const Failure& otherwise);
+
 /// Count and hash of a whole table.
 Result<std::pair<std::int64_t, std::string>> digest_of(sql::Connection& connection,
                                                        const sql::Table& table,

@@ -163,7 +163,7 @@ Result<store::MoveRequest> move_request(Context& context, store::Databases& data
     }
     if (!context.call.has("to")) return request;
     TASKSTORE_LET(request.to, place_named(context, databases, request.name, "to"));
-    request.to_text = (request.to.engine == sql::Engine::sqlite ? "sqlite:" : "") + request.to.text;
+    request.to_text = sql::text_of(request.to);
     return request;
 }
 

@@ -46,6 +46,9 @@ struct Location {
 /// invalid: none of the forms above, or empty. Looks at no file and no server.
 Result<Location> parse_location(std::string_view text);
 
+/// What parse_location() reads as this location, with its passwords.
+std::string text_of(const Location& location);
+
 /// For people: "sqlite:/home/ann/tasks.db", the URL without user and password, and of its query
 /// what says where it leads. Where the URL can be read in two ways (a raw '@' behind a '?', say),
 /// "…" stands for all but the scheme.
