@@ -21,7 +21,7 @@ constexpr std::array kMigrations{
 constexpr std::string_view kSelect =
     "SELECT id, epoch, moved_to, incoming_from FROM taskstore_database WHERE name = ?1";
 constexpr std::string_view kInsertNew =
-    "INSERT INTO taskstore_database (name, id, epoch) VALUES (?1, ?2, 1) ON CONFLICT (name) DO "
+    "INSERT INTO taskstore_database (name, id, epoch) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO "
     "NOTHING";
 // No column of it is ever an empty text.
 constexpr std::string_view kSwap =
@@ -34,6 +34,17 @@ constexpr std::string_view kTouchExpected =
     "coalesce(moved_to, '') = ?4 AND coalesce(incoming_from, '') = ?5";
 constexpr std::string_view kFill =
     "UPDATE taskstore_database SET incoming_from = ?3 WHERE name = ?1 AND incoming_from = ?2";
+
+constexpr std::int64_t kMsPerSecond = 1'000;
+/// 2200-01-01: what a clock says from there on is no time.
+constexpr std::int64_t kTimeMax = 7'258'118'400;
+/// Smaller ones were counted, or are of a clock that has lost its time.
+constexpr std::int64_t kFirstTime = std::int64_t{1} << kEpochShift;
+
+bool was_counted(const Identity& identity, const Clock& clock) {
+    return identity.is_live() && identity.epoch < kFirstTime &&
+           next_epoch(identity.epoch, clock.wall_ms()) >= kFirstTime;
+}
 
 std::optional<std::string> text_or_nothing(Statement& statement, int column) {
     if (statement.is_null(column)) return std::nullopt;
@@ -155,10 +166,9 @@ Failure another_was_quicker(std::string_view name) {
         .with_hint("nothing was changed; look at what it is now, and try again");
 }
 
-Status swap(Connection& connection, std::string_view name, std::span<const Table> tables,
-            const Identity& expected, const Identity& next,
-            const std::function<Status(Connection&)>& while_open) {
-    TASKSTORE_TRY(connection.lock_for_migration());
+/// conflict: the row says something else.
+Status swap_row(Connection& connection, std::string_view name, const Identity& expected,
+                const Identity& next) {
     const auto swapped =
         run(connection, {.sql = kSwap,
                          .values = {std::string(name), expected.id, expected.epoch,
@@ -168,7 +178,14 @@ Status swap(Connection& connection, std::string_view name, std::span<const Table
                                     value_of(with_mark(next.incoming_from, next.mark))},
                          .changes_expected = 1});
     if (!swapped && swapped.error().code == Code::conflict) return another_was_quicker(name);
-    if (!swapped) return swapped;
+    return swapped;
+}
+
+Status swap(Connection& connection, std::string_view name, std::span<const Table> tables,
+            const Identity& expected, const Identity& next,
+            const std::function<Status(Connection&)>& while_open) {
+    TASKSTORE_TRY(connection.lock_for_migration());
+    TASKSTORE_TRY(swap_row(connection, name, expected, next));
     const auto run_text = [&](const std::string& text) {
         return text.empty() ? ok() : connection.execute(text);
     };
@@ -180,7 +197,40 @@ Status swap(Connection& connection, std::string_view name, std::span<const Table
     return run_text(closing);
 }
 
+/// Makes the row, or gives it an epoch that is a time; what it says then.
+Result<Identity> begin_first_epoch(Connection& connection, std::string_view name,
+                                   const Clock& clock, Random& random, const EpochBegun& begun) {
+    TASKSTORE_LET(auto transaction, Transaction::begin_write(connection));
+    TASKSTORE_TRY(connection.lock_for_migration());
+    // Writes first, and reads in the same transaction: a replica may not have heard of it yet.
+    TASKSTORE_TRY(run(connection, {.sql = kTouch, .values = {std::string(name)}}));
+    TASKSTORE_LET(auto found, find_identity(connection, name));
+    if (found && !was_counted(*found, clock)) return std::move(*found);
+    const std::int64_t epoch = next_epoch(found ? found->epoch : 0, clock.wall_ms());
+    if (found) {
+        Identity next = *found;
+        next.epoch = epoch;
+        TASKSTORE_TRY(swap_row(connection, name, *found, next));
+    } else {
+        UuidSource ids(clock, random);
+        TASKSTORE_TRY(
+            run(connection, {.sql = kInsertNew, .values = {std::string(name), ids.next(), epoch}}));
+    }
+    if (begun) TASKSTORE_TRY(begun(connection));
+    TASKSTORE_LET(found, find_identity(connection, name));
+    TASKSTORE_TRY(transaction.commit());
+    if (!found)
+        return fail(Code::corrupt,
+                    "the database does not keep its identity '" + std::string(name) + "'");
+    return std::move(*found);
+}
+
 }  // namespace
+
+std::int64_t next_epoch(std::int64_t known, std::int64_t now_ms) {
+    const std::int64_t now = now_ms / kMsPerSecond;
+    return now > known && now < kTimeMax ? now : known + 1;
+}
 
 Result<std::optional<Identity>> find_identity(Connection& connection, std::string_view name) {
     auto select = connection.prepare(kSelect);
@@ -197,6 +247,10 @@ Result<std::optional<Identity>> find_identity(Connection& connection, std::strin
                    .epoch = at.column_int64(1),
                    .moved_to = text_or_nothing(at, 2),
                    .incoming_from = text_or_nothing(at, 3)};
+    if (found.epoch < 1 || found.epoch > kEpochMax)
+        return fail(Code::corrupt, "the database '" + std::string(name) + "' has the epoch " +
+                                       std::to_string(found.epoch) + ", which cannot be")
+            .with_hint("restore a backup into an empty place");
     if (found.moved_to)
         found.mark = take_mark(*found.moved_to);
     else if (found.incoming_from)
@@ -205,23 +259,20 @@ Result<std::optional<Identity>> find_identity(Connection& connection, std::strin
 }
 
 Result<Identity> identify(Connection& connection, std::string_view name, const Clock& clock,
-                          Random& random) {
-    TASKSTORE_LET(auto found, find_identity(connection, name));
-    if (found) return std::move(*found);
+                          Random& random, const EpochBegun& begun) {
+    TASKSTORE_LET(const auto known, find_identity(connection, name));
+    if (known && !was_counted(*known, clock)) return *known;
     TASKSTORE_TRY(migrate(connection, "identity", kMigrations, clock));
-    UuidSource ids(clock, random);
-    {
-        TASKSTORE_LET(auto transaction, Transaction::begin_write(connection));
-        TASKSTORE_TRY(
-            run(connection, {.sql = kInsertNew, .values = {std::string(name), ids.next()}}));
-        // In the same transaction: a replica may not have heard of it yet.
-        TASKSTORE_LET(found, find_identity(connection, name));
-        TASKSTORE_TRY(transaction.commit());
+    auto made = begin_first_epoch(connection, name, clock, random, begun);
+    if (!made && known && made.error().code == Code::denied)
+        return fail(std::move(made).error())
+            .with_hint("let the owner of its tables open it once with this version");
+    // On engines without a lock for this somebody else has just done it.
+    if (!made && made.error().code == Code::conflict) {
+        TASKSTORE_LET(auto found, find_settled_identity(connection, name));
+        if (found) return std::move(*found);
     }
-    if (!found)
-        return fail(Code::corrupt,
-                    "the database does not keep its identity '" + std::string(name) + "'");
-    return std::move(*found);
+    return made;
 }
 
 Result<Transaction> begin_settled_read(Connection& connection, std::string_view name,

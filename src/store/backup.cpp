@@ -228,11 +228,13 @@ class BackupReader {
                 .with_hint("upgrade this program");
         x_header.database = json->get("database").as_string().value_or("");
         x_header.identity.id = json->get("id").as_string().value_or("");
-        x_header.identity.epoch = json->get("epoch").as_int64().value_or(1);
+        x_header.identity.epoch = json->get("epoch").as_int64().value_or(0);
         const Json modules = json->get("modules");
         for (const std::string& module : modules.names())
             x_header.versions.emplace_back(module, modules.get(module).as_int64().value_or(0));
         if (x_header.identity.id.empty()) return damaged("its header lacks an id");
+        if (x_header.identity.epoch < 1 || x_header.identity.epoch > sql::kEpochMax)
+            return damaged("its header has an epoch that cannot be");
         x_hash.update(line);
         x_hash.update("\n");
         return ok();
@@ -540,8 +542,10 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
     TASKSTORE_TRY(copy_tables(*reader, name, to, whole.rows, request, report));
     if (reader->sha256() != whole.sha256) return reader->damaged("it has changed meanwhile");
     if (request.after_step_for_testing) TASKSTORE_TRY(request.after_step_for_testing(2));
-    const sql::Identity live{.id = header.identity.id,
-                             .epoch = std::max(identity.epoch, header.identity.epoch) + 1};
+    const sql::Identity live{
+        .id = header.identity.id,
+        .epoch = sql::next_epoch(std::max(identity.epoch, header.identity.epoch),
+                                 databases.clock().wall_ms())};
     // With what this version adds to the backup's.
     const auto now = databases.modules(name, connection->dialect());
     TASKSTORE_TRY(change_end(databases, name, at.location, identity,

@@ -60,7 +60,8 @@ bool is_of_now(os::FileSystem& files, const std::string& copy, const std::string
 
 std::vector<DatabaseModule> modules_of(DatabaseName name, std::string_view dialect) {
     if (name != DatabaseName::tasks) return {};
-    return {{tasks::kModule, tasks::migrations(dialect), tasks::tables()}};
+    return {
+        {tasks::kModule, tasks::migrations(dialect), tasks::tables(), tasks::begin_epoch(dialect)}};
 }
 
 std::vector<sql::Table> tables_of(DatabaseName name) {
@@ -68,6 +69,13 @@ std::vector<sql::Table> tables_of(DatabaseName name) {
     for (const DatabaseModule& module : modules_of(name, "sqlite"))
         tables.insert(tables.end(), module.tables.begin(), module.tables.end());
     return tables;
+}
+
+Status begin_epoch(sql::Connection& connection, DatabaseName name) {
+    for (const DatabaseModule& module : modules_of(name, connection.dialect())) {
+        if (!module.begin_epoch.empty()) TASKSTORE_TRY(connection.execute(module.begin_epoch));
+    }
+    return ok();
 }
 
 Status check_live(const sql::Identity& identity) {
@@ -191,7 +199,8 @@ Result<sql::Identity> Databases::bring_up(sql::Connection& connection, DatabaseN
     TASKSTORE_TRY(keep_copies(connection, name, location));
     for (const DatabaseModule& module : modules(name, connection.dialect()))
         TASKSTORE_TRY(sql::migrate(connection, module.name, module.migrations, x_clock));
-    return sql::identify(connection, name_of(name), x_clock, x_random);
+    return sql::identify(connection, name_of(name), x_clock, x_random,
+                         [&](sql::Connection& within) { return begin_epoch(within, name); });
 }
 
 Status Databases::bring_up_within(sql::Connection& connection, DatabaseName name) {

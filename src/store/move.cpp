@@ -246,7 +246,8 @@ Result<MoveReport> Undo::open_again() {
     const bool may_be_sealed_yet = way.stage >= Stage::sealing && here.identity.is_live();
     if (may_be_sealed_yet || is_sealed_by(here.identity, way.mark)) {
         const sql::Identity open{.id = here.identity.id,
-                                 .epoch = std::max(here.identity.epoch, way.epoch) + 1};
+                                 .epoch = sql::next_epoch(std::max(here.identity.epoch, way.epoch),
+                                                          x_databases.clock().wall_ms())};
         TASKSTORE_TRY(
             change_end(x_databases, x_request.name, way.from, here.identity, {.next = open}));
     }

@@ -63,6 +63,7 @@ Status change_end(Databases& databases, DatabaseName name, const sql::Location& 
         [&](sql::Connection& connection) -> Status {
             TASKSTORE_TRY(sql::change_identity(connection, name_of(name), tables, from, change.next,
                                                change.while_open));
+            if (change.next.epoch != from.epoch) TASKSTORE_TRY(begin_epoch(connection, name));
             return change.also ? change.also(connection) : ok();
         },
         {.alone = true});
@@ -143,7 +144,7 @@ bool Mover::target_is_live() const {
 
 // What may be filled: what this very move fills, what an earlier one of the same database left
 // behind (sealed, or half filled: only who holds the seal of the source brings it to life), or a
-// database that was never used.
+// database without a row: of one that was ever used the history has some.
 Status Mover::judge_target() {
     const sql::Identity& here = x_source.identity;
     const sql::Identity& there = x_target.identity;
@@ -169,10 +170,11 @@ Status Mover::judge_target() {
             .with_hint("name a place that holds none");
     if (there.moved_to && there.id == here.id) return ok();
     if (there.incoming_from == here.id) return ok();
-    if (there.is_live() && there.epoch == 1)
+    if (there.is_live())
         return check_no_rows(*x_target.connection, x_tables, rows_are_there(place));
     return fail(Code::conflict, place + " holds another database '" + x_name + "' (" + there.id +
-                                    ")" + (there.incoming_from ? ", which is being filled" : ""))
+                                    "), which " +
+                                    (there.incoming_from ? "is being filled" : "has moved away"))
         .with_hint("name a place that holds none");
 }
 
@@ -304,7 +306,8 @@ Status Mover::go() {
     TASKSTORE_LET(x_report.copied_sealed, copy(true));
     TASKSTORE_TRY(reached(MoveStep::equal));
     if (x_way.stage < Stage::going_live)
-        x_way.epoch = std::max(x_source.identity.epoch, x_target.identity.epoch) + 1;
+        x_way.epoch = sql::next_epoch(std::max(x_source.identity.epoch, x_target.identity.epoch),
+                                      x_databases.clock().wall_ms());
     TASKSTORE_TRY(enter(Stage::going_live));
     TASKSTORE_TRY(reached(MoveStep::going_live));
     TASKSTORE_TRY(go_live());

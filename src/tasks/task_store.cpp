@@ -117,4 +117,8 @@ std::span<const sql::Table> tables() {
     return kTables;
 }
 
+std::string_view begin_epoch(std::string_view dialect) {
+    return dialect == "postgres" ? task_sql_postgres::begin_epoch : std::string_view();
+}
+
 }  // namespace taskstore::tasks

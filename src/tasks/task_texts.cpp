@@ -13,9 +13,9 @@ namespace {
 using Substitution = std::pair<std::string_view, std::string_view>;
 
 // ?1 is the clock's time (lease_clock.hpp), or null: then the server's. A number of a history row
-// is larger than all before it, and its epoch's number is in its high bits. A substitute may hold
-// what stands after it. Without figures about its tables SQLite would go by the status, through all
-// that is pending.
+// is larger than all before it, and than (epoch << 20); on PostgreSQL its sequence is, which
+// begin_epoch.sql sees to. A substitute may hold what stands after it. Without figures about its
+// tables SQLite would go by the status, through all that is pending.
 constexpr std::array kSqlite{
     Substitution{"@by_not_before@", "INDEXED BY idx_tasks_not_before"},
     Substitution{"@by_lease@", "INDEXED BY idx_tasks_lease"},
@@ -23,7 +23,7 @@ constexpr std::array kSqlite{
     Substitution{"@by_liveness@", "INDEXED BY idx_tasks_liveness"},
     Substitution{"@next_seq_of_row@", "@next_seq@ + row_number() OVER (ORDER BY rank, id) - 1"},
     Substitution{"@next_seq@",
-                 "(max(coalesce((SELECT max(seq) FROM task_history), 0), @epoch@ << 40) + 1)"},
+                 "(max(coalesce((SELECT max(seq) FROM task_history), 0), @epoch@ << 20) + 1)"},
     Substitution{"@transaction_id@", "NULL"},
     Substitution{"@any_begin@", "IN ("},
     Substitution{"@any_end@", ")"},
@@ -43,7 +43,7 @@ constexpr std::array kPostgres{
     Substitution{"@by_deadline@", ""},
     Substitution{"@by_liveness@", ""},
     Substitution{"@next_seq_of_row@", "@next_seq@"},
-    Substitution{"@next_seq@", "((@epoch@ << 40) | nextval('task_history_seq'))"},
+    Substitution{"@next_seq@", "nextval('task_history_seq')"},
     Substitution{"@transaction_id@", "pg_current_xact_id()::text::bigint"},
     Substitution{"@any_begin@", "= ANY (ARRAY("},
     Substitution{"@any_end@", "FOR UPDATE SKIP LOCKED))"},
@@ -57,12 +57,12 @@ constexpr std::array kPostgres{
         "@now@",
         "coalesce(?1::bigint, (extract(epoch FROM statement_timestamp()) * 1000)::bigint)"},
 };
-// The high bits of a fence are the epoch's: it is larger than any before, also after a move or a
-// restore.
+// The high bits of a fence are the epoch's (sql/identity.hpp): it is larger than any before, also
+// after a move or a restore, and where the place was lost.
 constexpr std::array kBoth{
     Substitution{
         "@next_fence@",
-        "fence = CASE WHEN fence < (@epoch@ << 40) THEN (@epoch@ << 40) + 1 ELSE fence + 1 "
+        "fence = CASE WHEN fence < (@epoch@ << 20) THEN (@epoch@ << 20) + 1 ELSE fence + 1 "
         "END"},
     Substitution{"@free_slots@",
                  "(SELECT CASE WHEN l.slots > @held@ THEN l.slots - @held@ ELSE 0 END FROM "

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <thread>
 
 namespace taskstore::sql {
@@ -59,7 +60,62 @@ TEST_P(IdentityContract, ADatabaseGetsOneIdentityHoweverManyAskAtOnce) {
     SeededRandom random(9);
     const auto connection = connect();
     EXPECT_NE(identify(*connection, "logs", x_clock, random)->id, ids[0]);
-    EXPECT_EQ((*find_identity(*connection, "tasks"))->epoch, 1);
+    EXPECT_EQ((*find_identity(*connection, "tasks"))->epoch, next_epoch(0, x_clock.wall_ms()));
+}
+
+// As versions before the first release did.
+TEST_P(IdentityContract, AnEpochThatWasCountedBecomesATimeOnce) {
+    const auto connection = connect();
+    SeededRandom random(1);
+    const Identity made = *identify(*connection, "tasks", x_clock, random);
+    ASSERT_TRUE(connection->execute("UPDATE taskstore_database SET epoch = 3"));
+    x_clock.advance_ms(60'000);
+    const std::int64_t now = next_epoch(3, x_clock.wall_ms());
+    std::atomic<int> begun{0};
+    const auto opened = [&](std::uint64_t seed) {
+        SeededRandom own_random(seed);
+        const auto own = connect();
+        const auto found =
+            identify(*own, "tasks", x_clock, own_random, [&](Connection& within) -> Status {
+                EXPECT_TRUE(within.in_transaction());
+                TASKSTORE_LET(const auto seen, find_identity(within, "tasks"));
+                EXPECT_EQ(seen->epoch, now);
+                ++begun;
+                return ok();
+            });
+        EXPECT_TRUE(found) << (found ? "" : found.error().message);
+        return found ? *found : Identity{};
+    };
+    {
+        std::vector<std::jthread> threads;
+        for (std::uint64_t i = 0; i < 4; ++i)
+            threads.emplace_back([&, i] { EXPECT_EQ(opened(i).epoch, now); });
+    }
+    EXPECT_EQ(begun.load(), 1);
+    x_clock.advance_ms(60'000);
+    EXPECT_EQ(opened(9), (Identity{.id = made.id, .epoch = now})) << "a time stays as it is";
+}
+
+TEST_P(IdentityContract, AnEpochThatWasCountedStaysWhereItIsClosedOrTheClockHasLostItsTime) {
+    const auto connection = connect();
+    ClosedDatabase database(*connection, x_clock);
+    ASSERT_TRUE(connection->execute("UPDATE taskstore_database SET epoch = 3"));
+    SeededRandom random(1);
+    const FakeClock lost(1'000'000);
+    EXPECT_EQ(identify(*connection, "tasks", lost, random)->epoch, 3);
+    database.now.epoch = 3;
+    ASSERT_TRUE(database.change(database.sealed("there")));
+    EXPECT_EQ(*identify(*connection, "tasks", x_clock, random), database.now);
+}
+
+TEST_P(IdentityContract, AnEpochThatCannotBeIsNotBelieved) {
+    const auto connection = connect();
+    const ClosedDatabase database(*connection, x_clock);
+    for (const char* epoch : {"0", "-1", "8589934592", "9223372036854775807"}) {
+        ASSERT_TRUE(
+            connection->execute("UPDATE taskstore_database SET epoch = " + std::string(epoch)));
+        EXPECT_EQ(find_identity(*connection, "tasks").error().code, Code::corrupt) << epoch;
+    }
 }
 
 TEST_P(IdentityContract, AnEmptyDatabaseHasNone) {
@@ -131,7 +187,7 @@ TEST_P(IdentityContract, ARowChangesOnlyFromWhatWasRead) {
     const Identity live = database.now;
     std::vector<Identity> stale(4, live);
     stale[0].id = "other";
-    stale[1].epoch = 2;
+    ++stale[1].epoch;
     stale[2].moved_to = "x";
     stale[3].incoming_from = "x";
     for (const Identity& other : stale) {

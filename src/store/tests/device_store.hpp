@@ -8,11 +8,25 @@
 #include <taskstore/testing/temporary_folder.hpp>
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace taskstore::store {
+
+/// The system's, some time later.
+class LaterClock final : public Clock {
+  public:
+    std::int64_t wall_ms() const override { return x_now.wall_ms() + x_later_ms; }
+    std::int64_t boot_ns() const override { return x_now.boot_ns() + x_later_ms * 1'000'000; }
+    std::int64_t running_ns() const override { return x_now.running_ns() + x_later_ms * 1'000'000; }
+    void pass_ms(std::int64_t ms) { x_later_ms += ms; }
+
+  private:
+    SystemClock x_now;
+    std::atomic<std::int64_t> x_later_ms{0};
+};
 
 struct Device {
     /// `drivers`: where those are that are loaded.
@@ -59,7 +73,7 @@ struct Device {
 
     TemporaryFolder folder;
     os::SystemFileSystem files;
-    SystemClock clock;
+    LaterClock clock;
     SeededRandom random{5};
     Backends backends;
     sql::PoolOptions pool;

@@ -3,6 +3,7 @@
 #include "task_store_contract.hpp"
 
 #include <gmock/gmock.h>
+#include <taskstore/sql/identity.hpp>
 
 #include <map>
 #include <mutex>
@@ -25,6 +26,16 @@ std::vector<std::string> verbs_of(TaskStore& store, const std::string& id) {
     return verbs;
 }
 
+std::int64_t epoch_of(sql::Database& database) {
+    std::int64_t epoch = 0;
+    EXPECT_TRUE(database.read([&](sql::Connection& connection) -> Status {
+        TASKSTORE_LET(const auto found, sql::find_identity(connection, kModule));
+        epoch = found->epoch;
+        return ok();
+    }));
+    return epoch;
+}
+
 }  // namespace
 
 // Named so that the programs of all backends instantiate one suite.
@@ -39,12 +50,17 @@ TEST_P(TaskStoreContract, AClaimHoldsTheTaskAndTellsEverything) {
     EXPECT_EQ(got[0].assigned_to, "w1");
     EXPECT_EQ(got[0].started_at, x_clock.wall_ms());
     EXPECT_EQ(got[0].lease_expires_at, x_clock.wall_ms() + 1'000);
-    EXPECT_EQ(got[0].fence >> 40, 1) << "the epoch";
+    const std::int64_t first = epoch_of(x_sandbox->database()) << sql::kEpochShift;
+    EXPECT_EQ(got[0].fence, first + 1);
+    EXPECT_LT(got[0].fence, std::int64_t{1} << 53) << "exact in a double";
     EXPECT_EQ(got[0].revision, 2);
     EXPECT_EQ(**x_store->get_task(made.id), got[0]);
     EXPECT_THAT(claimed("w2"), IsEmpty());
     const auto history = *x_store->history(made.id);
     ASSERT_THAT(history, SizeIs(2));
+    EXPECT_GT(history[0].seq, first);
+    EXPECT_GT(history[1].seq, history[0].seq);
+    EXPECT_LT(history[1].seq, std::int64_t{1} << 53);
     EXPECT_EQ(history[1].actor, "w1");
     EXPECT_EQ(history[1].fence, got[0].fence);
     EXPECT_EQ(history[1].from, TaskStatus::pending);

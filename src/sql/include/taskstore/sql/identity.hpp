@@ -13,7 +13,17 @@
 // database leaves a mark, and only who knows the mark goes on: so two moves, or two restores, never
 // share an end. The row changes by compare and swap alone.
 //
-// The epoch is the high part of fences: it grows with every move, restore and re-creation.
+// The epoch is the high part of fences: fence = (epoch << 20) + n, where n counts the claims of one
+// task. It is the Unix time in seconds at which it began, but at least one more than every epoch
+// that is known then: that of the place, of the backup, of the other end of a move. So the epochs
+// of a place that was lost come never again, though nobody knows them any more, and whatever was
+// claimed under them has a smaller fence: nobody claims one task a million times a second. Fences
+// stay below 2^53, which is what readers of JSON with doubles hold exactly.
+//
+// Not covered: a clock that is wrong when an epoch begins. Behind what is known it is not heeded;
+// behind an epoch that nobody knows any more it may give that one again. Epochs that began within
+// one second run ahead of the clock, by one each: a place that is lost and made anew within those
+// seconds may get one of them again.
 
 #include <taskstore/base/clock.hpp>
 #include <taskstore/sql/database.hpp>
@@ -35,8 +45,8 @@ struct Table {
 };
 
 struct Identity {
-    std::string id;  ///< UUIDv7; stays the same through moves.
-    std::int64_t epoch = 1;
+    std::string id;                       ///< UUIDv7; stays the same through moves.
+    std::int64_t epoch = 1;               ///< 1 to kEpochMax.
     std::optional<std::string> moved_to;  ///< For people: without passwords.
     /// The id of the database that it is filled from, or what from_backup() says.
     std::optional<std::string> incoming_from;
@@ -46,6 +56,15 @@ struct Identity {
     bool is_live() const { return !moved_to && !incoming_from; }
     bool operator==(const Identity&) const = default;
 };
+
+inline constexpr int kEpochShift = 20;
+inline constexpr std::int64_t kEpochMax = (std::int64_t{1} << 33) - 1;
+
+/// The epoch that begins now, `known` being the largest one that is known (0: none). A time that is
+/// past 2200-01-01, or not past `known`, is not taken: then it is known + 1.
+std::int64_t next_epoch(std::int64_t known, std::int64_t now_ms);
+/// Called within the transaction in which an epoch begins, when the row says so.
+using EpochBegun = std::function<Status(Connection&)>;
 
 /// The incoming_from of a restore; `hash` tells backups apart.
 std::string from_backup(std::string_view hash);
@@ -60,11 +79,13 @@ BoundStatement state_query(std::string_view name);
 std::optional<Error> why_closed(const Rows& state);
 
 /// Nothing where the engine does not know the name, or has no such table yet. Changes nothing.
+/// corrupt: an epoch that cannot be.
 Result<std::optional<Identity>> find_identity(Connection& connection, std::string_view name);
-/// The same; made, live, with a new id, where there is none. Safe when several processes start at
-/// once.
+/// The same; made, live, with a new id, where there is none. A live one whose epoch was counted (1,
+/// 2, …), as versions before the first release did, gets one that is a time: who holds a task
+/// holds it on. Safe when several processes start at once.
 Result<Identity> identify(Connection& connection, std::string_view name, const Clock& clock,
-                          Random& random);
+                          Random& random, const EpochBegun& begun = {});
 
 /// A write transaction to read in. It begins with a write to the row that changes nothing, so what
 /// is read in it comes from where writes go: outside of one a replica may answer, which has not

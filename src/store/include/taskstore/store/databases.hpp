@@ -24,6 +24,7 @@ struct DatabaseModule {
     std::string_view name;
     std::span<const sql::Migration> migrations;
     std::span<const sql::Table> tables;
+    std::string_view begin_epoch = {};  ///< Statements for when an epoch begins; empty: none.
 };
 /// In the order in which they are made. `dialect` as of sql::Connection.
 std::vector<DatabaseModule> modules_of(DatabaseName name, std::string_view dialect);
@@ -125,6 +126,9 @@ class Databases {
     DatabasesOptions x_options;
     std::array<std::unique_ptr<sql::Database>, kDatabaseNames.size()> x_open;
 };
+
+/// What the modules of a database have to do when an epoch begins, in its transaction.
+Status begin_epoch(sql::Connection& connection, DatabaseName name);
 
 /// unavailable where a database must not be used: it has moved (says where to), or is being filled.
 Status check_live(const sql::Identity& identity);

@@ -276,5 +276,7 @@ inline constexpr std::string_view kModule = "tasks";
 std::span<const sql::Migration> migrations(std::string_view dialect);
 /// Its tables, those that others refer to first.
 std::span<const sql::Table> tables();
+/// What is to be run within the transaction in which an epoch begins; empty: nothing.
+std::string_view begin_epoch(std::string_view dialect);
 
 }  // namespace taskstore::tasks

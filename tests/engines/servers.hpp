@@ -1,0 +1,79 @@
+#pragma once
+// The servers that the tests of all engines share.
+
+#include "device_store.hpp"
+
+#include <taskstore/testing/server.hpp>
+#include <taskstore/testing/sqld.hpp>
+
+#include <array>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <string>
+
+namespace taskstore {
+
+template <typename T>
+T must(Result<T> result) {
+    if (!result) {
+        std::cerr << result.error().message << "; " << result.error().hint << '\n';
+        std::exit(1);
+    }
+    return std::move(*result);
+}
+
+/// Started from the main thread: they end with the thread that started them.
+class Servers final : public testing::Environment {
+  public:
+    void SetUp() override {
+        x_postgres = must(start_postgres({.fsync = true}));
+        x_sqld = must(start_sqld({.namespaces = true}));
+    }
+    void TearDown() override {
+        x_postgres.reset();
+        x_sqld.server.reset();
+    }
+    std::string fresh(sql::Engine engine) {
+        const std::string name = "d" + std::to_string(++x_count);
+        if (engine == sql::Engine::libsql) {
+            EXPECT_TRUE(make_namespace(x_sqld, name));
+            return x_sqld.location(name);
+        }
+        EXPECT_TRUE(x_postgres->run({must(postgres_programs()) + "createdb", "-h", "127.0.0.1",
+                                     "-p", "{port}", "-U", "postgres", name}));
+        return postgres_location(*x_postgres, "postgres", name);
+    }
+
+    std::uint16_t port(sql::Engine engine) const {
+        return engine == sql::Engine::libsql ? x_sqld.server->port() : x_postgres->port();
+    }
+
+  private:
+    int x_count = 0;
+    std::unique_ptr<Server> x_postgres;
+    Sqld x_sqld;
+};
+
+/// Of the whole program.
+inline auto* const servers = static_cast<Servers*>(testing::AddGlobalTestEnvironment(new Servers));
+
+namespace store {
+
+inline constexpr std::array kEngines{sql::Engine::postgres, sql::Engine::libsql,
+                                     sql::Engine::sqlite};
+
+inline MoveRequest to(Device& device, const std::string& url) {
+    MoveRequest request = device.move_to("unused");
+    request.to = *sql::parse_location(url);
+    request.to_text = url;
+    return request;
+}
+
+/// An empty place of that engine.
+inline std::string fresh_place(Device& device, sql::Engine engine, const std::string& file) {
+    return engine == sql::Engine::sqlite ? device.folder / file : servers->fresh(engine);
+}
+
+}  // namespace store
+}  // namespace taskstore
