@@ -143,7 +143,8 @@ bool Mover::target_is_live() const {
 }
 
 // What may be filled: what this very move fills, what an earlier one of the same database left
-// behind (sealed, or half filled: only who holds the seal of the source brings it to life), or a
+// behind (sealed, by a move to where the source is; or half filled: only who holds the seal of the
+// source brings it to life), or a
 // database without a row: of one that was ever used the history has some.
 Status Mover::judge_target() {
     const sql::Identity& here = x_source.identity;
@@ -168,7 +169,7 @@ Status Mover::judge_target() {
                                        " are the same database, or one is a copy of the other's "
                                        "file")
             .with_hint("name a place that holds none");
-    if (there.moved_to && there.id == here.id) return ok();
+    if (there.moved_to && there.id == here.id) return judge_old_place(*there.moved_to);
     if (there.incoming_from == here.id) return ok();
     if (there.is_live())
         return check_no_rows(*x_target.connection, x_tables, rows_are_there(place));
@@ -192,12 +193,22 @@ Status Mover::bring_up_source() {
                   x_databases.is_older(*x_source.connection, x_request.name, x_way.from));
     if (!older) return ok();
     if (x_source.identity.is_live()) {
-        TASKSTORE_TRY(x_databases.bring_up(*x_source.connection, x_request.name, x_way.from));
+        TASKSTORE_LET(x_source.identity,
+                      x_databases.bring_up(*x_source.connection, x_request.name, x_way.from));
         return ok();
     }
     TASKSTORE_TRY(x_databases.keep_copies(*x_source.connection, x_request.name, x_way.from));
     return change_end(x_databases, x_request.name, x_way.from, x_source.identity,
                       {.next = x_source.identity, .while_open = bringing_up(true)});
+}
+
+// A backup that was restored elsewhere has the same id as what it was made of.
+Status Mover::judge_old_place(const std::string& moved_to) const {
+    const std::string from = sql::shown(x_way.from);
+    if (moved_to == from) return ok();
+    return fail(Code::conflict, sql::shown(x_way.to) + " has moved to " + moved_to +
+                                    ": it takes back what is there, and this is " + from)
+        .with_hint("name an empty place, or move the database of " + moved_to + " back to it");
 }
 
 Status Mover::fill() {

@@ -74,6 +74,7 @@ class Mover {
     Result<End> open_end(const sql::Location& location, bool make);
     Status judge_source();
     Status judge_target();
+    Status judge_old_place(const std::string& moved_to) const;
     Status go();
     Status bring_up_source();
     Status fill();

@@ -213,6 +213,44 @@ TEST(Move, BackToThePlaceOfAnEarlierMoveIsAMoveOfItsOwn) {
     EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a", "b", "c"));
 }
 
+TEST(Move, ABackupThatWasRestoredElsewhereIsNotTheDatabaseThatLeftAnOldPlace) {
+    Device device;
+    OpenTasks(device).add("a");
+    const std::string backup = device.folder / "t.zst";
+    ASSERT_TRUE(back_up(*device.databases(), DatabaseName::tasks, backup, {}));
+    ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+    Device clone;
+    ASSERT_TRUE(restore(*clone.databases(), {.path = backup}));
+    OpenTasks(clone).add("theirs");
+    MoveRequest request = clone.move_to("unused");
+    request.to.text = device.folder / "home/tasks.db";
+    const auto moved = move_database(*clone.databases(), request);
+    ASSERT_FALSE(moved);
+    EXPECT_EQ(moved.error().code, Code::conflict) << moved.error().message;
+    EXPECT_THAT(moved.error().message,
+                HasSubstr("has moved to sqlite:" + device.folder / "new.db"));
+    EXPECT_THAT(OpenTasks(clone).titles(), ElementsAre("a", "theirs")) << "nothing was changed";
+    ASSERT_TRUE(undo_move(*device.databases(), device.move_to("new.db")));
+    EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a"));
+}
+
+TEST(Move, ABackupThatWasRestoredWhereTheDatabaseWasLostGoesBackToTheOldPlace) {
+    Device device;
+    OpenTasks(device).add("a");
+    ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+    device.place = device.folder / "new.db";
+    OpenTasks(device).add("b");
+    const std::string backup = device.folder / "t.zst";
+    ASSERT_TRUE(back_up(*device.databases(), DatabaseName::tasks, backup, {}));
+    for (const char* file : {"new.db", "new.db-wal", "new.db-shm"})
+        static_cast<void>(device.files.unlink(device.folder / file));
+    ASSERT_TRUE(restore(*device.databases(), {.path = backup}));
+    const auto home = move_database(*device.databases(), device.move_to("home/tasks.db"));
+    ASSERT_TRUE(home) << home.error().message;
+    device.place.clear();
+    EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a", "b"));
+}
+
 // The config was set back by hand: the old place is closed, and stays so.
 TEST(Move, TheSameMoveAgainAfterItEndedIsNotTakenForABrokenOffOne) {
     Device device;

@@ -21,6 +21,10 @@
 // source is only opened again. One process of a device moves or restores a database at a time; of
 // several devices the first one that seals the source goes on, and the others are told where to.
 //
+// Back into a place that was sealed goes only what is where that place says it has moved to: a
+// backup that was restored in a third place has the same id, and is another database. One that was
+// restored where the database was lost goes back. After two moves, back is two moves too.
+//
 // A place may name a replica of its server: what decides, and all rows after the seal, are read in
 // transactions that write to the row of the database first, and are taken back. Such a transaction
 // is its primary's (sqld passes it on as a whole from BEGIN IMMEDIATE on; a standby of PostgreSQL
