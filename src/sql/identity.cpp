@@ -225,6 +225,25 @@ Result<Identity> begin_first_epoch(Connection& connection, std::string_view name
     return std::move(*found);
 }
 
+// Only an owner drops a trigger.
+constexpr std::string_view kOwnerOfAnother =
+    "SELECT pg_get_userbyid(relowner)::text, current_user::text FROM pg_class WHERE oid = "
+    "to_regclass(?1::text) AND NOT pg_has_role(relowner, 'USAGE')";
+
+Status check_owns(Connection& connection, std::span<const Table> tables) {
+    for (const Table& table : tables) {
+        const BoundStatement owner{.sql = kOwnerOfAnother, .values = {std::string(table.name)}};
+        TASKSTORE_LET(const auto answers, run_batch(connection, {&owner, 1}));
+        if (answers[0].rows.empty()) continue;
+        const std::string name = std::get<std::string>(answers[0].rows[0].at(0));
+        return fail(Code::denied, "table '" + std::string(table.name) + "' is owned by '" + name +
+                                      "': '" + std::get<std::string>(answers[0].rows[0].at(1)) +
+                                      "' could close the database, and not open it again")
+            .with_hint("nothing was changed; connect as '" + name + "', or as a member of it");
+    }
+    return ok();
+}
+
 }  // namespace
 
 std::int64_t next_epoch(std::int64_t known, std::int64_t now_ms) {
@@ -365,7 +384,8 @@ BoundStatement end_filling(std::string_view name, const Identity& incoming) {
             .changes_expected = 1};
 }
 
-Status check_can_close(Connection& connection) {
+Status check_can_close(Connection& connection, std::span<const Table> tables) {
+    if (connection.dialect() == "postgres") TASKSTORE_TRY(check_owns(connection, tables));
     constexpr std::array kTrial{Table{"taskstore_trial", "id"}};
     const Identity sealed{.moved_to = "nowhere", .mark = "move trial"};
     const Identity incoming{.incoming_from = "nowhere", .mark = "move trial"};

@@ -307,6 +307,7 @@ Result<TableLine> parse_table(BackupReader& reader, DatabaseName name, std::stri
 
 struct Whole {
     std::int64_t rows = 0;
+    std::int64_t largest_bytes = 0;  ///< As bytes_of().
     std::size_t tables = 0;
     std::string sha256;
 };
@@ -327,7 +328,8 @@ Result<Whole> check_whole(os::FileSystem& files, const std::string& path) {
             continue;
         }
         if (tables.empty()) return reader->damaged("a row of no table");
-        TASKSTORE_TRY(parse_row(line));
+        TASKSTORE_LET(const Row row, parse_row(line));
+        whole.largest_bytes = std::max(whole.largest_bytes, bytes_of(row));
         ++whole.rows;
     }
     whole.sha256 = reader->sha256();
@@ -518,7 +520,8 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
                   identity_before(databases, *connection, name, at.location, then));
     const std::string incoming_from = sql::from_backup(whole.sha256);
     TASKSTORE_TRY(check_may_restore(identity, incoming_from, request, place));
-    TASKSTORE_TRY(sql::check_can_close(*connection));
+    TASKSTORE_TRY(sql::check_can_close(*connection, tables_of(name)));
+    TASKSTORE_TRY(check_takes_row(*connection, whole.largest_bytes, place));
     const bool was_live = identity.is_live();
     if (was_live && !request.replace)
         TASKSTORE_TRY(check_no_rows(*connection, tables_of(name), rows_are_there(place)));

@@ -355,8 +355,10 @@ Result<MoveReport> Mover::run(bool make) {
         TASKSTORE_LET(x_target, open_end(x_way.to, make));
         TASKSTORE_TRY(judge_target());
         if (!target_is_live()) {
-            TASKSTORE_TRY(sql::check_can_close(*x_source.connection));
-            TASKSTORE_TRY(sql::check_can_close(*x_target.connection));
+            TASKSTORE_TRY(sql::check_can_close(*x_source.connection, x_tables));
+            TASKSTORE_TRY(sql::check_can_close(*x_target.connection, x_tables));
+            TASKSTORE_LET(const std::int64_t bytes, largest_row(*x_source.connection, x_tables));
+            TASKSTORE_TRY(check_takes_row(*x_target.connection, bytes, sql::shown(x_way.to)));
             x_way.id = x_source.identity.id;
             TASKSTORE_TRY(go());
         }

@@ -12,6 +12,7 @@ namespace {
 constexpr std::int64_t kPageRows = 500;
 constexpr std::size_t kBatchRows = 500;
 constexpr std::size_t kBatchBytes = 4U << 20U;
+constexpr std::size_t kBytesBesides = 9;  ///< Of each value: what says its type and size.
 constexpr std::string_view kDigits = "0123456789abcdef";
 
 std::vector<std::string> words_of(std::string_view list) {
@@ -72,22 +73,12 @@ bool less(const Row& a, const Row& b) {
     return false;
 }
 
-std::size_t bytes_of(const Row& row) {
-    std::size_t bytes = 0;
-    for (const sql::Value& value : row) {
-        if (const auto* text = std::get_if<std::string>(&value)) bytes += text->size();
-        if (const auto* blob = std::get_if<sql::Blob>(&value)) bytes += blob->bytes.size();
-        bytes += sizeof value;
-    }
-    return bytes;
-}
-
 /// Statements gathered into transactions of a bounded size.
 class Gatherer {
   public:
     explicit Gatherer(CopyTarget& to) : x_to(to) {}
     Status add(std::string_view sql, Row values) {
-        x_bytes += bytes_of(values);
+        x_bytes += static_cast<std::size_t>(bytes_of(values));
         x_batch.push_back({.sql = sql, .values = std::move(values)});
         if (x_batch.size() < kBatchRows && x_bytes < kBatchBytes) return ok();
         return flush();
@@ -260,6 +251,59 @@ void RowDigest::add(const Row& row) {
     x_text += '\n';
     x_hash.update(x_text);
     ++x_rows;
+}
+
+std::int64_t bytes_of(const Row& row) {
+    std::size_t bytes = 0;
+    for (const sql::Value& value : row) {
+        if (const auto* text = std::get_if<std::string>(&value)) bytes += text->size();
+        if (const auto* blob = std::get_if<sql::Blob>(&value)) bytes += blob->bytes.size();
+        bytes += kBytesBesides;
+    }
+    return static_cast<std::int64_t>(bytes);
+}
+
+Result<std::int64_t> largest_row(sql::Connection& connection, std::span<const sql::Table> tables) {
+    const bool postgres = connection.dialect() == "postgres";
+    std::int64_t largest = 0;
+    for (const sql::Table& table : tables) {
+        const std::string from = " FROM " + std::string(table.name);
+        const std::string any = "SELECT *" + from + " LIMIT 1";
+        const sql::BoundStatement look{.sql = any};
+        TASKSTORE_LET(const auto seen, sql::run_batch(connection, {&look, 1}));
+        if (seen[0].rows.empty()) continue;
+        std::string sum = std::to_string(seen[0].columns.size() * kBytesBesides);
+        for (const std::string& column : seen[0].columns)
+            sum += " + coalesce(" +
+                   (postgres ? "octet_length(CAST(" + column + " AS TEXT))"
+                             : "length(CAST(" + column + " AS BLOB))") +
+                   ", 0)";
+        const std::string text = "SELECT max(" + sum + ")" + from;
+        const sql::BoundStatement most{.sql = text};
+        TASKSTORE_LET(const auto answers, sql::run_batch(connection, {&most, 1}));
+        if (const auto* bytes = std::get_if<std::int64_t>(&answers[0].rows.at(0).at(0)))
+            largest = std::max(largest, *bytes);
+    }
+    return largest;
+}
+
+Status check_takes_row(sql::Connection& connection, std::int64_t bytes, const std::string& place) {
+    // No engine is known that takes less.
+    constexpr std::int64_t kAlwaysTaken = 1 << 20;
+    if (bytes <= kAlwaysTaken) return ok();
+    // Made where it is asked for: nothing of that size is sent.
+    const std::string text =
+        connection.dialect() == "postgres"
+            ? "SELECT length(repeat('x', " + std::to_string(bytes) + "))"
+            : "SELECT length(hex(zeroblob(" + std::to_string(bytes / 2) + ")))";
+    const sql::BoundStatement made{.sql = text};
+    const auto tried = sql::run_batch(connection, {&made, 1});
+    if (tried) return ok();
+    const Error& why = tried.error();
+    if (row_of(why.code).retryable) return fail(why);
+    return fail(Code::unsupported, place + " takes no row of " + std::to_string(bytes) +
+                                       " bytes, and the largest one has as many: " + why.message)
+        .with_hint("nothing was changed" + (why.hint.empty() ? "" : "; " + why.hint));
 }
 
 Result<CopyCounts> copy_rows(RowSource& from, const sql::Table& table, CopyTarget& to,

@@ -103,6 +103,13 @@ Result<CopyCounts> copy_rows(RowSource& from, const sql::Table& table, CopyTarge
 /// `otherwise`, where one of the tables holds a row.
 Status check_no_rows(sql::Connection& connection, std::span<const sql::Table> tables,
                      const Failure& otherwise);
+/// What an engine counts of a row when it is too large, or a little more.
+std::int64_t bytes_of(const Row& row);
+/// Of the largest row of all tables, as bytes_of(); the engine looks through them.
+Result<std::int64_t> largest_row(sql::Connection& connection, std::span<const sql::Table> tables);
+/// unsupported: the engine takes no row of so many bytes, and what to set there. Changes nothing.
+/// `place` for the message.
+Status check_takes_row(sql::Connection& connection, std::int64_t bytes, const std::string& place);
 
 /// Count and hash of a whole table.
 Result<std::pair<std::int64_t, std::string>> digest_of(sql::Connection& connection,

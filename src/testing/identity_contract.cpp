@@ -255,7 +255,7 @@ TEST_P(IdentityContract, TryingWhetherItCanCloseLeavesNothing) {
     const auto connection = connect();
     const ClosedDatabase database(*connection, x_clock);
     for (int i = 0; i < 2; ++i) {
-        const auto tried = check_can_close(*connection);
+        const auto tried = check_can_close(*connection, kTables);
         EXPECT_TRUE(tried) << tried.error().message;
     }
     EXPECT_FALSE(connection->in_transaction());

@@ -403,6 +403,41 @@ TEST(Engines, ARestoreShutsWritersOutAndGoesOnWhereItWasBrokenOff) {
     }
 }
 
+TEST(Engines, ARowThatIsTooLargeForAPlaceIsToldBeforeAnythingIsChanged) {
+    Device device(TASKSTORE_DRIVERS_HERE);
+    const std::string large(10'000'000, 'x');
+    {
+        OpenTasks tasks(device);
+        ASSERT_TRUE(tasks.store->create_task({.title = "large", .description = large}));
+    }
+    const std::string backup = device.folder / "t.zst";
+    ASSERT_TRUE(back_up(*device.databases(), DatabaseName::tasks, backup, {}));
+    const std::string small = servers->fresh(sql::Engine::libsql, 5 << 20);
+    const auto moved = move_database(*device.databases(), to(device, small));
+    ASSERT_FALSE(moved);
+    EXPECT_EQ(moved.error().code, Code::unsupported) << moved.error().message;
+    EXPECT_THAT(moved.error().hint, testing::HasSubstr("max_row_size"));
+    EXPECT_FALSE(device.files.info(device.folder / "home/move-tasks.json"));
+    OpenTasks(device).add("b");
+    Device other(TASKSTORE_DRIVERS_HERE);
+    other.place = small;
+    EXPECT_EQ(restore(*other.databases(), {.path = backup}).error().code, Code::unsupported);
+    EXPECT_TRUE(takes_writes(small)) << "both left it as it was";
+    for (const auto engine : kEngines) {
+        const std::string place = fresh_place(device, engine, "large.db");
+        const auto fits = move_database(*device.databases(), to(device, place));
+        ASSERT_TRUE(fits) << fits.error().message;
+        device.place = place;
+        const auto page = must(OpenTasks(device).store->list_tasks({}));
+        ASSERT_EQ(page.tasks.size(), 2U);
+        EXPECT_EQ(page.tasks[1].description, large);
+        ASSERT_TRUE(back_up(*device.databases(), DatabaseName::tasks, backup, {}));
+        other.place = servers->fresh(sql::Engine::libsql);
+        const auto restored = restore(*other.databases(), {.path = backup});
+        ASSERT_TRUE(restored) << restored.error().message;
+    }
+}
+
 TEST(Engines, APostgresWithoutPlpgsqlIsToldBeforeAnythingIsChanged) {
     Device device(TASKSTORE_DRIVERS_HERE);
     device.place = servers->fresh(sql::Engine::postgres);
@@ -426,6 +461,39 @@ TEST(Engines, APostgresWithoutPlpgsqlIsToldBeforeAnythingIsChanged) {
               Code::unsupported);
     tasks.add("c");
     EXPECT_THAT(tasks.titles(), ElementsAre("a", "b", "c"));
+}
+
+TEST(Engines, ARoleThatCouldCloseAndNotOpenAgainIsToldBeforeAnythingIsChanged) {
+    Device device(TASKSTORE_DRIVERS_HERE);
+    const std::string owned = servers->fresh(sql::Engine::postgres);
+    device.place = owned;
+    OpenTasks tasks(device);
+    tasks.add("a");
+    const auto databases = device.databases();
+    const auto owner = must(databases->connect(
+        DatabaseName::tasks, must(sql::parse_location(owned)), {.read_only = false}));
+    ASSERT_TRUE(owner->execute(
+        "CREATE ROLE hand LOGIN; DO $$ BEGIN EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO "
+        "hand; GRANT ALL ON ALL TABLES IN SCHEMA %1$I TO hand; GRANT ALL ON ALL SEQUENCES IN "
+        "SCHEMA %1$I TO hand', current_schema()); END $$"));
+    device.place = std::string(owned).replace(owned.find("postgres@"), 8, "hand");
+    const auto moved = move_database(*device.databases(), device.move_to("new.db"));
+    ASSERT_FALSE(moved);
+    EXPECT_EQ(moved.error().code, Code::denied) << moved.error().message;
+    EXPECT_THAT(moved.error().message, testing::HasSubstr("owned by 'postgres'"));
+    EXPECT_FALSE(device.files.info(device.folder / "home/move-tasks.json"));
+    tasks.add("b");
+    ASSERT_TRUE(back_up(*device.databases(), DatabaseName::tasks, device.folder / "t.zst", {}));
+    EXPECT_EQ(restore(*device.databases(), {.path = device.folder / "t.zst", .replace = true})
+                  .error()
+                  .code,
+              Code::denied);
+    tasks.add("c");
+    ASSERT_TRUE(owner->execute("GRANT postgres TO hand"));
+    const auto as_member = move_database(*device.databases(), device.move_to("new.db"));
+    ASSERT_TRUE(as_member) << as_member.error().message;
+    device.place = device.folder / "new.db";
+    EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a", "b", "c"));
 }
 
 TEST(Engines, WhatHasMovedIsNotTruncatedEither) {

@@ -34,10 +34,11 @@ class Servers final : public testing::Environment {
         x_postgres.reset();
         x_sqld.server.reset();
     }
-    std::string fresh(sql::Engine engine) {
+    /// `value_bytes_max`: of a namespace of sqld.
+    std::string fresh(sql::Engine engine, std::int64_t value_bytes_max = 64 << 20) {
         const std::string name = "d" + std::to_string(++x_count);
         if (engine == sql::Engine::libsql) {
-            EXPECT_TRUE(make_namespace(x_sqld, name));
+            EXPECT_TRUE(make_namespace(x_sqld, name, value_bytes_max));
             return x_sqld.location(name);
         }
         EXPECT_TRUE(x_postgres->run({must(postgres_programs()) + "createdb", "-h", "127.0.0.1",

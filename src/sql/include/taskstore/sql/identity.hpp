@@ -111,8 +111,9 @@ BoundStatement begin_filling(std::string_view name, const Identity& incoming);
 BoundStatement end_filling(std::string_view name, const Identity& incoming);
 
 /// unsupported: this engine, or this database, cannot refuse writes by triggers. Tried out, and
-/// taken back.
-Status check_can_close(Connection& connection);
+/// taken back. denied: who is connected could close the tables that are there and not open them
+/// again (PostgreSQL: a role that may make triggers on tables of another one).
+Status check_can_close(Connection& connection, std::span<const Table> tables);
 
 /// The error of a write that met a closed database, as why_closed() says it; others as they are.
 Error explain_refusal(Error error);

@@ -90,8 +90,9 @@ struct MoveReport {
 /// invalid: source and target are one, or config.toml cannot be edited. conflict: the target holds
 /// another database, another move is on its way on this device, or an end changed meanwhile.
 /// unavailable: the source has moved, or an end is not there. unsupported: an end cannot refuse
-/// writes. Before anything was changed all these leave no trace; later the step reached stays, and
-/// nothing is lost by calling it again, or by undo_move().
+/// writes, or the target takes no row as large as the source has. denied: who is connected could
+/// close an end and not open it again. Before anything was changed all these leave no trace; later
+/// the step reached stays, and nothing is lost by calling it again, or by undo_move().
 Result<MoveReport> move_database(Databases& databases, const MoveRequest& request);
 
 /// Takes a move back, whichever step it reached. not_found: there was none. unavailable: a place
