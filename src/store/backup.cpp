@@ -420,12 +420,12 @@ std::string backup_name(DatabaseName name, std::int64_t made_at_ms) {
     return std::string(name_of(name)) + "-" + std::string(text.data(), size) + ".taskstore.zst";
 }
 
-Result<BackupReport> back_up(Databases& databases, DatabaseName name, const std::string& path,
-                             const RowProgress& progress) {
-    if (databases.files().info(path) && !BackupReader::open(databases.files(), path))
-        return fail(Code::exists, "'" + path + "' is there and no backup: it is not replaced")
-            .with_hint("name another file, or a folder");
-    TASKSTORE_LET(const DatabasePlace at, databases.place(name));
+namespace {
+
+/// `reading`: the rows are being read, and nothing stands in its way but the connection.
+Result<BackupReport> back_up_once(Databases& databases, DatabaseName name, const DatabasePlace& at,
+                                  const std::string& path, const RowProgress& progress,
+                                  bool& reading) {
     TASKSTORE_LET(const auto connection, databases.connect(name, at.location, {}));
     const auto modules = databases.modules(name, connection->dialect());
     BackupReport report{.database = std::string(name_of(name)), .path = path};
@@ -445,10 +445,34 @@ Result<BackupReport> back_up(Databases& databases, DatabaseName name, const std:
     TASKSTORE_LET(auto writer, BackupWriter::begin(databases.files(), path));
     TASKSTORE_TRY(writer.line(header_text(name, *identity, versions, databases.clock().wall_ms())));
     std::int64_t rows = 0;
+    reading = true;
     for (const sql::Table& table : tables_of(name))
         TASKSTORE_TRY(write_table(*connection, table, writer, rows, progress));
+    reading = false;
     TASKSTORE_TRY(writer.finish(rows, report));
     return report;
+}
+
+}  // namespace
+
+Result<BackupReport> back_up(Databases& databases, DatabaseName name, const std::string& path,
+                             const RowProgress& progress) {
+    if (databases.files().info(path) && !BackupReader::open(databases.files(), path))
+        return fail(Code::exists, "'" + path + "' is there and no backup: it is not replaced")
+            .with_hint("name another file, or a folder");
+    TASKSTORE_LET(const DatabasePlace at, databases.place(name));
+    constexpr int kTries = 5;
+    for (int i = 1;; ++i) {
+        bool reading = false;
+        auto report = back_up_once(databases, name, at, path, progress, reading);
+        // The state of that moment is gone with its transaction: another one, from the start.
+        const bool lost = !report && reading && report.error().code == Code::unavailable;
+        if (!lost) return report;
+        if (i == kTries)
+            return fail(std::move(report).error())
+                .with_hint("it was begun " + std::to_string(kTries) +
+                           " times, and lost its transaction each time; nothing was written");
+    }
 }
 
 namespace {

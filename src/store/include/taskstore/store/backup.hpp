@@ -9,6 +9,11 @@
 //   row     = [VALUE,…]                           in the order of the table's key
 //   VALUE   = null | whole number | text | {"real":DECIMAL} | {"blob":HEXADECIMAL}
 //   end     = {"end":true,"rows":N,"sha256":HEX}  of all bytes before this line
+//
+// Rows are read page by page in one transaction, from every engine alike. libSQL's `GET /dump` is
+// one request, but text of SQLite's dialect, in which numbers and text of another type than their
+// column's are told apart by the reader's guess, and it knows nothing of the state of the database.
+// So a program that stands still between two pages may lose its transaction (sqld: after 10 s).
 
 #include <taskstore/store/databases.hpp>
 
@@ -30,7 +35,9 @@ struct BackupReport {
 };
 
 /// Writes one consistent state of the database, while others go on working, into `path`, which is
-/// replaced as a whole once everything is on disk (mode 0600). not_found: there is no such database
+/// replaced as a whole once everything is on disk (mode 0600). Where the server ends its
+/// transaction half-way, it begins again with another state, five times at most, and `progress`
+/// from 0; then unavailable. not_found: there is no such database
 /// yet. exists: `path` is there and no backup. unavailable: the database has moved (says where to),
 /// or is being filled.
 Result<BackupReport> back_up(Databases& databases, DatabaseName name, const std::string& path,
