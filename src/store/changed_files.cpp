@@ -2,9 +2,10 @@
 
 #include "hook_texts.hpp"
 
+#include <taskstore/os/linked_path.hpp>
+
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
 
 namespace taskstore::store {
 namespace {
@@ -13,11 +14,7 @@ constexpr int kAttempts = 5;
 
 /// Where the link leads, if it is one: that file is replaced, as git does.
 std::string real_path(os::FileSystem& files, const std::string& path) {
-    if (const auto link = files.link_info(path); !link || link->kind != os::FileKind::other)
-        return path;
-    std::error_code error;
-    const auto real = std::filesystem::canonical(path, error);
-    return error ? path : real.string();
+    return os::linked_path(files, path).value_or(path);
 }
 
 Failure git_is_writing(const std::string& lock) {

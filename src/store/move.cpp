@@ -1,6 +1,7 @@
 #include "mover.hpp"
 
 #include <taskstore/config/edit.hpp>
+#include <taskstore/os/linked_path.hpp>
 #include <taskstore/store/move.hpp>
 
 #include <algorithm>
@@ -20,23 +21,25 @@ Result<std::string> config_text(os::FileSystem& files, const std::string& path) 
 
 Status switch_config(os::FileSystem& files, const MoveRequest& request,
                      const std::optional<std::string>& value) {
-    TASKSTORE_LET(const std::string before, config_text(files, request.config_path));
+    TASKSTORE_LET(const std::string path, os::linked_path(files, request.config_path));
+    TASKSTORE_LET(const std::string before, config_text(files, path));
     TASKSTORE_LET(const std::string after,
                   config::with_text_setting(before, setting_key(request.name), value));
     if (after == before) return ok();
-    const auto info = files.info(request.config_path);
-    TASKSTORE_TRY(os::make_directories(files, os::folder_of(request.config_path), 0700));
+    const auto info = files.info(path);
+    TASKSTORE_TRY(os::make_directories(files, os::folder_of(path), 0700));
     // The place may hold a password: nobody else reads it, however open the file was.
-    return os::replace_file(files, request.config_path, after, info ? info->mode & 0700 : 0600);
+    return os::replace_file(files, path, after, info ? info->mode & 0700 : 0600);
 }
 
 /// Found out before anything is moved: the text can be edited, the file replaced.
 Status check_config(os::FileSystem& files, const MoveRequest& request,
                     const std::optional<std::string>& value) {
-    TASKSTORE_LET(const std::string before, config_text(files, request.config_path));
+    TASKSTORE_LET(const std::string path, os::linked_path(files, request.config_path));
+    TASKSTORE_LET(const std::string before, config_text(files, path));
     TASKSTORE_TRY(config::with_text_setting(before, setting_key(request.name), value));
-    TASKSTORE_TRY(os::make_directories(files, os::folder_of(request.config_path), 0700));
-    TASKSTORE_TRY(os::Replacement::begin(files, request.config_path, 0600));
+    TASKSTORE_TRY(os::make_directories(files, os::folder_of(path), 0700));
+    TASKSTORE_TRY(os::Replacement::begin(files, path, 0600));
     return ok();
 }
 

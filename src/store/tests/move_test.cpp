@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <filesystem>
 #include <set>
 #include <thread>
 
@@ -249,6 +250,28 @@ TEST(Move, ABackupThatWasRestoredWhereTheDatabaseWasLostGoesBackToTheOldPlace) {
     ASSERT_TRUE(home) << home.error().message;
     device.place.clear();
     EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a", "b"));
+}
+
+TEST(Move, AConfigThatIsALinkStaysOne) {
+    Device device;
+    OpenTasks(device).add("a");
+    const std::string config = device.folder / "home/config.toml";
+    const std::string real = device.folder / "dotfiles.toml";
+    std::filesystem::create_symlink("../dotfiles.toml", config);
+    const auto refused = move_database(*device.databases(), device.move_to("new.db"));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::invalid);
+    EXPECT_THAT(refused.error().message, HasSubstr("leads nowhere"));
+    EXPECT_FALSE(device.files.info(device.folder / "new.db"));
+    ASSERT_TRUE(os::replace_file(device.files, real, "# mine\n", 0600));
+    const auto moved = move_database(*device.databases(), device.move_to("new.db"));
+    ASSERT_TRUE(moved) << moved.error().message;
+    EXPECT_TRUE(std::filesystem::is_symlink(config));
+    EXPECT_EQ(*os::read_file(device.files, real), config_of(device));
+    EXPECT_THAT(config_of(device), HasSubstr("# mine\n\n[databases]\ntasks = \"sqlite:"));
+    ASSERT_TRUE(undo_move(*device.databases(), device.move_to("new.db")));
+    EXPECT_TRUE(std::filesystem::is_symlink(config));
+    EXPECT_THAT(config_of(device), testing::Not(HasSubstr("tasks =")));
 }
 
 // The config was set back by hand: the old place is closed, and stays so.

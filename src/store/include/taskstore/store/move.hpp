@@ -58,9 +58,11 @@ struct MoveRequest {
     DatabaseName name = DatabaseName::tasks;
     /// Absolute, if it is a file. Of undo_move() without `from`: not looked at.
     sql::Location to;
-    std::string to_text;      ///< How config.toml is to name it.
-    std::string config_path;  ///< The device's config.toml; made where there is none.
-    std::string home;         ///< Where move-NAME.json is kept.
+    std::string to_text;  ///< How config.toml is to name it.
+    /// The device's config.toml; made where there is none. Of a symbolic link, what it names is
+    /// written, and one that leads nowhere is `invalid`.
+    std::string config_path;
+    std::string home;  ///< Where move-NAME.json is kept.
     /// Of undo_move(), with `to`: takes back what another device has begun, and cannot end.
     std::optional<sql::Location> from = {};
     /// Of undo_move(): where the new place cannot be reached it is lost for good, and what was
