@@ -1,6 +1,7 @@
 #include <taskstore/base/id.hpp>
 #include <taskstore/sql/identity.hpp>
 #include <taskstore/sql/migration.hpp>
+#include <taskstore/sql/quoted.hpp>
 
 #include <algorithm>
 #include <array>
@@ -75,16 +76,6 @@ std::string take_mark(std::string& text) {
 Status run(Connection& connection, BoundStatement bound) {
     TASKSTORE_TRY(run_batch(connection, {&bound, 1}));
     return ok();
-}
-
-/// A string constant of SQL: quotes doubled. In PostgreSQL, too: a backslash is itself there.
-std::string quoted(std::string_view text) {
-    std::string out = "'";
-    for (const char c : text) {
-        if (c == '\'') out += c;
-        out += c;
-    }
-    return out + "'";
 }
 
 constexpr std::array<std::string_view, 3> kChanges{"INSERT", "UPDATE", "DELETE"};

@@ -1,3 +1,4 @@
+#include <taskstore/sql/quoted.hpp>
 #include <taskstore/sql/retry.hpp>
 #include <taskstore/store/databases.hpp>
 #include <taskstore/tasks/task_store.hpp>
@@ -156,25 +157,20 @@ Result<std::unique_ptr<sql::Connection>> Databases::connect(DatabaseName name,
 Status Databases::keep_copy(sql::Connection& connection, const std::string& path, int version) {
     const std::string name = path + ".before-version-" + std::to_string(version);
     std::string copy = name;
-    // One that is there may be of an earlier upgrade, that was taken back.
-    for (int n = 2; x_files.info(copy); ++n) {
-        if (is_of_now(x_files, copy, path)) return ok();
-        copy = name + "." + std::to_string(n);
+    for (int n = 2;;) {
+        // One that is there may be of an earlier upgrade, that was taken back.
+        if (x_files.info(copy)) {
+            if (is_of_now(x_files, copy, path)) return ok();
+            copy = name + "." + std::to_string(n++);
+            continue;
+        }
+        // Waits for another one that makes the same; then its copy is there.
+        TASKSTORE_LET(auto made, os::Replacement::begin(x_files, copy, 0600));
+        if (x_files.info(copy)) continue;
+        TASKSTORE_TRY(
+            connection.execute("VACUUM INTO " + sql::quoted(os::temporary_path_of(copy))));
+        return made.commit();
     }
-    const std::string unfinished = os::temporary_path_of(copy);
-    static_cast<void>(x_files.unlink(unfinished));
-    {
-        TASKSTORE_LET(const auto made, x_files.open(unfinished, os::OpenMode::create_new, 0600));
-    }
-    std::string quoted;
-    for (const char c : unfinished) quoted += c == '\'' ? std::string("''") : std::string(1, c);
-    TASKSTORE_TRY(connection.execute("VACUUM INTO '" + quoted + "'"));
-    {
-        TASKSTORE_LET(const auto made, x_files.open(unfinished, os::OpenMode::read_write));
-        TASKSTORE_TRY(made->sync_data());
-    }
-    TASKSTORE_TRY(x_files.rename(unfinished, copy));
-    return x_files.sync_directory(os::folder_of(copy));
 }
 
 std::vector<DatabaseModule> Databases::modules(DatabaseName name, std::string_view dialect) const {

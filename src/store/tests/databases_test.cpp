@@ -5,6 +5,8 @@
 #include <taskstore/store/databases.hpp>
 #include <taskstore/testing/temporary_folder.hpp>
 
+#include <thread>
+
 namespace taskstore::store {
 namespace {
 
@@ -97,6 +99,35 @@ TEST(Databases, TheCopyBeforeAMigrationIsOfNowAndNoneIsWrittenOver) {
         grow_old();
         static_cast<void>(device.databases()->open(DatabaseName::tasks));
         EXPECT_EQ(copies(), upgrades);
+    }
+}
+
+TEST(Databases, ManyThatFindAnOlderOneAtOnceEachOpenIt) {
+    for (int round = 0; round < 5; ++round) {
+        Device device;
+        const std::string path = device.folder / "home/tasks.db";
+        {
+            const auto databases = device.databases();
+            const auto connection =
+                databases->connect(DatabaseName::tasks, {sql::Engine::sqlite, path},
+                                   {.read_only = false, .create = true});
+            ASSERT_TRUE(connection);
+            ASSERT_TRUE(sql::migrate(**connection, tasks::kModule,
+                                     tasks::migrations("sqlite").first(1), device.clock));
+        }
+        std::vector<std::string> errors(8);
+        {
+            std::vector<std::jthread> threads;
+            for (std::string& error : errors) {
+                threads.emplace_back([&] {
+                    const auto opened = device.databases()->open(DatabaseName::tasks);
+                    if (!opened) error = opened.error().message;
+                });
+            }
+        }
+        for (const std::string& error : errors) EXPECT_EQ(error, "");
+        EXPECT_TRUE(device.files.info(path + ".before-version-" +
+                                      std::to_string(tasks::migrations("sqlite").size())));
     }
 }
 
