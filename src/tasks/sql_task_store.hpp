@@ -73,6 +73,16 @@ class SqlTaskStore final : public TaskStore {
     static void mark_keys(Statements& batch, const UpdateTask& change, const Task& task,
                           const std::optional<std::string>& key_before, std::int64_t write);
 
+    // what a task waits for (task_edges.cpp)
+    /// Puts into the task what the change says of its dependencies. not_found; conflict.
+    Status apply_edges(const UpdateTask& change, Task& task);
+    /// Before and after the statement that drew `write`, which writes the task; `had`: what it
+    /// waited for until then.
+    static void hold_edges(Statements& batch, const Task& task, const std::vector<std::string>& had,
+                           bool adds);
+    void write_edges(Statements& batch, const Task& task, const std::vector<std::string>& had,
+                     bool otherwise_ready, std::int64_t write) const;
+
     // claiming (task_claims.cpp)
     Result<Written<std::vector<Task>>> claim_once(const ClaimRequest& request, bool& look);
     Result<bool> has_candidate(const ClaimRequest& request);

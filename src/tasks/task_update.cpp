@@ -6,8 +6,6 @@
 
 #include <task_sql.hpp>
 
-#include <algorithm>
-
 namespace taskstore::tasks {
 namespace {
 
@@ -43,7 +41,8 @@ std::vector<sql::Value> values_of(const Task& task, std::int64_t lane, bool read
             std::int64_t{ready ? 1 : 0},
             std::int64_t{task.shell ? 1 : 0},
             value_of(task.timeout_ms),
-            write};
+            write,
+            json_list(task.depends_on)};
 }
 
 }  // namespace
@@ -69,34 +68,31 @@ Result<Written<Task>> SqlTaskStore::update_task(const std::string& id, const Upd
             return fail(Code::conflict, "task '" + id + "' is at revision " +
                                             std::to_string(task.revision) + " by now");
         const auto key_before = task.concurrency_key;
+        const std::vector<std::string> had = task.depends_on;
+        TASKSTORE_TRY(apply_edges(change, task));
         TASKSTORE_TRY(apply_change(change, task));
         const Lane lane = lane_of(task);
         const std::int64_t write = draw();
         const bool ready = !task.not_before && !task.concurrency_key;
-        const bool runs_anyway =
-            change.on_failed_dependency == OnFailedDependency::run && task.open_dependencies > 0;
+        const bool edges = task.depends_on != had || change.on_failed_dependency;
         Statements batch;
-        // Nothing that it waits for comes to an end meanwhile.
-        for (const std::string& other : task.depends_on)
-            if (runs_anyway) batch.push_back({.sql = task_sql::touch_task, .values = {other}});
+        if (edges) hold_edges(batch, task, had, !change.add_dependencies.empty());
         batch.push_back(
             {.sql = task_sql::insert_lane, .values = {lane.id, task.project, lane.needs}});
         std::vector<sql::Value> values = values_of(task, lane.id, ready, write);
         values.insert(values.begin(), now());
         batch.push_back({.sql = x_texts.rewrite_task, .values = std::move(values)});
-        std::size_t answer = batch.size() - 1;
-        if (runs_anyway) {
-            batch.push_back({.sql = task_sql::close_failed_edges, .values = {id, write}});
-            answer = batch.size();
-            batch.push_back({.sql = x_texts.count_open_again,
-                             .values = {id, std::int64_t{ready ? 1 : 0}, write}});
-        }
+        if (edges) write_edges(batch, task, had, ready, write);
+        const std::size_t answer = batch.size() - 1;
         mark_keys(batch, change, task, key_before, write);
-        TASKSTORE_LET(const sql::Committed committed, write_batch(batch, waking()));
-        if (committed.answers[answer].rows.empty()) continue;
+        auto committed = write_batch(batch, waking());
+        // An edge was not as expected: why, is found out by the next look.
+        if (!committed && is_conflict(committed.error()) && edges) continue;
+        if (!committed) return fail(std::move(committed).error());
+        if (committed->answers[answer].rows.empty()) continue;
         if (task.concurrency_key || key_before) settle_or_leave_marked();
-        TASKSTORE_LET(Task written, task_of(committed.answers[answer].rows[0]));
-        return Written<Task>{std::move(written), committed.level};
+        TASKSTORE_LET(Task written, task_of(committed->answers[answer].rows[0]));
+        return Written<Task>{std::move(written), committed->level};
     }
     return too_fast(id);
 }
@@ -114,7 +110,10 @@ Status SqlTaskStore::delete_task(const std::string& id, const std::string& actor
         if (!waiting[0].rows.empty())
             return fail(Code::conflict, "task '" + id + "' is waited for by task " +
                                             RowReader(waiting[0].rows[0]).text())
-                .with_hint("take that dependency away first, or cancel that task");
+                .with_hint(
+                    "take that dependency away first ('taskstore task set THAT "
+                    "--no-depends-on " +
+                    id + "'), or cancel that task");
         Statements batch{
             {.sql = task_sql::touch_task, .values = {id}},
             {.sql = x_texts.history_of_removal,

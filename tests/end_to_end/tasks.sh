@@ -19,6 +19,12 @@ expect 0 taskstore task blocked --quiet; same "$out" "$second"
 expect 0 taskstore task why "$second"; has "$out" "$first"
 expect 4 taskstore task rm "$first"; has "$err" "$second"
 
+# What a task waits for changes, and never ends in itself.
+expect 4 taskstore task set "$first" --depends-on "$second"; has "$err" "$first → $second → $first"
+expect 0 taskstore task set "$second" --no-depends-on "$first"; expect 0 taskstore task blocked --quiet; same "$out" ""
+expect 3 taskstore task set "$second" --no-depends-on "$first"
+expect 0 taskstore task set "$second" --depends-on "$first" --json; same "$(json "$out" 'd["open_dependencies"]')" 1
+
 # A hold, its fence, and what is refused.
 expect 0 taskstore task claim --worker w1 --limit 5 --lease 10m --request-id r1 --json; fence=$(json "$out" 'd[0]["fence"]')
 claim=$out

@@ -293,6 +293,10 @@ Status run_task_set(Context& context) {
     const std::string& id = context.call.arguments[0];
     tasks::UpdateTask change;
     TASKSTORE_TRY(read_change(context, change));
+    if (context.call.has("depends-on"))
+        change.add_dependencies = list_of(context.call, "depends-on");
+    if (context.call.has("no-depends-on"))
+        change.remove_dependencies = list_of(context.call, "no-depends-on");
     if (context.call.has("if-revision")) {
         TASKSTORE_LET(change.revision, number_of("if-revision", context.call.value("if-revision")));
     }

@@ -134,8 +134,11 @@ inline constexpr std::array kTaskAdd{
     Option{"key", 0, "K", "the same key and content again is the same task"},
     Option{"keep-key", 0, "D", "how long the key is known (default: 7d)"}};
 inline constexpr std::array kTaskSet{
-    TASKSTORE_TASK_FIELDS, Option{"project", 0, "P", "another project"},
+    TASKSTORE_TASK_FIELDS,
+    Option{"project", 0, "P", "another project"},
     Option{"no-shell", 0, "", "the command is words, that no shell sees"},
+    Option{"depends-on", 0, "ID", "waits for that task too, unless it has begun", true},
+    Option{"no-depends-on", 0, "ID", "waits for that task no more", true},
     Option{"if-revision", 0, "R", "only if the task is still at this revision"}};
 #undef TASKSTORE_TASK_FIELDS
 inline constexpr std::array kTaskList{
@@ -233,7 +236,9 @@ inline constexpr std::array kTaskCommands{
     Command{"task show", "ID", "show one task", kTaskShow, "taskstore task show 0193a1b2 --history",
             run_task_show},
     Command{"task set", "ID", "change a task; an empty value takes a field away", kTaskSet,
-            "taskstore task set 0193a1b2 --priority urgent", run_task_set},
+            "taskstore task set 0193a1b2 --priority urgent\n"
+            "taskstore task set 0193a1b2 --depends-on 0193a1b3 --no-depends-on 0193a1b4",
+            run_task_set},
     Command{"task rm", "ID", "remove a task that nobody holds; its history stays", kTaskNone,
             "taskstore task rm 0193a1b2", run_task_rm},
     Command{"task ready", "", "what may be claimed now, in the order of claims", kTaskPart,

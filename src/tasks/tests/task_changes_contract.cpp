@@ -4,6 +4,9 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
+#include <thread>
+
 namespace taskstore::tasks {
 
 using testing::ElementsAre;
@@ -106,6 +109,76 @@ TEST_P(TaskStoreContract, WhatALeaseGivesBackAfterItsDeadlineFailsAtOnce) {
     x_clock.advance_ms(11);
     EXPECT_EQ(*x_store->tend(), 2) << "the lease, and the deadline";
     EXPECT_EQ((*x_store->get_task(made.id))->status, TaskStatus::failed);
+}
+
+TEST_P(TaskStoreContract, ADependencyIsAddedAndTakenAwayUntilTheTaskIsBegun) {
+    const Task first = created({.title = "first"});
+    const Task task = created({.title = "task", .priority = 9});
+    const auto added = x_store->update_task(task.id, {.add_dependencies = {first.id, first.id}});
+    ASSERT_TRUE(added) << added.error().message;
+    EXPECT_THAT(added->value.depends_on, ElementsAre(first.id));
+    EXPECT_EQ(added->value.open_dependencies, 1);
+    EXPECT_EQ(**x_store->get_task(task.id), added->value);
+    const Task held = claimed("w", {.limit = 9}).at(0);
+    EXPECT_EQ(held.id, first.id);
+    EXPECT_EQ(x_store->delete_task(first.id).error().code, Code::conflict);
+    EXPECT_EQ(x_store->update_task(first.id, {.add_dependencies = {task.id}}).error().code,
+              Code::conflict)
+        << "it is held";
+    const auto freed = x_store->update_task(task.id, {.remove_dependencies = {first.id}});
+    ASSERT_TRUE(freed) << freed.error().message;
+    EXPECT_THAT(freed->value.depends_on, IsEmpty());
+    EXPECT_EQ(claimed("w").at(0).id, task.id);
+    EXPECT_EQ(x_store->update_task(task.id, {.remove_dependencies = {first.id}}).error().code,
+              Code::conflict)
+        << "it is held";
+    const Task late = created({.title = "late"});
+    EXPECT_EQ(x_store->update_task(late.id, {.add_dependencies = {"nobody"}}).error().code,
+              Code::not_found);
+    EXPECT_EQ(x_store->update_task(late.id, {.remove_dependencies = {first.id}}).error().code,
+              Code::not_found);
+    ASSERT_TRUE(x_store->complete_task({.task_id = first.id}, {}));
+    const auto after = x_store->update_task(late.id, {.add_dependencies = {first.id}});
+    ASSERT_TRUE(after) << after.error().message;
+    EXPECT_EQ(after->value.open_dependencies, 0);
+    EXPECT_EQ(claimed("w").at(0).id, late.id);
+}
+
+TEST_P(TaskStoreContract, ATaskThatWouldWaitForItselfIsRefusedWithTheCircle) {
+    const Task a = created({.title = "a"});
+    const Task b = created({.title = "b", .depends_on = {a.id}});
+    const Task c = created({.title = "c", .depends_on = {b.id}});
+    const auto before = x_store->list_tasks({})->tasks;
+    const auto refused = x_store->update_task(a.id, {.priority = 3, .add_dependencies = {c.id}});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::conflict);
+    EXPECT_THAT(refused.error().message,
+                testing::EndsWith(": " + a.id + " → " + c.id + " → " + b.id + " → " + a.id));
+    const auto itself = x_store->update_task(a.id, {.add_dependencies = {a.id}});
+    ASSERT_FALSE(itself);
+    EXPECT_THAT(itself.error().message, testing::EndsWith(": " + a.id + " → " + a.id));
+    EXPECT_EQ(x_store->list_tasks({})->tasks, before);
+    ASSERT_TRUE(x_store->update_task(c.id, {.remove_dependencies = {b.id}}));
+    EXPECT_TRUE(x_store->update_task(a.id, {.add_dependencies = {c.id}}));
+}
+
+TEST_P(TaskStoreContract, TwoThatWouldCloseACircleTogetherDoNot) {
+    for (int round = 0; round < 5; ++round) {
+        const Task a = created({.title = "a"});
+        const Task b = created({.title = "b"});
+        std::array<bool, 2> done{};
+        {
+            const auto add = [&](std::size_t i, const std::string& task, const std::string& other) {
+                const auto added = x_store->update_task(task, {.add_dependencies = {other}});
+                done[i] = added.has_value();
+                EXPECT_TRUE(added || added.error().code == Code::conflict) << added.error().message;
+            };
+            const std::jthread one(add, 0, a.id, b.id);
+            const std::jthread other(add, 1, b.id, a.id);
+        }
+        EXPECT_NE(done[0], done[1]) << "one of them, and not both";
+        EXPECT_THAT(claimed("w", {.limit = 9}), SizeIs(1));
+    }
 }
 
 }  // namespace taskstore::tasks

@@ -250,8 +250,33 @@ std::optional<Code> TaskModel::remove(const std::string& id) {
         if (other.pending() && other.open.contains(id)) return Code::conflict;
     }
     tasks.erase(found);
+    // The others still say that they depended on it.
     for (auto& [other_id, other] : tasks) other.open.erase(id);
     std::erase_if(x_keys, [&](const auto& entry) { return entry.second.id == id; });
+    return std::nullopt;
+}
+
+bool TaskModel::waits_for(const std::string& id, const std::string& other) const {
+    if (id == other) return true;
+    const auto found = tasks.find(id);
+    return found != tasks.end() &&
+           std::ranges::any_of(found->second.task.depends_on,
+                               [&](const std::string& one) { return waits_for(one, other); });
+}
+
+std::optional<Code> TaskModel::why_not_so(const std::string& id, const UpdateTask& change) const {
+    if (change.add_dependencies.empty() && change.remove_dependencies.empty()) return std::nullopt;
+    const Task& task = tasks.at(id).task;
+    if (task.status == TaskStatus::in_progress || task.status == TaskStatus::completed)
+        return Code::conflict;
+    std::vector<std::string> left = task.depends_on;
+    for (const std::string& other : change.remove_dependencies)
+        if (std::erase(left, other) == 0) return Code::not_found;
+    for (const std::string& other : change.add_dependencies) {
+        if (std::ranges::find(left, other) != left.end()) continue;
+        if (!tasks.contains(other)) return Code::not_found;
+        if (waits_for(other, id)) return Code::conflict;
+    }
     return std::nullopt;
 }
 
@@ -273,8 +298,17 @@ void TaskModel::update(const std::string& id, const UpdateTask& change) {
     if (task.concurrency_key && (change.concurrency_key || change.concurrency_limit))
         slots[*task.concurrency_key] = task.concurrency_limit.value_or(1);
     if (task.concurrency_key && !task.concurrency_limit) task.concurrency_limit = 1;
-    if (!change.on_failed_dependency) return;
-    task.on_failed_dependency = *change.on_failed_dependency;
+    if (change.on_failed_dependency) task.on_failed_dependency = *change.on_failed_dependency;
+    for (const std::string& other : change.remove_dependencies) {
+        one.open.erase(other);
+        std::erase(task.depends_on, other);
+    }
+    for (const std::string& other : change.add_dependencies) {
+        if (std::ranges::find(task.depends_on, other) != task.depends_on.end()) continue;
+        task.depends_on.push_back(other);
+        if (tasks.at(other).task.status != TaskStatus::completed) one.open.insert(other);
+    }
+    std::ranges::sort(task.depends_on);
     if (task.on_failed_dependency != OnFailedDependency::run) return;
     // Who runs anyway does not wait for what has failed already.
     std::erase_if(one.open,

@@ -55,7 +55,10 @@ class TaskModel {
     std::optional<Code> cancel(const std::string& id);
     std::optional<Code> retry(const std::string& id);
     std::optional<Code> remove(const std::string& id);
-    /// `changed` has what the change sets, apart from what it means.
+    /// Whether `id` waits for `other`, in the end.
+    bool waits_for(const std::string& id, const std::string& other) const;
+    /// ok, or why the dependencies cannot be changed so.
+    std::optional<Code> why_not_so(const std::string& id, const UpdateTask& change) const;
     void update(const std::string& id, const UpdateTask& change);
     /// The earliest time at which something becomes claimable or due by itself.
     std::optional<std::int64_t> next_time() const;

@@ -46,6 +46,7 @@ void Sequence::compare_one(const Task& is, const ModelTask& model) {
     same(is.error.has_value(), task.error.has_value(), "error");
     same(is.on_failed_dependency, task.on_failed_dependency, "policy");
     same(is.concurrency_key, task.concurrency_key, "concurrency_key");
+    same(is.depends_on, task.depends_on, "list of dependencies");
     same(is.open_dependencies, std::ssize(model.open), "number of open dependencies");
     // Nothing, once that time has come.
     if (model.pending() &&

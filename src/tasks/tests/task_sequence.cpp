@@ -273,6 +273,7 @@ void Sequence::update() {
     const std::string id = some_id();
     const auto found = x_model.tasks.find(id);
     const bool there = found != x_model.tasks.end();
+    log();
     UpdateTask change;
     if (percent(30)) change.priority = one_of<std::int64_t>({-10, 0, 10});
     if (percent(20)) change.project = one_of<std::string>({"p", "q"});
@@ -289,13 +290,21 @@ void Sequence::update() {
     const bool keyed = change.concurrency_key ? change.concurrency_key->has_value()
                                               : there && found->second.task.concurrency_key;
     if (keyed && percent(30)) change.concurrency_limit = 1 + upto(2);
+    if (percent(30) && there && !found->second.task.deadline) {
+        const std::string other = some_id();
+        if (percent(60))
+            change.add_dependencies = {other};
+        else
+            change.remove_dependencies = {other};
+        x_log << (change.add_dependencies.empty() ? "not after " : "after ") << short_of(other)
+              << ": ";
+    }
     const bool late = percent(10);
     if (there) change.revision = found->second.task.revision - (late ? 1 : 0);
-    log();
     const auto answer = x_store.update_task(id, change);
     const std::optional<Code> expected = !there ? std::optional(Code::not_found)
                                          : late ? std::optional(Code::conflict)
-                                                : std::nullopt;
+                                                : x_model.why_not_so(id, change);
     if (agreed(answer, expected, "update " + short_of(id))) x_model.update(id, change);
 }
 

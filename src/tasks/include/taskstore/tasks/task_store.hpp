@@ -70,6 +70,10 @@ struct UpdateTask {
     std::optional<std::optional<std::string>> spec_id = {};
     std::optional<bool> shell = {};
     std::optional<std::optional<std::int64_t>> timeout_ms = {};
+    /// Ids of tasks that are there, for which it waits from now on; before it is begun.
+    std::vector<std::string> add_dependencies = {};
+    /// Of those that it waits for; taken away before others are added.
+    std::vector<std::string> remove_dependencies = {};
     /// conflict where the task has another one by now.
     std::optional<std::int64_t> revision = {};
 };
@@ -190,7 +194,10 @@ class TaskStore {
     virtual Result<std::vector<std::optional<Task>>> get_tasks(
         std::span<const std::string> ids) = 0;
     virtual Result<TaskPage> list_tasks(const TaskFilter& filter) = 0;
-    /// The task as it is afterwards. not_found; conflict.
+    /// The task as it is afterwards. not_found: it, or one that it is to wait for or to wait for no
+    /// more. conflict: the revision; dependencies of a task that is held or completed; or the task
+    /// would wait for itself, and the message has the circle (a → b → a). Refused, nothing is
+    /// written.
     virtual Result<Written<Task>> update_task(const std::string& id, const UpdateTask& change) = 0;
     /// Its history stays. not_found; conflict: it is held, or others still wait for it.
     virtual Status delete_task(const std::string& id, const std::string& actor = {}) = 0;
