@@ -13,6 +13,7 @@
 
 #include <functional>
 #include <initializer_list>
+#include <set>
 
 namespace taskstore::tasks {
 
@@ -70,8 +71,7 @@ class SqlTaskStore final : public TaskStore {
     Result<Error> why_not_made(const Task& task, Error error);
 
     // changing (task_update.cpp)
-    static void mark_keys(Statements& batch, const UpdateTask& change, const Task& task,
-                          const std::optional<std::string>& key_before, std::int64_t write);
+    static void mark_keys(Statements& batch, std::set<std::optional<std::string>> keys);
 
     // what a task waits for (task_edges.cpp)
     /// Puts into the task what the change says of its dependencies. not_found; conflict.
@@ -115,6 +115,7 @@ class SqlTaskStore final : public TaskStore {
     struct Moved {
         std::size_t task = 0;
         std::size_t limits = 0;
+        std::int64_t write = 0;
     };
     Moved add_move(Statements& batch, const Task& was, const Move& move);
     Result<std::int64_t> rescue_some(std::span<const WatchedTask> tasks, const std::string& reason);
@@ -128,6 +129,9 @@ class SqlTaskStore final : public TaskStore {
     Status settle(const std::string& key);
     Result<std::int64_t> settle_keys();
     void settle_or_leave_marked();
+    /// After the commit of a move of the task: settles what it marked, and on PostgreSQL what
+    /// somebody else had marked before it, and was settling then.
+    void settle_after(const sql::Committed& committed, const Moved& moved, const Task& task);
     std::int64_t draw() { return static_cast<std::int64_t>(x_random.next_u64() >> 1U); }
 
     // reading (task_store.cpp)

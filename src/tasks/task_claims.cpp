@@ -219,7 +219,7 @@ Result<Written<Task>> SqlTaskStore::complete_task(const Hold& hold, const Comple
                      history_of(hold.task_id, write, Verb::complete, TaskStatus::in_progress,
                                 hold.actor, std::nullopt, asked.id)};
     end_for_others(batch, hold.task_id, write, TaskStatus::completed);
-    const std::size_t limits = batch.size() - 1;
+    const Moved moved{.task = 0, .limits = batch.size() - 1, .write = write};
     keep_answer(batch, asked, x_texts.answer_of_write, hold.task_id, write);
     // With its fence it is the holder who ends it, and knows.
     auto committed = write_batch(batch, hold.fence ? waking() : waking_holders());
@@ -230,8 +230,8 @@ Result<Written<Task>> SqlTaskStore::complete_task(const Hold& hold, const Comple
     }
     if (!committed) return taskstore::fail(std::move(committed).error());
     if (!committed->answers[0].rows.empty()) {
-        if (committed->answers[limits].changes > 0) settle_or_leave_marked();
         TASKSTORE_LET(Task task, task_of(committed->answers[0].rows[0]));
+        settle_after(*committed, moved, task);
         return Written<Task>{std::move(task), committed->level};
     }
     TASKSTORE_LET(const Task task, must_get(hold.task_id));

@@ -66,7 +66,7 @@ SqlTaskStore::Moved SqlTaskStore::add_move(Statements& batch, const Task& was, c
     const bool ready = pending && !move.wait_ms && !was.concurrency_key;
     const auto if_so = [](bool is) { return is ? sql::Value{std::int64_t{0}} : sql::Value{}; };
     const Task& next = move.next;
-    Moved moved{.task = batch.size()};
+    Moved moved{.task = batch.size(), .write = write};
     batch.push_back(
         {.sql = x_texts.move_task,
          .values = {now(), was.id, std::string(name_of(move.to)), std::int64_t{ready ? 1 : 0},
@@ -91,8 +91,8 @@ Result<std::optional<Written<Task>>> SqlTaskStore::write_move(const Task& was, c
                   write_batch(batch, held ? waking_holders() : waking()));
     const auto& rows = committed.answers[moved.task].rows;
     if (rows.empty()) return std::optional<Written<Task>>();
-    if (committed.answers[moved.limits].changes > 0) settle_or_leave_marked();
     TASKSTORE_LET(Task task, task_of(rows[0]));
+    settle_after(committed, moved, task);
     return std::optional(Written<Task>{std::move(task), committed.level});
 }
 
@@ -294,12 +294,13 @@ Result<std::int64_t> SqlTaskStore::rescue_some(std::span<const WatchedTask> task
                 moves.push_back(add_move(batch, *found[i], rescue_of(*found[i], reason)));
         if (moves.empty()) return freed;
         TASKSTORE_LET(const sql::Committed committed, write_batch(batch, waking_holders()));
-        bool settle = false;
         for (const Moved& move : moves) {
-            if (!committed.answers[move.task].rows.empty()) ++freed;
-            settle = settle || committed.answers[move.limits].changes > 0;
+            const auto& rows = committed.answers[move.task].rows;
+            if (rows.empty()) continue;
+            ++freed;
+            TASKSTORE_LET(const Task task, task_of(rows[0]));
+            settle_after(committed, move, task);
         }
-        if (settle) settle_or_leave_marked();
     }
     return too_fast(ids.front());
 }
@@ -347,6 +348,22 @@ Status SqlTaskStore::settle(const std::string& key) {
 /// is no error of it, and any claim settles what is marked.
 void SqlTaskStore::settle_or_leave_marked() {
     static_cast<void>(settle_keys());
+}
+
+void SqlTaskStore::settle_after(const sql::Committed& committed, const Moved& moved,
+                                const Task& task) {
+    bool marked = committed.answers[moved.limits].changes > 0;
+    // Those that wait for it are counted, or cancelled, between the two.
+    bool concerns = task.concurrency_key.has_value();
+    for (std::size_t i = moved.task + 2; i < moved.limits; ++i)
+        concerns = concerns || committed.answers[i].changes > 0;
+    if (!marked && concerns && x_database.dialect() == "postgres") {
+        const sql::BoundStatement again{.sql = x_texts.mark_limits_again,
+                                        .values = {task.id, moved.write}};
+        const auto written = write_batch({&again, 1});
+        marked = written && written->answers[0].changes > 0;
+    }
+    if (marked) settle_or_leave_marked();
 }
 
 Result<std::int64_t> SqlTaskStore::settle_keys() {

@@ -132,6 +132,7 @@ Texts make(bool postgres) {
         .history_of_dependents = text(task_sql::history_of_dependents),
         .count_down_anyway = text(task_sql::count_down_anyway),
         .close_edges_anyway = text(task_sql::close_edges_anyway),
+        .mark_limits_again = text(task_sql::mark_limits_again),
         .mark_limits_anyway = text(task_sql::mark_limits_anyway),
         .stats_throughput = text(task_sql::stats_throughput),
         .why_task = text(task_sql::why_task),

@@ -42,6 +42,7 @@ struct Texts {
     std::string history_of_dependents;
     std::string count_down_anyway;
     std::string close_edges_anyway;
+    std::string mark_limits_again;
     std::string mark_limits_anyway;
     std::string stats_throughput;
     std::string why_task;

@@ -47,18 +47,10 @@ std::vector<sql::Value> values_of(const Task& task, std::int64_t lane, bool read
 
 }  // namespace
 
-/// The keys that the change concerns: of one that it names, the slots too.
-void SqlTaskStore::mark_keys(Statements& batch, const UpdateTask& change, const Task& task,
-                             const std::optional<std::string>& key_before, std::int64_t write) {
-    if (key_before && key_before != task.concurrency_key)
-        batch.push_back({.sql = task_sql::mark_key, .values = {*key_before}});
-    if (!task.concurrency_key) return;
-    if (change.concurrency_key || change.concurrency_limit)
-        batch.push_back(
-            {.sql = task_sql::limit_of_write,
-             .values = {*task.concurrency_key, *task.concurrency_limit, task.id, write}});
-    else
-        batch.push_back({.sql = task_sql::mark_key, .values = {*task.concurrency_key}});
+/// First of all, in one order: who settles a key takes it before its tasks, too.
+void SqlTaskStore::mark_keys(Statements& batch, std::set<std::optional<std::string>> keys) {
+    for (const auto& key : keys)
+        if (key) batch.push_back({.sql = task_sql::mark_key, .values = {*key}});
 }
 
 Result<Written<Task>> SqlTaskStore::update_task(const std::string& id, const UpdateTask& change) {
@@ -76,6 +68,7 @@ Result<Written<Task>> SqlTaskStore::update_task(const std::string& id, const Upd
         const bool ready = !task.not_before && !task.concurrency_key;
         const bool edges = task.depends_on != had || change.on_failed_dependency;
         Statements batch;
+        mark_keys(batch, {key_before, task.concurrency_key});
         if (edges) hold_edges(batch, task, had, !change.add_dependencies.empty());
         batch.push_back(
             {.sql = task_sql::insert_lane, .values = {lane.id, task.project, lane.needs}});
@@ -84,7 +77,10 @@ Result<Written<Task>> SqlTaskStore::update_task(const std::string& id, const Upd
         batch.push_back({.sql = x_texts.rewrite_task, .values = std::move(values)});
         if (edges) write_edges(batch, task, had, ready, write);
         const std::size_t answer = batch.size() - 1;
-        mark_keys(batch, change, task, key_before, write);
+        if (task.concurrency_key && (change.concurrency_key || change.concurrency_limit))
+            batch.push_back(
+                {.sql = task_sql::limit_of_write,
+                 .values = {*task.concurrency_key, *task.concurrency_limit, id, write}});
         auto committed = write_batch(batch, waking());
         // An edge was not as expected: why, is found out by the next look.
         if (!committed && is_conflict(committed.error()) && edges) continue;
@@ -114,18 +110,18 @@ Status SqlTaskStore::delete_task(const std::string& id, const std::string& actor
                     "take that dependency away first ('taskstore task set THAT "
                     "--no-depends-on " +
                     id + "'), or cancel that task");
-        Statements batch{
-            {.sql = task_sql::touch_task, .values = {id}},
-            {.sql = x_texts.history_of_removal,
-             .values = {now(), id, actor, task.revision},
-             .changes_expected = 1},
-            {.sql = task_sql::delete_task, .values = {id, task.revision}, .changes_expected = 1},
-            {.sql = task_sql::count_down_removed, .values = {id}},
-            {.sql = task_sql::delete_edges, .values = {id}},
-            {.sql = task_sql::delete_keys, .values = {id}}};
+        Statements batch;
         // Its slot is another's.
-        if (task.concurrency_key)
-            batch.push_back({.sql = task_sql::mark_key, .values = {*task.concurrency_key}});
+        mark_keys(batch, {task.concurrency_key});
+        batch.push_back({.sql = task_sql::touch_task, .values = {id}});
+        batch.push_back({.sql = x_texts.history_of_removal,
+                         .values = {now(), id, actor, task.revision},
+                         .changes_expected = 1});
+        batch.push_back(
+            {.sql = task_sql::delete_task, .values = {id, task.revision}, .changes_expected = 1});
+        for (const std::string_view sql :
+             {task_sql::count_down_removed, task_sql::delete_edges, task_sql::delete_keys})
+            batch.push_back({.sql = sql, .values = {id}});
         auto committed = write_batch(batch, waking());
         if (committed && task.concurrency_key) settle_or_leave_marked();
         if (committed) return ok();

@@ -121,6 +121,28 @@ TEST_F(TwoSessions, OurClaimPassesOverWhatAnotherIsAboutToTake) {
     EXPECT_TRUE(must(tasks->claim_tasks({.worker = "w2"})).value.empty());
 }
 
+TEST_F(TwoSessions, ASlotThatBecomesFreeWhileItsKeyIsSettledIsGivenAway) {
+    SystemClock clock;
+    SeededRandom random{9};
+    const auto tasks = make_task_store(*x_database, clock, random);
+    const CreateTask keyed{.title = "x", .concurrency_key = "k", .concurrency_limit = 1};
+    const std::string first = must(tasks->create_task(keyed)).value.id;
+    const std::string second = must(tasks->create_task(keyed)).value.id;
+    const auto settler = session();
+    ASSERT_TRUE(settler->execute("UPDATE task_limits SET dirty = 1"));
+    ASSERT_TRUE(settler->begin_write());
+    ASSERT_TRUE(settler->execute("UPDATE task_limits SET dirty = 0 WHERE name = 'k'"));
+    {
+        std::jthread other([&] { EXPECT_TRUE(tasks->cancel_task(first, "ann", "")); });
+        while (must(tasks->get_task(first))->status != TaskStatus::cancelled) {
+        }
+        ASSERT_TRUE(settler->commit());
+    }
+    const auto claimed = must(tasks->claim_tasks({.worker = "w"})).value;
+    ASSERT_EQ(claimed.size(), 1U);
+    EXPECT_EQ(claimed[0].id, second);
+}
+
 TEST_F(TwoSessions, LeasesOfAServerGoByItsClock) {
     FakeClock wrong(1'000'000);  // Of a device that has lost its time.
     SeededRandom random{9};
