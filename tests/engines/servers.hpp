@@ -2,26 +2,16 @@
 // The servers that the tests of all engines share.
 
 #include "device_store.hpp"
+#include "must.hpp"
 
 #include <taskstore/testing/server.hpp>
 #include <taskstore/testing/sqld.hpp>
 
 #include <array>
-#include <cstdlib>
-#include <iostream>
 #include <memory>
 #include <string>
 
 namespace taskstore {
-
-template <typename T>
-T must(Result<T> result) {
-    if (!result) {
-        std::cerr << result.error().message << "; " << result.error().hint << '\n';
-        std::exit(1);
-    }
-    return std::move(*result);
-}
 
 /// Started from the main thread: they end with the thread that started them.
 class Servers final : public testing::Environment {
