@@ -41,38 +41,16 @@ bool is_ready(const Task& task) {
 }
 
 std::vector<sql::Value> values_of(const Task& task, std::int64_t lane) {
-    return {task.id,
-            task.project,
-            task.title,
-            value_of(task.description),
-            value_of(task.command),
-            task.input,
-            task.priority,
-            value_of(task.agent_type),
-            json_list(task.capabilities),
-            task.retry.max_attempts,
-            task.retry.max_rescues,
-            std::string(name_of(task.retry.backoff)),
-            task.retry.base_ms,
-            task.retry.cap_ms,
-            task.retry.jitter,
-            task.lease_ms,
-            value_of(task.not_before),
-            value_of(task.deadline),
-            json_list(task.depends_on),
-            std::string(name_of(task.on_failed_dependency)),
-            value_of(task.parent),
-            value_of(task.concurrency_key),
-            value_of(task.concurrency_limit),
-            value_of(task.idempotency_key),
-            task.metadata,
-            value_of(task.spec_id),
-            task.created_at,
-            lane,
-            rank_of(task),
-            std::int64_t{is_ready(task) ? 1 : 0},
-            std::int64_t{task.shell ? 1 : 0},
-            value_of(task.timeout_ms)};
+    std::vector<sql::Value> values{task.id};
+    append_terms(values, task);
+    values.insert(
+        values.end(),
+        {json_list(task.depends_on), std::string(name_of(task.on_failed_dependency)),
+         value_of(task.parent), value_of(task.concurrency_key), value_of(task.concurrency_limit),
+         value_of(task.idempotency_key), task.metadata, value_of(task.spec_id), task.created_at,
+         lane, rank_of(task), std::int64_t{is_ready(task) ? 1 : 0},
+         std::int64_t{task.shell ? 1 : 0}, value_of(task.timeout_ms)});
+    return values;
 }
 
 Failure key_of_another(const CreateTask& request, const std::string& id) {

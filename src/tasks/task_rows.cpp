@@ -31,6 +31,16 @@ std::string json_list(const std::vector<std::string>& words) {
     return out;
 }
 
+void append_terms(std::vector<sql::Value>& values, const Task& task) {
+    values.insert(
+        values.end(),
+        {task.project, task.title, value_of(task.description), value_of(task.command), task.input,
+         task.priority, value_of(task.agent_type), json_list(task.capabilities),
+         task.retry.max_attempts, task.retry.max_rescues, std::string(name_of(task.retry.backoff)),
+         task.retry.base_ms, task.retry.cap_ms, task.retry.jitter, task.lease_ms,
+         value_of(task.not_before), value_of(task.deadline)});
+}
+
 Result<Task> task_of(const std::vector<sql::Value>& row) {
     RowReader read(row);
     Task task;

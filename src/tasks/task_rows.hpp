@@ -24,6 +24,10 @@ sql::Value name_value(const std::optional<T>& word) {
 /// A JSON array of strings.
 std::string json_list(const std::vector<std::string>& words);
 
+/// What sql/insert_task.sql and sql/rewrite_task.sql say first of a task, after its id and
+/// revision.
+void append_terms(std::vector<sql::Value>& values, const Task& task);
+
 /// Columns in order, each of the type that is asked for.
 class RowReader {
   public:

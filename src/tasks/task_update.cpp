@@ -11,38 +11,15 @@ namespace {
 
 std::vector<sql::Value> values_of(const Task& task, std::int64_t lane, bool ready,
                                   std::int64_t write) {
-    return {task.id,
-            task.revision,
-            task.project,
-            task.title,
-            value_of(task.description),
-            value_of(task.command),
-            task.input,
-            task.priority,
-            value_of(task.agent_type),
-            json_list(task.capabilities),
-            task.retry.max_attempts,
-            task.retry.max_rescues,
-            std::string(name_of(task.retry.backoff)),
-            task.retry.base_ms,
-            task.retry.cap_ms,
-            task.retry.jitter,
-            task.lease_ms,
-            value_of(task.not_before),
-            value_of(task.deadline),
-            std::string(name_of(task.on_failed_dependency)),
-            value_of(task.concurrency_key),
-            value_of(task.concurrency_limit),
-            task.metadata,
-            value_of(task.spec_id),
-            value_of(task.parent),
-            lane,
-            rank_of(task),
-            std::int64_t{ready ? 1 : 0},
-            std::int64_t{task.shell ? 1 : 0},
-            value_of(task.timeout_ms),
-            write,
-            json_list(task.depends_on)};
+    std::vector<sql::Value> values{task.id, task.revision};
+    append_terms(values, task);
+    values.insert(values.end(),
+                  {std::string(name_of(task.on_failed_dependency)), value_of(task.concurrency_key),
+                   value_of(task.concurrency_limit), task.metadata, value_of(task.spec_id),
+                   value_of(task.parent), lane, rank_of(task), std::int64_t{ready ? 1 : 0},
+                   std::int64_t{task.shell ? 1 : 0}, value_of(task.timeout_ms), write,
+                   json_list(task.depends_on)});
+    return values;
 }
 
 }  // namespace

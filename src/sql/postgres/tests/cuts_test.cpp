@@ -178,21 +178,12 @@ TEST(PoolerFaults, AKilledServerBehindItLosesNothingAndIsMetWithinASecond) {
     Ledger ledger;
     {
         Load load(*database, ledger, 8);
-        for (int round = 0; round < 2; ++round) {
-            load.wait_for_successes(50);
-            server->kill();
-            start_again(*server);
-            const auto back = steady_clock::now();
-            load.wait_for_successes(1);
-            EXPECT_LT(ms_since(back), 1'000) << "after the server was ready";
-        }
-        load.wait_for_successes(50);
+        kill_again_and_again(*server, load, 2);
         server->stop();  // Sessions are ended, and say so.
         start_again(*server);
         load.wait_for_successes(1);
     }
-    ledger.compare(*database);
-    EXPECT_EQ(ledger.count(Code::failed) + ledger.count(Code::invalid), 0);
+    compare_and_expect_no_failure(ledger, *database);
 }
 
 TEST(PoolerFaults, AKilledPoolerLosesNothingAndIsMetWithinASecond) {
@@ -204,18 +195,9 @@ TEST(PoolerFaults, AKilledPoolerLosesNothingAndIsMetWithinASecond) {
     Ledger ledger;
     {
         Load load(*database, ledger, 8);
-        for (int round = 0; round < 3; ++round) {
-            load.wait_for_successes(50);
-            pooler->kill();
-            start_again(*pooler);
-            const auto back = steady_clock::now();
-            load.wait_for_successes(1);
-            EXPECT_LT(ms_since(back), 1'000) << "after the pooler was ready";
-        }
-        load.wait_for_successes(50);
+        kill_again_and_again(*pooler, load, 3);
     }
-    ledger.compare(*open(plain_location(shared_server()), schema));
-    EXPECT_EQ(ledger.count(Code::failed) + ledger.count(Code::invalid), 0);
+    compare_and_expect_no_failure(ledger, *open(plain_location(shared_server()), schema));
 }
 
 }  // namespace

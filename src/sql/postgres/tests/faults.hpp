@@ -115,4 +115,22 @@ inline void start_again(Server& server) {
     }
 }
 
+/// Kills a server or pooler under load and starts it again, over and over.
+inline void kill_again_and_again(Server& server, Load& load, int rounds) {
+    for (int round = 0; round < rounds; ++round) {
+        load.wait_for_successes(50);
+        server.kill();
+        start_again(server);
+        const auto back = steady_clock::now();
+        load.wait_for_successes(1);
+        EXPECT_LT(ms_since(back), 1'000) << "after it was ready";
+    }
+    load.wait_for_successes(50);
+}
+
+inline void compare_and_expect_no_failure(Ledger& ledger, sql::Database& database) {
+    ledger.compare(database);
+    EXPECT_EQ(ledger.count(Code::failed) + ledger.count(Code::invalid), 0);
+}
+
 }  // namespace taskstore::postgres

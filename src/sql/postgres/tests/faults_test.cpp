@@ -21,23 +21,14 @@ TEST(ServerFaults, AKilledServerLosesNothingAndIsMetWithinASecond) {
     Ledger ledger;
     {
         Load load(*database, ledger, 8);
-        for (int round = 0; round < 2; ++round) {
-            load.wait_for_successes(50);
-            server->kill();
-            start_again(*server);
-            const auto back = steady_clock::now();
-            load.wait_for_successes(1);
-            EXPECT_LT(ms_since(back), 1'000) << "after the server was ready";
-        }
-        load.wait_for_successes(50);
+        kill_again_and_again(*server, load, 2);
         server->stop();  // Sessions are ended, and say so.
         start_again(*server);
         const auto back = steady_clock::now();
         load.wait_for_successes(1);
         EXPECT_LT(ms_since(back), 1'000);
     }
-    ledger.compare(*database);
-    EXPECT_EQ(ledger.count(Code::failed) + ledger.count(Code::invalid), 0);
+    compare_and_expect_no_failure(ledger, *database);
 }
 
 TEST(ServerFaults, APromotedStandbyHasEverythingThatWasAcknowledged) {
