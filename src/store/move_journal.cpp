@@ -68,6 +68,19 @@ Result<std::optional<Journal>> read_journal(os::FileSystem& files, const std::st
     return std::optional(std::move(journal));
 }
 
+Result<std::vector<OpenMove>> open_moves(os::FileSystem& files, const std::string& home) {
+    std::vector<OpenMove> moves;
+    for (const DatabaseName name : kDatabaseNames) {
+        TASKSTORE_LET(const auto journal, read_journal(files, home, name));
+        if (!journal || journal->ended()) continue;
+        moves.push_back({.name = name,
+                         .from = sql::shown(journal->way.from),
+                         .to = sql::shown(journal->way.to),
+                         .back = journal->back.has_value()});
+    }
+    return moves;
+}
+
 Status write_journal(os::FileSystem& files, const std::string& home, DatabaseName name,
                      const Journal& journal) {
     std::string text;

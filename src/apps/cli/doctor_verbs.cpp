@@ -4,6 +4,7 @@
 
 #include <taskstore/base/display.hpp>
 #include <taskstore/ledger/files.hpp>
+#include <taskstore/store/move.hpp>
 
 #include <iterator>
 
@@ -51,6 +52,26 @@ Result<Findings> around(Context& context, const store::Place& place) {
                                path == nullptr ? "" : path);
 }
 
+/// Moves of the device's databases that were broken off.
+Findings of_the_device(Context& context) {
+    const auto home = context.database_home();
+    if (!home) return {};  // Then it has no databases.
+    const auto moves = store::open_moves(context.files, *home);
+    if (!moves) return {{"move", *home, moves.error().message, moves.error().hint}};
+    Findings findings;
+    for (const store::OpenMove& move : *moves) {
+        const std::string name(store::name_of(move.name));
+        findings.push_back(
+            {"move", name + ": " + move.from + " to " + move.to,
+             move.back ? "it was being taken back, and that has not ended"
+                       : "it has begun and not ended",
+             move.back ? "'taskstore move --database " + name + " --undo' goes on with it"
+                       : "the same 'taskstore move' goes on with it; with --undo it is taken "
+                         "back"});
+    }
+    return findings;
+}
+
 /// Puts right what needs nobody's decision; what it did, one sentence each.
 Result<std::vector<std::string>> mend(Context& context, const store::Place& place,
                                       records::Plan& plan) {
@@ -96,6 +117,7 @@ Status run_doctor(Context& context) {
     add(findings, store::findings_of(unmerged));
     TASKSTORE_LET(Findings outside, around(context, place));
     add(findings, std::move(outside));
+    add(findings, of_the_device(context));
     if (!done.empty()) context.wrote = "what could be mended is mended";
     if (context.json) {
         std::string data;

@@ -29,6 +29,26 @@ void put_back(Device& device, const std::string& journal) {
     ASSERT_TRUE(os::replace_file(device.files, journal_path(device), journal));
 }
 
+TEST(Journal, AMoveThatWasBrokenOffIsListed) {
+    Device device;
+    {
+        OpenTasks(device).add("a");
+    }
+    const auto listed = [&] { return *open_moves(device.files, device.folder / "home"); };
+    EXPECT_TRUE(listed().empty());
+    MoveRequest request = device.move_to("new.db");
+    request.after_step_for_testing = [&](MoveStep step) {
+        return step == MoveStep::sealed ? Status(fail(Code::cancelled, "as planned")) : ok();
+    };
+    EXPECT_FALSE(move_database(*device.databases(), request));
+    ASSERT_EQ(listed().size(), 1U);
+    EXPECT_EQ(listed()[0].name, DatabaseName::tasks);
+    EXPECT_THAT(listed()[0].to, HasSubstr("new.db"));
+    EXPECT_FALSE(listed()[0].back);
+    ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+    EXPECT_TRUE(listed().empty()) << "what has ended is none";
+}
+
 TEST(Journal, OneOfBeforeTheEndOpensNoSecondPlace) {
     for (const MoveStep at : kSteps) {
         const int number = static_cast<int>(at);

@@ -39,6 +39,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace taskstore::store {
 
@@ -106,5 +107,16 @@ Result<MoveReport> move_database(Databases& databases, const MoveRequest& reques
 /// never was the truth, and cannot become it any more. invalid: `from` takes writes. conflict: `to`
 /// does, or it is not what the move was filling.
 Result<MoveReport> undo_move(Databases& databases, const MoveRequest& request);
+
+/// A move of this device that has begun and not ended; places without passwords.
+struct OpenMove {
+    DatabaseName name = DatabaseName::tasks;
+    std::string from;
+    std::string to;
+    bool back = false;  ///< It is being taken back.
+};
+
+/// By the journals in `home`; asks no database. corrupt: a journal that is none.
+Result<std::vector<OpenMove>> open_moves(os::FileSystem& files, const std::string& home);
 
 }  // namespace taskstore::store
