@@ -9,6 +9,10 @@
 namespace taskstore::sql {
 namespace {
 
+/// What closes a place must outlive the server, also where others there need not.
+constexpr std::string_view kFlushed =
+    "SELECT set_config('synchronous_commit', 'on', true) WHERE "
+    "current_setting('synchronous_commit') = 'off'";
 constexpr std::string_view kMoved = "taskstore: moved to ";
 constexpr std::string_view kFilled = "taskstore: being filled from ";
 constexpr std::string_view kBackup = "backup ";
@@ -176,6 +180,7 @@ Status swap(Connection& connection, std::string_view name, std::span<const Table
             const Identity& expected, const Identity& next,
             const std::function<Status(Connection&)>& while_open) {
     TASKSTORE_TRY(connection.lock_for_migration());
+    if (connection.dialect() == "postgres") TASKSTORE_TRY(connection.execute(kFlushed));
     TASKSTORE_TRY(swap_row(connection, name, expected, next));
     const auto run_text = [&](const std::string& text) {
         return text.empty() ? ok() : connection.execute(text);

@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::int64_t kFormat = 1;
 constexpr int kLevel = 6;
+/// About the year 2210: the epochs after a restore must fit, too.
+constexpr std::int64_t kEpochMax = sql::kEpochMax - 1'000'000'000;
 
 // --- writing
 // ------------------------------------------------------------------------------------------------
@@ -233,7 +235,7 @@ class BackupReader {
         for (const std::string& module : modules.names())
             x_header.versions.emplace_back(module, modules.get(module).as_int64().value_or(0));
         if (x_header.identity.id.empty()) return damaged("its header lacks an id");
-        if (x_header.identity.epoch < 1 || x_header.identity.epoch > sql::kEpochMax)
+        if (x_header.identity.epoch < 1 || x_header.identity.epoch > kEpochMax)
             return damaged("its header has an epoch that cannot be");
         x_hash.update(line);
         x_hash.update("\n");

@@ -167,6 +167,12 @@ Result<Undo::What> Undo::look() {
     const Way& way = x_journal.way;
     const std::string fill_mark = x_journal.back ? x_journal.back->mark : way.mark;
     TASKSTORE_LET(const End here, open_known_end(x_databases, x_request.name, way.from));
+    // What was made anew there knows nothing of this move, and the target may hold the only copy.
+    if (way.stage >= Stage::sealing && here.identity.id != way.id)
+        return fail(Code::conflict, sql::shown(way.from) + " holds another " + called(x_request) +
+                                        " (" + here.identity.id + ") than when the move began (" +
+                                        way.id + ")")
+            .with_hint("nothing was changed; bring back what was there, or restore a backup of it");
     x_asks_target = way.stage >= Stage::going_live || is_sealed_by(here.identity, way.mark);
     if (!x_asks_target) return What::open_again;
     auto asked = open_known_end(x_databases, x_request.name, way.to);
@@ -183,7 +189,7 @@ Result<Undo::What> Undo::look() {
     if (x_request.from) return not_filled(here.identity, there.identity);
     if (way.stage < Stage::going_live && was_live_since(there.identity, here.identity))
         return outdated(way, there.identity, x_request.home, x_request.name);
-    if (there.identity.moved_to && here.identity.is_live() && here.identity.id == way.id)
+    if (there.identity.moved_to == sql::shown(way.from) && here.identity.is_live())
         return What::done_elsewhere;
     TASKSTORE_TRY(check_live(there.identity));
     if (there.identity.id != way.id || there.identity.epoch != way.epoch)
@@ -301,6 +307,10 @@ Result<Journal> journal_of_ends(Databases& databases, const MoveRequest& request
     if (!here.identity.moved_to)
         return fail(Code::conflict, place + " is being filled: it is not the old place of a move")
             .with_hint("--from is the place that is closed, --to the one where it was moved to");
+    if (sql::shown(request.to) != *here.identity.moved_to)
+        return fail(Code::conflict, place + " was closed by a move to " + *here.identity.moved_to +
+                                        ", not to " + sql::shown(request.to))
+            .with_hint("name that place with --to, as it stands there");
     return Journal{.way = {.from = *request.from,
                            .to = request.to,
                            .mark = here.identity.mark,

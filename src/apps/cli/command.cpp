@@ -296,9 +296,11 @@ constexpr std::array kPlanCommands{
             "write the device's databases into files, one consistent state of each while others "
             "work; a file's name goes too where one database is named",
             kBackup, "taskstore backup .\ntaskstore backup --database tasks tasks.zst", run_backup},
-    Command{"restore", "FILE",
-            "put a backup into the place of its database; fences of before are refused afterwards",
-            kRestore, "taskstore restore --replace tasks.zst", run_restore},
+    Command{
+        "restore", "FILE",
+        "put a backup into the place of its database; whoever claimed a task since the backup is "
+        "refused",
+        kRestore, "taskstore restore --replace tasks.zst", run_restore},
     Command{"move", "",
             "move a database of the device elsewhere while others work with it; broken off, the "
             "same command goes on",

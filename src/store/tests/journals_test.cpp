@@ -178,6 +178,67 @@ TEST(Journal, TheLostDeviceThatComesBackBringsItsTargetToLifeNoMore) {
     EXPECT_FALSE(takes_writes(device, device.folder / "disk/new.db"));
 }
 
+TEST(Journal, AnotherDeviceMustNameTheNewPlaceAsTheOldOneDoes) {
+    Device device;
+    {
+        OpenTasks(device).add("a");
+    }
+    // An earlier move left a place half filled; the database went elsewhere since.
+    EXPECT_FALSE(move_database(*device.databases(),
+                               broken_off(device.move_to("disk/new.db"), MoveStep::copied)));
+    ASSERT_TRUE(undo_move(*device.databases(), device.move_to("disk/new.db")));
+    ASSERT_TRUE(move_database(*device.databases(), device.move_to("third.db")));
+    Device outside;
+    for (const char* place : {"disk/new.db", "typo.db"}) {
+        for (const bool forget : {false, true}) {
+            MoveRequest request = from_outside(outside, device);
+            request.to.text = device.folder / place;
+            request.forget = forget;
+            const auto back = undo_move(*outside.databases(), request);
+            EXPECT_EQ(back.error().code, Code::conflict) << back.error().message;
+            EXPECT_THAT(back.error().message, HasSubstr("third.db"));
+        }
+    }
+    EXPECT_FALSE(takes_writes(device, device.folder / "home/tasks.db"));
+    EXPECT_TRUE(takes_writes(device, device.folder / "third.db"));
+}
+
+TEST(Journal, AnOldPlaceThatWasLostAndMadeAnewIsNotWhatAnUndoOpens) {
+    Device device;
+    {
+        OpenTasks(device).add("a");
+    }
+    EXPECT_FALSE(
+        move_database(*device.databases(), broken_off(device.move_to("new.db"), MoveStep::sealed)));
+    ASSERT_TRUE(device.files.rename(device.folder / "home/tasks.db", device.folder / "away.db"));
+    {
+        OpenTasks(device).add("theirs");
+    }
+    const auto back = undo_move(*device.databases(), device.move_to("new.db"));
+    EXPECT_EQ(back.error().code, Code::conflict) << back.error().message;
+    EXPECT_THAT(back.error().message, HasSubstr("another 'tasks'"));
+    EXPECT_TRUE(device.files.info(journal_path(device))) << "it is the way to what was copied";
+}
+
+TEST(Journal, ADatabaseThatWentOnElsewhereIsNotTakenForOneThatCameBack) {
+    Device device;
+    {
+        OpenTasks(device).add("a");
+    }
+    ASSERT_TRUE(back_up(*device.databases(), DatabaseName::tasks, device.folder / "t.zst", {}));
+    ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+    ASSERT_TRUE(device.files.rename(device.folder / "home/tasks.db", device.folder / "away.db"));
+    Device copy;
+    copy.place = device.folder / "home/tasks.db";
+    ASSERT_TRUE(restore(*copy.databases(), {.path = device.folder / "t.zst"}));
+    Device other;
+    other.place = device.folder / "new.db";
+    ASSERT_TRUE(move_database(*other.databases(), other.move_to("third.db")));
+    const auto back = undo_move(*device.databases(), device.move_to("new.db"));
+    EXPECT_EQ(back.error().code, Code::unavailable) << back.error().message;
+    EXPECT_THAT(back.error().message, HasSubstr("third.db"));
+}
+
 TEST(Journal, AnotherDeviceIsToldWhereTheNewPlaceTakesWrites) {
     Device device;
     {

@@ -12,7 +12,7 @@
 //   equal       what changed since is copied; every row was compared with the other side's, and of
 //               tables that had changed count and SHA-256 agree when they are read again
 //   going_live  the journal says that the target may be the truth, and with which epoch
-//   live        the target is the truth, its epoch above both: fences of before are refused
+//   live        the target is the truth, its epoch above both, and so the fences that it gives out
 //   switched    the device's config.toml names the new place
 //
 // The journal is `move-NAME.json` in the device's home (mode 0600: the places may hold passwords),
