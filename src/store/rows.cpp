@@ -31,9 +31,11 @@ std::string joined(const std::vector<std::string>& words) {
     return out;
 }
 
-std::string parameters(std::size_t count) {
+/// `before`: how many come before them.
+std::string parameters(std::size_t count, std::size_t before = 0) {
     std::string out;
-    for (std::size_t i = 1; i <= count; ++i) out += (i == 1 ? "?" : ", ?") + std::to_string(i);
+    for (std::size_t i = 1; i <= count; ++i)
+        out += (i == 1 ? "?" : ", ?") + std::to_string(before + i);
     return out;
 }
 
@@ -326,6 +328,16 @@ Result<CopyCounts> copy_rows(RowSource& from, const sql::Table& table, CopyTarge
     const std::string upsert = upsert_text(table, columns);
     const std::string erase = "DELETE FROM " + std::string(table.name) + " WHERE (" +
                               std::string(table.key) + ") = (" + parameters(key.size()) + ")";
+    // A row of another time line may stand in the way of one with a smaller key. What the source
+    // has at its own key is not it: there the index holds, too.
+    TASKSTORE_LET(const auto unique, places_of(words_of(table.unique), columns, table.name));
+    const bool contested = has_target && !unique.empty();
+    const std::string make_way =
+        contested
+            ? "DELETE FROM " + std::string(table.name) + " WHERE (" + std::string(table.unique) +
+                  ") = (" + parameters(unique.size()) + ") AND (" + std::string(table.key) +
+                  ") <> (" + parameters(key.size(), unique.size()) + ")"
+            : std::string();
     CopyCounts counts;
     Gatherer gathered(to);
     while (has_source || has_target) {
@@ -344,6 +356,11 @@ Result<CopyCounts> copy_rows(RowSource& from, const sql::Table& table, CopyTarge
         const bool both = has_target && source_key == target_key;
         if (!both || source != target) {
             ++counts.written;
+            if (contested) {
+                Row named = key_of(source, unique);
+                named.insert(named.end(), source_key.begin(), source_key.end());
+                TASKSTORE_TRY(gathered.add(make_way, std::move(named)));
+            }
             TASKSTORE_TRY(gathered.add(upsert, std::move(source)));
         }
         if (both) {

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::array kTables{
     sql::Table{"tasks", "id"},
-    sql::Table{"task_history", "seq"},
+    sql::Table{"task_history", "seq", "task_id, revision"},
     sql::Table{"task_dependencies", "task_id, depends_on"},
     sql::Table{"task_keys", "project, idempotency_key"},
     sql::Table{"task_requests", "request_id"},

@@ -229,6 +229,30 @@ TEST(Backup, WhereARestoreWasBrokenOffAnotherBackupGoesWhenTold) {
     EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a", "b"));
 }
 
+TEST(Backup, ARestoreGoesBetweenTimeLines) {
+    Device device;
+    const auto claim = [&] {
+        OpenTasks tasks(device);
+        return tasks.store->claim_tasks({.worker = "w"})->value.size();
+    };
+    {
+        OpenTasks(device).add("a");
+    }
+    must_back_up(device, "early.zst");
+    ASSERT_EQ(claim(), 1U);
+    {
+        OpenTasks(device).add("b");
+    }
+    must_back_up(device, "late.zst");
+    ASSERT_TRUE(restore_into(device, device.folder / "early.zst", true));
+    ASSERT_EQ(claim(), 1U) << "the history goes on in another way";
+    const auto restored = restore_into(device, device.folder / "late.zst", true);
+    ASSERT_TRUE(restored) << restored.error().message;
+    EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a", "b"));
+    ASSERT_TRUE(restore_into(device, device.folder / "early.zst", true));
+    EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a"));
+}
+
 TEST(Backup, ARestoreShutsWritersOutAndClaimsOfSinceTheBackupEnd) {
     Device device;
     OpenTasks tasks(device);

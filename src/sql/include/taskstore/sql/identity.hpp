@@ -41,7 +41,8 @@ namespace taskstore::sql {
 /// A table of a module: what copies, backups and seals go by.
 struct Table {
     std::string_view name;
-    std::string_view key;  ///< Columns of its primary key, joined by ", ".
+    std::string_view key;          ///< Columns of its primary key, joined by ", ".
+    std::string_view unique = {};  ///< Of another unique index, in the same way; empty: none.
 };
 
 struct Identity {
