@@ -101,22 +101,30 @@ Result<Journal> journal_of(Databases& databases, const MoveRequest& request,
 /// Takes a move back.
 class Undo {
   public:
-    Undo(Databases& databases, const MoveRequest& request, Journal journal)
-        : x_databases(databases), x_request(request), x_journal(std::move(journal)) {}
+    /// `kept`: the journal is the device's.
+    Undo(Databases& databases, const MoveRequest& request, Journal journal, bool kept)
+        : x_databases(databases), x_request(request), x_journal(std::move(journal)), x_kept(kept) {}
     Result<MoveReport> run();
 
   private:
     enum class What : std::uint8_t { open_again, bring_back, done_elsewhere };
     Result<What> look();
+    Result<MoveReport> go();
     Failure not_ours(const sql::Identity& there) const;
     Failure not_filled(const sql::Identity& here, const sql::Identity& there) const;
     Result<MoveReport> bring_back();
     Result<MoveReport> open_again();
-    Status close_target();
+    Status take_seal(End& here);
+    Status give_seal_back(End& here);
+    Status close_target(const sql::Identity& here);
     Status save() {
+        x_kept = true;
         return write_journal(x_databases.files(), x_request.home, x_request.name, x_journal);
     }
-    Status forget() { return forget_journal(x_databases.files(), x_request.home, x_request.name); }
+    Status forget() {
+        x_kept = false;
+        return forget_journal(x_databases.files(), x_request.home, x_request.name);
+    }
     Way new_back() const {
         const Way& way = x_journal.way;
         return {.from = way.to,
@@ -129,8 +137,9 @@ class Undo {
     Databases& x_databases;
     const MoveRequest& x_request;
     Journal x_journal;
-    /// Whether the target decides: found out by look().
-    bool x_asks_target = true;
+    bool x_kept;
+    /// Found out by look(): it cannot be asked, and the request says that it is lost for good.
+    bool x_target_is_lost = false;
 };
 
 Failure Undo::not_ours(const sql::Identity& there) const {
@@ -166,26 +175,28 @@ Failure Undo::not_filled(const sql::Identity& here, const sql::Identity& there) 
 Result<Undo::What> Undo::look() {
     const Way& way = x_journal.way;
     const std::string fill_mark = x_journal.back ? x_journal.back->mark : way.mark;
-    TASKSTORE_LET(const End here, open_known_end(x_databases, x_request.name, way.from));
+    TASKSTORE_LET(End here, open_known_end(x_databases, x_request.name, way.from));
     // What was made anew there knows nothing of this move, and the target may hold the only copy.
     if (way.stage >= Stage::sealing && here.identity.id != way.id)
         return fail(Code::conflict, sql::shown(way.from) + " holds another " + called(x_request) +
                                         " (" + here.identity.id + ") than when the move began (" +
                                         way.id + ")")
             .with_hint("nothing was changed; bring back what was there, or restore a backup of it");
-    x_asks_target = way.stage >= Stage::going_live || is_sealed_by(here.identity, way.mark);
-    if (!x_asks_target) return What::open_again;
+    const bool sealed = is_sealed_for(here.identity, way.mark);
+    if (way.stage < Stage::going_live && !sealed) return What::open_again;
     auto asked = open_known_end(x_databases, x_request.name, way.to);
     const bool gone =
         !asked && (asked.error().code == Code::unavailable || asked.error().code == Code::conflict);
     if (gone && x_request.forget) {
-        x_asks_target = false;
+        x_target_is_lost = true;
         return What::open_again;
     }
     TASKSTORE_LET(const End there, std::move(asked));
     if (is_filled_by(there.identity, way.mark) || is_filled_by(there.identity, fill_mark) ||
         is_taken_over(there.identity, here.identity, way))
         return What::open_again;
+    if (sealed && was_live_since(there.identity, here.identity))
+        TASKSTORE_TRY(give_seal_back(here));
     if (x_request.from) return not_filled(here.identity, there.identity);
     if (way.stage < Stage::going_live && was_live_since(there.identity, here.identity))
         return outdated(way, there.identity, x_request.home, x_request.name);
@@ -208,7 +219,8 @@ Status Undo::switch_back(MoveReport& report) {
 Result<MoveReport> Undo::bring_back() {
     if (!named_by_environment(x_databases, x_request.name))
         TASKSTORE_TRY(check_config(x_databases.files(), x_request, x_journal.setting_before));
-    Way back = x_journal.back ? *x_journal.back : new_back();
+    Way back =
+        x_journal.back && x_journal.back->stage != Stage::none ? *x_journal.back : new_back();
     Mover mover(x_databases, x_request, back, [&] {
         x_journal.back = back;
         return save();
@@ -225,16 +237,37 @@ Result<MoveReport> Undo::bring_back() {
     return report;
 }
 
+// Whoever looks at the source's seal from here on does not find the move's, and brings nothing to
+// life by it.
+Status Undo::take_seal(End& here) {
+    sql::Identity next = here.identity;
+    next.mark = x_journal.back->mark;
+    TASKSTORE_TRY(
+        change_end(x_databases, x_request.name, x_journal.way.from, here.identity, {.next = next}));
+    TASKSTORE_TRY(reached(x_request, MoveStep::sealed));
+    const auto closed = close_target(here.identity);
+    if (closed || closed.error().code != Code::conflict) return closed;
+    // Whoever had looked before was quicker, or it is something else by now.
+    TASKSTORE_TRY(give_seal_back(here));
+    return closed;
+}
+
+Status Undo::give_seal_back(End& here) {
+    sql::Identity next = here.identity;
+    next.mark = move_of(here.identity.mark);
+    if (next == here.identity) return ok();
+    return change_end(x_databases, x_request.name, x_journal.way.from, here.identity,
+                      {.next = next});
+}
+
 // From here on the move cannot bring the target to life any more, not even by a commit that is
 // still on its way to a server.
-Status Undo::close_target() {
+Status Undo::close_target(const sql::Identity& here) {
     const Way& way = x_journal.way;
-    if (!x_asks_target) return ok();
+    if (x_target_is_lost) return ok();
     TASKSTORE_LET(End there, open_known_end(x_databases, x_request.name, way.to));
-    if (is_filled_by(there.identity, x_journal.back->mark)) return ok();
-    TASKSTORE_LET(const End here, open_known_end(x_databases, x_request.name, way.from));
-    if (is_taken_over(there.identity, here.identity, way)) return ok();
-    if (!is_filled_by(there.identity, way.mark)) return not_ours(there.identity);
+    if (!is_filled_by(there.identity, way.mark) && !is_taken_over(there.identity, here, way))
+        return x_request.from ? not_filled(here, there.identity) : not_ours(there.identity);
     sql::Identity next = there.identity;
     next.mark = x_journal.back->mark;
     return change_end(x_databases, x_request.name, way.to, there.identity, {.next = next});
@@ -242,18 +275,18 @@ Status Undo::close_target() {
 
 Result<MoveReport> Undo::open_again() {
     const Way& way = x_journal.way;
-    if (!x_journal.back) {
-        x_journal.back = new_back();
-        TASKSTORE_TRY(save());
-    }
+    x_journal.back = new_back();
+    x_journal.back->mark = undone_mark(way.mark, x_databases.clock(), x_databases.random());
+    TASKSTORE_TRY(save());
     TASKSTORE_TRY(reached(x_request, MoveStep::begun));
-    TASKSTORE_TRY(close_target());
-    TASKSTORE_TRY(reached(x_request, MoveStep::marked));
     TASKSTORE_LET(End here, open_known_end(x_databases, x_request.name, way.from));
+    const bool sealed = is_sealed_for(here.identity, way.mark);
+    if (sealed) TASKSTORE_TRY(take_seal(here));
+    TASKSTORE_TRY(reached(x_request, MoveStep::marked));
     // Also where it looks live: the COMMIT of a seal may still be on its way to a server, and must
     // not find what it expects.
     const bool may_be_sealed_yet = way.stage >= Stage::sealing && here.identity.is_live();
-    if (may_be_sealed_yet || is_sealed_by(here.identity, way.mark)) {
+    if (may_be_sealed_yet || sealed) {
         const sql::Identity open{.id = here.identity.id,
                                  .epoch = sql::next_epoch(std::max(here.identity.epoch, way.epoch),
                                                           x_databases.clock().wall_ms())};
@@ -278,6 +311,14 @@ Result<MoveReport> Undo::open_again() {
 }
 
 Result<MoveReport> Undo::run() {
+    auto report = go();
+    // Of what another device has begun the two ends tell all that is to be known.
+    if (!report && x_request.from && x_kept && report.error().code == Code::conflict)
+        TASKSTORE_TRY(forget());
+    return report;
+}
+
+Result<MoveReport> Undo::go() {
     // A way back that has begun to copy goes on as any other.
     if (x_journal.back && x_journal.back->stage != Stage::none) return bring_back();
     TASKSTORE_LET(const What what, look());
@@ -298,10 +339,13 @@ Result<MoveReport> Undo::run() {
     return report;
 }
 
-/// Of a move that another device has begun: what its two ends tell.
-Result<Journal> journal_of_ends(Databases& databases, const MoveRequest& request) {
+/// Of a move that another device has begun: what its two ends tell. Nothing: it has been taken
+/// back, and `known` is the journal of that.
+Result<std::optional<Journal>> journal_of_ends(Databases& databases, const MoveRequest& request,
+                                               bool known) {
     TASKSTORE_LET(const End here, open_known_end(databases, request.name, *request.from));
     const std::string place = sql::shown(*request.from);
+    if (here.identity.is_live() && known) return std::optional<Journal>();
     if (here.identity.is_live())
         return fail(Code::invalid, place + " takes writes: there is nothing to take back");
     if (!here.identity.moved_to)
@@ -311,13 +355,32 @@ Result<Journal> journal_of_ends(Databases& databases, const MoveRequest& request
         return fail(Code::conflict, place + " was closed by a move to " + *here.identity.moved_to +
                                         ", not to " + sql::shown(request.to))
             .with_hint("name that place with --to, as it stands there");
-    return Journal{.way = {.from = *request.from,
-                           .to = request.to,
-                           .mark = here.identity.mark,
-                           .id = here.identity.id,
-                           .stage = Stage::sealing},
-                   .setting_before = std::nullopt,
-                   .back = std::nullopt};
+    return std::optional(Journal{.way = {.from = *request.from,
+                                         .to = request.to,
+                                         .mark = here.identity.mark,
+                                         .id = here.identity.id,
+                                         .stage = Stage::sealing},
+                                 .setting_before = std::nullopt,
+                                 .back = std::nullopt});
+}
+
+/// Of a move that another device has begun.
+Result<MoveReport> undo_from_outside(Databases& databases, const MoveRequest& request,
+                                     const std::optional<Journal>& journal) {
+    const bool known =
+        journal && journal->way.from == *request.from && journal->way.to == request.to;
+    if (journal && !journal->ended() && !(known && journal->back))
+        return fail(Code::conflict, "this device has a move of " + called(request) + " on its way")
+            .with_hint("end that first, or take it back: 'taskstore move --undo'");
+    const bool kept = known && journal->back;
+    TASKSTORE_LET(auto told, journal_of_ends(databases, request, kept));
+    if (told) return Undo(databases, request, std::move(*told), kept).run();
+    TASKSTORE_TRY(forget_journal(databases.files(), request.home, request.name));
+    return MoveReport{.database = std::string(name_of(request.name)),
+                      .from = sql::shown(request.to),
+                      .to = sql::shown(*request.from),
+                      .config_switched = true,
+                      .reopened = true};
 }
 
 }  // namespace
@@ -351,20 +414,11 @@ Result<MoveReport> undo_move(Databases& databases, const MoveRequest& request) {
     TASKSTORE_LET(const auto lock,
                   TransferLock::take(databases.files(), request.home, request.name));
     TASKSTORE_LET(auto journal, read_journal(databases.files(), request.home, request.name));
-    if (request.from) {
-        const bool known = journal && journal->way.from == *request.from &&
-                           journal->way.to == request.to && journal->back;
-        if (journal && !journal->ended() && !known)
-            return fail(Code::conflict,
-                        "this device has a move of " + called(request) + " on its way")
-                .with_hint("end that first, or take it back: 'taskstore move --undo'");
-        TASKSTORE_LET(const Journal told, journal_of_ends(databases, request));
-        return Undo(databases, request, known ? std::move(*journal) : told).run();
-    }
+    if (request.from) return undo_from_outside(databases, request, journal);
     if (!journal)
         return fail(Code::not_found, "no move of " + called(request) + " is known to this device")
             .with_hint("'taskstore move --to PLACE' moves it");
-    return Undo(databases, request, std::move(*journal)).run();
+    return Undo(databases, request, std::move(*journal), true).run();
 }
 
 }  // namespace taskstore::store

@@ -2,8 +2,16 @@
 //
 //   M1 A target goes live only while the source is sealed with the same mark: the seal is the
 //      licence, and there is one.
-//   M2 A source is opened again only by who sealed it, and only where the target has not gone live
-//      and cannot any more (the journal never let it, or its mark was taken away).
+//   M2 A source is opened again only by who has its seal, and only where the target has not gone
+//      live and cannot any more. An undo first takes the seal (its mark is the undo's from then
+//      on), then swaps the target's row, then opens. Say it opens; then nobody changed its seal
+//      since it took it. Who brought the target to life swapped the target's row from a mark under
+//      which the source was sealed when it looked. Before the undo's swap it did not, for that
+//      found the target being filled. After it the target had to be marked anew first, and the
+//      source looked at after that: it was the undo's by then. Where the undo's swap finds the
+//      target live, that is the truth, and the seal goes back to the move, as if nothing had been.
+//      An undo that is run again draws another mark, so that no COMMIT of the first run finds what
+//      it expects.
 //   M3 The journal names a stage before the first step of it is taken. It may be of an earlier time
 //      all the same (a snapshot put back): a target that has been the truth since is known by the
 //      database's id and an epoch above the sealed source's, and neither filled nor left behind.
@@ -23,6 +31,7 @@ namespace taskstore::store {
 namespace {
 
 constexpr std::int64_t kNsPerMs = 1'000'000;
+constexpr std::string_view kUndone = " undone ";
 
 /// Rows in a database that was never used.
 Failure rows_are_there(const std::string& place) {
@@ -31,6 +40,14 @@ Failure rows_are_there(const std::string& place) {
 }
 
 }  // namespace
+
+std::string undone_mark(const std::string& mark, const Clock& clock, Random& random) {
+    return std::string(move_of(mark)) + " " + sql::new_mark("undone", clock, random);
+}
+
+std::string_view move_of(std::string_view mark) {
+    return mark.substr(0, mark.find(kUndone));
+}
 
 Result<End> open_known_end(Databases& databases, DatabaseName name, const sql::Location& location) {
     End end{.location = location, .connection = nullptr, .identity = {}};
@@ -108,6 +125,9 @@ Result<End> Mover::open_end(const sql::Location& location, bool make) {
 Status Mover::judge_source() {
     const sql::Identity& here = x_source.identity;
     if (is_sealed_by(here, x_way.mark)) return ok();
+    // Where the target is live already, that undo comes too late.
+    if (is_sealed_for(here, x_way.mark))
+        return x_way.stage >= Stage::going_live ? ok() : taken_back_elsewhere();
     TASKSTORE_TRY(check_live(here));
     if (x_way.stage > Stage::sealing)
         return fail(Code::conflict,
@@ -119,6 +139,12 @@ Status Mover::judge_source() {
                                         "' (" + here.id + ") than when the move began")
             .with_hint("'taskstore move --undo' forgets the move");
     return ok();
+}
+
+Failure Mover::taken_back_elsewhere() const {
+    return fail(Code::conflict,
+                "the move to " + sql::shown(x_way.to) + " is being taken back on another device")
+        .with_hint("'taskstore move --undo' ends that, here or there");
 }
 
 Failure outdated(const Way& way, const sql::Identity& there, const std::string& home,
@@ -144,13 +170,16 @@ bool Mover::target_is_live() const {
 
 // What may be filled: what this very move fills, what an earlier one of the same database left
 // behind (sealed, by a move to where the source is; or half filled: only who holds the seal of the
-// source brings it to life), or a
-// database without a row: of one that was ever used the history has some.
+// source brings it to life), or a database without a row: of one that was ever used the history has
+// some.
 Status Mover::judge_target() {
     const sql::Identity& here = x_source.identity;
     const sql::Identity& there = x_target.identity;
     const std::string place = sql::shown(x_way.to);
-    if (is_filled_by(there, x_way.mark) || target_is_live()) return ok();
+    if (target_is_live()) return ok();
+    if (is_sealed_for(here, x_way.mark) && !is_sealed_by(here, x_way.mark))
+        return taken_back_elsewhere();
+    if (is_filled_by(there, x_way.mark)) return ok();
     // A seal is the licence for one target, once.
     if (x_way.stage < Stage::going_live && is_sealed_by(here, x_way.mark) &&
         was_live_since(there, here)) {
@@ -333,6 +362,7 @@ Error Mover::told(Error error) {
                                           : Result<std::optional<sql::Identity>>(std::nullopt);
     const bool known = here && *here;
     const bool sealed = known && is_sealed_by(**here, x_way.mark);
+    if (known && !sealed && is_sealed_for(**here, x_way.mark)) return taken_back_elsewhere().error;
     const bool closed = known && !sealed && !(*here)->is_live();
     if (closed && x_way.stage <= Stage::sealing) {
         x_void = true;

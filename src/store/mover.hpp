@@ -32,6 +32,16 @@ inline bool is_filled_by(const sql::Identity& identity, const std::string& mark)
     return identity.incoming_from.has_value() && identity.mark == mark;
 }
 
+/// The mark under which an undo holds the seal of a move; the move's own one stands in it, so that
+/// whoever finds it can go on with the undo, or give the seal back.
+std::string undone_mark(const std::string& mark, const Clock& clock, Random& random);
+/// The move's own mark, also of such a one.
+std::string_view move_of(std::string_view mark);
+/// Whether a place is sealed by the move of a mark, be that being taken back or not.
+inline bool is_sealed_for(const sql::Identity& identity, const std::string& mark) {
+    return identity.moved_to.has_value() && move_of(identity.mark) == move_of(mark);
+}
+
 /// Whether a place has been the truth since the source of a way was sealed: it keeps the database's
 /// id from then on, and an epoch above the source's.
 inline bool was_live_since(const sql::Identity& there, const sql::Identity& source) {
@@ -74,6 +84,7 @@ class Mover {
     Result<End> open_end(const sql::Location& location, bool make);
     Status judge_source();
     Status judge_target();
+    Failure taken_back_elsewhere() const;
     Status judge_old_place(const std::string& moved_to) const;
     Status go();
     Status bring_up_source();

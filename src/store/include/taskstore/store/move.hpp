@@ -103,9 +103,11 @@ Result<MoveReport> move_database(Databases& databases, const MoveRequest& reques
 /// the move left there, or the journal is of an earlier time; nothing is changed.
 ///
 /// With `from`, of a move whose device was lost between the seal and the end: both places are
-/// asked, and `from` is opened where its seal and the row of `to` bear the same mark: then that
-/// never was the truth, and cannot become it any more. invalid: `from` takes writes. conflict: `to`
-/// does, or it is not what the move was filling.
+/// asked, and `from` is opened where `to` is being filled from it and never was the truth: first
+/// its seal becomes this undo's, so that the device that was lost, should it come back, finds no
+/// licence to bring `to` to life. Stopped at any step, the same call of any device goes on, or
+/// undo_move() of the one that was lost. invalid: `from` takes writes. conflict: `to` does, and
+/// `from` is sealed as before, or it is not what the move was filling.
 Result<MoveReport> undo_move(Databases& databases, const MoveRequest& request);
 
 /// A move of this device that has begun and not ended; places without passwords.
