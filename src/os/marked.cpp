@@ -5,23 +5,19 @@
 
 #include "deadline.hpp"
 #include "descriptor.hpp"
+#include "proc_stat.hpp"
 #include "system_error.hpp"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
-#include <cstdlib>
 #include <map>
-#include <memory>
 #include <set>
 
 namespace taskstore::os {
@@ -31,66 +27,16 @@ constexpr std::int64_t kWaitMsMax = 5'000;
 
 /// Empty where it is not ours to read, or gone.
 std::string text_of(const std::string& path) {
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    std::string text;
-    std::array<char, 16384> some;
-    while (file.get() >= 0) {
-        const ssize_t got = ::read(file.get(), some.data(), some.size());
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) break;
-        text.append(some.data(), static_cast<std::size_t>(got));
-    }
-    return text;
-}
-
-/// The names in a folder of /proc that are numbers.
-std::vector<pid_t> numbers_in(const std::string& folder) {
-    std::vector<pid_t> numbers;
-    const std::unique_ptr<DIR, int (*)(DIR*)> list(::opendir(folder.c_str()), ::closedir);
-    while (const dirent* const one = list ? ::readdir(list.get()) : nullptr) {
-        if (one->d_name[0] < '1' || one->d_name[0] > '9') continue;
-        numbers.push_back(static_cast<pid_t>(std::strtol(one->d_name, nullptr, 10)));
-    }
-    return numbers;
+    return proc_text(path).value_or("");
 }
 
 struct Seen {
     pid_t pid = 0;
-    pid_t parent = 0;
-    std::string start;  ///< Tells it from a later one of that number.
-    bool ended = false;
-    bool operator==(const Seen& other) const { return pid == other.pid && start == other.start; }
-};
-
-/// Fields 3, 4 and 22 of proc(5) stat, behind a name that may hold anything.
-std::optional<Seen> read_stat(const std::string& path) {
-    const std::string text = text_of(path);
-    std::size_t at = text.rfind(')');
-    if (at == std::string::npos || at + 3 >= text.size()) return std::nullopt;
-    Seen seen;
-    const char letter = text[at + 2];
-    seen.ended = letter == 'Z' || letter == 'X' || letter == 'x';
-    at += 4;
-    std::from_chars(text.data() + at, text.data() + text.size(), seen.parent);
-    for (int field = 4; field < 22 && at != std::string::npos; ++field) at = text.find(' ', at + 1);
-    if (at == std::string::npos) return std::nullopt;
-    seen.start = text.substr(at + 1, text.find(' ', at + 1) - at - 1);
-    return seen;
-}
-
-/// A process whose first thread has ended is one as long as others run.
-std::optional<Seen> look_at(pid_t pid) {
-    const std::string folder = "/proc/" + std::to_string(pid);
-    auto seen = read_stat(folder + "/stat");
-    if (!seen) return std::nullopt;
-    seen->pid = pid;
-    if (!seen->ended) return seen;
-    for (const pid_t thread : numbers_in(folder + "/task")) {
-        const auto one = read_stat(folder + "/task/" + std::to_string(thread) + "/stat");
-        if (one && !one->ended) seen->ended = false;
+    ProcStat stat;
+    bool is(const Result<ProcStat>& now) const {
+        return now && now->start_ticks == stat.start_ticks;
     }
-    return seen;
-}
+};
 
 /// Entries of what it began with.
 std::string environment_of(pid_t pid) {
@@ -98,7 +44,7 @@ std::string environment_of(pid_t pid) {
     std::string text = text_of(folder + "/environ");
     if (!text.empty()) return text;
     // A first thread that has ended has none any more; the others have.
-    const std::vector<pid_t> threads = numbers_in(folder + "/task");
+    const std::vector<pid_t> threads = proc_numbers(folder + "/task");
     for (const pid_t thread : threads) {
         if (threads.size() < 2 || !text.empty()) break;
         text = text_of(folder + "/task/" + std::to_string(thread) + "/environ");
@@ -120,21 +66,21 @@ bool has_entry(pid_t pid, const std::string& entry) {
 /// Those that are to end, with the descendants of `guard` (0: of none).
 std::vector<Seen> found(const std::string& entry, pid_t guard) {
     std::map<pid_t, Seen> all;
-    for (const pid_t pid : numbers_in("/proc"))
-        if (const auto seen = look_at(pid)) all.emplace(pid, *seen);
+    for (const pid_t pid : proc_numbers("/proc"))
+        if (const auto stat = proc_stat(pid)) all.emplace(pid, Seen{pid, *stat});
     const auto descends = [&](const Seen& seen) {
         // A bound, for numbers that were given anew while we read.
-        pid_t above = seen.parent;
+        pid_t above = seen.stat.parent;
         for (std::size_t step = 0; guard != 0 && above != 0 && step < all.size(); ++step) {
             if (above == guard) return true;
             const auto parent = all.find(above);
-            above = parent == all.end() ? 0 : parent->second.parent;
+            above = parent == all.end() ? 0 : parent->second.stat.parent;
         }
         return false;
     };
     std::vector<Seen> wanted;
     for (const auto& [pid, seen] : all)
-        if (!seen.ended && (descends(seen) || has_entry(pid, entry))) wanted.push_back(seen);
+        if (!seen.stat.ended && (descends(seen) || has_entry(pid, entry))) wanted.push_back(seen);
     return wanted;
 }
 
@@ -154,7 +100,7 @@ std::vector<Descriptor> kill_seen(const std::vector<Seen>& wanted, int& error) {
         // The descriptor stands for the process that is looked at again: its number may be
         // another's by now.
         Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, one.pid, 0U)));
-        if (process.get() < 0 || look_at(one.pid) != one) continue;
+        if (process.get() < 0 || !one.is(proc_stat(one.pid))) continue;
         if (::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0U) == 0)
             killed.push_back(std::move(process));
         else if (errno != ESRCH)
@@ -224,13 +170,13 @@ std::vector<std::string> end_all_marked(const std::vector<std::string>& names,
     while (!names.empty()) {
         std::vector<Seen> wanted;
         left.clear();
-        for (const pid_t pid : numbers_in("/proc")) {
+        for (const pid_t pid : proc_numbers("/proc")) {
             const std::string mark = mark_of(pid);
             if (mark.empty() || std::ranges::find(names, mark) == names.end()) continue;
-            const auto seen = look_at(pid);
-            if (!seen || seen->ended) continue;
+            const auto stat = proc_stat(pid);
+            if (!stat || stat->ended) continue;
             left.insert(mark);
-            if (mark != own) wanted.push_back(*seen);
+            if (mark != own) wanted.push_back({pid, *stat});
         }
         int error = 0;
         const std::vector<Descriptor> killed = kill_seen(wanted, error);

@@ -4,6 +4,7 @@
 
 #include "deadline.hpp"
 #include "descriptor.hpp"
+#include "proc_stat.hpp"
 #include "system_error.hpp"
 
 #include <poll.h>
@@ -16,7 +17,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <map>
 #include <thread>
@@ -25,8 +25,6 @@ namespace taskstore::os {
 namespace {
 
 constexpr std::size_t kProcBytesMax = 1U << 16;
-constexpr std::size_t kStateField = 3;
-constexpr std::size_t kStartField = 22;
 constexpr std::size_t kMachineLetters = 16;
 
 Result<std::string> read_line(const std::string& path) {
@@ -34,52 +32,6 @@ Result<std::string> read_line(const std::string& path) {
     TASKSTORE_LET(std::string text, read_file(files, path, kProcBytesMax));
     text.resize(std::min(text.find('\n'), text.size()));
     return text;
-}
-
-struct ProcessState {
-    std::uint64_t start_ticks = 0;
-    bool ended = false;
-};
-
-Result<ProcessState> read_stat(const std::string& path) {
-    TASKSTORE_LET(const std::string line, read_line(path));
-    const auto unreadable = [&] {
-        return fail(Code::failed, "cannot read a start time from " + path + ": '" + line + "'");
-    };
-    // Field 2 is the name in parentheses and may hold spaces and parentheses itself.
-    const std::size_t name_end = line.rfind(')');
-    if (name_end == std::string::npos || name_end + 2 >= line.size()) return unreadable();
-    ProcessState state;
-    const char letter = line[name_end + 2];
-    state.ended = letter == 'Z' || letter == 'X' || letter == 'x';
-    std::size_t at = name_end + 2;
-    for (std::size_t field = kStateField; field < kStartField; ++field) {
-        at = line.find(' ', at);
-        if (at == std::string::npos) return unreadable();
-        ++at;
-    }
-    const char* end = line.data() + line.size();
-    if (std::from_chars(line.data() + at, end, state.start_ticks).ec != std::errc{}) {
-        return unreadable();
-    }
-    return state;
-}
-
-/// Of a process whose first thread has ended: others may go on, and it with them.
-bool has_threads(const std::string& folder) {
-    SystemFileSystem files;
-    const auto threads = files.list(folder + "/task");
-    return threads && std::ranges::any_of(*threads, [&](const std::string& thread) {
-               const auto state = read_stat(folder + "/task/" + thread + "/stat");
-               return state && !state->ended;
-           });
-}
-
-Result<ProcessState> state_of(std::int64_t pid) {
-    const std::string folder = "/proc/" + std::to_string(pid);
-    TASKSTORE_LET(ProcessState state, read_stat(folder + "/stat"));
-    if (state.ended) state.ended = !has_threads(folder);
-    return state;
 }
 
 std::uint64_t own_pid_namespace() {
@@ -146,10 +98,10 @@ std::string machine_name() {
 
 Result<ProcessIdentity> identify_process(std::int64_t pid) {
     ProcessIdentity identity;
-    TASKSTORE_LET(const ProcessState state, state_of(pid));
+    TASKSTORE_LET(const ProcStat stat, proc_stat(static_cast<pid_t>(pid)));
     TASKSTORE_LET(identity.boot_id, boot_id());
     identity.pid = pid;
-    identity.start_ticks = state.start_ticks;
+    identity.start_ticks = stat.start_ticks;
     identity.pid_namespace = own_pid_namespace();
     return identity;
 }
@@ -163,9 +115,9 @@ Liveness liveness_of(const ProcessIdentity& process) {
     if (!boot) return Liveness::unknown;
     if (*boot != process.boot_id) return Liveness::dead;
     if (process.pid_namespace != own_pid_namespace()) return Liveness::unknown;
-    if (const auto state = state_of(process.pid); state) {
-        const bool same = state->start_ticks == process.start_ticks;
-        return same && !state->ended ? Liveness::alive : Liveness::dead;
+    if (const auto stat = proc_stat(static_cast<pid_t>(process.pid)); stat) {
+        const bool same = stat->start_ticks == process.start_ticks;
+        return same && !stat->ended ? Liveness::alive : Liveness::dead;
     }
     // Not in /proc: gone, or hidden because it belongs to another user (hidepid).
     if (process.pid <= 0) return Liveness::dead;

@@ -23,7 +23,6 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <thread>
 
 extern char** environ;
 
@@ -37,8 +36,10 @@ class Descriptor {
     explicit Descriptor(int fd) : x_fd(fd) {}
     Descriptor(const Descriptor&) = delete;
     Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
+    ~Descriptor() { take(-1); }
+    void take(int fd) {
         if (x_fd >= 0) ::close(x_fd);
+        x_fd = fd;
     }
     int fd() const { return x_fd; }
 
@@ -110,19 +111,20 @@ class RunningServer final : public Server {
     }
 
     Status start_again() override {
-        const auto deadline = std::chrono::steady_clock::now() +
-                              std::chrono::milliseconds(x_command.leftovers_ms_max);
-        while (true) {
-            Status started = run_once();
-            const bool at_once = !started && started.error().code == Code::failed;
-            if (!at_once || std::chrono::steady_clock::now() > deadline) return started;
-            std::this_thread::sleep_for(std::chrono::milliseconds(20));
-        }
+        // Hangs up when the last of those that it started has ended.
+        pollfd leftovers{.fd = x_family.fd(), .events = 0, .revents = 0};
+        if (!is_running()) ::poll(&leftovers, 1, static_cast<int>(x_command.leftovers_ms_max));
+        return run_once();
     }
 
     Status run_once() {
         if (x_pid > 0) return ok();
-        TASKSTORE_LET(x_pid, spawn(x_command.words));
+        std::array<int, 2> ends{-1, -1};
+        if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+            return fail(Code::failed, std::string("pipe: ") + std::strerror(errno));
+        x_family.take(ends[0]);
+        const Descriptor inherited(ends[1]);
+        TASKSTORE_LET(x_pid, spawn(x_command.words, inherited.fd()));
         const auto deadline =
             std::chrono::steady_clock::now() + std::chrono::milliseconds(x_command.ready_ms_max);
         while (true) {
@@ -181,8 +183,9 @@ class RunningServer final : public Server {
         return ended;
     }
 
-    /// Starts the words in a process group of their own, which dies with this thread.
-    Result<pid_t> spawn(Words words) const {
+    /// Starts the words in a process group of their own, which dies with this thread; `inherited`
+    /// is open in it, and in what it starts.
+    Result<pid_t> spawn(Words words, int inherited = -1) const {
         for (std::string& word : words) {
             replace_all(word, "{port}", std::to_string(x_port));
             replace_all(word, "{folder}", x_folder.path());
@@ -207,6 +210,7 @@ class RunningServer final : public Server {
         const pid_t pid = ::fork();
         if (pid == 0) {
             become(log, parent);
+            if (inherited >= 0) ::fcntl(inherited, F_SETFD, 0);
             ::execvpe(arguments.front(), arguments.data(), variables.data());
             const int why = errno;
             if (::write(refusal[1], &why, sizeof why) < 0) ::_exit(126);
@@ -245,6 +249,7 @@ class RunningServer final : public Server {
     std::unique_ptr<SmallDisk> x_disk;  ///< On the folder; null: none of its own.
     std::optional<Account> x_account;
     pid_t x_pid = 0;
+    Descriptor x_family{-1};  ///< The other end is open in the server and in all that it started.
 };
 
 }  // namespace

@@ -36,8 +36,12 @@ ledger::Change change(std::string name, std::string_view text) {
     return {std::move(name), json_text(text)};
 }
 
-bool is_open(const Task& task) {
-    return task.status == TaskStatus::pending || task.status == TaskStatus::in_progress;
+records::Write update_of(std::string_view collection, std::string id,
+                         std::vector<ledger::Change> changes) {
+    return {.kind = records::WriteKind::update,
+            .collection = std::string(collection),
+            .id = std::move(id),
+            .changes = std::move(changes)};
 }
 
 /// Of one claim of one task.
@@ -66,10 +70,11 @@ SpecRuns::SpecRuns(records::Plan& plan, tasks::TaskStore& store, SpecRunsOptions
 
 Result<EnqueuedSpec> SpecRuns::enqueue(const std::string& spec_id, tasks::CreateTask task) {
     TASKSTORE_TRY(settle());
-    TASKSTORE_LET(const TaskSpec spec,
-                  records::Collection<TaskSpec>(x_plan).get(Id<TaskSpec>(spec_id)));
+    TASKSTORE_LET(const records::Record record, x_plan.get(kSpecs, spec_id));
+    TASKSTORE_LET(const TaskSpec spec, records::record_as<TaskSpec>(record));
     TASKSTORE_LET(const tasks::TaskPage page, x_store.list_tasks({.spec_id = spec_id}));
-    if (const auto open = std::ranges::find_if(page.tasks, is_open); open != page.tasks.end())
+    if (const auto open = std::ranges::find_if(page.tasks, tasks::is_open);
+        open != page.tasks.end())
         return EnqueuedSpec{*open, false};
     if (spec.status == records::TaskSpecStatus::complete)
         return fail(Code::conflict, "the spec " + spec_id + " is complete")
@@ -78,7 +83,6 @@ Result<EnqueuedSpec> SpecRuns::enqueue(const std::string& spec_id, tasks::Create
         return fail(Code::conflict, "the spec " + spec_id + " is being worked on" +
                                         (spec.assigned_to ? " by " + *spec.assigned_to : ""))
             .with_hint("'taskstore spec set " + spec_id + " --status pending' gives it back");
-    TASKSTORE_LET(const records::Record record, x_plan.get(kSpecs, spec_id));
     if (task.title.empty()) task.title = spec.phase_name;
     if (!task.description && !spec.description.empty()) task.description = spec.description;
     if (task.input == "null") task.input = record.data;
@@ -112,11 +116,9 @@ Status SpecRuns::began(const Task& task) {
         if (!claim || claim->first != task.id ||
             execution.status != records::ExecutionStatus::running)
             continue;
-        writes.push_back({.kind = records::WriteKind::update,
-                          .collection = std::string(kExecutions),
-                          .id = one.id,
-                          .changes = {change("status", "stopped"),
-                                      change("error_message", "its worker is gone")}});
+        writes.push_back(update_of(
+            kExecutions, one.id,
+            {change("status", "stopped"), change("error_message", "its worker is gone")}));
     }
     const std::string branch = x_options.branch_name ? x_options.branch_name() : std::string();
     writes.push_back({.kind = records::WriteKind::create,
@@ -129,12 +131,9 @@ Status SpecRuns::began(const Task& task) {
                                   change("current_phase", spec.phase_name),
                                   {"iteration_count", std::to_string(before.records.size() + 1)}}});
     if (spec.status != records::TaskSpecStatus::complete)
-        writes.push_back(
-            {.kind = records::WriteKind::update,
-             .collection = std::string(kSpecs),
-             .id = spec_id,
-             .changes = {change("status", "running"),
-                         change("assigned_to", task.assigned_to.value_or("somebody"))}});
+        writes.push_back(update_of(kSpecs, spec_id,
+                                   {change("status", "running"),
+                                    change("assigned_to", task.assigned_to.value_or("somebody"))}));
     TASKSTORE_TRY(x_plan.write(std::move(writes)));
     return ok();
 }
@@ -176,13 +175,9 @@ Status SpecRuns::close(const std::string& execution_id, const std::string& spec_
     if (execution) {
         TASKSTORE_LET(const Execution typed, records::record_as<Execution>(*execution));
         if (typed.status == records::ExecutionStatus::running) {
-            records::Write write{.kind = records::WriteKind::update,
-                                 .collection = std::string(kExecutions),
-                                 .id = execution_id,
-                                 .changes = {change("status", ending.execution)}};
-            if (!ending.error.empty())
-                write.changes.push_back(change("error_message", ending.error));
-            writes.push_back(std::move(write));
+            std::vector<ledger::Change> changes{change("status", ending.execution)};
+            if (!ending.error.empty()) changes.push_back(change("error_message", ending.error));
+            writes.push_back(update_of(kExecutions, execution_id, std::move(changes)));
         }
     }
     if (!ending.spec.empty()) {
@@ -190,12 +185,9 @@ Status SpecRuns::close(const std::string& execution_id, const std::string& spec_
                       records::Collection<TaskSpec>(x_plan).get(Id<TaskSpec>(spec_id)));
         // Whatever a person has made of it meanwhile holds.
         if (spec.status == records::TaskSpecStatus::running) {
-            records::Write write{.kind = records::WriteKind::update,
-                                 .collection = std::string(kSpecs),
-                                 .id = spec_id,
-                                 .changes = {change("status", ending.spec)}};
-            if (ending.spec == "pending") write.changes.push_back({"assigned_to", ""});
-            writes.push_back(std::move(write));
+            std::vector<ledger::Change> changes{change("status", ending.spec)};
+            if (ending.spec == "pending") changes.push_back({"assigned_to", ""});
+            writes.push_back(update_of(kSpecs, spec_id, std::move(changes)));
         }
     }
     if (!writes.empty()) TASKSTORE_TRY(x_plan.write(std::move(writes)));

@@ -283,9 +283,7 @@ Status run_task_wait(Context& context) {
         for (const std::string& id : context.call.arguments) {
             TASKSTORE_LET(auto task, store->get_task(id));
             if (!task) return fail(Code::not_found, "there is no task '" + id + "'");
-            const bool open = task->status == tasks::TaskStatus::pending ||
-                              task->status == tasks::TaskStatus::in_progress;
-            if (!open) ended.push_back(std::move(*task));
+            if (!tasks::is_open(*task)) ended.push_back(std::move(*task));
         }
         if (ended.size() == context.call.arguments.size()) {
             print_tasks(context, ended);

@@ -151,7 +151,7 @@ std::string renamed(const std::string& liveness, const std::string& machine,
 
 TEST_F(LivenessTest, ARebootOfThisMachineFreesItsOwnAndNoOther) {
     const std::string machine = os::machine_name();
-    if (machine.empty()) GTEST_SKIP() << "this system has no machine-id";
+    if (machine.empty()) GTEST_SKIP() << "missing capability: machine-id";
     ASSERT_TRUE(make_run_folder(x_tasks.files, x_run));
     ASSERT_TRUE(os::Guard::start(lock("a")));
     const std::string now = *lock_liveness(lock("a"));

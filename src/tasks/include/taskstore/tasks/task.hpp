@@ -97,6 +97,11 @@ struct Task {
     friend bool operator==(const Task&, const Task&) = default;
 };
 
+/// Not ended: it may yet be claimed, or is held.
+inline bool is_open(const Task& task) {
+    return task.status == TaskStatus::pending || task.status == TaskStatus::in_progress;
+}
+
 /// One transition of a task.
 struct HistoryEntry {
     std::int64_t seq = 0;  ///< In the order of commits, over all tasks.

@@ -29,7 +29,7 @@ struct ServerCommand {
     int stop_signal = 15;              ///< What asks it to end: SIGTERM.
     std::int64_t stop_ms_max = 5'000;  ///< Then it is killed.
     /// Its children may outlive a kill() for a moment and be in the way of the next one: how long
-    /// start_again() tries anew where the program ends at once.
+    /// start_again() waits for their end.
     std::int64_t leftovers_ms_max = 0;
     /// Run before the first start, in the server's folder, to their end; words as above.
     std::vector<std::vector<std::string>> prepare = {};
