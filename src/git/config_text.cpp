@@ -242,9 +242,9 @@ void ConfigText::unset(const ConfigName& name, bool headers) {
             end = x_items[next].end;
         }
         const std::size_t following = next < x_items.size() ? x_items[next].begin : x_text.size();
-        const bool bare = (next == x_items.size() || x_items[next].header) &&
-                          x_text.substr(end, following - end).find_first_not_of(" \t\r\n") ==
-                              std::string::npos;
+        const bool bare =
+            (next == x_items.size() || x_items[next].header) &&
+            x_text.substr(end, following - end).find_first_not_of(" \t\r\n") == std::string::npos;
         if (headers && bare) gone.push_back({item.begin, item.end, {}});
     }
     std::ranges::sort(gone, std::greater<>(), &Gone::begin);

@@ -164,13 +164,12 @@ std::optional<std::string> Repository::relative(std::string_view path) const {
 
 Result<os::Finished> Repository::run(std::vector<std::string> arguments, std::string_view input,
                                      std::size_t output_bytes_max) const {
-    os::Command command{.arguments = std::move(arguments),
-                        .folder = x_work_tree.empty() ? x_git_dir : x_work_tree,
-                        .input = input,
-                        .environment = {{"LC_ALL", "C"},
-                                        {"GIT_TERMINAL_PROMPT", "0"},
-                                        {"GIT_OPTIONAL_LOCKS", "0"}},
-                        .output_bytes_max = output_bytes_max};
+    os::Command command{
+        .arguments = std::move(arguments),
+        .folder = x_work_tree.empty() ? x_git_dir : x_work_tree,
+        .input = input,
+        .environment = {{"LC_ALL", "C"}, {"GIT_TERMINAL_PROMPT", "0"}, {"GIT_OPTIONAL_LOCKS", "0"}},
+        .output_bytes_max = output_bytes_max};
     // check-ignore takes paths as they are by itself, and no word about it.
     if (command.arguments.empty() || command.arguments.front() != "check-ignore")
         command.environment.emplace_back("GIT_LITERAL_PATHSPECS", "1");

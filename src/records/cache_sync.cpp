@@ -320,8 +320,7 @@ Status Cache::take_line(Pass& pass, const ledger::ScannedLine& scanned) {
     TASKSTORE_TRY(add_line(pos, rid, bytes, batch, line->batch ? line->batch->number : 0));
     const Split split = split_of(*line);
     const bool plain = !line->tombstone && line->was == nullptr && line->lost.empty() &&
-                       !split.data.empty() &&
-                       (line->stamped || line->life == 0);
+                       !split.data.empty() && (line->stamped || line->life == 0);
     if (plain && std::ranges::none_of(line->members, [](const ledger::Member& member) {
             return member.removed() && !member.over.empty();
         })) {

@@ -105,8 +105,7 @@ TEST(Schema, NamesTheKeywordsOfDraft07ByTheirOwnPlaces) {
               "/1 | /additionalItems/type");
     EXPECT_EQ(place(R"({"items":[true,{"type":"null"}]})", "[1,2]"), "/1 | /items/1/type");
     EXPECT_EQ(place(R"({"items":false})", "[1]"), "/0 | /items");
-    EXPECT_EQ(place(R"({"dependencies":{"a":["b","c"]}})", R"({"a":1,"c":2})"),
-              " | /dependencies");
+    EXPECT_EQ(place(R"({"dependencies":{"a":["b","c"]}})", R"({"a":1,"c":2})"), " | /dependencies");
     EXPECT_EQ(place(R"({"dependencies":{"a":{"required":["b"]}}})", R"({"a":1})"),
               " | /dependencies/a/required");
     EXPECT_EQ(place(R"({"dependencies":{"a":false}})", R"({"a":1})"), " | /dependencies/a");
