@@ -1,5 +1,6 @@
 // A worker: what its commands get, how they end, and what becomes of them when it dies.
 
+#include "hang_report.hpp"
 #include "scratch_tasks.hpp"
 
 #include <taskstore/base/json.hpp>
@@ -48,6 +49,7 @@ class WorkerTest : public testing::Test {
         return verbs;
     }
 
+    HangReport x_hang{std::chrono::seconds(150)};
     TemporaryFolder x_folder;
     os::SystemFileSystem x_files;
     os::FolderWatch x_watch = std::move(*os::FolderWatch::open(x_files, x_folder.path()));
