@@ -3,8 +3,10 @@
 #include "statement.hpp"
 
 #include <taskstore/base/check.hpp>
+#include <taskstore/sql/quoted.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <exception>
 #include <utility>
@@ -30,6 +32,31 @@ bool begins_with_one_of(const Translated& statement, std::string_view letters) {
 
 bool commits_by_name(const Translated& statement) {
     return statement.kind == StatementKind::transaction && begins_with_one_of(statement, "CcEe");
+}
+
+/// Volatile ones that a read may call all the same.
+bool is_harmless(std::string_view function) {
+    static constexpr std::array<std::string_view, 20> kNames{"bernoulli",
+                                                             "clock_timestamp",
+                                                             "current_query",
+                                                             "gen_random_uuid",
+                                                             "pg_current_wal_lsn",
+                                                             "pg_database_size",
+                                                             "pg_indexes_size",
+                                                             "pg_is_in_recovery",
+                                                             "pg_last_wal_receive_lsn",
+                                                             "pg_last_wal_replay_lsn",
+                                                             "pg_last_xact_replay_timestamp",
+                                                             "pg_partition_ancestors",
+                                                             "pg_partition_tree",
+                                                             "pg_relation_size",
+                                                             "pg_table_size",
+                                                             "pg_total_relation_size",
+                                                             "pg_xact_status",
+                                                             "random",
+                                                             "timeofday",
+                                                             "txid_status"};
+    return std::ranges::find(kNames, function) != kNames.end();
 }
 
 /// Whether it may leave something behind where no transaction is open.
@@ -97,10 +124,38 @@ Status EngineConnection::check_allowed(const Translated& statement) {
             fail(Code::denied, "the connection is read-only: \"" + excerpt(statement.text) + "\"");
     else if (!of_session)
         status = check_statement(statement, read_only);
+    if (status && x_options.read_only && !of_session) status = check_calls(statement);
     if (status) return status;
     Error error = std::move(status).error();
     error.message = x_session->place() + ": " + error.message;
     return fail(std::move(error));
+}
+
+/// On a connection that only reads, for people: what a function may do beside answering, only the
+/// server knows. Volatile is what does more than read tables, of PostgreSQL's own functions and of
+/// all that do not promise otherwise; no operator or cast of PostgreSQL is. Those that hold no lock
+/// and touch no file, setting or other session are known here.
+Status EngineConnection::check_calls(const Translated& statement) {
+    std::string list;
+    std::vector<std::string_view> asked;
+    for (const std::string& name : statement.calls) {
+        if (x_reading_functions.contains(name) || is_harmless(name)) continue;
+        asked.push_back(name);
+        list += (list.empty() ? "" : ", ") + sql::quoted(name);
+    }
+    if (asked.empty()) return ok();
+    TASKSTORE_LET(const ResultPtr volatiles,
+                  ask(*x_session,
+                      "SELECT DISTINCT proname::text FROM pg_catalog.pg_proc WHERE provolatile = "
+                      "'v' AND proname IN (" +
+                          list + ")",
+                      "cannot ask the server about the functions of a read"));
+    if (PQntuples(volatiles.get()) > 0)
+        return fail(Code::denied, "a read calls only functions that do nothing else, and not " +
+                                      std::string(cell_of(volatiles.get(), 0, 0)) + "(): \"" +
+                                      excerpt(statement.text) + "\"");
+    x_reading_functions.insert(asked.begin(), asked.end());
+    return ok();
 }
 
 // A function that calls set_config in the dark: the server tells of the change (since version 14).

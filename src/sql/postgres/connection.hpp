@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -108,6 +109,7 @@ class EngineConnection final : public sql::Connection {
     Status ask_facts();
     Status make_schema();
     Status check_allowed(const Translated& statement);
+    Status check_calls(const Translated& statement);
     Status refuse_in_work(std::string_view what);
     /// `commits`: the statement ends a transaction, its own or an open one, so that one that lost
     /// its answer is in doubt.
@@ -134,6 +136,7 @@ class EngineConnection final : public sql::Connection {
     bool x_in_work = false;
     bool x_work_reads = false;
     bool x_met_transient = false;
+    std::set<std::string, std::less<>> x_reading_functions;  ///< That the server was asked about.
     std::string x_broken_by_work;  ///< What a work tried that only a work may not.
 };
 

@@ -30,26 +30,43 @@ std::string upper(std::string_view word) {
     return out;
 }
 
+std::string lower(std::string_view word) {
+    std::string out(word);
+    for (char& c : out)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return out;
+}
+
 template <std::size_t N>
 bool is_one_of(std::string_view word, const std::array<std::string_view, N>& words) {
     return std::ranges::find(words, word) != words.end();
 }
 
 /// What a server does not refuse in a read-only transaction, because it changes no table: settings,
-/// files, slots, statistics, other sessions, other servers; and what runs a text as SQL.
+/// files, slots, statistics, other sessions, other servers; and what runs a text as SQL. Views and
+/// tables that show files and passwords, too.
 bool writes_behind_read_only(std::string_view function) {
-    static constexpr std::array<std::string_view, 15> kNames{"SET_CONFIG",
+    static constexpr std::array<std::string_view, 24> kNames{"SET_CONFIG",
                                                              "LOWRITE",
                                                              "LOREAD",
+                                                             "PG_AUTHID",
                                                              "PG_CANCEL_BACKEND",
+                                                             "PG_FILE_SETTINGS",
+                                                             "PG_HBA_FILE_RULES",
+                                                             "PG_IDENT_FILE_MAPPINGS",
                                                              "PG_IMPORT_SYSTEM_COLLATIONS",
                                                              "PG_LOG_BACKEND_MEMORY_CONTEXTS",
                                                              "PG_NOTIFY",
                                                              "PG_PROMOTE",
                                                              "PG_RELOAD_CONF",
                                                              "PG_ROTATE_LOGFILE",
+                                                             "PG_SHADOW",
+                                                             "PG_SHOW_ALL_FILE_SETTINGS",
+                                                             "PG_SUBSCRIPTION",
                                                              "PG_SWITCH_WAL",
                                                              "PG_TERMINATE_BACKEND",
+                                                             "PG_USER_MAPPING",
+                                                             "PG_USER_MAPPINGS",
                                                              "TS_REWRITE",
                                                              "TS_STAT",
                                                              "XPATH_TABLE"};
@@ -140,14 +157,20 @@ class Lexer {
         if (c == '?' && is_digit(peek(1))) return take_parameter();
         if (starts_name(c)) return take_word();
         if (is_digit(c)) return take_number();
-        if (c == '(') ++x_parentheses;
+        if (c == '(') {
+            ++x_parentheses;
+            if (!x_last_name.empty()) x_now.calls.push_back(x_last_name);
+        }
         if (c == ')') --x_parentheses;
         if (c == ';' && x_parentheses <= 0 && x_body_depth == 0) {
             ++x_at;
             finish_statement();
             return ok();
         }
-        if (c != ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\f') x_empty = false;
+        if (c != ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != '\v') {
+            x_empty = false;
+            x_last_name.clear();
+        }
         keep(1);
         return ok();
     }
@@ -181,6 +204,7 @@ class Lexer {
 
     Status take_quoted(char quote, bool backslashes) {
         x_empty = false;
+        x_last_name.clear();
         const std::size_t start = x_at;
         keep(1);
         while (x_at < x_sql.size()) {
@@ -190,7 +214,10 @@ class Lexer {
                 keep(2);
             } else if (peek() == quote) {
                 keep(1);
-                if (quote == '"') note_name(x_sql.substr(start + 1, x_at - start - 2));
+                if (quote == '"') {
+                    note_name(x_sql.substr(start + 1, x_at - start - 2));
+                    x_last_name = x_sql.substr(start + 1, x_at - start - 2);
+                }
                 return ok();
             } else {
                 keep(1);
@@ -201,6 +228,7 @@ class Lexer {
 
     Status take_dollar() {
         x_empty = false;
+        x_last_name.clear();
         if (is_digit(peek(1))) {
             return fail(Code::invalid,
                         "parameters are written ?1, not $1, in \"" + excerpt(x_sql) + "\"");
@@ -220,6 +248,7 @@ class Lexer {
 
     Status take_parameter() {
         x_empty = false;
+        x_last_name.clear();
         int number = 0;
         const char* const end = x_sql.data() + x_sql.size();
         const auto [rest, error] = std::from_chars(x_sql.data() + x_at + 1, end, number);
@@ -237,6 +266,7 @@ class Lexer {
 
     Status take_number() {
         x_empty = false;
+        x_last_name.clear();
         while (is_digit(peek()) || starts_name(peek()) || peek() == '.') keep(1);
         return ok();
     }
@@ -246,6 +276,7 @@ class Lexer {
         std::size_t end = x_at;
         while (end < x_sql.size() && continues_name(x_sql[end])) ++end;
         const std::string word = upper(x_sql.substr(x_at, end - x_at));
+        x_last_name = lower(word);
         keep(end - x_at);
         if (word == "E" && peek() == '\'') return take_quoted('\'', true);
         // U&"…": a name whose letters may be written as numbers.
@@ -278,6 +309,7 @@ class Lexer {
         x_now = {};
         x_words.clear();
         x_last_word.clear();
+        x_last_name.clear();
         x_empty = true;
         x_parentheses = 0;
         x_body_depth = 0;
@@ -291,6 +323,7 @@ class Lexer {
     int x_parentheses = 0;
     int x_body_depth = 0;
     std::vector<std::string> x_words;
+    std::string x_last_name;  ///< What stands right before, if it is a name.
     std::string x_last_word;
 };
 

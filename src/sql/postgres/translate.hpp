@@ -34,8 +34,10 @@ struct Translated {
     int parameters = 0;  ///< The highest number of a parameter.
     StatementKind kind = StatementKind::other;
     /// Names a function that writes, or undoes the session's settings, in a read-only transaction
-    /// too (set_config, large objects, dblink).
+    /// too (set_config, large objects, dblink), or what shows files and passwords of the server.
     bool escapes_read_only = false;
+    /// Names right before a parenthesis, as the server folds them: functions, and some keywords.
+    std::vector<std::string> calls = {};
 };
 
 /// Every statement of `sql`; comments and empty ones are left out. invalid: a string or comment

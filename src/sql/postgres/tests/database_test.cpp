@@ -311,6 +311,46 @@ TEST(Sessions, AReadCannotBeTalkedIntoWriting) {
     EXPECT_FALSE(connection->execute("CREATE TABLE t (x INT)"));
 }
 
+// The tests' role is a superuser, to whom the server refuses none of these.
+TEST(Sessions, AReadReachesNothingBesideTheDatabase) {
+    const std::string schema = fresh_schema();
+    const auto database = open(plain_location(shared_server()), schema);
+    execute(*database, kCreate);
+    execute(*database,
+            "CREATE FUNCTION whatever() RETURNS INT LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+            "pg_sleep(0); RETURN 1; END $$");
+    Driver driver({.clock = &real_clock(), .schema = schema});
+    const auto connection =
+        must(driver.connect(plain_location(shared_server()), {.read_only = true}));
+    for (const char* sql :
+         {"SELECT pg_read_file('postgresql.conf')", "SELECT pg_read_binary_file('PG_VERSION')",
+          "SELECT * FROM pg_ls_dir('.')", "SELECT pg_catalog.\"pg_stat_file\" ('PG_VERSION')",
+          "SELECT * FROM ROWS FROM (pg_ls_waldir()) x", "SELECT lo_get(1)",
+          "SELECT pg_advisory_lock(1)", "SELECT pg_try_advisory_xact_lock(1)", "SELECT pg_sleep(0)",
+          "SELECT pg_export_snapshot()", "SELECT setseed(0)",
+          "SELECT pg_logical_emit_message(false, 'a', 'b')",
+          "SELECT count(*) FROM pg_hba_file_rules", "SELECT * FROM pg_file_settings",
+          "SELECT rolpassword FROM pg_authid", "TABLE pg_shadow",
+          "SELECT 1 WHERE EXISTS (SELECT whatever())"}) {
+        const auto refused = connection->execute(sql);
+        EXPECT_FALSE(refused) << sql;
+        EXPECT_EQ(refused ? Code::invalid : refused.error().code, Code::denied) << sql;
+        auto prepared = connection->prepare(sql);
+        EXPECT_FALSE(prepared && (*prepared)->step()) << sql;
+        connection->rollback();
+    }
+    for (const char* sql :
+         {"SELECT count(*), max(length(text)) FROM notes WHERE id IN (1, 2) AND text LIKE ('a')",
+          "WITH a (b) AS (VALUES (1), (2)) SELECT sum(b) OVER (ORDER BY b) FROM a",
+          "SELECT pg_total_relation_size('notes'), random() < 1, now(), to_char(now(), 'YYYY')",
+          "SELECT pg_get_indexdef(indexrelid) FROM pg_index LIMIT 1",
+          "SELECT count(*) FROM notes TABLESAMPLE BERNOULLI (10)",
+          "EXPLAIN (COSTS OFF) SELECT 1"}) {
+        const auto answered = connection->execute(sql);
+        EXPECT_TRUE(answered) << sql << ": " << (answered ? "" : answered.error().message);
+    }
+}
+
 TEST(Sessions, MoreStatementsThanAreKeptAreGivenBack) {
     Driver driver({.clock = &real_clock(), .schema = fresh_schema()});
     const auto connection = must(driver.connect(plain_location(shared_server()), {}));

@@ -84,6 +84,11 @@ TEST(Translate, FunctionsThatEscapeReadOnlyAreSeen) {
     EXPECT_TRUE(translate("SELECT set_config('a', 'b', false)")->front().escapes_read_only);
     EXPECT_TRUE(translate("SELECT pg_catalog.\"lo_create\"(1)")->front().escapes_read_only);
     EXPECT_FALSE(translate("SELECT 'set_config(' FROM t")->front().escapes_read_only);
+    EXPECT_THAT(
+        translate("SELECT Pg_Ls_Dir /* ( */ ('.'), t.\"Lo\" (1), x, (2) FROM 'f'(y) -- z(\n")
+            ->front()
+            .calls,
+        testing::ElementsAre("pg_ls_dir", "Lo"));
 }
 
 }  // namespace
