@@ -22,6 +22,10 @@ class CommandDoing final : public Doing {
                               task.id + "-" + std::to_string(task.fence) + ".log")),
           x_result(x_log.substr(0, x_log.size() - 4) + ".result") {}
 
+    ~CommandDoing() override { static_cast<void>(x_services.files.unlink(x_result).has_value()); }
+    CommandDoing(const CommandDoing&) = delete;
+    CommandDoing& operator=(const CommandDoing&) = delete;
+
     Status begin() override {
         os::GuardedCommand command{.arguments = x_services.options.command,
                                    .folder = x_services.options.folder,
@@ -51,7 +55,6 @@ class CommandDoing final : public Doing {
         auto text = os::read_file(x_services.files, x_result, kResultBytesMax);
         if (!text && text.error().code == Code::not_found) return std::optional<std::string>();
         if (!text) return fail(std::move(text).error());
-        static_cast<void>(x_services.files.unlink(x_result).has_value());
         if (const auto json = check_json(*text); !json)
             return fail(Code::invalid,
                         "what the command wrote as its result is no JSON: " + json.error().message);

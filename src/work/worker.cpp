@@ -1,5 +1,7 @@
+#include <taskstore/work/claim_wait.hpp>
 #include <taskstore/work/worker.hpp>
 
+#include "log_cleaning.hpp"
 #include "running.hpp"
 
 #include <unistd.h>
@@ -14,13 +16,20 @@ namespace {
 constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr int kJobsMax = 256;
 constexpr std::int64_t kAfterErrorMs = 1'000;
-/// Between two looks at what was due already and is not done.
-constexpr std::int64_t kDueAgainMs = 50;
+constexpr std::int64_t kCleaningNs = std::int64_t{3'600'000} * kNsPerMs;
 constexpr std::int64_t kGraceMsMax = 86'400'000;
 
 }  // namespace
 
 struct Worker::State {
+    /// One of the threads that claim and run.
+    struct Job {
+        sql::Waiter& waiter;
+        ClaimWait wait;
+        std::optional<os::Guard> guard = {};  ///< Started, and named by no task yet.
+        std::string liveness = {};            ///< What a claim says of it.
+    };
+
     State(tasks::TaskStore& given_store, const Clock& given_clock, Random& given_random,
           os::FileSystem& given_files, WorkerOptions given)
         : options(std::move(given)),
@@ -37,6 +46,7 @@ struct Worker::State {
     std::int64_t begun = 0;
     int busy = 0;  ///< Jobs that claim or run.
     std::mutex telling;
+    std::int64_t cleaned_ns = 0;  ///< The listener's alone, once it is there.
     std::string handler_liveness;
     Status failure;
 
@@ -49,12 +59,12 @@ struct Worker::State {
     void listen(const std::stop_token& stop);
     Status look_at_held();
     void job();
-    Status work_on(sql::Waiter& waiter, std::optional<os::Guard>& guard, std::string& liveness);
+    void clean_logs_now_and_then();
+    Status work_on(Job& job);
     bool may_begin();
     bool take_turn();
     void give_turn_back(bool ran);
-    Result<bool> claim_and_run(const tasks::ClaimRequest& asked, std::optional<os::Guard>& guard,
-                               std::string& liveness);
+    Result<bool> claim_and_run(const tasks::ClaimRequest& asked, Job& job);
     void run_one(tasks::Task task, std::int64_t claimed_ns, os::Guard* guard);
     tasks::ClaimRequest request() const;
 };
@@ -82,7 +92,9 @@ Status Worker::State::prepare() {
         TASKSTORE_LET(handler_liveness, watch_process(files, options.run, ::getpid()));
         return ok();
     }
-    return os::make_directories(files, options.log_folder, 0700);
+    TASKSTORE_TRY(os::make_directories(files, options.log_folder, 0700));
+    clean_logs_now_and_then();
+    return ok();
 }
 
 tasks::ClaimRequest Worker::State::request() const {
@@ -115,11 +127,24 @@ Status Worker::State::look_at_held() {
     return ok();
 }
 
+/// What cannot be removed keeps nobody from working.
+void Worker::State::clean_logs_now_and_then() {
+    const std::int64_t now_ns = services.clock.boot_ns();
+    if (options.log_folder.empty() || (cleaned_ns != 0 && now_ns < cleaned_ns + kCleaningNs))
+        return;
+    cleaned_ns = now_ns;
+    const auto cleaned =
+        clean_logs(services.files, options.log_folder,
+                   {options.log_age_ms_max, options.log_bytes_max}, services.clock.wall_ms());
+    if (!cleaned) warn("old logs stay: " + cleaned.error().message);
+}
+
 /// Renewals tell of others' doings too; this is for being told at once.
 void Worker::State::listen(const std::stop_token& stop) {
     const auto waiter = services.store.holder_waiter();
     if (!waiter) return warn(waiter.error().message);
     while (!stop.stop_requested()) {
+        clean_logs_now_and_then();
         const Status looked = look_at_held();
         const auto woken = looked ? (*waiter)->wait(0, stop) : Result<bool>(fail(looked.error()));
         if (!woken && woken.error().code != Code::cancelled) {
@@ -176,30 +201,28 @@ void Worker::State::run_one(tasks::Task task, std::int64_t claimed_ns, os::Guard
 }
 
 /// The lock is held before the claim that names it: a claim is never without it.
-Result<bool> Worker::State::claim_and_run(const tasks::ClaimRequest& asked,
-                                          std::optional<os::Guard>& guard, std::string& liveness) {
+Result<bool> Worker::State::claim_and_run(const tasks::ClaimRequest& asked, Job& job) {
     tasks::ClaimRequest request = asked;
     if (options.handler) {
         request.liveness = handler_liveness;
     } else {
-        if (!guard) {
+        if (!job.guard) {
             const std::string path = new_lock_path(options.run, services.clock, random);
-            TASKSTORE_LET(guard, os::Guard::start(path));
-            TASKSTORE_LET(liveness, lock_liveness(path));
+            TASKSTORE_LET(job.guard, os::Guard::start(path));
+            TASKSTORE_LET(job.liveness, lock_liveness(path));
         }
-        request.liveness = liveness;
+        request.liveness = job.liveness;
     }
     const std::int64_t claimed_ns = lease_ns(services);
     TASKSTORE_LET(auto claimed, services.store.claim_tasks(request));
     if (claimed.value.empty()) return false;
-    run_one(std::move(claimed.value.front()), claimed_ns, guard ? &*guard : nullptr);
-    guard.reset();
+    run_one(std::move(claimed.value.front()), claimed_ns, job.guard ? &*job.guard : nullptr);
+    job.guard.reset();
     return true;
 }
 
 /// One look, and what follows from it; waits where there is nothing.
-Status Worker::State::work_on(sql::Waiter& waiter, std::optional<os::Guard>& guard,
-                              std::string& liveness) {
+Status Worker::State::work_on(Job& job) {
     if (!may_begin()) {
         draining.request_stop();
         return ok();
@@ -208,7 +231,7 @@ Status Worker::State::work_on(sql::Waiter& waiter, std::optional<os::Guard>& gua
     TASKSTORE_LET(const tasks::Outlook outlook, services.store.outlook(asked));
     if (outlook.claimable) {
         if (!take_turn()) return ok();
-        const auto ran = claim_and_run(asked, guard, liveness);
+        const auto ran = claim_and_run(asked, job);
         give_turn_back(ran && *ran);
         if (!ran) return fail(ran.error());
         if (*ran) return ok();
@@ -221,13 +244,8 @@ Status Worker::State::work_on(sql::Waiter& waiter, std::optional<os::Guard>& gua
             return ok();
         }
     }
-    std::int64_t until_ns = 0;
-    if (outlook.next_time) {
-        const std::int64_t ms =
-            std::max(*outlook.next_time - services.clock.wall_ms(), kDueAgainMs);
-        until_ns = services.clock.boot_ns() + ms * kNsPerMs;
-    }
-    const auto woken = waiter.wait(until_ns, draining.get_token());
+    const auto woken =
+        job.waiter.wait(job.wait.until_ns(outlook, outlook.claimable), draining.get_token());
     if (!woken && woken.error().code != Code::cancelled) return fail(woken.error());
     return ok();
 }
@@ -240,13 +258,12 @@ void Worker::State::job() {
         draining.request_stop();
         return;
     }
-    std::optional<os::Guard> guard;
-    std::string liveness;
+    Job own{.waiter = **waiter, .wait = ClaimWait(services.clock, random)};
     while (!draining.stop_requested()) {
-        const Status status = work_on(**waiter, guard, liveness);
+        const Status status = work_on(own);
         if (status) continue;
         // A guard whose claim got no answer may be named by a task.
-        guard.reset();
+        own.guard.reset();
         if (!row_of(status.error().code).retryable &&
             status.error().code != Code::outcome_unknown) {
             const std::lock_guard lock(mutex);
@@ -257,7 +274,7 @@ void Worker::State::job() {
         warn(status.error().message);
         pause(kAfterErrorMs, draining.get_token());
     }
-    if (guard) guard->dismiss();
+    if (own.guard) own.guard->dismiss();
 }
 
 Worker::Worker(tasks::TaskStore& store, const Clock& clock, Random& random, os::FileSystem& files,

@@ -313,6 +313,7 @@ void Context::flush_notes() {
 
 void Context::warn(std::string_view note) {
     const std::string text = without_passwords(note, Wording::prose);
+    const std::lock_guard guard(x_noting);
     if (quiet || !x_noted.insert(text).second) return;
     end_progress();
     std::string line;

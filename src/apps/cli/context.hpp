@@ -16,6 +16,7 @@
 #include <taskstore/store/revisions.hpp>
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 
@@ -66,6 +67,7 @@ struct Context {
     /// Warnings gathered so far go to stderr.
     void flush_notes();
     /// One note on stderr, each text once; a line of JSON with --json: {"note":{"message":…}}.
+    /// For any thread: pools and watches have something to say, too.
     void warn(std::string_view text);
 
     /// The one JSON document of a success.
@@ -94,6 +96,7 @@ struct Context {
     void note_missing_driver();
     Result<store::Place> scratch_place();
     bool x_stdin_read = false;
+    std::mutex x_noting;
     std::set<std::string, std::less<>> x_noted;
     std::unique_ptr<Progress> x_progress;
     std::optional<config::Config> x_settings;

@@ -5,6 +5,7 @@
 #include "context.hpp"
 
 #include <taskstore/tasks/task_store.hpp>
+#include <taskstore/work/claim_wait.hpp>
 #include <taskstore/work/spec_runs.hpp>
 #include <taskstore/work/worker.hpp>
 

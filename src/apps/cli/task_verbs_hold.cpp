@@ -13,8 +13,6 @@ namespace {
 using tasks::Hold;
 using tasks::Task;
 
-constexpr std::int64_t kNsPerMs = 1'000'000;
-
 Result<std::string> worker_of(Context& context) {
     if (context.call.has("worker")) return context.call.value("worker");
     if (const char* name = environment("TASKSTORE_TASK_WORKER")) return std::string(name);
@@ -128,6 +126,7 @@ Status run_task_next(Context& context) {
     // Frees what workers held that die meanwhile; that wakes the waiter.
     std::unique_ptr<work::Watch> watch;
     TASKSTORE_TRY(rescue_first(context, *store));
+    work::ClaimWait wait(context.clock, context.random);
     while (true) {
         TASKSTORE_LET(const tasks::Outlook outlook, store->outlook(request));
         if (outlook.claimable) {
@@ -139,15 +138,11 @@ Status run_task_next(Context& context) {
         }
         if (!watch) {
             TASKSTORE_LET(const work::RunFolder run, run_folder_of(context));
-            TASKSTORE_LET(watch, work::Watch::start(*store, context.files, run));
+            TASKSTORE_LET(watch, work::Watch::start(*store, context.files, run,
+                                                    [&](const auto& what) { context.warn(what); }));
         }
-        std::int64_t until_ns = deadline_ns;
-        if (outlook.next_time) {
-            const std::int64_t ms =
-                std::max<std::int64_t>(*outlook.next_time - context.clock.wall_ms(), 1);
-            until_ns = std::min(until_ns, context.clock.boot_ns() + ms * kNsPerMs);
-        }
-        TASKSTORE_TRY(waiter->wait(until_ns));
+        const std::int64_t until_ns = wait.until_ns(outlook, outlook.claimable);
+        TASKSTORE_TRY(waiter->wait(until_ns == 0 ? deadline_ns : std::min(until_ns, deadline_ns)));
         if (context.clock.boot_ns() >= deadline_ns)
             return waited_in_vain("there was nothing to claim in " + context.call.value("wait"));
     }

@@ -20,6 +20,7 @@ using work::Outcome;
 
 constexpr std::size_t kOutcomes = static_cast<std::size_t>(Outcome::unwritten) + 1;
 constexpr std::int64_t kCountAgainNs = 500'000'000;
+constexpr std::int64_t kMsPerDay = 86'400'000;
 
 Result<std::optional<std::int64_t>> maybe_duration(Context& context, std::string_view option) {
     if (!context.call.has(option)) return std::optional<std::int64_t>();
@@ -55,6 +56,9 @@ Result<work::WorkerOptions> options_of(Context& context) {
     TASKSTORE_LET(options.run, run_folder_of(context));
     TASKSTORE_LET(const std::string home, context.database_home());
     options.log_folder = os::join_path(home, "logs/tasks");
+    TASKSTORE_LET(const config::Config* const settings, context.settings());
+    options.log_age_ms_max = settings->integer("tasks.log_days_max") * kMsPerDay;
+    options.log_bytes_max = settings->integer("tasks.log_bytes_max");
     // Verbs that a command runs are to find the same database.
     if (call.has("store"))
         options.environment.emplace_back("TASKSTORE_DIR", context.absolute(call.value("store")));

@@ -357,6 +357,27 @@ TEST_F(WorkerTest, ManyJobsWorkOffWhatDependsOnEachOther) {
         EXPECT_EQ(verbs_of(id), (std::vector<std::string>{"create", "claim", "complete"}));
 }
 
+TEST_F(WorkerTest, OldLogsGoAndNoResultIsLeft) {
+    auto options = tasks().options("w1");
+    ASSERT_TRUE(os::make_directories(x_files, options.log_folder, 0700));
+    const std::string old = os::join_path(options.log_folder, "0-1.log");
+    ASSERT_TRUE(os::replace_file(x_files, old, "x"));
+    options.log_bytes_max = 0;
+    options.log_age_ms_max = 0;
+    ASSERT_TRUE(tasks().work(options));
+    EXPECT_TRUE(x_files.info(old)) << "no limit";
+    options.log_bytes_max = 1;
+    ASSERT_TRUE(os::replace_file(x_files, os::join_path(options.log_folder, "0-2.log"), "y"));
+    tasks().add({.title = "x",
+                 .command = "echo 1 > \"$TASKSTORE_TASK_RESULT\"; exit 1",
+                 .retry = {.max_attempts = 1},
+                 .shell = true});
+    ASSERT_TRUE(tasks().work(options));
+    const auto left = x_files.list(options.log_folder);
+    ASSERT_TRUE(left);
+    EXPECT_THAT(*left, testing::UnorderedElementsAre("0-2.log", testing::EndsWith(".log")));
+}
+
 TEST_F(WorkerTest, AsManyTasksAsItIsTold) {
     for (int i = 0; i < 5; ++i) tasks().add({.title = "x", .command = "true"});
     auto options = tasks().options("w1");

@@ -76,6 +76,10 @@ struct WorkerOptions {
     std::string folder = {};   ///< Where commands run; empty: the working folder.
     RunFolder run = {};
     std::string log_folder = {};  ///< TASK-FENCE.log: all that a command printed. Made (0700).
+    /// At the start and each hour such files go that were last written to before that (ms), then
+    /// the oldest until all together hold no more bytes. 0: no limit. Those in use stay.
+    std::int64_t log_age_ms_max = std::int64_t{30} * 86'400'000;
+    std::int64_t log_bytes_max = std::int64_t{1} << 30;
     /// On top of the environment of every command.
     std::vector<std::pair<std::string, std::optional<std::string>>> environment = {};
     /// One at a time, from the threads of the worker.
