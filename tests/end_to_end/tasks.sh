@@ -28,13 +28,14 @@ expect 0 taskstore task set "$second" --depends-on "$first" --json; same "$(json
 # A hold, its fence, and what is refused.
 expect 0 taskstore task claim --worker w1 --limit 5 --lease 10m --request-id r1 --json; fence=$(json "$out" 'd[0]["fence"]')
 claim=$out
-expect 0 taskstore task claim --worker w1 --limit 5 --lease 10m --request-id r1 --json; same "$out" "$claim"
+expect 0 taskstore task claim --worker w1 --limit 5 --lease 10m --request-id r1 --json; same "$out" "$claim"; same "$err" ""
 expect 4 taskstore task renew "$first" --fence 7 --json; has "$err" '"code":"lease_lost"'
 expect 0 taskstore task renew "$first" --fence "$fence" --lease 20m
 expect 4 taskstore task rm "$first"; has "$err" "w1"
 expect 2 taskstore task complete "$first" --fence "$fence" --result '{'
 expect 0 taskstore task complete "$first" --fence "$fence" --result '{"n":1}' --json; same "$(json "$out" 'd["result"]["n"]')" 1
 expect 4 taskstore task complete "$first" --fence "$fence"
+expect 0 taskstore task claim --worker w1 --limit 5 --lease 10m --request-id r1 --json; same "$(json "$out" 'd[0]["fence"]')" "$fence"; has "$err" "$first is completed by now"
 expect 0 taskstore task show "$first" --history --json; same "$(json "$out" '[h["verb"] for h in d["history"]]')" "['create', 'claim', 'complete']"
 
 # What a worker's command is given are the defaults of the verbs.

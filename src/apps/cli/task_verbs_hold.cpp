@@ -49,11 +49,34 @@ Status rescue_first(Context& context, tasks::TaskStore& store) {
     return ok();
 }
 
+/// The same request gets the first answer again; what has become of it since, the answer does not
+/// tell.
+Status note_since(Context& context, tasks::TaskStore& store, const std::vector<Task>& claimed) {
+    std::vector<std::string> ids;
+    for (const Task& task : claimed) ids.push_back(task.id);
+    TASKSTORE_LET(const auto now, store.get_tasks(ids));
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        const bool held = now[i] && now[i]->fence == claimed[i].fence &&
+                          now[i]->status == tasks::TaskStatus::in_progress;
+        if (!held)
+            context.warn(
+                "this is the answer of an earlier claim: task " + ids[i] + " is " +
+                (now[i] ? std::string(name_of(now[i]->status)) : "gone") + " by now" +
+                (now[i] && now[i]->fence != claimed[i].fence ? ", under another claim" : ""));
+    }
+    return ok();
+}
+
 Result<std::vector<Task>> claim(Context& context, tasks::TaskStore& store,
                                 const tasks::ClaimRequest& request) {
     TASKSTORE_LET(auto claimed, store.claim_tasks(request));
+    // What was claimed is told, whatever comes after it.
+    const auto or_say = [&](const Status& status) {
+        if (!status) context.warn(status.error().message);
+    };
     // The process may have died before anybody could watch it for this.
-    if (request.liveness && !claimed.value.empty()) TASKSTORE_TRY(rescue_first(context, store));
+    if (request.liveness && !claimed.value.empty()) or_say(rescue_first(context, store));
+    if (!request.request_id.empty()) or_say(note_since(context, store, claimed.value));
     return std::move(claimed.value);
 }
 
