@@ -69,6 +69,13 @@ Status apply(Connection& connection, std::string_view module, const Migration& m
         error.message = label(module, migration.version) + ": " + error.message;
         return fail(std::move(error));
     }
+    if (migration.fill != nullptr) {
+        if (auto status = migration.fill(connection); !status) {
+            Error error = std::move(status).error();
+            error.message = label(module, migration.version) + ": " + error.message;
+            return fail(std::move(error));
+        }
+    }
     if (!connection.in_transaction()) {
         return fail(Code::invalid,
                     label(module, migration.version) + " ends the transaction that it runs in");

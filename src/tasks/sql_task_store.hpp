@@ -73,6 +73,9 @@ class SqlTaskStore final : public TaskStore {
     // changing (task_update.cpp)
     static void mark_keys(Statements& batch, std::set<std::optional<std::string>> keys);
 
+    // listing (task_lists.cpp)
+    Status sort_by_rarity(std::vector<std::string>& tokens);
+
     // what a task waits for (task_edges.cpp)
     /// Puts into the task what the change says of its dependencies. not_found; conflict.
     Status apply_edges(const UpdateTask& change, Task& task);

@@ -1,4 +1,5 @@
 #include "sql_task_store.hpp"
+#include "task_words.hpp"
 
 #include <task_sql.hpp>
 
@@ -43,13 +44,13 @@ bool is_ready(const Task& task) {
 std::vector<sql::Value> values_of(const Task& task, std::int64_t lane) {
     std::vector<sql::Value> values{task.id};
     append_terms(values, task);
-    values.insert(
-        values.end(),
-        {json_list(task.depends_on), std::string(name_of(task.on_failed_dependency)),
-         value_of(task.parent), value_of(task.concurrency_key), value_of(task.concurrency_limit),
-         value_of(task.idempotency_key), task.metadata, value_of(task.spec_id), task.created_at,
-         lane, rank_of(task), std::int64_t{is_ready(task) ? 1 : 0},
-         std::int64_t{task.shell ? 1 : 0}, value_of(task.timeout_ms)});
+    values.insert(values.end(),
+                  {json_list(task.depends_on), std::string(name_of(task.on_failed_dependency)),
+                   value_of(task.parent), value_of(task.concurrency_key),
+                   value_of(task.concurrency_limit), value_of(task.idempotency_key), task.metadata,
+                   value_of(task.spec_id), task.created_at, lane, rank_of(task),
+                   std::int64_t{is_ready(task) ? 1 : 0}, std::int64_t{task.shell ? 1 : 0},
+                   value_of(task.timeout_ms), words_of(task.title, task.description)});
     return values;
 }
 

@@ -1,109 +1,18 @@
-// Lists, search, figures, and why a task is not being worked on.
+// Figures, and why a task is not being worked on.
 
 #include "sql_task_store.hpp"
 
 #include <task_sql.hpp>
-#include <taskstore/base/json.hpp>
 #include <taskstore/base/text.hpp>
-
-#include <array>
 
 namespace taskstore::tasks {
 namespace {
-
-constexpr std::int64_t kPageMax = 10'000;
-
-/// Conditions and their values, joined by AND.
-struct Conditions {
-    std::string text;
-    std::vector<sql::Value> values;
-    void add(std::string_view condition) {
-        text += (text.empty() ? " WHERE " : " AND ") + std::string(condition);
-    }
-    std::string bound(sql::Value value) {
-        values.push_back(std::move(value));
-        return "?" + std::to_string(values.size());
-    }
-};
-
-/// What LIKE finds `word` by, with a backslash before what would mean more than itself.
-std::string pattern_of(const std::string& word) {
-    std::string out = "%";
-    for (const char c : word) {
-        if (c == '%' || c == '_' || c == '\\') out += '\\';
-        out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    }
-    return out + "%";
-}
-
-Status add_filter(Conditions& where, const TaskFilter& filter) {
-    if (filter.status) where.add("status = " + where.bound(std::string(name_of(*filter.status))));
-    if (filter.project) where.add("project = " + where.bound(*filter.project));
-    if (filter.spec_id) where.add("spec_id = " + where.bound(*filter.spec_id));
-    switch (filter.part) {
-        case TaskPart::all:
-            break;
-        case TaskPart::ready:
-            where.add("ready = 1");
-            break;
-        case TaskPart::blocked:
-            where.add("status = 'pending' AND open_dependencies > 0");
-            break;
-        case TaskPart::dead:
-            where.add("dead_at IS NOT NULL");
-            break;
-    }
-    for (const std::string& word : filter.words) {
-        TASKSTORE_TRY(check_name("a word to search for", word));
-        const std::string one = where.bound(pattern_of(word));
-        where.add("(lower(title) LIKE " + one +
-                  " ESCAPE '\\' OR lower(coalesce(description, '')) LIKE " + one + " ESCAPE '\\')");
-    }
-    return ok();
-}
 
 std::string moment(std::int64_t at) {
     return to_rfc3339(at);
 }
 
 }  // namespace
-
-Result<TaskPage> SqlTaskStore::list_tasks(const TaskFilter& filter) {
-    if (filter.limit < 1 || filter.limit > kPageMax)
-        return fail(Code::invalid, "limit " + std::to_string(filter.limit) + " is not in 1.." +
-                                       std::to_string(kPageMax));
-    Conditions where;
-    TASKSTORE_TRY(add_filter(where, filter));
-    // What may be claimed is listed in the order of claims.
-    const bool by_rank = filter.part == TaskPart::ready;
-    const std::string order = by_rank ? "rank" : "created_at";
-    if (!filter.after.empty()) {
-        const std::size_t dot = filter.after.find('.');
-        const auto at = raw_to_int64(std::string_view(filter.after).substr(0, dot));
-        if (!at || dot == std::string::npos)
-            return fail(Code::invalid, "'" + filter.after + "' is no cursor of a list of tasks")
-                .with_hint("take next_cursor of the page before, or begin anew");
-        const std::string bound = where.bound(*at);
-        where.add("(" + order + ", id) " + (by_rank ? ">" : "<") + " (" + bound + ", " +
-                  where.bound(filter.after.substr(dot + 1)) + ")");
-    }
-    const std::string direction = by_rank ? "" : " DESC";
-    const std::string text = x_texts.list_tasks + where.text + " ORDER BY " + order + direction +
-                             ", id" + direction + " LIMIT " + where.bound(filter.limit + 1);
-    TASKSTORE_LET(const auto answers, read_one({.sql = text, .values = std::move(where.values)}));
-    TaskPage page;
-    for (const auto& row : answers[0].rows) {
-        if (std::ssize(page.tasks) == filter.limit) {
-            const Task& last = page.tasks.back();
-            page.next_cursor =
-                std::to_string(by_rank ? rank_of(last) : last.created_at) + "." + last.id;
-            break;
-        }
-        TASKSTORE_LET(Task task, task_of(row));
-        page.tasks.push_back(std::move(task));
-    }
-    return page;
-}
 
 Result<TaskStats> SqlTaskStore::stats(const std::optional<std::string>& project) {
     const sql::Value of = value_of(project);

@@ -1,4 +1,5 @@
 #include "sql_task_store.hpp"
+#include "task_words.hpp"
 
 #include <task_sql.hpp>
 #include <task_sql_postgres.hpp>
@@ -21,10 +22,13 @@ constexpr std::array kTables{
 };
 constexpr std::array kSqlite{sql::Migration{1, "tasks", task_sql_sqlite::create_tasks},
                              sql::Migration{2, "clock", task_sql::add_clock},
-                             sql::Migration{3, "liveness", task_sql_sqlite::add_liveness}};
-constexpr std::array kPostgres{sql::Migration{1, "tasks", task_sql_postgres::create_tasks},
-                               sql::Migration{2, "clock", task_sql::add_clock},
-                               sql::Migration{3, "liveness", task_sql_postgres::add_liveness}};
+                             sql::Migration{3, "liveness", task_sql_sqlite::add_liveness},
+                             sql::Migration{4, "words", task_sql_sqlite::add_words, fill_words}};
+constexpr std::array kPostgres{
+    sql::Migration{1, "tasks", task_sql_postgres::create_tasks},
+    sql::Migration{2, "clock", task_sql::add_clock},
+    sql::Migration{3, "liveness", task_sql_postgres::add_liveness},
+    sql::Migration{4, "words", task_sql_postgres::add_words, fill_words}};
 
 }  // namespace
 

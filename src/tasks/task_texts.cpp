@@ -100,6 +100,7 @@ Texts make(bool postgres) {
     return {
         .get_task = text(task_sql::get_task),
         .list_tasks = text(task_sql::list_tasks),
+        .search_tasks = text(task_sql::search_tasks),
         .insert_history = text(task_sql::insert_history),
         .history_of_write = text(task_sql::history_of_write),
         .history_of_claim = text(task_sql::history_of_claim),

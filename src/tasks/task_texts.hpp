@@ -10,6 +10,7 @@ namespace taskstore::tasks {
 struct Texts {
     std::string get_task;
     std::string list_tasks;
+    std::string search_tasks;
     std::string insert_history;
     std::string history_of_write;
     std::string history_of_claim;

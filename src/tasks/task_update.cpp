@@ -3,6 +3,7 @@
 #include "sql_task_store.hpp"
 
 #include "task_move.hpp"
+#include "task_words.hpp"
 
 #include <task_sql.hpp>
 
@@ -18,7 +19,7 @@ std::vector<sql::Value> values_of(const Task& task, std::int64_t lane, bool read
                    value_of(task.concurrency_limit), task.metadata, value_of(task.spec_id),
                    value_of(task.parent), lane, rank_of(task), std::int64_t{ready ? 1 : 0},
                    std::int64_t{task.shell ? 1 : 0}, value_of(task.timeout_ms), write,
-                   json_list(task.depends_on)});
+                   json_list(task.depends_on), words_of(task.title, task.description)});
     return values;
 }
 

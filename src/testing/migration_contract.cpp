@@ -25,6 +25,23 @@ std::int64_t count(Connection& connection, std::string_view table) {
 
 }  // namespace
 
+TEST_P(MigrationContract, WhatAMigrationFillsIsOfItsTransaction) {
+    const auto connection = connect();
+    const FakeClock clock;
+    std::array steps = kThree;
+    steps[1].fill = [](Connection& within) {
+        return within.execute("INSERT INTO b (id) SELECT id + 1 FROM a");
+    };
+    steps[2].fill = [](Connection&) -> Status { return fail(Code::failed, "as planned"); };
+    const auto failed = migrate(*connection, "m", steps, clock);
+    EXPECT_EQ(failed.error().code, Code::failed);
+    EXPECT_THAT(failed.error().message, HasSubstr("migration 3 of 'm': as planned"));
+    EXPECT_EQ(count(*connection, "b"), 1) << "of the second alone";
+    steps[2].fill = nullptr;
+    ASSERT_TRUE(migrate(*connection, "m", steps, clock));
+    EXPECT_EQ(count(*connection, "b"), 2);
+}
+
 TEST_P(MigrationContract, AppliesWhatIsMissingOnceAndInOrder) {
     const auto connection = connect();
     const FakeClock clock;

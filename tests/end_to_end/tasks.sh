@@ -64,6 +64,16 @@ taskstore task wait "$late" --timeout 60s >/dev/null & waiter=$!
 expect 0 taskstore task complete "$late"; wait $waiter || bad "the end of a task wakes nobody"
 expect 5 taskstore task wait "$(taskstore task add --title open -q)" --timeout 50ms
 
+# Words of titles and descriptions, also after a move.
+expect 0 taskstore task add --title 'Build the Index' --description 'for Zürich' --quiet; index=$out
+expect 0 taskstore task search zurich INDEX --quiet; same "$out" "$index"
+expect 0 taskstore task search zurich nowhere --quiet; same "$out" ""
+expect 2 taskstore task search '%'; has "$err" "no word to search for"
+expect 0 taskstore task set "$index" --title 'Build the Tree'; expect 0 taskstore task search index --quiet; same "$out" ""
+expect 0 taskstore move --database tasks --to "sqlite:$scratch/moved.db"
+expect 0 taskstore task search tree --quiet; same "$out" "$index"; expect 0 taskstore task rm "$index"
+expect 0 taskstore move --database tasks --undo; expect 0 taskstore task search tree --quiet; same "$out" ""
+
 # Eight processes work off sixty tasks; each is held once.
 for i in $(seq 60); do echo "$i"; done | xargs -P 8 -I{} "$TASKSTORE" task add --project many --title 'job {}' --quiet > "$scratch/made"
 worker() { while id=$("$TASKSTORE" task claim --project many --worker "$1" --quiet) && [ -n "$id" ]; do echo "$id"; "$TASKSTORE" task complete "$id" --quiet >/dev/null; done; }

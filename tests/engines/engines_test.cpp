@@ -516,7 +516,7 @@ TEST(Engines, APostgresWithoutPlpgsqlIsToldBeforeAnythingIsChanged) {
         const auto databases = device.databases();
         const auto connection = must(databases->connect(
             DatabaseName::tasks, must(sql::parse_location(device.place)), {.read_only = false}));
-        ASSERT_TRUE(connection->execute("DROP EXTENSION plpgsql"));
+        ASSERT_TRUE(connection->execute("DROP EXTENSION plpgsql CASCADE"));
     }
     const auto moved = move_database(*device.databases(), device.move_to("new.db"));
     ASSERT_FALSE(moved);

@@ -4,6 +4,6 @@ INSERT INTO tasks (
     max_rescues, backoff, backoff_base_ms, backoff_cap_ms, backoff_jitter, lease_ms, not_before, deadline,
     depends_on, on_failed_dependency, parent, concurrency_key, concurrency_limit, idempotency_key, metadata,
     spec_id, created_at, lane, rank, ready,
-    shell, timeout_ms, updated_at)
+    shell, timeout_ms, words, updated_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-    ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?27)
+    ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?27)

@@ -6,6 +6,6 @@ UPDATE tasks SET
     on_failed_dependency = ?21, concurrency_key = ?22, concurrency_limit = ?23, metadata = ?24,
     spec_id = ?25, parent = ?26, lane = ?27, rank = ?28, shell = ?30, timeout_ms = ?31,
     ready = CASE WHEN status = 'pending' AND open_dependencies = 0 AND ?29 = 1 THEN 1 ELSE 0 END,
-    updated_at = @now@, revision = revision + 1, last_write = ?32, depends_on = ?33
+    updated_at = @now@, revision = revision + 1, last_write = ?32, depends_on = ?33, words = ?34
 WHERE id = ?2 AND revision = ?3
 RETURNING @columns@

@@ -372,14 +372,10 @@ TEST_P(TaskStoreContract, WhatBecomesOfDependentsIsTheirOwnPolicy) {
     EXPECT_EQ((*x_store->get_task(runs.id))->open_dependencies, 0);
 }
 
-TEST_P(TaskStoreContract, SearchFindsWordsAndStatsCount) {
+TEST_P(TaskStoreContract, StatsCountByStatusHolderAndTime) {
     created({.title = "Build the INDEX", .project = "p"});
     created({.title = "other", .description = "an index, 100% built", .project = "q"});
     created({.title = "nothing"});
-    EXPECT_THAT(titles({.words = {"index"}}), ElementsAre("other", "Build the INDEX"));
-    EXPECT_THAT(titles({.words = {"index", "build"}}), ElementsAre("Build the INDEX"));
-    EXPECT_THAT(titles({.words = {"0%"}}), ElementsAre("other"));
-    EXPECT_THAT(titles({.words = {"i_dex"}}), IsEmpty());
     const Task held = claimed("w", {.project = "p"}).at(0);
     ASSERT_TRUE(x_store->complete_task({.task_id = held.id, .fence = held.fence}, {}));
     claimed("w", {.project = "q"});

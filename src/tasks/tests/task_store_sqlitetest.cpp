@@ -60,6 +60,31 @@ TEST(TaskTable, HotStatementsNeverGoThroughAllThatIsPending) {
     }
 }
 
+TEST(TaskTable, ADatabaseOfBeforeSearchIsBroughtUp) {
+    const FakeClock clock;
+    const TemporaryFolder folder;
+    sqlite::Driver driver;
+    const auto connection = driver.connect(folder / "tasks.db", {});
+    ASSERT_TRUE(connection);
+    const auto steps = migrations("sqlite");
+    ASSERT_TRUE(sql::migrate(**connection, kModule, steps.first(3), clock));
+    ASSERT_TRUE((*connection)
+                    ->execute("INSERT INTO tasks (id, title, description, created_at, updated_at) "
+                              "VALUES ('a', 'Old ones', 'are found', 1, 1), ('b', '?!', NULL, 1, "
+                              "1)"));
+    ASSERT_TRUE(sql::migrate(**connection, kModule, steps, clock));
+    const std::vector<sql::BoundStatement> batch{
+        {.sql = "SELECT token, at, task_id FROM task_words ORDER BY token"},
+        {.sql = "SELECT words FROM tasks ORDER BY id"}};
+    const auto answers = sql::run_batch(**connection, batch);
+    ASSERT_TRUE(answers) << answers.error().message;
+    ASSERT_EQ((*answers)[0].rows.size(), 4U);
+    EXPECT_EQ((*answers)[0].rows[0],
+              (std::vector<sql::Value>{std::string("are"), std::int64_t{1}, std::string("a")}));
+    EXPECT_EQ((*answers)[1].rows[0][0], sql::Value{std::string("are found old ones")});
+    EXPECT_EQ((*answers)[1].rows[1][0], sql::Value{std::string("")});
+}
+
 TEST(TaskTable, ColumnsIndexesAndDefaultsAreThoseOfTheFoundingDocuments) {
     const SystemClock clock;
     SqliteSandbox sandbox(clock);

@@ -14,6 +14,9 @@ struct Migration {
     int version = 0;  ///< 1, 2, 3 … without gaps.
     std::string_view name;
     std::string_view sql;
+    /// Run after the text, in its transaction: what no SQL can do to the rows that are there.
+    /// Bounded statements; what it does must not change once it was shipped, either.
+    Status (*fill)(Connection&) = nullptr;
 };
 
 /// Applies what is missing, in order. Safe when several processes start at once.

@@ -90,7 +90,9 @@ struct TaskFilter {
     std::optional<std::string> project = {};
     std::optional<std::string> spec_id = {};
     TaskPart part = TaskPart::all;
-    std::vector<std::string> words = {};  ///< Each stands in the title or the description.
+    /// Title and description have all of their tokens (sql/tokens.hpp), in any order; of a text the
+    /// first 64 KiB are searched. invalid: there is none in them, or more than 32.
+    std::vector<std::string> words = {};
     std::int64_t limit = 100;             ///< 1..10'000.
     std::string after = {};               ///< The cursor of an earlier page.
 };
