@@ -34,6 +34,7 @@ class SqlTaskStore final : public TaskStore {
         std::span<const CreateTask> requests) override;
     Result<std::optional<Task>> get_task(const std::string& id) override;
     Result<std::vector<std::optional<Task>>> get_tasks(std::span<const std::string> ids) override;
+    Result<std::string> find_id(const std::string& part) override;
     Result<TaskPage> list_tasks(const TaskFilter& filter) override;
     Result<Written<Task>> update_task(const std::string& id, const UpdateTask& change) override;
     Status delete_task(const std::string& id, const std::string& actor) override;

@@ -27,9 +27,30 @@ struct Conditions {
     }
 };
 
-void add_filter(Conditions& where, const TaskFilter& filter) {
+void add_range(Conditions& where, const std::string& column, const Range& range) {
+    if (range.least) where.add(column + " >= " + where.bound(*range.least));
+    if (range.most) where.add(column + " <= " + where.bound(*range.most));
+}
+
+/// Of a JSON array of strings, the same on every engine: within one of them a quote has a backslash
+/// before it.
+void add_capability(Conditions& where, const std::string& word) {
+    std::string first = json_list({word});
+    first.pop_back();
+    const std::string later = "," + first.substr(1);
+    where.add("(replace(capabilities, " + where.bound(first) + ", '') <> capabilities OR " +
+              "replace(capabilities, " + where.bound(later) + ", '') <> capabilities)");
+}
+
+void add_filter(Conditions& where, const TaskFilter& filter, const std::string& created_at) {
     if (filter.status) where.add("status = " + where.bound(std::string(name_of(*filter.status))));
     if (filter.project) where.add("project = " + where.bound(*filter.project));
+    if (filter.assigned_to) where.add("assigned_to = " + where.bound(*filter.assigned_to));
+    if (filter.agent_type) where.add("agent_type = " + where.bound(*filter.agent_type));
+    for (const std::string& word : filter.capabilities) add_capability(where, word);
+    add_range(where, "priority", filter.priority);
+    add_range(where, created_at, filter.created_at);
+    add_range(where, "updated_at", filter.updated_at);
     if (filter.spec_id) where.add("spec_id = " + where.bound(*filter.spec_id));
     switch (filter.part) {
         case TaskPart::all:
@@ -73,6 +94,64 @@ void add_tokens(Conditions& where, const std::vector<std::string>& tokens) {
     }
 }
 
+/// invalid: what no database could hold.
+Status check_words(const TaskFilter& filter) {
+    for (const auto* word :
+         {&filter.project, &filter.assigned_to, &filter.agent_type, &filter.spec_id})
+        if (*word) TASKSTORE_TRY(check_member("a filter", **word));
+    for (const std::string& word : filter.capabilities)
+        TASKSTORE_TRY(check_member("a capability", word));
+    return ok();
+}
+
+/// How a list is ordered, and what its cursors begin with.
+struct Ordered {
+    std::string mark;
+    std::string column;
+    bool descending = false;
+    std::int64_t place_of(const Task& task) const {
+        if (mark[0] == 'p') return rank_of(task);
+        return mark[0] == 'u' ? task.updated_at : task.created_at;
+    }
+};
+
+Ordered ordered_by(const TaskFilter& filter, const std::string& created_at) {
+    const auto of = [&](const char* mark, const std::string& column, bool descending) {
+        return Ordered{mark + std::string(filter.descending ? "-" : ""), column, descending};
+    };
+    switch (filter.order) {
+        case TaskOrder::by_part:
+            // What may be claimed is listed in the order of claims.
+            if (filter.part == TaskPart::ready) return {"p-", "rank", false};
+            return {"c-", created_at, true};
+        case TaskOrder::created:
+            return of("c", created_at, filter.descending);
+        case TaskOrder::updated:
+            return of("u", "updated_at", filter.descending);
+        case TaskOrder::priority:
+            return of("p", "rank", !filter.descending);
+    }
+    return {};
+}
+
+Status add_cursor(Conditions& where, const std::string& cursor, const Ordered& order,
+                  const std::string& id) {
+    if (cursor.empty()) return ok();
+    const std::size_t dot = cursor.find('.');
+    const std::size_t digits = std::min(cursor.find_first_of("0123456789"), cursor.size());
+    const auto at = dot == std::string::npos || dot < digits
+                        ? std::nullopt
+                        : raw_to_int64(std::string_view(cursor).substr(digits, dot - digits));
+    if (!at || cursor.substr(0, digits) != order.mark)
+        return fail(Code::invalid, "'" + cursor + "' is no cursor of this list of tasks")
+            .with_hint("take next_cursor of the page before, in the same order, or begin anew");
+    TASKSTORE_TRY(check_member("cursor", cursor));
+    const std::string place = where.bound(*at);
+    where.add("(" + order.column + ", " + id + ") " + (order.descending ? "<" : ">") + " (" +
+              place + ", " + where.bound(cursor.substr(dot + 1)) + ")");
+    return ok();
+}
+
 }  // namespace
 
 /// The rarest first, as far as a bounded look tells.
@@ -90,44 +169,57 @@ Status SqlTaskStore::sort_by_rarity(std::vector<std::string>& tokens) {
     return ok();
 }
 
+Result<std::string> SqlTaskStore::find_id(const std::string& part) {
+    if (part.empty()) return fail(Code::invalid, "an id is needed");
+    TASKSTORE_TRY(check_member("an id", part));
+    // Behind everything that begins with it.
+    const std::string end = part + "\xF4\x8F\xBF\xBF";
+    std::vector<std::string> found;
+    for (const sql::BoundStatement& look :
+         {sql::BoundStatement{.sql = task_sql::find_id, .values = {part}},
+          sql::BoundStatement{.sql = task_sql::find_ids_from, .values = {part, end}},
+          sql::BoundStatement{.sql = task_sql::find_ids_with, .values = {part}}}) {
+        TASKSTORE_LET(const auto answers, read_one(look));
+        for (const auto& row : answers[0].rows) found.push_back(RowReader(row).text());
+        if (!found.empty()) break;
+    }
+    if (found.size() == 1) return found[0];
+    if (found.empty())
+        return no_such_task(part).with_hint("look at 'taskstore task list --all-projects'");
+    std::string list;
+    for (const std::string& id : found) list += "\n  " + id;
+    return fail(Code::conflict, "'" + part + "' is part of more than one task's id:" + list)
+        .with_hint("give more of the id");
+}
+
 Result<TaskPage> SqlTaskStore::list_tasks(const TaskFilter& filter) {
     if (filter.limit < 1 || filter.limit > kPageMax)
         return fail(Code::invalid, "limit " + std::to_string(filter.limit) + " is not in 1.." +
                                        std::to_string(kPageMax));
     Conditions where;
+    // A search that goes by its index finds tasks in the order of the answer.
     const bool search = !filter.words.empty();
+    const std::string created_at = search ? "found.at" : "created_at";
     if (search) {
         TASKSTORE_LET(auto tokens, tokens_of_words(filter.words));
         TASKSTORE_TRY(sort_by_rarity(tokens));
         add_tokens(where, tokens);
     }
-    add_filter(where, filter);
-    // What may be claimed is listed in the order of claims. A search that goes by its index finds
-    // tasks in the order of the answer.
-    const bool by_rank = filter.part == TaskPart::ready;
-    const std::string order = by_rank ? "rank" : search ? "found.at" : "created_at";
-    const std::string id = search && !by_rank ? "found.task_id" : "id";
-    if (!filter.after.empty()) {
-        const std::size_t dot = filter.after.find('.');
-        const auto at = raw_to_int64(std::string_view(filter.after).substr(0, dot));
-        if (!at || dot == std::string::npos)
-            return fail(Code::invalid, "'" + filter.after + "' is no cursor of a list of tasks")
-                .with_hint("take next_cursor of the page before, or begin anew");
-        const std::string bound = where.bound(*at);
-        where.add("(" + order + ", " + id + ") " + (by_rank ? ">" : "<") + " (" + bound + ", " +
-                  where.bound(filter.after.substr(dot + 1)) + ")");
-    }
-    const std::string direction = by_rank ? "" : " DESC";
+    TASKSTORE_TRY(check_words(filter));
+    add_filter(where, filter, created_at);
+    const Ordered order = ordered_by(filter, created_at);
+    const std::string id = search && order.column == created_at ? "found.task_id" : "id";
+    TASKSTORE_TRY(add_cursor(where, filter.after, order, id));
+    const std::string direction = order.descending ? " DESC" : "";
     const std::string text = (search ? x_texts.search_tasks : x_texts.list_tasks) + where.text +
-                             " ORDER BY " + order + direction + ", " + id + direction + " LIMIT " +
-                             where.bound(filter.limit + 1);
+                             " ORDER BY " + order.column + direction + ", " + id + direction +
+                             " LIMIT " + where.bound(filter.limit + 1);
     TASKSTORE_LET(const auto answers, read_one({.sql = text, .values = std::move(where.values)}));
     TaskPage page;
     for (const auto& row : answers[0].rows) {
         if (std::ssize(page.tasks) == filter.limit) {
             const Task& last = page.tasks.back();
-            page.next_cursor =
-                std::to_string(by_rank ? rank_of(last) : last.created_at) + "." + last.id;
+            page.next_cursor = order.mark + std::to_string(order.place_of(last)) + "." + last.id;
             break;
         }
         TASKSTORE_LET(Task task, task_of(row));

@@ -64,6 +64,22 @@ taskstore task wait "$late" --timeout 60s >/dev/null & waiter=$!
 expect 0 taskstore task complete "$late"; wait $waiter || bad "the end of a task wakes nobody"
 expect 5 taskstore task wait "$(taskstore task add --title open -q)" --timeout 50ms
 
+# Lists, their order, and ids that are shortened.
+expect 0 taskstore task add --project lists --title one --priority high --capability gpu --quiet; one=$out
+expect 0 taskstore task add --project lists --title two --depends-on "${one:24}" --agent-type cursor --quiet; two=$out
+expect 0 taskstore task show "${two:24}" --json; same "$(json "$out" 'd["depends_on"]')" "['$one']"
+expect 0 taskstore task list --project lists --order -priority --quiet; same "$out" "$one
+$two"
+expect 0 taskstore task list --project lists --capability gpu --min-priority normal --created-since=-1h --quiet; same "$out" "$one"
+expect 0 taskstore task list --project lists --agent-type cursor --text TWO --max-priority 0 --quiet; same "$out" "$two"
+expect 0 taskstore task list --project lists --updated-until=-1h --quiet; same "$out" ""
+expect 2 taskstore task list --order title; has "$err" "created, updated or priority"
+expect 4 taskstore task show 0; has "$err" "is part of more than one task's id"; has "$err" "give more of the id"
+expect 0 taskstore task set "${two:24}" --no-depends-on "${one:24}"; expect 0 taskstore task claim --project lists --worker w --capability gpu --quiet; same "$out" "$one"
+expect 0 taskstore task list --assigned-to w --project lists --quiet; same "$out" "$one"
+expect 0 taskstore task complete "${one:24}"; expect 0 taskstore task cancel "${two:24}"; expect 0 taskstore task why "${two:24}"
+expect 0 taskstore task rm "${two:24}"; expect 3 taskstore task rm "${two:24}"
+
 # Words of titles and descriptions, also after a move.
 expect 0 taskstore task add --title 'Build the Index' --description 'for Zürich' --quiet; index=$out
 expect 0 taskstore task search zurich INDEX --quiet; same "$out" "$index"

@@ -91,6 +91,7 @@ Status run_spec_enqueue(Context& context) {
     TASKSTORE_LET(const std::string id, plan->resolve("task_specs", context.call.arguments[0]));
     TASKSTORE_LET(tasks::CreateTask task, new_task_of(context));
     TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_TRY(complete_references(*store, task));
     TASKSTORE_LET(const auto runs, spec_runs_of(context, *store));
     TASKSTORE_LET(const work::EnqueuedSpec enqueued, runs->enqueue(id, std::move(task)));
     print_task(context, enqueued.task,

@@ -5,6 +5,8 @@
 #include <taskstore/base/display.hpp>
 #include <taskstore/base/json.hpp>
 
+#include <array>
+
 namespace taskstore::cli {
 namespace {
 
@@ -231,6 +233,50 @@ void print_history(Context& context, const std::vector<tasks::HistoryEntry>& his
                                {"AT (UTC)", "VERB", "FROM", "TO", "WHO", "FENCE", "REASON"}, rows));
 }
 
+Status read_order(const std::string& text, tasks::TaskFilter& filter) {
+    filter.descending = text.starts_with('-');
+    const std::string_view field = std::string_view(text).substr(filter.descending ? 1 : 0);
+    using tasks::TaskOrder;
+    for (const auto& [name, order] : std::array<std::pair<std::string_view, TaskOrder>, 3>{
+             {{"created", TaskOrder::created},
+              {"updated", TaskOrder::updated},
+              {"priority", TaskOrder::priority}}}) {
+        if (field != name) continue;
+        filter.order = order;
+        return ok();
+    }
+    return fail(Code::invalid, "tasks are not ordered by '" + text + "'")
+        .with_hint("created, updated or priority; with - before it the order descends");
+}
+
+/// What `task list` says beside the status and the project.
+Status read_filter(Context& context, tasks::TaskFilter& filter) {
+    const auto number = [&](std::string_view option, std::optional<std::int64_t>& into,
+                            const auto& read) {
+        return with(context, option, [&](const std::string& text) -> Status {
+            TASKSTORE_LET(into, read(option, text));
+            return ok();
+        });
+    };
+    const auto priority = [](std::string_view, const std::string& text) {
+        return priority_of(text);
+    };
+    const auto time = [&](std::string_view option, const std::string& text) {
+        return time_of(context, option, text);
+    };
+    TASKSTORE_TRY(number("min-priority", filter.priority.least, priority));
+    TASKSTORE_TRY(number("max-priority", filter.priority.most, priority));
+    TASKSTORE_TRY(number("created-since", filter.created_at.least, time));
+    TASKSTORE_TRY(number("created-until", filter.created_at.most, time));
+    TASKSTORE_TRY(number("updated-since", filter.updated_at.least, time));
+    TASKSTORE_TRY(number("updated-until", filter.updated_at.most, time));
+    if (context.call.has("assigned-to")) filter.assigned_to = context.call.value("assigned-to");
+    if (context.call.has("agent-type")) filter.agent_type = context.call.value("agent-type");
+    filter.capabilities = list_of(context.call, "capability");
+    if (context.call.has("text")) filter.words = {context.call.value("text")};
+    return context.call.has("order") ? read_order(context.call.value("order"), filter) : ok();
+}
+
 Status list_part(Context& context, tasks::TaskFilter filter) {
     TASKSTORE_LET(filter.project, project_of(context));
     if (context.call.has("limit")) {
@@ -282,15 +328,15 @@ Result<tasks::CreateTask> new_task_of(Context& context) {
 }
 
 Status run_task_add(Context& context) {
-    TASKSTORE_LET(const tasks::CreateTask task, new_task_of(context));
+    TASKSTORE_LET(tasks::CreateTask task, new_task_of(context));
     TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_TRY(complete_references(*store, task));
     TASKSTORE_LET(const auto written, store->create_task(task));
     print_task_written(context, written, "created");
     return ok();
 }
 
 Status run_task_set(Context& context) {
-    const std::string& id = context.call.arguments[0];
     tasks::UpdateTask change;
     TASKSTORE_TRY(read_change(context, change));
     if (context.call.has("depends-on"))
@@ -301,6 +347,12 @@ Status run_task_set(Context& context) {
         TASKSTORE_LET(change.revision, number_of("if-revision", context.call.value("if-revision")));
     }
     TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const std::string id, task_id_of(*store, context.call.arguments[0]));
+    TASKSTORE_TRY(complete_ids(*store, change.add_dependencies));
+    TASKSTORE_TRY(complete_ids(*store, change.remove_dependencies));
+    if (change.parent && *change.parent) {
+        TASKSTORE_LET(*change.parent, task_id_of(*store, **change.parent));
+    }
     if (has_retry(context.call)) {
         TASKSTORE_LET(const auto task, store->get_task(id));
         tasks::RetryPolicy retry = task ? task->retry : tasks::RetryPolicy();
@@ -314,9 +366,9 @@ Status run_task_set(Context& context) {
 }
 
 Status run_task_rm(Context& context) {
-    const std::string& id = context.call.arguments[0];
     TASKSTORE_LET(const std::string actor, task_actor(context));
     TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const std::string id, task_id_of(*store, context.call.arguments[0]));
     TASKSTORE_TRY(store->delete_task(id, actor));
     context.wrote = "removed task " + id;
     if (context.json) {
@@ -337,6 +389,7 @@ Status run_task_list(Context& context) {
             return fail(Code::invalid, "'" + context.call.value("status") + "' is no status")
                 .with_hint("pending, in_progress, completed, failed or cancelled");
     }
+    TASKSTORE_TRY(read_filter(context, filter));
     return list_part(context, filter);
 }
 
@@ -357,8 +410,8 @@ Status run_task_search(Context& context) {
 }
 
 Status run_task_show(Context& context) {
-    const std::string& id = context.call.arguments[0];
     TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const std::string id, task_id_of(*store, context.call.arguments[0]));
     TASKSTORE_LET(const auto task, store->get_task(id));
     std::vector<tasks::HistoryEntry> history;
     if (context.call.has("history")) {

@@ -53,9 +53,14 @@ Result<std::string> task_actor(Context& context);
 Result<std::optional<std::string>> project_of(Context& context);
 /// 500ms, 30s, 10m, 2h, 7d.
 Result<std::int64_t> duration_of(std::string_view option, const std::string& text);
-/// An RFC 3339 time, Unix milliseconds, or +DURATION from now.
+/// An RFC 3339 time, Unix milliseconds, +DURATION from now, or -DURATION: so long ago.
 Result<std::int64_t> time_of(Context& context, std::string_view option, const std::string& text);
 Result<std::int64_t> number_of(std::string_view option, const std::string& text);
+/// The whole ids of tasks that are meant by parts of them. not_found; conflict with candidates.
+Result<std::string> task_id_of(tasks::TaskStore& store, const std::string& part);
+Status complete_ids(tasks::TaskStore& store, std::vector<std::string>& parts);
+/// The same of what a task refers to.
+Status complete_references(tasks::TaskStore& store, tasks::CreateTask& task);
 /// A value as written, @FILE, or - for standard input.
 Result<std::string> text_option(Context& context, std::string_view option);
 using tasks::task_json;
@@ -143,8 +148,21 @@ inline constexpr std::array kTaskSet{
     Option{"if-revision", 0, "R", "only if the task is still at this revision"}};
 #undef TASKSTORE_TASK_FIELDS
 inline constexpr std::array kTaskList{
-    Option{"status", 0, "S", "only tasks in this status", false, kTaskStatuses}, kProject,
-    kAllProjects, Option{"limit", 0, "N", "at most N tasks"},
+    Option{"status", 0, "S", "only tasks in this status", false, kTaskStatuses},
+    kProject,
+    kAllProjects,
+    Option{"assigned-to", 0, "W", "held by W, or ended by W"},
+    Option{"agent-type", 0, "A", "only for workers of this type"},
+    Option{"capability", 0, "C", "wants workers that offer C", true},
+    Option{"min-priority", 0, "P", "of this priority, or a larger one"},
+    Option{"max-priority", 0, "P", "of this priority, or a smaller one"},
+    Option{"created-since", 0, "T", "RFC 3339, Unix ms, or -2h for two hours ago"},
+    Option{"created-until", 0, "T", "the same"},
+    Option{"updated-since", 0, "T", "the same"},
+    Option{"updated-until", 0, "T", "the same"},
+    Option{"text", 0, "WORDS", "with all these words in title or description"},
+    Option{"order", 0, "FIELD", "created, updated or priority; -FIELD descends"},
+    Option{"limit", 0, "N", "at most N tasks (default: 100)"},
     Option{"cursor", 0, "C", "go on where an earlier page ended"}};
 inline constexpr std::array kTaskPart{
     kProject, kAllProjects, Option{"limit", 0, "N", "at most N tasks"},
@@ -233,7 +251,10 @@ inline constexpr std::array kTaskCommands{
             "taskstore task add --title Deploy --depends-on 0193a1b2 --key deploy-42",
             run_task_add},
     Command{"task list", "", "list tasks, newest first", kTaskList,
-            "taskstore task list --status pending --limit 20", run_task_list},
+            "taskstore task list --status pending --limit 20\n"
+            "taskstore task list --capability gpu --min-priority high --order -priority\n"
+            "taskstore task list --status failed --updated-since -2h --order -updated",
+            run_task_list},
     Command{"task show", "ID", "show one task", kTaskShow, "taskstore task show 0193a1b2 --history",
             run_task_show},
     Command{"task set", "ID", "change a task; an empty value takes a field away", kTaskSet,

@@ -74,8 +74,8 @@ Status run_task_stats(Context& context) {
 }
 
 Status run_task_why(Context& context) {
-    const std::string& id = context.call.arguments[0];
     TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const std::string id, task_id_of(*store, context.call.arguments[0]));
     TASKSTORE_LET(const std::string why, store->why(id));
     if (context.json) {
         std::string data;

@@ -91,15 +91,16 @@ void print_claimed(Context& context, const std::vector<Task>& claimed) {
 
 /// The task that is meant, and the fence of its claim: from the command line, else from what
 /// a worker gives to the commands that it runs.
-Result<Hold> hold_of(Context& context) {
+Result<Hold> hold_of(Context& context, tasks::TaskStore& store) {
     Hold hold;
     const char* const own = environment("TASKSTORE_TASK_ID");
-    if (!context.call.arguments.empty())
-        hold.task_id = context.call.arguments[0];
-    else if (own != nullptr)
+    if (!context.call.arguments.empty()) {
+        TASKSTORE_LET(hold.task_id, task_id_of(store, context.call.arguments[0]));
+    } else if (own != nullptr) {
         hold.task_id = own;
-    else
+    } else {
         return fail(Code::invalid, "which task? neither an ID nor TASKSTORE_TASK_ID is given");
+    }
     std::string fence = context.call.value("fence");
     const char* const own_fence = environment("TASKSTORE_TASK_FENCE");
     if (fence.empty() && own_fence != nullptr && own != nullptr && hold.task_id == own)
@@ -172,12 +173,12 @@ Status run_task_next(Context& context) {
 }
 
 Status run_task_renew(Context& context) {
-    TASKSTORE_LET(const Hold hold, hold_of(context));
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const Hold hold, hold_of(context, *store));
     std::optional<std::int64_t> lease_ms;
     if (context.call.has("lease")) {
         TASKSTORE_LET(lease_ms, duration_of("lease", context.call.value("lease")));
     }
-    TASKSTORE_LET(const auto store, open_tasks(context));
     TASKSTORE_LET(const auto written, store->renew_task(hold, lease_ms));
     const bool cancelled = written.value.status == tasks::TaskStatus::cancelled;
     print_task_written(context, written, cancelled ? "cancelled, and no longer held:" : "renewed");
@@ -185,19 +186,20 @@ Status run_task_renew(Context& context) {
 }
 
 Status run_task_complete(Context& context) {
-    TASKSTORE_LET(const Hold hold, hold_of(context));
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const Hold hold, hold_of(context, *store));
     tasks::Completion completion;
     TASKSTORE_LET(completion.result, maybe_text(context, "result"));
     TASKSTORE_LET(completion.exit_code, maybe_number(context, "exit-code"));
     TASKSTORE_LET(completion.logs, maybe_text(context, "logs"));
-    TASKSTORE_LET(const auto store, open_tasks(context));
     TASKSTORE_LET(const auto written, store->complete_task(hold, completion));
     print_task_written(context, written, "completed");
     return ok();
 }
 
 Status run_task_fail(Context& context) {
-    TASKSTORE_LET(const Hold hold, hold_of(context));
+    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const Hold hold, hold_of(context, *store));
     tasks::FailedAttempt attempt{.error = context.call.value("error", "no reason given")};
     if (context.call.has("class")) {
         attempt.error_class = tasks::error_class_of(context.call.value("class"));
@@ -208,7 +210,6 @@ Status run_task_fail(Context& context) {
     TASKSTORE_LET(attempt.exit_code, maybe_number(context, "exit-code"));
     TASKSTORE_LET(attempt.logs, maybe_text(context, "logs"));
     attempt.final = context.call.has("final");
-    TASKSTORE_LET(const auto store, open_tasks(context));
     TASKSTORE_LET(const auto written, store->fail_task(hold, attempt));
     const bool again = written.value.status == tasks::TaskStatus::pending;
     print_task_written(context, written, again ? "failed, to be tried again:" : "failed");
@@ -216,8 +217,8 @@ Status run_task_fail(Context& context) {
 }
 
 Status run_task_release(Context& context) {
-    TASKSTORE_LET(const Hold hold, hold_of(context));
     TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const Hold hold, hold_of(context, *store));
     TASKSTORE_LET(const auto written, store->release_task(hold, context.call.value("reason")));
     print_task_written(context, written, "released");
     return ok();
@@ -226,8 +227,8 @@ Status run_task_release(Context& context) {
 Status run_task_cancel(Context& context) {
     TASKSTORE_LET(const std::string actor, task_actor(context));
     TASKSTORE_LET(const auto store, open_tasks(context));
-    TASKSTORE_LET(const auto written, store->cancel_task(context.call.arguments[0], actor,
-                                                         context.call.value("reason")));
+    TASKSTORE_LET(const std::string id, task_id_of(*store, context.call.arguments[0]));
+    TASKSTORE_LET(const auto written, store->cancel_task(id, actor, context.call.value("reason")));
     const bool asked = written.value.status == tasks::TaskStatus::in_progress;
     print_task_written(context, written, asked ? "asked its holder to cancel" : "cancelled");
     return ok();
@@ -236,7 +237,8 @@ Status run_task_cancel(Context& context) {
 Status run_task_retry(Context& context) {
     TASKSTORE_LET(const std::string actor, task_actor(context));
     TASKSTORE_LET(const auto store, open_tasks(context));
-    TASKSTORE_LET(const auto written, store->retry_task(context.call.arguments[0], actor));
+    TASKSTORE_LET(const std::string id, task_id_of(*store, context.call.arguments[0]));
+    TASKSTORE_LET(const auto written, store->retry_task(id, actor));
     print_task_written(context, written, "to be tried again:");
     return ok();
 }
@@ -246,7 +248,9 @@ namespace {
 /// Those that the command line names, each dead.
 Result<std::vector<Task>> dead_tasks(Context& context, tasks::TaskStore& store) {
     std::vector<Task> dead;
-    for (const std::string& id : context.call.arguments) {
+    std::vector<std::string> ids = context.call.arguments;
+    TASKSTORE_TRY(complete_ids(store, ids));
+    for (const std::string& id : ids) {
         TASKSTORE_LET(auto task, store.get_task(id));
         if (!task) return fail(Code::not_found, "there is no task '" + id + "'");
         if (!task->dead_at)
@@ -296,22 +300,24 @@ Status run_task_wait(Context& context) {
     TASKSTORE_LET(const std::int64_t deadline_ns, deadline_of(context, "timeout"));
     TASKSTORE_LET(const auto store, open_tasks(context));
     TASKSTORE_LET(const auto waiter, store->waiter());
+    std::vector<std::string> ids = context.call.arguments;
+    TASKSTORE_TRY(complete_ids(*store, ids));
     while (true) {
         std::vector<Task> ended;
-        for (const std::string& id : context.call.arguments) {
+        for (const std::string& id : ids) {
             TASKSTORE_LET(auto task, store->get_task(id));
             if (!task) return fail(Code::not_found, "there is no task '" + id + "'");
             if (!tasks::is_open(*task)) ended.push_back(std::move(*task));
         }
-        if (ended.size() == context.call.arguments.size()) {
+        if (ended.size() == ids.size()) {
             print_tasks(context, ended);
             return ok();
         }
         TASKSTORE_TRY(waiter->wait(deadline_ns));
         if (deadline_ns != 0 && context.clock.boot_ns() >= deadline_ns)
-            return waited_in_vain(std::to_string(context.call.arguments.size() - ended.size()) +
-                                  " of " + std::to_string(context.call.arguments.size()) +
-                                  " tasks have not ended in " + context.call.value("timeout"));
+            return waited_in_vain(std::to_string(ids.size() - ended.size()) + " of " +
+                                  std::to_string(ids.size()) + " tasks have not ended in " +
+                                  context.call.value("timeout"));
     }
 }
 

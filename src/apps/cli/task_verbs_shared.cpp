@@ -3,6 +3,7 @@
 #include "task_verbs.hpp"
 
 #include <taskstore/base/display.hpp>
+#include <taskstore/base/id.hpp>
 #include <taskstore/base/text.hpp>
 
 #include <array>
@@ -82,18 +83,38 @@ Result<std::int64_t> duration_of(std::string_view option, const std::string& tex
 }
 
 Result<std::int64_t> time_of(Context& context, std::string_view option, const std::string& text) {
-    if (text.starts_with('+')) {
+    if (text.starts_with('+') || text.starts_with('-')) {
         TASKSTORE_LET(const std::int64_t ms, duration_of(option, text.substr(1)));
-        return context.clock.wall_ms() + ms;
+        return context.clock.wall_ms() + (text[0] == '+' ? ms : -ms);
     }
     if (text.find_first_not_of("0123456789") == std::string::npos) return number_of(option, text);
     auto at = parse_rfc3339_ms(text);
     if (!at)
         return fail(Code::invalid, "--" + std::string(option) +
                                        " wants a time such as 2026-11-21T08:00:00Z, Unix "
-                                       "milliseconds, or +10m from now, not '" +
+                                       "milliseconds, +10m from now or -10m, not '" +
                                        text + "'");
     return at;
+}
+
+Result<std::string> task_id_of(tasks::TaskStore& store, const std::string& part) {
+    // A whole one needs no look.
+    if (is_uuid(part)) return part;
+    return store.find_id(part);
+}
+
+Status complete_ids(tasks::TaskStore& store, std::vector<std::string>& parts) {
+    for (std::string& part : parts) {
+        TASKSTORE_LET(part, task_id_of(store, part));
+    }
+    return ok();
+}
+
+Status complete_references(tasks::TaskStore& store, tasks::CreateTask& task) {
+    if (task.parent) {
+        TASKSTORE_LET(task.parent, task_id_of(store, *task.parent));
+    }
+    return complete_ids(store, task.depends_on);
 }
 
 Result<std::string> text_option(Context& context, std::string_view option) {

@@ -181,4 +181,111 @@ TEST_P(TaskStoreContract, ARowThatIsPutInItsPlaceAgainIsFoundByItsNewWords) {
     EXPECT_EQ(words_kept(x_sandbox->database()), 0);
 }
 
+TEST_P(TaskStoreContract, ListsAreFilteredByWhatTasksAre) {
+    created({.title = "a", .priority = 5, .agent_type = "cursor", .capabilities = {"gpu"}});
+    x_clock.advance_ms(10);
+    const std::int64_t later = x_clock.wall_ms();
+    const Task b = created({.title = "b", .capabilities = {"big \"gpu\"", "x,\"gpu", "gpus"}});
+    created({.title = "c", .priority = -5, .capabilities = {"arm", "gpu"}});
+    EXPECT_THAT(titles({.agent_type = "cursor"}), ElementsAre("a"));
+    EXPECT_THAT(titles({.capabilities = {"gpu"}}), ElementsAre("c", "a"));
+    EXPECT_THAT(titles({.capabilities = {"gpu", "arm"}}), ElementsAre("c"));
+    EXPECT_THAT(titles({.capabilities = {"x,\"gpu"}}), ElementsAre("b"));
+    EXPECT_THAT(titles({.capabilities = {"gp"}}), IsEmpty());
+    EXPECT_THAT(titles({.priority = {.least = 0}}), ElementsAre("b", "a"));
+    EXPECT_THAT(titles({.priority = {.least = -5, .most = 0}}), ElementsAre("c", "b"));
+    EXPECT_THAT(titles({.created_at = {.least = later}}), ElementsAre("c", "b"));
+    EXPECT_THAT(titles({.created_at = {.most = later - 1}}), ElementsAre("a"));
+    x_clock.advance_ms(10);
+    ASSERT_TRUE(x_store->update_task(b.id, {.priority = 1}));
+    EXPECT_THAT(titles({.updated_at = {.least = later + 1}}), ElementsAre("b"));
+    const Task held = claimed("w", {.capabilities = {"gpu"}, .agent_type = "cursor"}).at(0);
+    EXPECT_THAT(titles({.assigned_to = "w"}), ElementsAre(held.title));
+    EXPECT_THAT(titles({.assigned_to = "nobody"}), IsEmpty());
+    EXPECT_THAT(titles({.created_at = {.least = later}, .words = {"b"}}), ElementsAre("b"));
+    EXPECT_EQ(x_store->list_tasks({.assigned_to = "\xff"}).error().code, Code::invalid);
+}
+
+TEST_P(TaskStoreContract, ListsComeInTheOrderThatIsAskedFor) {
+    std::vector<Task> made;
+    for (const auto& [title, priority] :
+         std::array<std::pair<const char*, int>, 4>{{{"a", 0}, {"b", 10}, {"c", 0}, {"d", -3}}}) {
+        made.push_back(created({.title = title, .priority = priority}));
+        x_clock.advance_ms(1);
+    }
+    ASSERT_TRUE(x_store->update_task(made[0].id, {.description = "word"}));
+    EXPECT_THAT(titles(), ElementsAre("d", "c", "b", "a"));
+    EXPECT_THAT(titles({.order = TaskOrder::created}), ElementsAre("a", "b", "c", "d"));
+    EXPECT_THAT(titles({.order = TaskOrder::created, .descending = true}),
+                ElementsAre("d", "c", "b", "a"));
+    EXPECT_THAT(titles({.order = TaskOrder::updated}), ElementsAre("b", "c", "d", "a"));
+    EXPECT_THAT(titles({.order = TaskOrder::updated, .descending = true}),
+                ElementsAre("a", "d", "c", "b"));
+    EXPECT_THAT(titles({.order = TaskOrder::priority}), ElementsAre("d", "c", "a", "b"));
+    EXPECT_THAT(titles({.order = TaskOrder::priority, .descending = true}),
+                ElementsAre("b", "a", "c", "d"));
+    EXPECT_THAT(titles({.part = TaskPart::ready}), ElementsAre("b", "a", "c", "d"));
+    EXPECT_THAT(titles({.words = {"word"}, .order = TaskOrder::priority}), ElementsAre("a"));
+}
+
+TEST_P(TaskStoreContract, PagesOfAnyOrderShowEachTaskOnceThoughOthersCome) {
+    for (const TaskOrder order : {TaskOrder::created, TaskOrder::updated, TaskOrder::priority}) {
+        for (const bool descending : {false, true}) {
+            for (const bool search : {false, true}) {
+                const std::string project = std::to_string(static_cast<int>(order)) +
+                                            (descending ? "d" : "a") + (search ? "s" : "l");
+                std::vector<CreateTask> tasks;
+                for (int i = 0; i < 11; ++i)
+                    tasks.push_back(
+                        {.title = "t " + std::to_string(i), .project = project, .priority = i % 3});
+                ASSERT_TRUE(x_store->create_tasks(tasks));
+                TaskFilter filter{.project = project, .order = order, .descending = descending};
+                if (search) filter.words = {"t"};
+                const std::vector<std::string> whole = titles(filter);
+                filter.limit = 4;
+                std::vector<std::string> seen;
+                do {
+                    const auto page = x_store->list_tasks(filter);
+                    ASSERT_TRUE(page) << page.error().message;
+                    for (const Task& task : page->tasks)
+                        if (task.title != "t more") seen.push_back(task.title);
+                    filter.after = page->next_cursor;
+                    x_clock.advance_ms(1);
+                    created({.title = "t more", .project = project});
+                } while (!filter.after.empty() && seen.size() < 20);
+                EXPECT_EQ(seen, whole) << project;
+            }
+        }
+    }
+    const auto page = x_store->list_tasks({.order = TaskOrder::updated, .limit = 1});
+    ASSERT_TRUE(page);
+    for (const TaskFilter& other :
+         {TaskFilter{.order = TaskOrder::created, .after = page->next_cursor},
+          TaskFilter{.order = TaskOrder::updated, .descending = true, .after = page->next_cursor},
+          TaskFilter{.order = TaskOrder::updated, .after = "u.x"},
+          TaskFilter{.order = TaskOrder::updated, .after = "u99999999999999999999.x"}})
+        EXPECT_EQ(x_store->list_tasks(other).error().code, Code::invalid) << other.after;
+}
+
+TEST_P(TaskStoreContract, APartOfAnIdIsEnoughWhereItIsOneTasks) {
+    const Task one = created({.title = "one"});
+    x_clock.advance_ms(1'000'000'000);
+    const Task two = created({.title = "two"});
+    EXPECT_EQ(*x_store->find_id(one.id), one.id);
+    EXPECT_EQ(*x_store->find_id(one.id.substr(0, 13)), one.id);
+    EXPECT_EQ(*x_store->find_id(two.id.substr(0, 13)), two.id);
+    EXPECT_EQ(*x_store->find_id(two.id.substr(24)), two.id) << "an end, too";
+    const auto both = x_store->find_id(one.id.substr(0, 3));
+    EXPECT_EQ(both.error().code, Code::conflict);
+    EXPECT_THAT(both.error().message,
+                HasSubstr("is part of more than one task's id:\n  " + one.id));
+    EXPECT_THAT(both.error().message, HasSubstr(two.id));
+    EXPECT_EQ(x_store->find_id("nobody").error().code, Code::not_found);
+    EXPECT_EQ(x_store->find_id("").error().code, Code::invalid);
+    EXPECT_EQ(x_store->find_id("%").error().code, Code::not_found);
+    EXPECT_EQ(x_store->find_id("\xff").error().code, Code::invalid);
+    ASSERT_TRUE(run_sql(x_sandbox->database(), "UPDATE tasks SET id = '01' WHERE title = 'two'"));
+    EXPECT_EQ(*x_store->find_id("01"), "01") << "a whole id wins";
+}
+
 }  // namespace taskstore::tasks

@@ -85,19 +85,44 @@ enum class TaskPart : std::uint8_t {
     dead,
 };
 
+enum class TaskOrder : std::uint8_t {
+    by_part,  ///< What is ready as claims go; else the last made first.
+    created,
+    updated,
+    priority,  ///< Small numbers first, of one the last made first; descending, that is as claims
+               ///< go.
+};
+
+/// Bounds that are given, both belong to it.
+struct Range {
+    std::optional<std::int64_t> least = {};
+    std::optional<std::int64_t> most = {};
+};
+
 struct TaskFilter {
     std::optional<TaskStatus> status = {};
     std::optional<std::string> project = {};
+    std::optional<std::string> assigned_to = {};
+    std::optional<std::string> agent_type = {};
+    std::vector<std::string> capabilities = {};  ///< Wants each of them.
+    Range priority = {};
+    Range created_at = {};
+    Range updated_at = {};
     std::optional<std::string> spec_id = {};
     TaskPart part = TaskPart::all;
     /// Title and description have all of their tokens (sql/tokens.hpp), in any order; of a text the
     /// first 64 KiB are searched. invalid: there is none in them, or more than 32.
     std::vector<std::string> words = {};
-    std::int64_t limit = 100;             ///< 1..10'000.
-    std::string after = {};               ///< The cursor of an earlier page.
+    TaskOrder order = TaskOrder::by_part;
+    bool descending = false;   ///< Says nothing of by_part.
+    std::int64_t limit = 100;  ///< 1..10'000.
+    /// The cursor of an earlier page in the same order. It names the last task of that page, so
+    /// what stays as it is comes once, whatever is made, changed or removed meanwhile; what moves
+    /// in the order may come again, or not at all.
+    std::string after = {};
 };
 
-/// Newest first; of one millisecond, the larger id first.
+/// Of equal places in the order, in that of the ids.
 struct TaskPage {
     std::vector<Task> tasks;
     std::string next_cursor;  ///< Empty: this was the last page.
@@ -195,6 +220,12 @@ class TaskStore {
     /// Of each of them, in the order given, all of one moment.
     virtual Result<std::vector<std::optional<Task>>> get_tasks(
         std::span<const std::string> ids) = 0;
+    /// The whole id that is meant by a part of it: a whole one wins, then what ids begin with, then
+    /// what they hold. not_found; conflict, with candidates, where there are several.
+    virtual Result<std::string> find_id(const std::string& part) = 0;
+    /// invalid: a limit out of bounds, a cursor of another order, words as above. Goes by an index
+    /// where words, a status, a project or a spec are given, or nothing is and tasks come as they
+    /// were made; else it looks through all of them.
     virtual Result<TaskPage> list_tasks(const TaskFilter& filter) = 0;
     /// The task as it is afterwards. not_found: it, or one that it is to wait for or to wait for no
     /// more. conflict: the revision; dependencies of a task that is held or completed; or the task

@@ -1,0 +1,2 @@
+-- By the primary key.
+SELECT id FROM tasks WHERE id = ?1
