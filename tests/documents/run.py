@@ -24,6 +24,7 @@ FORMS = [
     (r"\b[0-9a-f]{64}\b", "<hash>"),
     (r"\b1\d{12}\b", "<ms>"),
     (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b", "<time>"),
+    (r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>"),
     (r"\b[0-9a-f]{8}\b", "<short id>"),
     (r"\btaskstore \d+\.\d+\.\d+ \(.*\)", "taskstore <version>"),
 ]

@@ -80,6 +80,13 @@ expect 0 taskstore task list --assigned-to w --project lists --quiet; same "$out
 expect 0 taskstore task complete "${one:24}"; expect 0 taskstore task cancel "${two:24}"; expect 0 taskstore task why "${two:24}"
 expect 0 taskstore task rm "${two:24}"; expect 3 taskstore task rm "${two:24}"
 
+# What other devices ask.
+expect 0 taskstore query '{"query_id":"q","query_type":"list_tasks","params":{"project":"lists"}}'; same "$(json "$out" '[t["id"] for t in d["tasks"]]')" "['$one']"; has "$out" '"query_id":"q"'
+printf '{"query_type":"get_task","params":{"id":"%s"}}' "${one:24}" > "$scratch/request"
+taskstore query < "$scratch/request" > "$scratch/answer"; same "$(json "$(cat "$scratch/answer")" 'd["task"]["status"]')" completed
+expect 2 taskstore query 'no request'; has "$out" '"status":"invalid"'; has "$err" "JSON"
+expect 3 taskstore query '{"query_type":"get_task","params":{"id":"nobody"}}'; has "$out" '"status":"not_found"'
+
 # Words of titles and descriptions, also after a move.
 expect 0 taskstore task add --title 'Build the Index' --description 'for Zürich' --quiet; index=$out
 expect 0 taskstore task search zurich INDEX --quiet; same "$out" "$index"

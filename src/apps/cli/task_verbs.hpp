@@ -36,6 +36,7 @@ Status run_task_dead_retry(Context& context);
 Status run_task_dead_drop(Context& context);
 Status run_task_wait(Context& context);
 Status run_work(Context& context);
+Status run_query(Context& context);
 Status run_spec_enqueue(Context& context);
 Status run_dependency_resolve(Context& context);
 Status run_dependency_wait(Context& context);
@@ -310,6 +311,14 @@ inline constexpr std::array kTaskCommands{
         "claim tasks and run their commands, or COMMAND for each, which reads the task as JSON; "
         "TERM finishes what runs, a second one ends it",
         kWork, "taskstore work --jobs 4\ntaskstore work --drain -- ./build.sh --fast", run_work},
+    Command{"query", "[REQUEST]",
+            "answer one JSON request about the device's tasks, as other devices ask it: REQUEST, "
+            "or standard input",
+            kTaskNone,
+            "taskstore query '{\"query_type\":\"list_tasks\",\"params\":{\"status\":"
+            "\"running\"}}'\n"
+            "taskstore query '{\"query_type\":\"get_task_stats\"}'",
+            run_query},
     Command{"spec enqueue", "ID",
             "put a task into the queue that carries out a spec, where none is open; the plan shows "
             "who is at it",

@@ -1,0 +1,12 @@
+#pragma once
+// A task, and figures, as the protocol spells them: times in RFC 3339, absent members left out.
+
+#include <taskstore/base/json.hpp>
+#include <taskstore/tasks/task_store.hpp>
+
+namespace taskstore::query {
+
+void put_task(JsonWriter& writer, const tasks::Task& task);
+void put_stats(JsonWriter& writer, const tasks::TaskStats& stats);
+
+}  // namespace taskstore::query
