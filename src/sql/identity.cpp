@@ -23,7 +23,13 @@ constexpr std::array kMigrations{
               "CREATE TABLE taskstore_database (name TEXT PRIMARY KEY NOT NULL, id TEXT NOT NULL, "
               "epoch BIGINT NOT NULL, moved_to TEXT, incoming_from TEXT)"}};
 
+constexpr std::string_view kPlace = " place";
+constexpr std::string_view kAt = " at ";
+
 constexpr std::string_view kSelect =
+    "SELECT id, epoch, moved_to, incoming_from, (SELECT p.id FROM taskstore_database p WHERE "
+    "p.name = ?2) FROM taskstore_database WHERE name = ?1";
+constexpr std::string_view kState =
     "SELECT id, epoch, moved_to, incoming_from FROM taskstore_database WHERE name = ?1";
 constexpr std::string_view kInsertNew =
     "INSERT INTO taskstore_database (name, id, epoch) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO "
@@ -33,6 +39,7 @@ constexpr std::string_view kSwap =
     "UPDATE taskstore_database SET id = ?6, epoch = ?7, moved_to = ?8, incoming_from = ?9 WHERE "
     "name = ?1 AND id = ?2 AND epoch = ?3 AND coalesce(moved_to, '') = ?4 AND "
     "coalesce(incoming_from, '') = ?5";
+constexpr std::string_view kSelectPlace = "SELECT id FROM taskstore_database WHERE name = ?1";
 constexpr std::string_view kTouch = "UPDATE taskstore_database SET epoch = epoch WHERE name = ?1";
 constexpr std::string_view kTouchExpected =
     "UPDATE taskstore_database SET epoch = epoch WHERE name = ?1 AND id = ?2 AND epoch = ?3 AND "
@@ -62,17 +69,30 @@ std::string with_mark(const std::optional<std::string>& text, const std::string&
     return mark.empty() ? *text : *text + " (" + mark + ")";
 }
 
+/// Of a sealed one the place that it leads to stands behind the mark.
+std::string moved_text(const Identity& identity) {
+    const std::string text = with_mark(identity.moved_to, identity.mark);
+    return text.empty() || identity.moved_place.empty()
+               ? text
+               : text + std::string(kAt) + identity.moved_place;
+}
+
 Value value_of(const std::string& text) {
     return text.empty() ? Value{} : Value{text};
 }
 
-/// Takes the mark off a text that may go on behind it; empty: it has none.
-std::string take_mark(std::string& text) {
+std::string place_row(std::string_view name) {
+    return std::string(name) + std::string(kPlace);
+}
+
+/// Takes the mark off a text that may go on behind it (`rest`); empty: it has none.
+std::string take_mark(std::string& text, std::string* rest = nullptr) {
     const std::size_t at = std::max(text.rfind(" (move ") + 1, text.rfind(" (restore ") + 1);
     if (at == 0) return {};
     const std::size_t end = text.find(')', at);
     if (end == std::string::npos) return {};
     std::string mark = text.substr(at + 1, end - at - 1);
+    if (rest != nullptr) *rest = text.substr(end + 1);
     text.resize(at - 1);
     return mark;
 }
@@ -164,14 +184,13 @@ Failure another_was_quicker(std::string_view name) {
 /// conflict: the row says something else.
 Status swap_row(Connection& connection, std::string_view name, const Identity& expected,
                 const Identity& next) {
-    const auto swapped =
-        run(connection, {.sql = kSwap,
-                         .values = {std::string(name), expected.id, expected.epoch,
-                                    with_mark(expected.moved_to, expected.mark),
-                                    with_mark(expected.incoming_from, expected.mark), next.id,
-                                    next.epoch, value_of(with_mark(next.moved_to, next.mark)),
-                                    value_of(with_mark(next.incoming_from, next.mark))},
-                         .changes_expected = 1});
+    const auto swapped = run(
+        connection,
+        {.sql = kSwap,
+         .values = {std::string(name), expected.id, expected.epoch, moved_text(expected),
+                    with_mark(expected.incoming_from, expected.mark), next.id, next.epoch,
+                    value_of(moved_text(next)), value_of(with_mark(next.incoming_from, next.mark))},
+         .changes_expected = 1});
     if (!swapped && swapped.error().code == Code::conflict) return another_was_quicker(name);
     return swapped;
 }
@@ -252,6 +271,8 @@ Result<std::optional<Identity>> find_identity(Connection& connection, std::strin
     if (!select && select.error().code == Code::invalid) return std::optional<Identity>();
     if (!select) return fail(std::move(select).error());
     TASKSTORE_TRY((*select)->bind(1, name));
+    const std::string place = place_row(name);
+    TASKSTORE_TRY((*select)->bind(2, place));
     auto row = (*select)->step();
     // No such table yet, where the engine tells so only when it runs.
     if (!row && row.error().code == Code::invalid) return std::optional<Identity>();
@@ -261,15 +282,19 @@ Result<std::optional<Identity>> find_identity(Connection& connection, std::strin
     Identity found{.id = std::string(at.column_text(0)),
                    .epoch = at.column_int64(1),
                    .moved_to = text_or_nothing(at, 2),
-                   .incoming_from = text_or_nothing(at, 3)};
+                   .incoming_from = text_or_nothing(at, 3),
+                   .place = text_or_nothing(at, 4).value_or("")};
     if (found.epoch < 1 || found.epoch > kEpochMax)
         return fail(Code::corrupt, "the database '" + std::string(name) + "' has the epoch " +
                                        std::to_string(found.epoch) + ", which cannot be")
             .with_hint("restore a backup into an empty place");
-    if (found.moved_to)
-        found.mark = take_mark(*found.moved_to);
-    else if (found.incoming_from)
+    if (found.moved_to) {
+        std::string rest;
+        found.mark = take_mark(*found.moved_to, &rest);
+        if (rest.starts_with(kAt)) found.moved_place = rest.substr(kAt.size());
+    } else if (found.incoming_from) {
         found.mark = take_mark(*found.incoming_from);
+    }
     return std::optional(std::move(found));
 }
 
@@ -290,15 +315,27 @@ Result<Identity> identify(Connection& connection, std::string_view name, const C
     return made;
 }
 
+Result<std::string> name_place(Connection& connection, std::string_view name, const Clock& clock,
+                               Random& random) {
+    TASKSTORE_LET(auto transaction, Transaction::begin_write(connection));
+    TASKSTORE_TRY(run(connection, {.sql = kInsertNew,
+                                   .values = {place_row(name), UuidSource(clock, random).next(),
+                                              std::int64_t{1}}}));
+    const BoundStatement select{.sql = kSelectPlace, .values = {place_row(name)}};
+    TASKSTORE_LET(const auto answers, run_batch(connection, {&select, 1}));
+    TASKSTORE_TRY(transaction.commit());
+    return std::get<std::string>(answers[0].rows.at(0).at(0));
+}
+
 Result<Transaction> begin_settled_read(Connection& connection, std::string_view name,
                                        const Identity& expected) {
     TASKSTORE_LET(auto transaction, Transaction::begin_write(connection));
     const auto touched =
-        run(connection, {.sql = kTouchExpected,
-                         .values = {std::string(name), expected.id, expected.epoch,
-                                    with_mark(expected.moved_to, expected.mark),
-                                    with_mark(expected.incoming_from, expected.mark)},
-                         .changes_expected = 1});
+        run(connection,
+            {.sql = kTouchExpected,
+             .values = {std::string(name), expected.id, expected.epoch, moved_text(expected),
+                        with_mark(expected.incoming_from, expected.mark)},
+             .changes_expected = 1});
     if (!touched && touched.error().code == Code::conflict) return another_was_quicker(name);
     if (!touched) return fail(touched.error());
     return transaction;
@@ -339,7 +376,7 @@ std::optional<Error> why_closed(const Identity& identity) {
 }
 
 BoundStatement state_query(std::string_view name) {
-    return {.sql = kSelect, .values = {std::string(name)}};
+    return {.sql = kState, .values = {std::string(name)}};
 }
 
 std::optional<Error> why_closed(const Rows& state) {

@@ -109,6 +109,7 @@ class Undo {
   private:
     enum class What : std::uint8_t { open_again, bring_back, done_elsewhere };
     Result<What> look();
+    Result<End> open_target(const sql::Identity& here);
     Result<MoveReport> go();
     Failure not_ours(const sql::Identity& there) const;
     Failure not_filled(const sql::Identity& here, const sql::Identity& there) const;
@@ -170,6 +171,13 @@ Failure Undo::not_filled(const sql::Identity& here, const sql::Identity& there) 
         .with_hint("it was to " + here.moved_to.value_or("nowhere") + "; nothing was changed");
 }
 
+Result<End> Undo::open_target(const sql::Identity& here) {
+    const Way& way = x_journal.way;
+    TASKSTORE_LET(End there, open_known_end(x_databases, x_request.name, way.to));
+    if (is_sealed_for(here, way.mark)) TASKSTORE_TRY(check_place(here, there.identity, way));
+    return there;
+}
+
 // Where the source is closed by this move, or the target may be the truth, the target is asked,
 // whatever stage the journal names: it may be of an earlier time.
 Result<Undo::What> Undo::look() {
@@ -184,7 +192,7 @@ Result<Undo::What> Undo::look() {
             .with_hint("nothing was changed; bring back what was there, or restore a backup of it");
     const bool sealed = is_sealed_for(here.identity, way.mark);
     if (way.stage < Stage::going_live && !sealed) return What::open_again;
-    auto asked = open_known_end(x_databases, x_request.name, way.to);
+    auto asked = open_target(here.identity);
     const bool gone =
         !asked && (asked.error().code == Code::unavailable || asked.error().code == Code::conflict);
     if (gone && x_request.forget) {
@@ -265,7 +273,7 @@ Status Undo::give_seal_back(End& here) {
 Status Undo::close_target(const sql::Identity& here) {
     const Way& way = x_journal.way;
     if (x_target_is_lost) return ok();
-    TASKSTORE_LET(End there, open_known_end(x_databases, x_request.name, way.to));
+    TASKSTORE_LET(End there, open_target(here));
     if (!is_filled_by(there.identity, way.mark) && !is_taken_over(there.identity, here, way))
         return x_request.from ? not_filled(here, there.identity) : not_ours(there.identity);
     sql::Identity next = there.identity;
@@ -351,7 +359,13 @@ Result<std::optional<Journal>> journal_of_ends(Databases& databases, const MoveR
     if (!here.identity.moved_to)
         return fail(Code::conflict, place + " is being filled: it is not the old place of a move")
             .with_hint("--from is the place that is closed, --to the one where it was moved to");
-    if (sql::shown(request.to) != *here.identity.moved_to)
+    const bool named = sql::shown(request.to) == *here.identity.moved_to;
+    const auto there = named || here.identity.moved_place.empty()
+                           ? Result<End>(End{})
+                           : open_known_end(databases, request.name, request.to);
+    const bool same = there && !here.identity.moved_place.empty() &&
+                      there->identity.place == here.identity.moved_place;
+    if (!named && !same)
         return fail(Code::conflict, place + " was closed by a move to " + *here.identity.moved_to +
                                         ", not to " + sql::shown(request.to))
             .with_hint("name that place with --to, as it stands there");

@@ -22,6 +22,8 @@
 //   M6 What decides is read in a transaction that writes (sql::begin_settled_read), and so are the
 //      rows of both ends once the source is sealed: a server may answer other reads from a replica
 //      that has not heard of the seal, or of writes before it.
+//   M7 A sealed place opens for what is where its seal leads to: that place is known by its id, not
+//      by its name, but for seals of versions that knew no ids.
 
 #include "mover.hpp"
 
@@ -85,7 +87,9 @@ Status change_end(Databases& databases, DatabaseName name, const sql::Location& 
         },
         {.alone = true});
     if (!swapped) return fail(swapped.error());
+    const std::string place = from.place;
     from = change.next;
+    from.place = place;
     return ok();
 }
 
@@ -141,6 +145,18 @@ Status Mover::judge_source() {
     return ok();
 }
 
+Status check_place(const sql::Identity& source, const sql::Identity& there, const Way& way) {
+    if (!source.moved_to || source.moved_place.empty() || source.moved_place == there.place)
+        return ok();
+    return fail(Code::conflict, sql::shown(way.to) +
+                                    " is another place than the one of that name "
+                                    "that " +
+                                    sql::shown(way.from) + " has moved to")
+        .with_hint(
+            "nothing was changed; is another disk mounted there, or another server behind "
+            "that name from here? lost for good: 'taskstore help move'");
+}
+
 Failure Mover::taken_back_elsewhere() const {
     return fail(Code::conflict,
                 "the move to " + sql::shown(x_way.to) + " is being taken back on another device")
@@ -179,6 +195,7 @@ Status Mover::judge_target() {
     if (target_is_live()) return ok();
     if (is_sealed_for(here, x_way.mark) && !is_sealed_by(here, x_way.mark))
         return taken_back_elsewhere();
+    TASKSTORE_TRY(check_place(here, there, x_way));
     if (is_filled_by(there, x_way.mark)) return ok();
     // A seal is the licence for one target, once.
     if (x_way.stage < Stage::going_live && is_sealed_by(here, x_way.mark) &&
@@ -198,7 +215,7 @@ Status Mover::judge_target() {
                                        " are the same database, or one is a copy of the other's "
                                        "file")
             .with_hint("name a place that holds none");
-    if (there.moved_to && there.id == here.id) return judge_old_place(*there.moved_to);
+    if (there.moved_to && there.id == here.id) return judge_old_place();
     if (there.incoming_from == here.id) return ok();
     if (there.is_live())
         return check_no_rows(*x_target.connection, x_tables, rows_are_there(place));
@@ -232,12 +249,22 @@ Status Mover::bring_up_source() {
 }
 
 // A backup that was restored elsewhere has the same id as what it was made of.
-Status Mover::judge_old_place(const std::string& moved_to) const {
+Status Mover::judge_old_place() const {
+    const sql::Identity& here = x_source.identity;
+    const sql::Identity& there = x_target.identity;
     const std::string from = sql::shown(x_way.from);
-    if (moved_to == from) return ok();
-    return fail(Code::conflict, sql::shown(x_way.to) + " has moved to " + moved_to +
-                                    ": it takes back what is there, and this is " + from)
-        .with_hint("name an empty place, or move the database of " + moved_to + " back to it");
+    const std::string& moved_to = *there.moved_to;
+    const bool same =
+        there.moved_place.empty() ? moved_to == from : there.moved_place == here.place;
+    if (same || x_request.forget) return ok();
+    return fail(Code::conflict,
+                sql::shown(x_way.to) + " has moved to " + moved_to +
+                    ": it takes back what is there, and this is " +
+                    (moved_to == from ? "another place of that name, or a backup that was restored "
+                                        "where that was lost"
+                                      : from))
+        .with_hint("name an empty place, or move the database of " + moved_to +
+                   " back to it; lost for good: 'taskstore help move'");
 }
 
 Status Mover::fill() {
@@ -248,6 +275,7 @@ Status Mover::fill() {
     const bool was_live = x_target.identity.is_live();
     sql::Identity next = x_target.identity;
     next.moved_to.reset();
+    next.moved_place.clear();
     next.incoming_from = x_source.identity.id;
     next.mark = x_way.mark;
     // Looked at again where nobody else can write any more.
@@ -299,6 +327,7 @@ Status Mover::seal() {
     sql::Identity next = x_source.identity;
     next.moved_to = sql::shown(x_way.to);
     next.mark = x_way.mark;
+    next.moved_place = x_target.identity.place;
     // A newer version may have opened it, and brought it up, while rows were copied.
     const auto also = [&](sql::Connection& connection) {
         return x_databases.check_schema(connection, x_request.name, x_way.from);
@@ -333,6 +362,11 @@ Status Mover::go() {
     TASKSTORE_TRY(reached(MoveStep::begun));
     TASKSTORE_TRY(bring_up_source());
     TASKSTORE_TRY(fill());
+    if (x_target.identity.place.empty()) {
+        TASKSTORE_LET(x_target.identity.place,
+                      sql::name_place(*x_target.connection, x_name, x_databases.clock(),
+                                      x_databases.random()));
+    }
     TASKSTORE_TRY(reached(MoveStep::marked));
     if (x_source.identity.is_live()) {
         TASKSTORE_LET(x_report.copied_online, copy(false));

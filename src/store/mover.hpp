@@ -54,6 +54,9 @@ inline bool is_taken_over(const sql::Identity& there, const sql::Identity& sourc
            !was_live_since(there, source);
 }
 
+/// conflict: `there` has the name of what a sealed source has moved to, and is another place.
+Status check_place(const sql::Identity& source, const sql::Identity& there, const Way& way);
+
 /// conflict: what the journal says is of an earlier time, for the target has been the truth since.
 Failure outdated(const Way& way, const sql::Identity& there, const std::string& home,
                  DatabaseName name);
@@ -85,7 +88,7 @@ class Mover {
     Status judge_source();
     Status judge_target();
     Failure taken_back_elsewhere() const;
-    Status judge_old_place(const std::string& moved_to) const;
+    Status judge_old_place() const;
     Status go();
     Status bring_up_source();
     Status fill();

@@ -181,6 +181,25 @@ TEST_P(IdentityContract, WhatIsBeingFilledTakesWritesOfItsFillerAlone) {
     EXPECT_THAT(note_ids(), testing::ElementsAre(2, 3));
 }
 
+TEST_P(IdentityContract, APlaceHasOneIdAndASealNamesTheOneThatItLeadsTo) {
+    const auto connection = connect();
+    ClosedDatabase database(*connection, x_clock);
+    EXPECT_EQ(database.now.place, "");
+    SeededRandom random(7);
+    const std::string place = *name_place(*connection, "tasks", x_clock, random);
+    EXPECT_EQ(*name_place(*connection, "tasks", x_clock, random), place);
+    EXPECT_NE(*name_place(*connection, "logs", x_clock, random), place);
+    EXPECT_EQ((*find_settled_identity(*connection, "tasks"))->place, place);
+    Identity sealed = database.sealed("postgres://h/it's (move x) at y");
+    sealed.moved_place = "0192";
+    ASSERT_TRUE(database.change(sealed));
+    sealed.place = place;
+    EXPECT_EQ(**find_identity(*connection, "tasks"), sealed);
+    const BoundStatement write{.sql = "DELETE FROM notes"};
+    ASSERT_TRUE(database.change(database.live())) << "by the whole of what was read";
+    EXPECT_TRUE(x_database->write_batch({&write, 1}));
+}
+
 TEST_P(IdentityContract, ARowChangesOnlyFromWhatWasRead) {
     const auto connection = connect();
     ClosedDatabase database(*connection, x_clock);

@@ -71,7 +71,7 @@ expect 0 taskstore move --to "sqlite:$old"; takes "$new" && bad "two places take
 expect 0 taskstore move --to "sqlite:$new"
 expect 4 env TASKSTORE_HOME="$scratch/other" "$TASKSTORE" move --undo --from "sqlite:$old" --to "sqlite:$new"; has "$err" "is where 'tasks' takes writes"
 expect 2 env TASKSTORE_HOME="$scratch/other" "$TASKSTORE" move --undo --from "sqlite:$new" --to "sqlite:$old"; has "$err" "nothing to take back"
-for words in "--undo --to sqlite:x" "--undo --from sqlite:x" "--from sqlite:x" "--to sqlite:x --forget"; do
+for words in "--undo --to sqlite:x" "--undo --from sqlite:x" "--from sqlite:x" "--from sqlite:x --to sqlite:y --forget"; do
   # shellcheck disable=SC2086
   expect 2 taskstore move $words
 done

@@ -214,7 +214,7 @@ Status run_move(Context& context) {
     const bool undo = context.call.has("undo");
     const bool from = context.call.has("from");
     const bool to = context.call.has("to");
-    if (undo ? from != to : !to || from || context.call.has("forget"))
+    if (undo ? from != to : !to || from)
         return fail(Code::invalid, "move wants --to PLACE, or --undo")
             .with_hint("what another device began is taken back by --undo --from PLACE --to PLACE");
     TASKSTORE_LET(store::Databases* const databases, context.databases());

@@ -235,23 +235,6 @@ TEST(Move, ABackupThatWasRestoredElsewhereIsNotTheDatabaseThatLeftAnOldPlace) {
     EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a"));
 }
 
-TEST(Move, ABackupThatWasRestoredWhereTheDatabaseWasLostGoesBackToTheOldPlace) {
-    Device device;
-    OpenTasks(device).add("a");
-    ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
-    device.place = device.folder / "new.db";
-    OpenTasks(device).add("b");
-    const std::string backup = device.folder / "t.zst";
-    ASSERT_TRUE(back_up(*device.databases(), DatabaseName::tasks, backup, {}));
-    for (const char* file : {"new.db", "new.db-wal", "new.db-shm"})
-        static_cast<void>(device.files.unlink(device.folder / file));
-    ASSERT_TRUE(restore(*device.databases(), {.path = backup}));
-    const auto home = move_database(*device.databases(), device.move_to("home/tasks.db"));
-    ASSERT_TRUE(home) << home.error().message;
-    device.place.clear();
-    EXPECT_THAT(OpenTasks(device).titles(), ElementsAre("a", "b"));
-}
-
 TEST(Move, AConfigThatIsALinkStaysOne) {
     Device device;
     OpenTasks(device).add("a");

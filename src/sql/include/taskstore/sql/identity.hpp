@@ -13,6 +13,11 @@
 // database leaves a mark, and only who knows the mark goes on: so two moves, or two restores, never
 // share an end. The row changes by compare and swap alone.
 //
+// Places are known by more than their names, which mean one thing here and another there
+// (localhost, the same path on two machines, a folder that was renamed): a row of its own (NAME
+// " place") gives each an id that stays as long as its tables do, whatever is moved or restored
+// into them, and a seal says which place it leads to.
+//
 // The epoch is the high part of fences: fence = (epoch << 20) + n, where n counts the claims of one
 // task. It is the Unix time in seconds at which it began, but at least one more than every epoch
 // that is known then: that of the place, of the backup, of the other end of a move. So the epochs
@@ -53,6 +58,10 @@ struct Identity {
     std::optional<std::string> incoming_from;
     /// "move UUID" or "restore UUID": who closed it; empty while it is live.
     std::string mark = {};
+    /// Of a sealed one: the `place` that it has moved to; empty: a version sealed it that had none.
+    std::string moved_place = {};
+    /// Which place it is; empty: nothing has moved there yet. No part of what is changed.
+    std::string place = {};
 
     bool is_live() const { return !moved_to && !incoming_from; }
     bool operator==(const Identity&) const = default;
@@ -87,6 +96,10 @@ Result<std::optional<Identity>> find_identity(Connection& connection, std::strin
 /// holds it on. Safe when several processes start at once.
 Result<Identity> identify(Connection& connection, std::string_view name, const Clock& clock,
                           Random& random, const EpochBegun& begun = {});
+
+/// The place's id, made where there is none. The identity's table must be there.
+Result<std::string> name_place(Connection& connection, std::string_view name, const Clock& clock,
+                               Random& random);
 
 /// A write transaction to read in. It begins with a write to the row that changes nothing, so what
 /// is read in it comes from where writes go: outside of one a replica may answer, which has not

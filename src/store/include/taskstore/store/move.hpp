@@ -21,9 +21,11 @@
 // source is only opened again. One process of a device moves or restores a database at a time; of
 // several devices the first one that seals the source goes on, and the others are told where to.
 //
-// Back into a place that was sealed goes only what is where that place says it has moved to: a
-// backup that was restored in a third place has the same id, and is another database. One that was
-// restored where the database was lost goes back. After two moves, back is two moves too.
+// Back into a place that was sealed goes only what is where that place says it has moved to, which
+// is known by the place's id (sql/identity.hpp), not by its name: a backup that was restored in a
+// third place, or where the database was lost, has the same id as the database, and is another one.
+// It goes into an empty place; or back with `forget`. After two moves, back is two moves too. What
+// a version sealed that knew no ids of places goes by the name.
 //
 // A place may name a replica of its server: what decides, and all rows after the seal, are read in
 // transactions that write to the row of the database first, and are taken back. Such a transaction
@@ -66,8 +68,9 @@ struct MoveRequest {
     std::string home;  ///< Where move-NAME.json is kept.
     /// Of undo_move(), with `to`: takes back what another device has begun, and cannot end.
     std::optional<sql::Location> from = {};
-    /// Of undo_move(): where the new place cannot be reached it is lost for good, and what was
-    /// written there; where it can, nothing changes.
+    /// What cannot be asked is lost for good, and what was written there. Of undo_move(): the new
+    /// place; where it can be reached, nothing changes. Of move_database(): where a sealed `to`
+    /// says that it has moved to.
     bool forget = false;
     RowProgress progress = {};
     /// Called after each step; an error ends the move there, as a crash would.
