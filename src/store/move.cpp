@@ -68,10 +68,31 @@ Journal new_journal(Databases& databases, const MoveRequest& request, const Data
             .back = std::nullopt};
 }
 
+/// The device's journal; nothing where there is none, or its move is over and was none that the
+/// request goes on with: then it is put away.
+Result<std::optional<Journal>> open_journal(Databases& databases, const MoveRequest& request,
+                                            const DatabasePlace& at) {
+    TASKSTORE_LET(auto journal, read_journal(databases.files(), request.home, request.name));
+    // What is being taken back is ended by that command.
+    if (!journal || journal->ended() || journal->back) return journal;
+    const Way& way = journal->way;
+    const Ending ending = ending_of(databases, request.name, way);
+    if (ending.outcome == Outcome::open) return journal;
+    TASKSTORE_TRY(forget_journal(databases.files(), request.home, request.name));
+    const bool is_truth = (ending.outcome == Outcome::taken_back && at.location == way.from) ||
+                          (ending.outcome == Outcome::arrived && at.location == way.to);
+    const bool is_elsewhere = !(at.location == way.from || at.location == way.to);
+    if (!is_truth && !is_elsewhere) return over(ending, request.name);
+    if (databases.options().warn)
+        databases.options().warn("an earlier move of " + called(request) +
+                                 " is over: " + ending.why);
+    return std::optional<Journal>();
+}
+
 /// The journal to go on with; `goes_on`: of a move that was broken off.
 Result<Journal> journal_of(Databases& databases, const MoveRequest& request,
                            const DatabasePlace& at, bool& goes_on) {
-    TASKSTORE_LET(auto journal, read_journal(databases.files(), request.home, request.name));
+    TASKSTORE_LET(auto journal, open_journal(databases, request, at));
     if (journal && journal->back)
         return fail(Code::conflict,
                     "an earlier move of " + called(request) + " is being taken back")
@@ -107,7 +128,7 @@ class Undo {
     Result<MoveReport> run();
 
   private:
-    enum class What : std::uint8_t { open_again, bring_back, done_elsewhere };
+    enum class What : std::uint8_t { open_again, bring_back };
     Result<What> look();
     Result<End> open_target(const sql::Identity& here);
     Result<MoveReport> go();
@@ -207,9 +228,7 @@ Result<Undo::What> Undo::look() {
         TASKSTORE_TRY(give_seal_back(here));
     if (x_request.from) return not_filled(here.identity, there.identity);
     if (way.stage < Stage::going_live && was_live_since(there.identity, here.identity))
-        return outdated(way, there.identity, x_request.home, x_request.name);
-    if (there.identity.moved_to == sql::shown(way.from) && here.identity.is_live())
-        return What::done_elsewhere;
+        return outdated(way, there.identity, x_request.name);
     TASKSTORE_TRY(check_live(there.identity));
     if (there.identity.id != way.id || there.identity.epoch != way.epoch)
         return not_ours(there.identity);
@@ -330,21 +349,7 @@ Result<MoveReport> Undo::go() {
     // A way back that has begun to copy goes on as any other.
     if (x_journal.back && x_journal.back->stage != Stage::none) return bring_back();
     TASKSTORE_LET(const What what, look());
-    switch (what) {
-        case What::open_again:
-            return open_again();
-        case What::bring_back:
-            return bring_back();
-        case What::done_elsewhere:
-            break;
-    }
-    const Way& way = x_journal.way;
-    MoveReport report{.database = std::string(name_of(x_request.name)),
-                      .from = sql::shown(way.to),
-                      .to = sql::shown(way.from),
-                      .reopened = true};
-    TASKSTORE_TRY(switch_back(report));
-    return report;
+    return what == What::open_again ? open_again() : bring_back();
 }
 
 /// Of a move that another device has begun: what its two ends tell. Nothing: it has been taken
@@ -424,6 +429,33 @@ Result<MoveReport> move_database(Databases& databases, const MoveRequest& reques
     return moved;
 }
 
+namespace {
+
+/// Of a move that is over there is nothing to take back; where somebody else has done it, the
+/// config follows, if it still names the new place.
+Result<MoveReport> forget_undone(Databases& databases, const MoveRequest& request,
+                                 const Journal& journal, const Ending& ending) {
+    os::FileSystem& files = databases.files();
+    const bool taken_back = &journal.going() == &journal.way ? ending.outcome == Outcome::taken_back
+                                                             : ending.outcome == Outcome::arrived;
+    MoveReport report{.database = std::string(name_of(request.name)),
+                      .from = sql::shown(journal.way.to),
+                      .to = sql::shown(journal.way.from),
+                      .config_switched = true,
+                      .reopened = true};
+    TASKSTORE_LET(const DatabasePlace at, databases.place(request.name));
+    if (taken_back && at.location == journal.way.to) {
+        report.config_switched = !named_by_environment(databases, request.name);
+        if (report.config_switched)
+            TASKSTORE_TRY(switch_config(files, request, journal.setting_before));
+    }
+    TASKSTORE_TRY(forget_journal(files, request.home, request.name));
+    if (!taken_back) return over(ending, request.name);
+    return report;
+}
+
+}  // namespace
+
 Result<MoveReport> undo_move(Databases& databases, const MoveRequest& request) {
     TASKSTORE_LET(const auto lock,
                   TransferLock::take(databases.files(), request.home, request.name));
@@ -432,7 +464,10 @@ Result<MoveReport> undo_move(Databases& databases, const MoveRequest& request) {
     if (!journal)
         return fail(Code::not_found, "no move of " + called(request) + " is known to this device")
             .with_hint("'taskstore move --to PLACE' moves it");
-    return Undo(databases, request, std::move(*journal), true).run();
+    const Ending ending = ending_of(databases, request.name, journal->going());
+    if (ending.outcome == Outcome::open)
+        return Undo(databases, request, std::move(*journal), true).run();
+    return forget_undone(databases, request, *journal, ending);
 }
 
 }  // namespace taskstore::store

@@ -29,6 +29,8 @@ void write_way(JsonWriter& writer, const Way& way) {
         .string(kStages.at(static_cast<std::size_t>(way.stage)))
         .key("epoch")
         .integer(way.epoch)
+        .key("source_epoch")
+        .integer(way.source_epoch)
         .end_object();
 }
 
@@ -44,7 +46,8 @@ std::optional<Way> read_way(const Json& json) {
                .mark = text("mark"),
                .id = text("id"),
                .stage = static_cast<Stage>(stage - kStages.begin()),
-               .epoch = json.get("epoch").as_int64().value_or(0)};
+               .epoch = json.get("epoch").as_int64().value_or(0),
+               .source_epoch = json.get("source_epoch").as_int64().value_or(0)};
 }
 
 }  // namespace

@@ -29,7 +29,8 @@ struct Way {
     std::string mark = {};  ///< Stands in both ends while they are closed.
     std::string id = {};    ///< The database's.
     Stage stage = Stage::none;
-    std::int64_t epoch = 0;  ///< With which the target goes live; set before it does.
+    std::int64_t epoch = 0;         ///< With which the target goes live; set before it does.
+    std::int64_t source_epoch = 0;  ///< Of what is sealed; 0: an older version wrote this.
 };
 
 struct Journal {
@@ -41,6 +42,8 @@ struct Journal {
     std::optional<Way> back;
 
     bool ended() const { return way.stage == Stage::ended && !back; }
+    /// The one that goes on: the way back, once that has begun to copy.
+    const Way& going() const { return back && back->stage != Stage::none ? *back : way; }
 };
 
 Result<std::optional<Journal>> read_journal(os::FileSystem& files, const std::string& home,

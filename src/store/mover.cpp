@@ -136,8 +136,7 @@ Status Mover::judge_source() {
     if (x_way.stage > Stage::sealing)
         return fail(Code::conflict,
                     sql::shown(x_way.from) + " takes writes again, though this move had sealed it")
-            .with_hint(
-                "if that is where the database is, 'taskstore move --undo' forgets the move");
+            .with_hint("nothing was changed; run the same command again");
     if (!x_way.id.empty() && here.id != x_way.id)
         return fail(Code::conflict, sql::shown(x_way.from) + " holds another database '" + x_name +
                                         "' (" + here.id + ") than when the move began")
@@ -163,8 +162,7 @@ Failure Mover::taken_back_elsewhere() const {
         .with_hint("'taskstore move --undo' ends that, here or there");
 }
 
-Failure outdated(const Way& way, const sql::Identity& there, const std::string& home,
-                 DatabaseName name) {
+Failure outdated(const Way& way, const sql::Identity& there, DatabaseName name) {
     const std::string text(name_of(name));
     return fail(Code::conflict,
                 "the journal of this move is of an earlier time: " + sql::shown(way.to) +
@@ -173,9 +171,7 @@ Failure outdated(const Way& way, const sql::Identity& there, const std::string& 
                          ? " has held '" + text + "' since, which moved on to " + *there.moved_to
                          : " has held '" + text + "' since, and is being filled") +
                     " (epoch " + std::to_string(there.epoch) + ")")
-        .with_hint(
-            "nothing was changed; let config.toml name the place that takes writes, and put '" +
-            os::join_path(home, "move-" + text + ".json") + "' away");
+        .with_hint("nothing was changed; run the same command again");
 }
 
 bool Mover::target_is_live() const {
@@ -201,7 +197,7 @@ Status Mover::judge_target() {
     if (x_way.stage < Stage::going_live && is_sealed_by(here, x_way.mark) &&
         was_live_since(there, here)) {
         x_outdated = true;
-        return outdated(x_way, there, x_request.home, x_request.name);
+        return outdated(x_way, there, x_request.name);
     }
     if (x_way.stage >= Stage::going_live && !is_taken_over(there, here, x_way)) {
         if (there.id == here.id) TASKSTORE_TRY(check_live(there));
@@ -372,6 +368,11 @@ Status Mover::go() {
         TASKSTORE_LET(x_report.copied_online, copy(false));
     }
     TASKSTORE_TRY(reached(MoveStep::copied));
+    if (x_source.identity.is_live() && x_way.source_epoch != x_source.identity.epoch) {
+        x_way.source_epoch = x_source.identity.epoch;
+        x_way.stage = std::max(x_way.stage, Stage::sealing);
+        TASKSTORE_TRY(x_save());
+    }
     TASKSTORE_TRY(enter(Stage::sealing));
     TASKSTORE_TRY(reached(MoveStep::sealing));
     const std::int64_t sealed_ns = x_databases.clock().boot_ns();

@@ -58,8 +58,23 @@ inline bool is_taken_over(const sql::Identity& there, const sql::Identity& sourc
 Status check_place(const sql::Identity& source, const sql::Identity& there, const Way& way);
 
 /// conflict: what the journal says is of an earlier time, for the target has been the truth since.
-Failure outdated(const Way& way, const sql::Identity& there, const std::string& home,
-                 DatabaseName name);
+Failure outdated(const Way& way, const sql::Identity& there, DatabaseName name);
+
+/// How a way that was broken off has ended without its device.
+enum class Outcome : std::uint8_t {
+    open,        ///< It has not, or what would tell cannot be asked.
+    taken_back,  ///< The source takes writes again, with a newer epoch.
+    both_live,   ///< So it does, and the target, too: somebody gave one of them up for lost.
+    moved_on,    ///< The target was the truth, and is not any more.
+    arrived,     ///< The target is the truth; the journal is of an earlier time.
+};
+struct Ending {
+    Outcome outcome = Outcome::open;
+    std::string why = {};  ///< For people.
+};
+Ending ending_of(Databases& databases, DatabaseName name, const Way& way);
+/// What a command says that put the journal of such a way away: unavailable (moved_on), conflict.
+Failure over(const Ending& ending, DatabaseName name);
 
 /// change_identity() in a transaction that is tried again where the engine says so, and what is to
 /// be done in it after that. On return `from` is what stands there.

@@ -181,10 +181,12 @@ TEST(Move, AnUndoAfterAnotherDeviceBroughtItBackForgetsTheMove) {
     MoveRequest home = other.move_to("unused");
     home.to.text = device.folder / "home/tasks.db";
     ASSERT_TRUE(move_database(*other.databases(), home));
+    device.place = other.place;
     const auto back = undo_move(*device.databases(), device.move_to("new.db"));
     ASSERT_TRUE(back) << back.error().message;
     EXPECT_TRUE(back->reopened);
     EXPECT_THAT(config_of(device), testing::Not(HasSubstr("tasks")));
+    device.place.clear();
     OpenTasks(device).add("b");
 }
 

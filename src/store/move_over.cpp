@@ -1,0 +1,79 @@
+// Moves that were broken off, and are over all the same.
+
+#include "mover.hpp"
+
+#include <algorithm>
+
+namespace taskstore::store {
+
+namespace {
+
+std::string numbered(std::int64_t epoch) {
+    return " (epoch " + std::to_string(epoch) + ")";
+}
+
+/// An end, where it can be asked and holds the way's database.
+std::optional<sql::Identity> asked(Databases& databases, DatabaseName name,
+                                   const sql::Location& location, const Way& way) {
+    auto end = open_known_end(databases, name, location);
+    if (!end || end->identity.id != way.id) return std::nullopt;
+    return std::move(end->identity);
+}
+
+/// Whether the target has been the truth since this way sealed the source.
+bool was_brought_to_life(const Way& way, const std::optional<sql::Identity>& source,
+                         const std::optional<sql::Identity>& target) {
+    if (!target) return false;
+    if (way.stage >= Stage::going_live) return target->epoch >= way.epoch;
+    return source && is_sealed_for(*source, way.mark) && was_live_since(*target, *source);
+}
+
+/// Whether a sealed place leads to another one.
+bool leads_to(const sql::Identity& sealed, const sql::Identity& place, const std::string& name) {
+    return sealed.moved_place.empty() ? sealed.moved_to == name : sealed.moved_place == place.place;
+}
+
+}  // namespace
+
+Ending ending_of(Databases& databases, DatabaseName name, const Way& way) {
+    const std::string called = "'" + std::string(name_of(name)) + "'";
+    const std::string from = sql::shown(way.from);
+    const std::string to = sql::shown(way.to);
+    const auto source = asked(databases, name, way.from, way);
+    const auto target = asked(databases, name, way.to, way);
+    const bool opened_again =
+        source && source->is_live() &&
+        (way.source_epoch > 0 ? source->epoch > way.source_epoch : way.stage >= Stage::going_live);
+    const bool was_truth = was_brought_to_life(way, source, target);
+    // A source that takes writes by now may be a backup that was restored where it was lost.
+    const bool came_back = was_truth && source && leads_to(*target, *source, from);
+    if (was_truth && !target->is_live() && !came_back)
+        return {Outcome::moved_on,
+                to + " has held " + called + " since" +
+                    (target->moved_to ? ", which moved on to " + *target->moved_to
+                                      : std::string(", and is being filled anew")) +
+                    numbered(target->epoch)};
+    if (opened_again && target && target->is_live())
+        return {Outcome::both_live, from + numbered(source->epoch) + " and " + to +
+                                        numbered(target->epoch) + " both take writes of " + called +
+                                        ": one of them was given up for lost"};
+    if (opened_again)
+        return {Outcome::taken_back, from + " is where " + called + " takes writes again" +
+                                         numbered(source->epoch) + ": the move to " + to +
+                                         " was taken back"};
+    if (!was_truth || !target->is_live()) return {};
+    if (way.stage >= Stage::going_live) return {};
+    return {Outcome::arrived,
+            to + " is where " + called + " takes writes by now" + numbered(target->epoch)};
+}
+
+Failure over(const Ending& ending, DatabaseName name) {
+    const bool both = ending.outcome == Outcome::both_live;
+    return fail(ending.outcome == Outcome::moved_on ? Code::unavailable : Code::conflict,
+                "this device's move is over: " + ending.why)
+        .with_hint("its journal is put away; let config.toml name the place that " +
+                   std::string(both ? "is right" : "takes writes") + " (databases." +
+                   std::string(name_of(name)) + ")" + (both ? ", and put the other one away" : ""));
+}
+
+}  // namespace taskstore::store

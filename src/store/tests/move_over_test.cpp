@@ -1,0 +1,160 @@
+// Moves that were broken off, and are over though their device does not know.
+
+#include "moving.hpp"
+
+#include <gmock/gmock.h>
+
+namespace taskstore::store {
+namespace {
+
+using testing::HasSubstr;
+
+bool has_journal(Device& device) {
+    return device.files.info(device.folder / "home/move-tasks.json").has_value();
+}
+
+Result<MoveReport> again(Device& device, bool undo) {
+    return undo ? undo_move(*device.databases(), device.move_to("new.db"))
+                : move_database(*device.databases(), device.move_to("new.db"));
+}
+
+void lose(Device& device, MoveStep at) {
+    {
+        OpenTasks(device).add("a");
+    }
+    ASSERT_EQ(
+        move_database(*device.databases(), broken_off(device.move_to("new.db"), at)).error().code,
+        Code::cancelled);
+}
+
+void move_on(Device& device, const char* from, const char* to) {
+    Device other;
+    other.place = device.folder / from;
+    MoveRequest request = other.move_to("unused");
+    request.to.text = device.folder / to;
+    const auto moved = move_database(*other.databases(), request);
+    ASSERT_TRUE(moved) << moved.error().message;
+}
+
+Result<MoveReport> take_back_from_outside(Device& device, bool forget) {
+    Device outside;
+    MoveRequest request = outside.move_to("unused");
+    request.from = sql::Location{sql::Engine::sqlite, device.folder / "home/tasks.db"};
+    request.to = {sql::Engine::sqlite, device.folder / "new.db"};
+    request.forget = forget;
+    return undo_move(*outside.databases(), request);
+}
+
+TEST(MoveOver, ADeviceThatWasKilledBeforeItNamedTheNewPlaceIsToldWhereTheDatabaseMovedOn) {
+    for (const MoveStep killed : {MoveStep::live, MoveStep::switched}) {
+        for (const bool undo : {false, true}) {
+            Device device;
+            lose(device, killed);
+            move_on(device, "new.db", "third.db");
+            const auto refused = again(device, undo);
+            ASSERT_FALSE(refused);
+            EXPECT_EQ(refused.error().code, Code::unavailable) << refused.error().message;
+            EXPECT_THAT(refused.error().message, HasSubstr("third.db"));
+            EXPECT_THAT(refused.error().hint, HasSubstr("journal is put away"));
+            EXPECT_FALSE(has_journal(device));
+            EXPECT_FALSE(takes_writes(device, device.folder / "home/tasks.db"));
+            EXPECT_FALSE(takes_writes(device, device.folder / "new.db"));
+        }
+    }
+}
+
+TEST(MoveOver, ADeviceWhoseConfigNamesTheThirdPlaceByNowMovesOnFromThere) {
+    Device device;
+    lose(device, MoveStep::live);
+    move_on(device, "new.db", "third.db");
+    device.place = device.folder / "third.db";
+    const auto moved = move_database(*device.databases(), device.move_to("fourth.db"));
+    ASSERT_TRUE(moved) << moved.error().message;
+    EXPECT_TRUE(takes_writes(device, device.folder / "fourth.db"));
+    EXPECT_FALSE(takes_writes(device, device.folder / "third.db"));
+}
+
+TEST(MoveOver, WhatWasTakenBackElsewhereIsMovedAnewOrForgotten) {
+    for (const MoveStep lost : {MoveStep::sealed, MoveStep::equal, MoveStep::going_live}) {
+        for (const bool undo : {false, true}) {
+            Device device;
+            lose(device, lost);
+            ASSERT_TRUE(take_back_from_outside(device, false));
+            const sql::Identity open = device.identity_at(device.folder / "home/tasks.db");
+            const auto ended = again(device, undo);
+            ASSERT_TRUE(ended) << ended.error().message;
+            EXPECT_EQ(takes_writes(device, device.folder / "home/tasks.db"), undo);
+            EXPECT_EQ(takes_writes(device, device.folder / "new.db"), !undo);
+            EXPECT_TRUE(open_moves(device.files, device.folder / "home")->empty());
+            if (undo) {
+                EXPECT_EQ(device.identity_at(device.folder / "home/tasks.db"), open)
+                    << "nobody who works there is refused";
+            }
+        }
+    }
+}
+
+TEST(MoveOver, AfterAnotherDeviceForgotTheNewPlaceTheConfigFollows) {
+    Device device;
+    lose(device, MoveStep::switched);
+    ASSERT_THAT(config_of(device), HasSubstr("new.db"));
+    ASSERT_TRUE(device.files.rename(device.folder / "new.db", device.folder / "lost.db"));
+    ASSERT_TRUE(take_back_from_outside(device, true));
+    device.place = device.folder / "new.db";
+    const auto moved = again(device, false);
+    EXPECT_EQ(moved.error().code, Code::conflict) << moved.error().message;
+    EXPECT_THAT(moved.error().message, HasSubstr("home/tasks.db is where 'tasks' takes writes"));
+    EXPECT_FALSE(has_journal(device));
+}
+
+TEST(MoveOver, AnUndoAfterAnotherDeviceForgotTheNewPlaceNamesTheOldOneAgain) {
+    Device device;
+    lose(device, MoveStep::switched);
+    ASSERT_TRUE(device.files.rename(device.folder / "new.db", device.folder / "lost.db"));
+    ASSERT_TRUE(take_back_from_outside(device, true));
+    device.place = device.folder / "new.db";
+    const auto back = again(device, true);
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_TRUE(back->config_switched);
+    EXPECT_THAT(config_of(device), testing::Not(HasSubstr("new.db")));
+    EXPECT_FALSE(has_journal(device));
+}
+
+// Somebody gave the new place up for lost, and it came back.
+TEST(MoveOver, TwoPlacesThatTakeWritesAreBothNamed) {
+    for (const bool undo : {false, true}) {
+        Device device;
+        lose(device, MoveStep::live);
+        ASSERT_TRUE(device.files.rename(device.folder / "new.db", device.folder / "lost.db"));
+        ASSERT_TRUE(take_back_from_outside(device, true));
+        ASSERT_TRUE(device.files.rename(device.folder / "lost.db", device.folder / "new.db"));
+        const auto told = again(device, undo);
+        ASSERT_FALSE(told);
+        EXPECT_EQ(told.error().code, Code::conflict) << told.error().message;
+        EXPECT_THAT(told.error().message, HasSubstr("both take writes"));
+        EXPECT_THAT(told.error().message, HasSubstr("new.db"));
+        EXPECT_THAT(told.error().message, HasSubstr("home/tasks.db"));
+        EXPECT_FALSE(has_journal(device));
+    }
+}
+
+TEST(MoveOver, AnUndoWhoseOldPlaceMovedOnBeforeItEndedIsOver) {
+    Device device;
+    {
+        OpenTasks(device).add("a");
+    }
+    ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+    EXPECT_FALSE(
+        undo_move(*device.databases(), broken_off(device.move_to("new.db"), MoveStep::live)));
+    move_on(device, "home/tasks.db", "third.db");
+    const auto back = again(device, true);
+    ASSERT_FALSE(back);
+    EXPECT_EQ(back.error().code, Code::unavailable) << back.error().message;
+    EXPECT_THAT(back.error().message, HasSubstr("third.db"));
+    EXPECT_FALSE(has_journal(device));
+    device.place = device.folder / "third.db";
+    EXPECT_TRUE(move_database(*device.databases(), device.move_to("fourth.db")));
+}
+
+}  // namespace
+}  // namespace taskstore::store
