@@ -115,6 +115,7 @@ void HranaStub::accept_all() {
     while (!x_stopping) {
         const int fd = ::accept4(x_listener, nullptr, nullptr, SOCK_CLOEXEC);
         if (fd < 0) return;
+        ++x_connections;
         const std::lock_guard lock(x_fds_mutex);
         x_fds.push_back(fd);
         x_threads.emplace_back([this, fd] {
@@ -148,6 +149,36 @@ void HranaStub::serve(int fd) {
     }
 }
 
+namespace {
+
+void put_le(std::string& out, std::uint32_t value, int bytes) {
+    for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i) & 0xFFU);
+}
+
+/// One member of stored blocks: RFC 1952, RFC 1951 section 3.2.4.
+std::string packed(const std::string& text) {
+    constexpr std::size_t kBlockMax = 65'535;
+    std::string out("\x1f\x8b\x08\0\0\0\0\0\0\xff", 10);
+    std::uint32_t sum = ~0U;
+    for (const char c : text) {
+        sum ^= static_cast<unsigned char>(c);
+        for (int bit = 0; bit < 8; ++bit) sum = sum >> 1U ^ (0xEDB88320U & (0U - (sum & 1U)));
+    }
+    for (std::size_t at = 0; at == 0 || at < text.size(); at += kBlockMax) {
+        const std::string block = text.substr(at, kBlockMax);
+        const auto size = static_cast<std::uint32_t>(block.size());
+        put_le(out, at + kBlockMax >= text.size() ? 1 : 0, 1);
+        put_le(out, size, 2);
+        put_le(out, ~size, 2);
+        out += block;
+    }
+    put_le(out, ~sum, 4);
+    put_le(out, static_cast<std::uint32_t>(text.size()), 4);
+    return out;
+}
+
+}  // namespace
+
 bool HranaStub::answer(int fd, const Seen& seen) {
     Fate what;
     {
@@ -163,6 +194,10 @@ bool HranaStub::answer(int fd, const Seen& seen) {
         body = what.body.value_or("");
     }
     if (what.hang_up_before_answer) return false;
+    if (what.packed) {
+        body = packed(body);
+        what.headers += "Content-Encoding: gzip\r\n";
+    }
     const std::string head = "HTTP/1.1 " + std::to_string(status) +
                              " X\r\nContent-Type: application/json\r\n" + what.headers +
                              "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n";

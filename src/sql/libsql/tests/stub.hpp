@@ -35,6 +35,7 @@ struct Fate {
     std::string headers = {};              ///< Lines with "\r\n" each.
     std::size_t cut_after = static_cast<std::size_t>(-1);  ///< Bytes of the body; then it hangs up.
     int drip_ms = 0;                                       ///< Between the bytes of the answer.
+    bool packed = false;                                   ///< In gzip (RFC 1952), stored.
 };
 
 class HranaStub {
@@ -46,6 +47,7 @@ class HranaStub {
 
     std::string location() const { return "http://127.0.0.1:" + std::to_string(x_port); }
     int requests() const { return x_requests.load(); }
+    int connections() const { return x_connections.load(); }
 
     /// Asked for each request, one at a time, in other threads; what it writes is there to read
     /// after settle().
@@ -93,6 +95,7 @@ class HranaStub {
     int x_listener = -1;
     std::uint16_t x_port = 0;
     std::atomic<int> x_requests{0};
+    std::atomic<int> x_connections{0};
     std::atomic<bool> x_stopping{false};
     std::mutex x_fate_mutex;
     std::function<Fate(const Seen&)> x_fate = [](const Seen&) { return Fate{}; };
