@@ -507,6 +507,16 @@ std::function<Status(sql::Connection&)> bringing_up(Databases& databases,
     };
 }
 
+/// What was held when the backup was made is nobody's now.
+std::function<Status(sql::Connection&)> ending_holds(const std::vector<DatabaseModule>& modules) {
+    return [&](sql::Connection& connection) -> Status {
+        for (const DatabaseModule& module : modules)
+            if (!module.after_restore.empty())
+                TASKSTORE_TRY(connection.execute(module.after_restore));
+        return ok();
+    };
+}
+
 /// Who the database at a place is; one that is live is brought up to the backup's version.
 Result<sql::Identity> identity_before(Databases& databases, sql::Connection& connection,
                                       DatabaseName name, const sql::Location& location,
@@ -577,8 +587,12 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
                                  databases.clock().wall_ms())};
     // With what this version adds to the backup's.
     const auto now = databases.modules(name, connection->dialect());
-    TASKSTORE_TRY(change_end(databases, name, at.location, identity,
-                             {.next = live, .while_open = bringing_up(databases, now)}));
+    EndChange change{.next = live,
+                     .while_open = bringing_up(databases, now),
+                     .also = ending_holds(now)};
+    for (const DatabaseModule& module : now)
+        if (!module.after_restore.empty()) change.wake = module.topics;
+    TASKSTORE_TRY(change_end(databases, name, at.location, identity, change));
     report.epoch = live.epoch;
     return report;
 }

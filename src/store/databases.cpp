@@ -61,8 +61,12 @@ bool is_of_now(os::FileSystem& files, const std::string& copy, const std::string
 
 std::vector<DatabaseModule> modules_of(DatabaseName name, std::string_view dialect) {
     if (name != DatabaseName::tasks) return {};
-    return {
-        {tasks::kModule, tasks::migrations(dialect), tasks::tables(), tasks::begin_epoch(dialect)}};
+    return {{.name = tasks::kModule,
+             .migrations = tasks::migrations(dialect),
+             .tables = tasks::tables(),
+             .begin_epoch = tasks::begin_epoch(dialect),
+             .after_restore = tasks::after_restore(dialect),
+             .topics = tasks::kTopics}};
 }
 
 std::vector<sql::Table> tables_of(DatabaseName name) {

@@ -85,7 +85,7 @@ Status change_end(Databases& databases, DatabaseName name, const sql::Location& 
             if (change.next.epoch != from.epoch) TASKSTORE_TRY(begin_epoch(connection, name));
             return change.also ? change.also(connection) : ok();
         },
-        {.alone = true});
+        {.alone = true, .wake = change.wake[0], .wake_too = change.wake[1]});
     if (!swapped) return fail(swapped.error());
     const std::string place = from.place;
     from = change.next;

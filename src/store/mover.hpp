@@ -6,6 +6,7 @@
 
 #include <taskstore/store/move.hpp>
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -82,6 +83,7 @@ struct EndChange {
     sql::Identity next;
     std::function<Status(sql::Connection&)> while_open = {};
     std::function<Status(sql::Connection&)> also = {};
+    std::array<std::string_view, 2> wake = {};  ///< Topics.
 };
 Status change_end(Databases& databases, DatabaseName name, const sql::Location& location,
                   sql::Identity& from, const EndChange& change);

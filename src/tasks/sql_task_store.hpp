@@ -18,9 +18,9 @@
 namespace taskstore::tasks {
 
 /// Who waits for tasks waits for this.
-inline constexpr std::string_view kTopic = "tasks";
+inline constexpr std::string_view kTopic = kTopics[0];
 /// Holders that listen wait for this.
-inline constexpr std::string_view kHolderTopic = "tasks_held";
+inline constexpr std::string_view kHolderTopic = kTopics[1];
 /// How often a decision is made anew when the task has changed before it was written.
 inline constexpr int kDecisionsMax = 32;
 

@@ -125,4 +125,8 @@ std::string_view begin_epoch(std::string_view dialect) {
     return dialect == "postgres" ? task_sql_postgres::begin_epoch : std::string_view();
 }
 
+std::string_view after_restore(std::string_view dialect) {
+    return texts_of(dialect).after_restore;
+}
+
 }  // namespace taskstore::tasks

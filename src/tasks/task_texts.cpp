@@ -139,6 +139,7 @@ Texts make(bool postgres) {
         .why_task = text(task_sql::why_task),
         .mark_limits = text(task_sql::mark_limits),
         .claim = text(postgres ? task_sql_postgres::claim : task_sql_sqlite::claim),
+        .after_restore = replaced(text(task_sql::after_restore), {"?1", "NULL"}),
         .insert_tasks = postgres ? text(task_sql_postgres::insert_tasks) : "",
         .insert_histories = postgres ? text(task_sql_postgres::insert_histories) : "",
     };

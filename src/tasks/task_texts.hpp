@@ -49,6 +49,7 @@ struct Texts {
     std::string why_task;
     std::string mark_limits;
     std::string claim;
+    std::string after_restore;  ///< Several statements, without parameters.
     /// The forms for many rows; empty where there are none.
     std::string insert_tasks;
     std::string insert_histories;

@@ -34,6 +34,43 @@ TEST(Engines, AFenceOfAPlaceThatWasLostIsSmallerThanAllAfterItAndRefused) {
     }
 }
 
+TEST(Engines, WhatWasHeldWhenABackupWasMadeIsHeldByNobodyAfterTheRestore) {
+    for (const auto engine : kEngines) {
+        Device device(TASKSTORE_DRIVERS_HERE);
+        device.place = fresh_place(device, engine, "here.db");
+        OpenTasks tasks(device);
+        must(tasks.store->create_task({.title = "plain"}));
+        must(tasks.store->create_task({.title = "slot", .concurrency_key = "k"}));
+        must(tasks.store->create_task({.title = "unwanted"}));
+        std::vector<tasks::Task> held;
+        for (int i = 0; i < 3; ++i) {
+            const auto got = must(tasks.store->claim_tasks({.worker = "w"}));
+            ASSERT_EQ(got.value.size(), 1U) << device.place;
+            held.push_back(got.value[0]);
+        }
+        must(tasks.store->cancel_task(held[2].id, "ann", ""));
+        const std::string backup = device.folder / "t.zst";
+        ASSERT_TRUE(back_up(*device.databases(), DatabaseName::tasks, backup, {}));
+        const auto restored = restore(*device.databases(), {.path = backup, .replace = true});
+        ASSERT_TRUE(restored) << restored.error().message;
+        for (const tasks::Task& task : held)
+            EXPECT_EQ(tasks.store->complete_task({task.id, task.fence}, {}).error().code,
+                      Code::lease_lost);
+        std::vector<std::string> again;
+        for (int i = 0; i < 4; ++i)
+            for (const auto& task : must(tasks.store->claim_tasks({.worker = "w2"})).value) {
+                EXPECT_GT(task.fence, restored->epoch << sql::kEpochShift);
+                again.push_back(task.id);
+            }
+        std::ranges::sort(again);
+        EXPECT_EQ(again, (std::vector{held[0].id, held[1].id})) << device.place;
+        const auto history = must(tasks.store->history(held[0].id));
+        EXPECT_TRUE(std::ranges::is_sorted(history, {}, &tasks::HistoryEntry::seq));
+        EXPECT_EQ(history.at(2).reason, "the database was restored");
+        EXPECT_EQ((**tasks.store->get_task(held[2].id)).status, tasks::TaskStatus::cancelled);
+    }
+}
+
 // However far the sequence of the source has come.
 TEST(Engines, TheHistoryGoesOnAboveWhatCameFromElsewhere) {
     Device device(TASKSTORE_DRIVERS_HERE);

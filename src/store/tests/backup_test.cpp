@@ -281,6 +281,60 @@ TEST(Backup, ARestoreShutsWritersOutAndClaimsOfSinceTheBackupEnd) {
         Code::lease_lost);
 }
 
+TEST(Backup, WhatWasHeldWhenItWasMadeIsHeldByNobodyAfterIt) {
+    Device device;
+    OpenTasks tasks(device);
+    tasks.add("plain");
+    for (const char* title : {"slot", "waits for the slot"})
+        ASSERT_TRUE(tasks.store->create_task(
+            {.title = title, .concurrency_key = "k", .concurrency_limit = 1}));
+    ASSERT_TRUE(tasks.store->create_task({.title = "unwanted"}));
+    const auto held = tasks.store->claim_tasks({.worker = "w", .limit = 9, .request_id = "r"});
+    ASSERT_TRUE(held) << held.error().message;
+    ASSERT_EQ(held->value.size(), 3U);
+    const std::string unwanted = held->value[2].id;
+    ASSERT_TRUE(tasks.store->cancel_task(unwanted, "ann", ""));
+    ASSERT_TRUE(
+        tasks.store->create_task({.title = "after the unwanted",
+                                  .depends_on = {unwanted},
+                                  .on_failed_dependency = tasks::OnFailedDependency::cancel}));
+    must_back_up(device, "t.zst");
+    const auto waiter = tasks.store->waiter();
+    ASSERT_TRUE(waiter) << waiter.error().message;
+    ASSERT_TRUE(restore_into(device, device.folder / "t.zst", true));
+    const auto woken = (*waiter)->wait(device.clock.boot_ns() + 60'000'000'000);
+    EXPECT_TRUE(woken && *woken);
+
+    for (const tasks::Task& task : held->value) {
+        const tasks::Hold hold{.task_id = task.id, .fence = task.fence};
+        EXPECT_EQ(tasks.store->renew_task(hold, {}).error().code, Code::lease_lost);
+        EXPECT_EQ(tasks.store->complete_task(hold, {}).error().code, Code::lease_lost);
+    }
+    for (std::size_t i = 0; i < 2; ++i) {
+        const auto task = **tasks.store->get_task(held->value[i].id);
+        EXPECT_EQ(task.status, tasks::TaskStatus::pending);
+        EXPECT_EQ(task.assigned_to, std::nullopt);
+        EXPECT_EQ(task.retry_count + task.rescues, 0) << "neither is its fault";
+        const auto last = tasks.store->history(task.id)->back();
+        EXPECT_EQ(last.verb, "rescue");
+        EXPECT_EQ(last.actor, "taskstore");
+        EXPECT_EQ(last.reason, "the database was restored");
+        EXPECT_EQ(last.revision, task.revision);
+    }
+    // The same request again is no answer from before. What has a key comes when that is settled.
+    const auto first = tasks.store->claim_tasks({.worker = "w", .limit = 9, .request_id = "r"});
+    const auto second = tasks.store->claim_tasks({.worker = "w", .limit = 9});
+    ASSERT_TRUE(first && second);
+    ASSERT_THAT(first->value, testing::SizeIs(1));
+    ASSERT_THAT(second->value, testing::SizeIs(1)) << "one slot, and one has none";
+    EXPECT_EQ(first->value[0].id, held->value[0].id);
+    EXPECT_GT(first->value[0].fence, held->value[0].fence);
+    EXPECT_EQ(second->value[0].id, held->value[1].id);
+    EXPECT_GT(second->value[0].fence, held->value[1].fence);
+    EXPECT_EQ((**tasks.store->get_task(unwanted)).status, tasks::TaskStatus::cancelled);
+    EXPECT_EQ(tasks.store->list_tasks({.status = tasks::TaskStatus::cancelled})->tasks.size(), 2U);
+}
+
 TEST(Backup, OfTwoRestoresOfOneDeviceTheSecondIsToldOfTheFirst) {
     Device device;
     {

@@ -67,14 +67,14 @@ struct RestoreReport {
 };
 /// Reads the whole file first: corrupt, before anything is changed, where a byte of it is not what
 /// was written. Then the engine refuses all other writes (`unavailable`), also of who has the
-/// database open, until every row is there and was read again; its epoch grows: fences that were
-/// given since the backup are refused. After an error, or a crash, it stays closed, until the same
-/// backup is restored again, or any with `replace`. exists: rows are there already. unavailable: it
-/// has moved, or a move fills it. conflict: another restore or move was quicker. A backup of an
-/// older version goes into a place of that version, or an empty one, and is brought up at the end.
-/// unsupported: it is of a newer version, or the place is of a newer one than the backup, or cannot
-/// refuse writes, or takes no row as large as the largest one. denied: who is connected could close
-/// the place and not open it again.
+/// database open, until every row is there and was read again; its epoch grows, and with it every
+/// claim ends: fences that were given before are refused. After an error, or a crash, it stays
+/// closed, until the same backup is restored again, or any with `replace`. exists: rows are there
+/// already. unavailable: it has moved, or a move fills it. conflict: another restore or move was
+/// quicker. A backup of an older version goes into a place of that version, or an empty one, and is
+/// brought up at the end. unsupported: it is of a newer version, or the place is of a newer one
+/// than the backup, or cannot refuse writes, or takes no row as large as the largest one. denied:
+/// who is connected could close the place and not open it again.
 Result<RestoreReport> restore(Databases& databases, const RestoreRequest& request);
 
 }  // namespace taskstore::store

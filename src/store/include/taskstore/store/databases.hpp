@@ -24,7 +24,9 @@ struct DatabaseModule {
     std::string_view name;
     std::span<const sql::Migration> migrations;
     std::span<const sql::Table> tables;
-    std::string_view begin_epoch = {};  ///< Statements for when an epoch begins; empty: none.
+    std::string_view begin_epoch = {};    ///< Statements for when an epoch begins; empty: none.
+    std::string_view after_restore = {};  ///< After those, where it begins with a restore.
+    std::array<std::string_view, 2> topics = {};  ///< Of those who wait for its changes.
 };
 /// In the order in which they are made. `dialect` as of sql::Connection.
 std::vector<DatabaseModule> modules_of(DatabaseName name, std::string_view dialect);

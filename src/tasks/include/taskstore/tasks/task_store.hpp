@@ -318,5 +318,12 @@ std::span<const sql::Migration> migrations(std::string_view dialect);
 std::span<const sql::Table> tables();
 /// What is to be run within the transaction in which an epoch begins; empty: nothing.
 std::string_view begin_epoch(std::string_view dialect);
+/// The same for the transaction in which what came from a backup begins its epoch: every hold ends.
+/// Such a task is pending again, and neither an attempt nor a rescue is counted; one that was to be
+/// cancelled has a fence that nobody knows and a lease that is over, so that whoever tends next
+/// cancels it.
+std::string_view after_restore(std::string_view dialect);
+/// Who waits for tasks, or holds some, waits for one of these.
+inline constexpr std::array<std::string_view, 2> kTopics{"tasks", "tasks_held"};
 
 }  // namespace taskstore::tasks
