@@ -286,11 +286,11 @@ struct TableLine {
     std::vector<std::string> columns;
 };
 
-Result<TableLine> parse_table(BackupReader& reader, DatabaseName name, std::string_view line) {
+Result<TableLine> parse_table(BackupReader& reader, std::span<const sql::Table> tables,
+                              std::string_view line) {
     const auto json = Json::parse(line);
     const auto table_name = json ? json->get("table").as_string() : std::nullopt;
     if (!table_name) return reader.damaged("a line of no known form");
-    const std::vector<sql::Table> tables = tables_of(name);
     const auto table = std::ranges::find(tables, *table_name, &sql::Table::name);
     if (table == tables.end()) return reader.damaged("an unknown table '" + *table_name + "'");
     TableLine out{.table = *table, .columns = {}};
@@ -310,41 +310,45 @@ Result<TableLine> parse_table(BackupReader& reader, DatabaseName name, std::stri
 struct Whole {
     std::int64_t rows = 0;
     std::int64_t largest_bytes = 0;  ///< As bytes_of().
-    std::size_t tables = 0;
     std::string sha256;
+    std::vector<std::string> tables;  ///< Their lines.
 };
 
-/// Reads to the end: every byte is what was written, and every table is there once.
+/// Reads to the end: every byte is what was written.
 Result<Whole> check_whole(os::FileSystem& files, const std::string& path) {
     constexpr std::size_t kTablesMax = 1'000;
     TASKSTORE_LET(const auto reader, BackupReader::open(files, path));
     Whole whole;
-    std::vector<std::string> tables;
     std::string_view line;
     while (true) {
         TASKSTORE_LET(const bool more, reader->next(line));
         if (!more) break;
         if (!line.starts_with('[')) {
-            if (tables.size() == kTablesMax) return reader->damaged("it names too many tables");
-            tables.emplace_back(line);
+            if (whole.tables.size() == kTablesMax)
+                return reader->damaged("it names too many tables");
+            whole.tables.emplace_back(line);
             continue;
         }
-        if (tables.empty()) return reader->damaged("a row of no table");
+        if (whole.tables.empty()) return reader->damaged("a row of no table");
         TASKSTORE_LET(const Row row, parse_row(line));
         whole.largest_bytes = std::max(whole.largest_bytes, bytes_of(row));
         ++whole.rows;
     }
     whole.sha256 = reader->sha256();
-    TASKSTORE_LET(const DatabaseName name, database_of(reader->header().database));
+    return whole;
+}
+
+/// Each of `tables` is there once, and nothing else.
+Status check_tables(BackupReader& reader, std::span<const sql::Table> tables,
+                    const std::vector<std::string>& lines) {
     std::vector<std::string_view> seen;
-    for (const std::string& text : tables) {
-        TASKSTORE_LET(const TableLine table, parse_table(*reader, name, text));
+    for (const std::string& line : lines) {
+        TASKSTORE_LET(const TableLine table, parse_table(reader, tables, line));
         if (std::ranges::find(seen, table.table.name) != seen.end())
-            return reader->damaged("table '" + std::string(table.table.name) + "' stands twice");
+            return reader.damaged("table '" + std::string(table.table.name) + "' stands twice");
         seen.push_back(table.table.name);
     }
-    whole.tables = seen.size();
-    return whole;
+    return seen.size() == tables.size() ? ok() : Status(reader.damaged("it lacks tables"));
 }
 
 /// The modules as they were when the backup was made. unsupported: by a newer version.
@@ -361,6 +365,11 @@ Result<std::vector<DatabaseModule>> modules_then(const Header& header,
         if (known != modules.end())
             known->migrations = known->migrations.first(static_cast<std::size_t>(version));
     }
+    // Modules that were not there yet.
+    std::erase_if(modules, [&](const DatabaseModule& module) {
+        return std::ranges::none_of(header.versions,
+                                    [&](const auto& one) { return one.first == module.name; });
+    });
     return modules;
 }
 
@@ -380,13 +389,13 @@ Status check_not_newer(sql::Connection& connection, const std::vector<DatabaseMo
     return ok();
 }
 
-Status copy_tables(BackupReader& reader, DatabaseName name, CopyTarget& to, std::int64_t total,
-                   const RestoreRequest& request, RestoreReport& report) {
+Status copy_tables(BackupReader& reader, std::span<const sql::Table> tables, CopyTarget& to,
+                   std::int64_t total, const RestoreRequest& request, RestoreReport& report) {
     std::string_view first;
     TASKSTORE_LET(bool more, reader.next(first));
     std::string line(first);
     while (more) {
-        TASKSTORE_LET(TableLine table, parse_table(reader, name, line));
+        TASKSTORE_LET(TableLine table, parse_table(reader, tables, line));
         BackupRows rows(reader, std::move(table.columns));
         RowDigest digest;
         const std::int64_t before = report.rows;
@@ -448,7 +457,7 @@ Result<BackupReport> back_up_once(Databases& databases, DatabaseName name, const
     TASKSTORE_TRY(writer.line(header_text(name, *identity, versions, databases.clock().wall_ms())));
     std::int64_t rows = 0;
     reading = true;
-    for (const sql::Table& table : tables_of(name))
+    for (const sql::Table& table : tables_of(modules))
         TASKSTORE_TRY(write_table(*connection, table, writer, rows, progress));
     reading = false;
     TASKSTORE_TRY(writer.finish(rows, report));
@@ -546,7 +555,8 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
     TASKSTORE_LET(
         const auto then,
         modules_then(header, databases.modules(name, sql::row_of(at.location.engine).dialect)));
-    if (whole.tables != tables_of(name).size()) return reader->damaged("it lacks tables");
+    const std::vector<sql::Table> tables = tables_of(then);
+    TASKSTORE_TRY(check_tables(*reader, tables, whole.tables));
     TASKSTORE_LET(const auto lock,
                   TransferLock::take(files, databases.options().settings.home, name));
     TASKSTORE_LET(const auto connection,
@@ -556,11 +566,11 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
                   identity_before(databases, *connection, name, at.location, then));
     const std::string incoming_from = sql::from_backup(whole.sha256);
     TASKSTORE_TRY(check_may_restore(identity, incoming_from, request, place));
-    TASKSTORE_TRY(sql::check_can_close(*connection, tables_of(name)));
+    TASKSTORE_TRY(sql::check_can_close(*connection, tables));
     TASKSTORE_TRY(check_takes_row(*connection, whole.largest_bytes, place));
     const bool was_live = identity.is_live();
     if (was_live && !request.replace)
-        TASKSTORE_TRY(check_no_rows(*connection, tables_of(name), rows_are_there(place)));
+        TASKSTORE_TRY(check_no_rows(*connection, tables, rows_are_there(place)));
     sql::Identity incoming = identity;
     incoming.incoming_from = incoming_from;
     incoming.mark = sql::new_mark("restore", databases.clock(), databases.random());
@@ -568,17 +578,19 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
     TASKSTORE_TRY(change_end(databases, name, at.location, identity,
                              {.next = incoming,
                               .while_open = bringing_up(databases, then),
-                              .also = [&](sql::Connection& within) {
-                                  return was_live && !request.replace
-                                             ? check_no_rows(within, tables_of(name),
-                                                             rows_are_there(place))
-                                             : ok();
-                              }}));
+                              .also =
+                                  [&](sql::Connection& within) {
+                                      return was_live && !request.replace
+                                                 ? check_no_rows(within, tables,
+                                                                 rows_are_there(place))
+                                                 : ok();
+                                  },
+                              .tables = tables}));
     if (request.after_step_for_testing) TASKSTORE_TRY(request.after_step_for_testing(1));
     RestoreReport report{.database = header.database, .place = place};
     TASKSTORE_LET(const auto writer, databases.open_at(name, at.location));
     CopyTarget to{*connection, *writer, name_of(name), identity};
-    TASKSTORE_TRY(copy_tables(*reader, name, to, whole.rows, request, report));
+    TASKSTORE_TRY(copy_tables(*reader, tables, to, whole.rows, request, report));
     if (reader->sha256() != whole.sha256) return reader->damaged("it has changed meanwhile");
     if (request.after_step_for_testing) TASKSTORE_TRY(request.after_step_for_testing(2));
     const sql::Identity live{
@@ -589,7 +601,8 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
     const auto now = databases.modules(name, connection->dialect());
     EndChange change{.next = live,
                      .while_open = bringing_up(databases, now),
-                     .also = ending_holds(now)};
+                     .also = ending_holds(now),
+                     .tables = tables};
     for (const DatabaseModule& module : now)
         if (!module.after_restore.empty()) change.wake = module.topics;
     TASKSTORE_TRY(change_end(databases, name, at.location, identity, change));

@@ -70,9 +70,16 @@ std::vector<DatabaseModule> modules_of(DatabaseName name, std::string_view diale
 }
 
 std::vector<sql::Table> tables_of(DatabaseName name) {
+    return tables_of(modules_of(name, "sqlite"));
+}
+
+std::vector<sql::Table> tables_of(std::span<const DatabaseModule> modules) {
     std::vector<sql::Table> tables;
-    for (const DatabaseModule& module : modules_of(name, "sqlite"))
-        tables.insert(tables.end(), module.tables.begin(), module.tables.end());
+    for (const DatabaseModule& module : modules)
+        std::ranges::copy_if(
+            module.tables, std::back_inserter(tables), [&](const sql::Table& table) {
+                return static_cast<std::size_t>(table.since) <= module.migrations.size();
+            });
     return tables;
 }
 

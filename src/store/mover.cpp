@@ -77,7 +77,7 @@ Result<End> open_known_end(Databases& databases, DatabaseName name, const sql::L
 Status change_end(Databases& databases, DatabaseName name, const sql::Location& location,
                   sql::Identity& from, const EndChange& change) {
     TASKSTORE_LET(const auto writer, databases.open_at(name, location));
-    const std::vector<sql::Table> tables = tables_of(name);
+    const std::vector<sql::Table> tables = change.tables.empty() ? tables_of(name) : change.tables;
     const auto swapped = writer->write(
         [&](sql::Connection& connection) -> Status {
             TASKSTORE_TRY(sql::change_identity(connection, name_of(name), tables, from, change.next,

@@ -83,6 +83,7 @@ struct EndChange {
     sql::Identity next;
     std::function<Status(sql::Connection&)> while_open = {};
     std::function<Status(sql::Connection&)> also = {};
+    std::vector<sql::Table> tables = {};  ///< That are there; empty: all that this version knows.
     std::array<std::string_view, 2> wake = {};  ///< Topics.
 };
 Status change_end(Databases& databases, DatabaseName name, const sql::Location& location,

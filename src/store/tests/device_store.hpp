@@ -44,9 +44,11 @@ struct Device {
         options.pool = pool;
         options.part = [this](sql::Engine engine) { return backends.part(engine); };
         if (next_version)
-            options.modules_for_testing = [updates = next_updates](DatabaseName name,
-                                                                   std::string_view dialect) {
-                return next_modules(name, dialect, updates);
+            options.modules_for_testing = [updates = next_updates, table = next_table](
+                                              DatabaseName name, std::string_view dialect) {
+                auto modules = next_modules(name, dialect, updates);
+                if (table) add_table(modules);
+                return modules;
             };
         return std::make_unique<Databases>(files, clock, random, std::move(options));
     }
@@ -80,6 +82,7 @@ struct Device {
     std::string place;          ///< What config.toml says of tasks.
     bool next_version = false;  ///< The program is of a version that has one migration more,
     bool next_updates = true;   ///< and changes rows with it.
+    bool next_table = false;    ///< And another one after that, which makes a table.
 
   private:
     static std::vector<DatabaseModule> next_modules(DatabaseName name, std::string_view dialect,
@@ -96,6 +99,18 @@ struct Device {
             module.migrations = next;
         }
         return modules;
+    }
+    static void add_table(std::vector<DatabaseModule>& modules) {
+        static std::vector<sql::Migration> migrations;
+        static std::vector<sql::Table> tables;
+        DatabaseModule& module = modules.at(0);
+        const int version = static_cast<int>(module.migrations.size()) + 1;
+        migrations.assign(module.migrations.begin(), module.migrations.end());
+        migrations.push_back({version, "table", "CREATE TABLE task_more (id TEXT PRIMARY KEY)"});
+        tables.assign(module.tables.begin(), module.tables.end());
+        tables.push_back({.name = "task_more", .key = "id", .since = version});
+        module.migrations = migrations;
+        module.tables = tables;
     }
 };
 

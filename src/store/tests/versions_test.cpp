@@ -205,5 +205,33 @@ TEST(Versions, ABackupOfAnOlderVersionGoesIntoAnEmptyPlaceAndIsBroughtUp) {
     EXPECT_THAT(older.error().hint, HasSubstr("upgrade this program"));
 }
 
+TEST(Versions, ABackupThatIsOlderThanATableIsRestoredAndTheTableIsEmpty) {
+    Device device;
+    OpenTasks(device).add("a");
+    ASSERT_TRUE(back_up(*device.databases(), DatabaseName::tasks, device.folder / "t.zst", {}));
+    Device next;
+    next.next_version = next.next_table = true;
+    const auto restored = restore(*next.databases(), {.path = device.folder / "t.zst"});
+    ASSERT_TRUE(restored) << restored.error().message;
+    EXPECT_THAT(OpenTasks(next).titles(), ElementsAre("a"));
+    const auto databases = next.databases();
+    const auto connection = databases->connect(DatabaseName::tasks,
+                                               {sql::Engine::sqlite, next.folder / "home/tasks.db"},
+                                               {.read_only = false});
+    ASSERT_TRUE((*connection)->execute("INSERT INTO task_more VALUES ('x')"));
+    // With the table it is in the backup, and nobody's damage.
+    ASSERT_TRUE(back_up(*databases, DatabaseName::tasks, next.folder / "t.zst", {}));
+    const auto newer =
+        restore(*device.databases(), {.path = next.folder / "t.zst", .replace = true});
+    EXPECT_EQ(newer.error().code, Code::unsupported) << newer.error().message;
+    EXPECT_THAT(newer.error().hint, HasSubstr("upgrade this program"));
+    ASSERT_TRUE((*connection)->execute("DELETE FROM task_more"));
+    ASSERT_TRUE(restore(*databases, {.path = next.folder / "t.zst", .replace = true}));
+    const sql::BoundStatement count{.sql = "SELECT count(*) FROM task_more"};
+    const auto answers = sql::run_batch(**connection, {&count, 1});
+    ASSERT_TRUE(answers) << answers.error().message;
+    EXPECT_EQ((*answers)[0].rows[0][0], sql::Value(std::int64_t{1}));
+}
+
 }  // namespace
 }  // namespace taskstore::store

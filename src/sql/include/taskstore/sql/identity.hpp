@@ -48,6 +48,7 @@ struct Table {
     std::string_view name;
     std::string_view key;          ///< Columns of its primary key, joined by ", ".
     std::string_view unique = {};  ///< Of another unique index, in the same way; empty: none.
+    int since = 1;                 ///< The migration of its module that makes it.
 };
 
 struct Identity {

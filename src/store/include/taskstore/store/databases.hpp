@@ -32,6 +32,8 @@ struct DatabaseModule {
 std::vector<DatabaseModule> modules_of(DatabaseName name, std::string_view dialect);
 /// All their tables, those that others refer to first.
 std::vector<sql::Table> tables_of(DatabaseName name);
+/// Those that their migrations make, which may be fewer than this version knows.
+std::vector<sql::Table> tables_of(std::span<const DatabaseModule> modules);
 
 struct DatabasesOptions {
     DatabaseSettings settings;
