@@ -10,6 +10,8 @@ namespace taskstore::store {
 namespace {
 
 constexpr std::int64_t kPageRows = 500;
+/// How many one statement measures: it ends within any statement timeout.
+constexpr std::int64_t kMeasuredRows = 2'000;
 constexpr std::size_t kBatchRows = 500;
 constexpr std::size_t kBatchBytes = 4U << 20U;
 constexpr std::size_t kBytesBesides = 9;  ///< Of each value: what says its type and size.
@@ -265,26 +267,62 @@ std::int64_t bytes_of(const Row& row) {
     return static_cast<std::int64_t>(bytes);
 }
 
+namespace {
+
+Result<sql::Rows> ask_one(sql::Connection& connection, const std::string& text, Row values = {}) {
+    const sql::BoundStatement one{.sql = text, .values = std::move(values)};
+    TASKSTORE_LET(auto answers, sql::run_batch(connection, {&one, 1}));
+    return std::move(answers[0]);
+}
+
+/// What bytes_of() counts, as the engine says it.
+std::string measure_of(const std::vector<std::string>& columns, bool postgres) {
+    std::string sum = std::to_string(columns.size() * kBytesBesides);
+    for (const std::string& column : columns)
+        sum += " + coalesce(" +
+               (postgres ? "octet_length(CAST(" + column + " AS TEXT))"
+                         : "length(CAST(" + column + " AS BLOB))") +
+               ", 0)";
+    return sum;
+}
+
+}  // namespace
+
+// A statement for the whole table would outlast what a server grants one, where there is much in
+// it.
 Result<std::int64_t> largest_row(sql::Connection& connection, std::span<const sql::Table> tables) {
     const bool postgres = connection.dialect() == "postgres";
     std::int64_t largest = 0;
     for (const sql::Table& table : tables) {
+        const std::string key(table.key);
         const std::string from = " FROM " + std::string(table.name);
-        const std::string any = "SELECT *" + from + " LIMIT 1";
-        const sql::BoundStatement look{.sql = any};
-        TASKSTORE_LET(const auto seen, sql::run_batch(connection, {&look, 1}));
-        if (seen[0].rows.empty()) continue;
-        std::string sum = std::to_string(seen[0].columns.size() * kBytesBesides);
-        for (const std::string& column : seen[0].columns)
-            sum += " + coalesce(" +
-                   (postgres ? "octet_length(CAST(" + column + " AS TEXT))"
-                             : "length(CAST(" + column + " AS BLOB))") +
-                   ", 0)";
-        const std::string text = "SELECT max(" + sum + ")" + from;
-        const sql::BoundStatement most{.sql = text};
-        TASKSTORE_LET(const auto answers, sql::run_batch(connection, {&most, 1}));
-        if (const auto* bytes = std::get_if<std::int64_t>(&answers[0].rows.at(0).at(0)))
-            largest = std::max(largest, *bytes);
+        TASKSTORE_LET(const auto seen, ask_one(connection, "SELECT *" + from + " LIMIT 1"));
+        if (seen.rows.empty()) continue;
+        const std::string most = "SELECT max(" + measure_of(seen.columns, postgres) + ")" + from;
+        const std::size_t width = words_of(key).size();
+        const std::string after = " (" + key + ") > (" + parameters(width) + ")";
+        const std::string up_to = " (" + key + ") <= (" + parameters(width, width) + ")";
+        const std::string first_up_to = " (" + key + ") <= (" + parameters(width) + ")";
+        const std::string end_of_page =
+            " ORDER BY " + key + " LIMIT 1 OFFSET " + std::to_string(kMeasuredRows - 1);
+        Row last;
+        for (bool more = true; more;) {
+            TASKSTORE_LET(const auto end,
+                          ask_one(connection,
+                                  "SELECT " + key + from + (last.empty() ? "" : " WHERE" + after) +
+                                      end_of_page,
+                                  last));
+            more = !end.rows.empty();
+            Row bounds = last;
+            if (more) bounds.insert(bounds.end(), end.rows[0].begin(), end.rows[0].end());
+            std::string where;
+            if (!last.empty()) where = " WHERE" + after;
+            if (more) where += last.empty() ? " WHERE" + first_up_to : " AND" + up_to;
+            TASKSTORE_LET(const auto answer, ask_one(connection, most + where, bounds));
+            if (const auto* bytes = std::get_if<std::int64_t>(&answer.rows.at(0).at(0)))
+                largest = std::max(largest, *bytes);
+            if (more) last = end.rows[0];
+        }
     }
     return largest;
 }

@@ -105,7 +105,8 @@ Status check_no_rows(sql::Connection& connection, std::span<const sql::Table> ta
                      const Failure& otherwise);
 /// What an engine counts of a row when it is too large, or a little more.
 std::int64_t bytes_of(const Row& row);
-/// Of the largest row of all tables, as bytes_of(); the engine looks through them.
+/// Of the largest row of all tables, as bytes_of(); the engine looks through them, a part at a
+/// time.
 Result<std::int64_t> largest_row(sql::Connection& connection, std::span<const sql::Table> tables);
 /// unsupported: the engine takes no row of so many bytes, and what to set there. Changes nothing.
 /// `place` for the message.
