@@ -28,7 +28,7 @@ constexpr std::array kPostgres{
     sql::Migration{1, "tasks", task_sql_postgres::create_tasks},
     sql::Migration{2, "clock", task_sql::add_clock},
     sql::Migration{3, "liveness", task_sql_postgres::add_liveness},
-    sql::Migration{4, "words", task_sql_postgres::add_words, fill_words}};
+    sql::Migration{4, "words", task_sql_postgres::add_words, keep_and_fill_words}};
 
 }  // namespace
 

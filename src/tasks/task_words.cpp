@@ -16,6 +16,15 @@ constexpr std::size_t kSearchedBytesMax = 65'536;
 /// Of one statement: what every engine and every way to it takes.
 constexpr std::size_t kFilledBytesMax = 262'144;
 
+/// In the transaction that is open; what failed leaves nothing.
+Status try_to(sql::Connection& connection, std::string_view text) {
+    TASKSTORE_TRY(connection.execute("SAVEPOINT words"));
+    const Status done = connection.execute(text);
+    TASKSTORE_TRY(
+        connection.execute(done ? "RELEASE SAVEPOINT words" : "ROLLBACK TO SAVEPOINT words"));
+    return done;
+}
+
 }  // namespace
 
 std::string words_of(const std::string& title, const std::optional<std::string>& description) {
@@ -27,6 +36,20 @@ std::string words_of(const std::string& title, const std::optional<std::string>&
         words += token;
     }
     return words;
+}
+
+Status keep_and_fill_words(sql::Connection& connection) {
+    // It is there unless somebody has dropped it, and an owner of the database may make it. Servers
+    // that only speak as PostgreSQL does may know it by another name, or none.
+    static_cast<void>(try_to(connection, "CREATE EXTENSION IF NOT EXISTS plpgsql").has_value());
+    if (const Status kept = try_to(connection, task_sql_postgres::keep_words); !kept)
+        return fail(Code::unsupported,
+                    "the words of tasks, by which they are searched, are kept by "
+                    "triggers in PL/pgSQL, which this server refuses: " +
+                        kept.error().message)
+            .with_hint("'CREATE EXTENSION plpgsql' as the owner of the database");
+    static_cast<void>(try_to(connection, task_sql_postgres::keep_words_at_once).has_value());
+    return fill_words(connection);
 }
 
 Status fill_words(sql::Connection& connection) {

@@ -17,5 +17,8 @@ std::string words_of(const std::string& title, const std::optional<std::string>&
 /// Brings the words of all tasks up, in the transaction that is open: what migration 4 does after
 /// its statements.
 Status fill_words(sql::Connection& connection);
+/// The same on PostgreSQL, whose triggers come before it: in the way that the server has.
+/// unsupported: it has no PL/pgSQL.
+Status keep_and_fill_words(sql::Connection& connection);
 
 }  // namespace taskstore::tasks

@@ -524,6 +524,37 @@ TEST(Engines, APostgresWithoutPlpgsqlIsToldBeforeAnythingIsChanged) {
     expect_refused_and_works_on(device, tasks, Code::unsupported, moved.error());
 }
 
+TEST(Engines, AServerWithoutTransitionTablesKeepsTheWordsOfTasksRowByRow) {
+    Device device(TASKSTORE_DRIVERS_HERE);
+    device.place = servers->fresh(sql::Engine::postgres);
+    {
+        OpenTasks(device).add("of a server that has them");
+    }
+    const auto databases = device.databases();
+    const auto connection = must(databases->connect(
+        DatabaseName::tasks, must(sql::parse_location(device.place)), {.read_only = false}));
+    ASSERT_TRUE(connection->execute(
+        "DROP SCHEMA tasks CASCADE; CREATE SCHEMA tasks;"
+        "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF current_query() ~ 'REFERENCING NEW TABLE' THEN RAISE EXCEPTION 'not supported' "
+        "USING ERRCODE = '0A000'; END IF; END $$;"
+        "CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE TRIGGER') "
+        "EXECUTE FUNCTION refuse()"));
+    OpenTasks tasks(device);
+    tasks.add("alpha beta");
+    tasks.add("beta gamma");
+    const auto of_rows = connection->prepare(
+        "SELECT count(*) FROM pg_trigger WHERE tgname = 'task_words_added' AND tgtype & 1 = 1");
+    ASSERT_TRUE(of_rows) << of_rows.error().message;
+    ASSERT_TRUE(must((*of_rows)->step()));
+    EXPECT_EQ((*of_rows)->column_int64(0), 1);
+    const auto found = tasks.store->list_tasks({.words = {"beta", "alpha"}});
+    ASSERT_TRUE(found) << found.error().message;
+    ASSERT_EQ(found->tasks.size(), 1U);
+    EXPECT_EQ(found->tasks[0].title, "alpha beta");
+    ASSERT_TRUE(connection->execute("DROP EVENT TRIGGER refuse; DROP FUNCTION refuse()"));
+}
+
 TEST(Engines, ARoleThatCouldCloseAndNotOpenAgainIsToldBeforeAnythingIsChanged) {
     Device device(TASKSTORE_DRIVERS_HERE);
     const std::string owned = servers->fresh(sql::Engine::postgres);
