@@ -41,6 +41,12 @@ std::string_view name_of(DurabilityLevel level) {
     return "server";
 }
 
+DurabilityLevel weaker_of(DurabilityLevel one, DurabilityLevel other) {
+    for (const DurabilityLevel level : {DurabilityLevel::server, DurabilityLevel::flushed})
+        if (one == level || other == level) return level;
+    return DurabilityLevel::replicated;
+}
+
 Status check_topic(std::string_view topic) {
     constexpr std::size_t kBytesMax = 32;
     const bool plain = std::ranges::all_of(

@@ -37,7 +37,8 @@ class SqlTaskStore final : public TaskStore {
     Result<std::string> find_id(const std::string& part) override;
     Result<TaskPage> list_tasks(const TaskFilter& filter) override;
     Result<Written<Task>> update_task(const std::string& id, const UpdateTask& change) override;
-    Status delete_task(const std::string& id, const std::string& actor) override;
+    Result<sql::DurabilityLevel> delete_task(const std::string& id,
+                                             const std::string& actor) override;
     Result<Written<std::vector<Task>>> claim_tasks(const ClaimRequest& request) override;
     Result<Written<Task>> renew_task(const Hold& hold,
                                      std::optional<std::int64_t> lease_ms) override;
@@ -145,6 +146,8 @@ class SqlTaskStore final : public TaskStore {
     Result<sql::Committed> write_batch(sql::Batch batch, const sql::WriteOptions& options = {});
     Status keep_time();
 
+    /// Of what stands there already, where an answer is not from a commit of its own.
+    sql::DurabilityLevel seen() const { return x_database.capabilities().seen; }
     /// ?1 of every statement that has @now@.
     sql::Value now() const;
     sql::WriteOptions waking() const { return {.wake = kTopic}; }

@@ -71,8 +71,7 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& 
                                                    request.project.value_or("\n") + "\n" +
                                                    std::to_string(request.limit))};
     TASKSTORE_LET(auto answered, answer_to(asked));
-    if (answered)
-        return Written<std::vector<Task>>{std::move(*answered), sql::DurabilityLevel::server};
+    if (answered) return Written<std::vector<Task>>{std::move(*answered), seen()};
     Statements batch{
         {.sql = x_texts.promote_due, .values = {now()}},
         {.sql = x_texts.claim,
@@ -88,8 +87,7 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& 
     if (!committed && is_conflict(committed.error()) && !asked.id.empty()) {
         // The same request was answered meanwhile.
         TASKSTORE_LET(answered, answer_to(asked));
-        if (answered)
-            return Written<std::vector<Task>>{std::move(*answered), sql::DurabilityLevel::server};
+        if (answered) return Written<std::vector<Task>>{std::move(*answered), seen()};
     }
     if (!committed) return fail(std::move(committed).error());
     look = RowReader(committed->answers[3].rows.at(0)).number() != 0;
@@ -209,8 +207,7 @@ Result<Written<Task>> SqlTaskStore::complete_task(const Hold& hold, const Comple
         "complete", hold,
         {value_of(completion.result), value_of(completion.exit_code), value_of(completion.logs)});
     TASKSTORE_LET(auto answered, answer_to(asked));
-    if (answered && !answered->empty())
-        return Written<Task>{std::move(answered->front()), sql::DurabilityLevel::server};
+    if (answered && !answered->empty()) return Written<Task>{std::move(answered->front()), seen()};
     const std::int64_t write = draw();
     Statements batch{{.sql = x_texts.complete,
                       .values = {now(), hold.task_id, write, value_of(completion.result),
@@ -226,7 +223,7 @@ Result<Written<Task>> SqlTaskStore::complete_task(const Hold& hold, const Comple
     if (!committed && is_conflict(committed.error()) && !asked.id.empty()) {
         TASKSTORE_LET(answered, answer_to(asked));
         if (answered && !answered->empty())
-            return Written<Task>{std::move(answered->front()), sql::DurabilityLevel::server};
+            return Written<Task>{std::move(answered->front()), seen()};
     }
     if (!committed) return taskstore::fail(std::move(committed).error());
     if (!committed->answers[0].rows.empty()) {

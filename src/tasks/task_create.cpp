@@ -145,7 +145,7 @@ Result<Written<Task>> SqlTaskStore::create_task(const CreateTask& request) {
     TASKSTORE_LET(const auto known, find_key(request));
     if (known) {
         TASKSTORE_LET(Task there, must_get(*known));
-        return Written<Task>{std::move(there), sql::DurabilityLevel::server};
+        return Written<Task>{std::move(there), seen()};
     }
     TASKSTORE_LET(Error error, why_not_made(task, std::move(made).error()));
     return fail(std::move(error));
@@ -155,7 +155,8 @@ Result<Written<std::vector<std::string>>> SqlTaskStore::create_tasks(
     std::span<const CreateTask> requests) {
     const std::int64_t now_ms = x_clock.wall_ms();
     for (int attempt = 0;; ++attempt) {
-        Written<std::vector<std::string>> written{{}, sql::DurabilityLevel::flushed};
+        Written<std::vector<std::string>> written{{}, seen()};
+        bool knew = false;
         Making making;
         std::map<std::pair<std::string, std::string>, std::pair<std::string, std::string>> keys;
         std::vector<Task> made;
@@ -182,6 +183,7 @@ Result<Written<std::vector<std::string>>> SqlTaskStore::create_tasks(
                 keys.emplace(key, std::pair(task->id, fingerprint_of(request)));
                 if (*known) {
                     written.value.push_back(task->id);
+                    knew = true;
                     continue;
                 }
             } else {
@@ -197,7 +199,7 @@ Result<Written<std::vector<std::string>>> SqlTaskStore::create_tasks(
         auto committed = write_batch(batch, {.alone = true, .wake = kTopic});
         if (committed) {
             settle_or_leave_marked();
-            written.level = committed->level;
+            written.level = knew ? sql::weaker_of(committed->level, seen()) : committed->level;
             return written;
         }
         if (!is_conflict(committed.error())) return fail(std::move(committed).error());

@@ -103,7 +103,7 @@ Result<Written<Task>> SqlTaskStore::end_hold(const Hold& hold, const Request& re
     for (int attempt = 0; attempt < kDecisionsMax; ++attempt) {
         TASKSTORE_LET(auto answered, answer_to(request));
         if (answered && !answered->empty())
-            return Written<Task>{std::move(answered->front()), sql::DurabilityLevel::server};
+            return Written<Task>{std::move(answered->front()), seen()};
         TASKSTORE_LET(const Task task, must_get(hold.task_id));
         if (auto error = lost(task, hold)) return taskstore::fail(std::move(*error));
         Move move = decide(task);

@@ -71,7 +71,8 @@ Result<Written<Task>> SqlTaskStore::update_task(const std::string& id, const Upd
     return too_fast(id);
 }
 
-Status SqlTaskStore::delete_task(const std::string& id, const std::string& actor) {
+Result<sql::DurabilityLevel> SqlTaskStore::delete_task(const std::string& id,
+                                                       const std::string& actor) {
     TASKSTORE_TRY(check_member("actor", actor));
     for (int attempt = 0; attempt < kDecisionsMax; ++attempt) {
         TASKSTORE_LET(const Task task, must_get(id));
@@ -102,7 +103,7 @@ Status SqlTaskStore::delete_task(const std::string& id, const std::string& actor
             batch.push_back({.sql = sql, .values = {id}});
         auto committed = write_batch(batch, waking());
         if (committed && task.concurrency_key) settle_or_leave_marked();
-        if (committed) return ok();
+        if (committed) return committed->level;
         if (!is_conflict(committed.error())) return fail(std::move(committed).error());
     }
     return too_fast(id);

@@ -259,6 +259,7 @@ void Running::write(Finished& finished, const Write& once) {
     while (true) {
         const Result<tasks::Written<tasks::Task>> written = once();
         if (written) {
+            finished.level = written->level;
             switch (written->value.status) {
                 case tasks::TaskStatus::completed:
                     finished.outcome = Outcome::completed;

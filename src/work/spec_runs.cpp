@@ -91,7 +91,7 @@ Result<EnqueuedSpec> SpecRuns::enqueue(const std::string& spec_id, tasks::Create
     task.idempotency_key =
         "spec:" + spec_id + ":" + (page.tasks.empty() ? "0" : page.tasks.front().id);
     TASKSTORE_LET(auto made, x_store.create_task(task));
-    return EnqueuedSpec{std::move(made.value), true};
+    return EnqueuedSpec{std::move(made.value), true, made.level};
 }
 
 Result<std::optional<records::Record>> SpecRuns::spec_of(const Task& task) {

@@ -38,6 +38,22 @@ expect 4 taskstore task complete "$first" --fence "$fence"
 expect 0 taskstore task claim --worker w1 --limit 5 --lease 10m --request-id r1 --json; same "$(json "$out" 'd[0]["fence"]')" "$fence"; has "$err" "$first is completed by now"
 expect 0 taskstore task show "$first" --history --json; same "$(json "$out" '[h["verb"] for h in d["history"]]')" "['create', 'claim', 'complete']"
 
+# Each answer to a write names what it survives, and no other answer does.
+level() { python3 -c 'import json,sys; print(json.loads(sys.argv[1]).get("level"))' "$1"; }
+expect 0 taskstore task add --title level --json; same "$(level "$out")" flushed; own=$(json "$out" 'd["id"]')
+for words in "set $own --priority urgent" "claim --worker l --request-id rl" "claim --worker l --request-id rl" "renew $own" "release $own" \
+             "next --worker l" "fail $own --final" "retry $own" "claim --worker l" "complete $own" "add --title level --key lk" \
+             "add --title level --key lk"; do
+  # shellcheck disable=SC2086
+  expect 0 taskstore task $words --json; same "$words: $(level "$out")" "$words: flushed"
+done
+expect 0 taskstore task rm "$(json "$out" 'd["id"]')" --json; same "$(level "$out")" flushed
+expect 0 taskstore task rm "$own" --json; same "$(level "$out")" flushed
+for words in "list" "ready" "stats" "show $first"; do
+  # shellcheck disable=SC2086
+  expect 0 taskstore task $words --json; same "$words: $(level "$out")" "$words: None"
+done
+
 # What a worker's command is given are the defaults of the verbs.
 expect 0 taskstore task next --worker w2 --json; fence=$(json "$out" 'd[0]["fence"]'); same "$(json "$out" 'd[0]["id"]')" "$second"
 expect 0 env TASKSTORE_TASK_ID="$second" TASKSTORE_TASK_FENCE="$fence" TASKSTORE_TASK_WORKER=w2 "$TASKSTORE" task fail --error boom --final
@@ -54,7 +70,7 @@ expect 0 taskstore task claim --worker w; expect 0 taskstore task fail "$dying" 
 expect 0 taskstore task dead list --quiet; same "$out" "$dying"
 expect 0 taskstore task dead retry "$dying"; expect 4 taskstore task dead drop "$dying"
 expect 0 taskstore task claim --worker w; expect 0 taskstore task fail "$dying" --error boom
-expect 0 taskstore task dead drop "$dying" --json; expect 3 taskstore task show "$dying"
+expect 0 taskstore task dead drop "$dying" --json; same "$(level "$out")" flushed; expect 3 taskstore task show "$dying"
 
 # A waiter is woken by another process, and by the end of a task.
 taskstore task next --worker w3 --wait 60s --quiet > "$scratch/woken" & waiter=$!

@@ -39,8 +39,10 @@ class ServerSandbox final : public TaskSandbox {
 };
 
 TaskBackend backend(std::string name, sql::Engine engine) {
-    return {std::move(name),
-            [engine](const Clock&) { return std::make_unique<ServerSandbox>(engine); }};
+    return {.name = std::move(name),
+            .make = [engine](const Clock&) { return std::make_unique<ServerSandbox>(engine); },
+            .level = engine == sql::Engine::postgres ? sql::DurabilityLevel::flushed
+                                                     : sql::DurabilityLevel::server};
 }
 
 INSTANTIATE_TEST_SUITE_P(Servers, TaskStoreContract,

@@ -185,6 +185,7 @@ Status declare(Context& context, records::Declare which) {
                   context.plan(which == records::Declare::add ? Context::Make::where_missing
                                                               : Context::Make::no));
     TASKSTORE_LET(const records::Declaring done, plan->declare(request, which));
+    context.survives(sql::DurabilityLevel::flushed);
     for (const std::string& note : done.notes) context.warn(note);
     TASKSTORE_LET(const auto catalogue, plan->catalogue());
     const records::CollectionSchema* const schema = catalogue->schema_of(request.name);
@@ -258,6 +259,7 @@ Status run_collection_rm(Context& context) {
     const std::string& name = context.call.arguments[0];
     TASKSTORE_LET(records::Plan* const plan, context.plan());
     TASKSTORE_LET(const records::Declaring done, plan->undeclare(name));
+    context.survives(sql::DurabilityLevel::flushed);
     for (const std::string& note : done.notes) context.warn(note);
     TASKSTORE_LET(const auto counts, plan->collections());
     context.flush_notes();

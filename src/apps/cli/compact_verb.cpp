@@ -150,7 +150,10 @@ Status run_compact(Context& context) {
     TASKSTORE_LET(records::Plan* const plan, context.plan());
     TASKSTORE_LET(const records::CompactReport report, plan->compact(request));
     context.end_progress();
-    if (!request.dry_run) context.wrote = "the files are compacted";
+    if (!request.dry_run) {
+        context.wrote = "the files are compacted";
+        context.survives(sql::DurabilityLevel::flushed);
+    }
     warn_of_rest(context, report);
     if (context.json) {
         write_json(context, report, request);

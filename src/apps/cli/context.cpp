@@ -354,6 +354,7 @@ void Context::print_json(std::string_view kind, std::string_view data,
         writer.null();
     else
         writer.string(next_cursor);
+    if (level) writer.key("level").string(name_of(*level));
     writer.end_object();
     print(printable_json(out) + "\n");
 }

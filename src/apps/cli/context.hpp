@@ -36,6 +36,11 @@ struct Context {
     Terminal terminal = Terminal::of_stdout();
     /// What has been written, for when the answer itself cannot be printed: "created prd p1".
     std::string wrote;
+    /// What all that has been written survives; nothing: nothing was. JSON answers name it.
+    std::optional<sql::DurabilityLevel> level;
+    void survives(sql::DurabilityLevel commit) {
+        level = level ? sql::weaker_of(*level, commit) : commit;
+    }
     SystemClock clock;
     SystemRandom random;
     os::SystemFileSystem files;
@@ -70,7 +75,7 @@ struct Context {
     /// For any thread: pools and watches have something to say, too.
     void warn(std::string_view text);
 
-    /// The one JSON document of a success.
+    /// The one JSON document of a success; of a write with its level.
     void print_json(std::string_view kind, std::string_view data,
                     std::string_view next_cursor = {}) const;
     /// What was not written by us must have gone through base/display.hpp.

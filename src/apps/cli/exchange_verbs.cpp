@@ -204,7 +204,10 @@ Status run_import(Context& context) {
         return fail(std::move(error));
     }
     const store::ImportReport& report = *imported;
-    if (!request.dry_run) context.wrote = "the import of " + path;
+    if (!request.dry_run) {
+        context.wrote = "the import of " + path;
+        context.survives(sql::DurabilityLevel::flushed);
+    }
     tell_what_was_not(context, path, report);
     if (context.json)
         context.print_json("import_report", import_json(path, report, request.dry_run));

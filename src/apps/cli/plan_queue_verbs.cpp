@@ -94,6 +94,7 @@ Status run_spec_enqueue(Context& context) {
     TASKSTORE_TRY(complete_references(*store, task));
     TASKSTORE_LET(const auto runs, spec_runs_of(context, *store));
     TASKSTORE_LET(const work::EnqueuedSpec enqueued, runs->enqueue(id, std::move(task)));
+    if (enqueued.level) context.survives(*enqueued.level);
     print_task(context, enqueued.task,
                (enqueued.made ? "created task " : "there is task ") + enqueued.task.id);
     return ok();

@@ -554,6 +554,7 @@ Status run_undo(Context& context) {
             "took back the last batch: " + std::to_string(written.records.size()) + " records";
         for (const std::string& note : written.notes) context.warn(note);
         context.flush_notes();
+        context.survives(sql::DurabilityLevel::flushed);
         std::string data = "[";
         for (std::size_t i = 0; i < written.records.size(); ++i)
             data += (i > 0 ? "," : "") + json_of(written.records[i], to_text(written.effects[i]));

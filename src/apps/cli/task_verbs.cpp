@@ -369,7 +369,8 @@ Status run_task_rm(Context& context) {
     TASKSTORE_LET(const std::string actor, task_actor(context));
     TASKSTORE_LET(const auto store, open_tasks(context));
     TASKSTORE_LET(const std::string id, task_id_of(*store, context.call.arguments[0]));
-    TASKSTORE_TRY(store->delete_task(id, actor));
+    TASKSTORE_LET(const sql::DurabilityLevel level, store->delete_task(id, actor));
+    context.survives(level);
     context.wrote = "removed task " + id;
     if (context.json) {
         std::string data;

@@ -70,6 +70,7 @@ Status note_since(Context& context, tasks::TaskStore& store, const std::vector<T
 Result<std::vector<Task>> claim(Context& context, tasks::TaskStore& store,
                                 const tasks::ClaimRequest& request) {
     TASKSTORE_LET(auto claimed, store.claim_tasks(request));
+    context.level = claimed.level;
     // What was claimed is told, whatever comes after it.
     const auto or_say = [&](const Status& status) {
         if (!status) context.warn(status.error().message);
@@ -270,6 +271,7 @@ Status run_task_dead_retry(Context& context) {
     for (Task& task : dead) {
         TASKSTORE_LET(auto written, store->retry_task(task.id, actor));
         task = std::move(written.value);
+        context.survives(written.level);
         context.wrote += (context.wrote.empty() ? "to be tried again: " : ", ") + task.id;
     }
     print_tasks(context, dead);
@@ -284,7 +286,8 @@ Status run_task_dead_drop(Context& context) {
     JsonWriter writer(data);
     writer.begin_array();
     for (const Task& task : dead) {
-        TASKSTORE_TRY(store->delete_task(task.id, actor));
+        TASKSTORE_LET(const sql::DurabilityLevel level, store->delete_task(task.id, actor));
+        context.survives(level);
         context.wrote += (context.wrote.empty() ? "removed " : ", ") + task.id;
         writer.begin_object().key("id").string(task.id).end_object();
     }

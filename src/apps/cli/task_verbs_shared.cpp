@@ -173,6 +173,7 @@ void print_task(Context& context, const Task& task, const std::string& line) {
 
 void print_task_written(Context& context, const tasks::Written<Task>& written,
                         std::string_view verb) {
+    context.survives(written.level);
     print_task(context, written.value, std::string(verb) + " task " + written.value.id);
 }
 

@@ -80,6 +80,7 @@ class Report {
     void add(const Finished& finished) {
         ++x_counts[static_cast<std::size_t>(finished.outcome)];
         ++x_done;
+        if (finished.level) x_context.survives(*finished.level);
         if (!x_context.json && !x_context.quiet) {
             std::string line = std::string(name_of(finished.outcome));
             line.append(line.size() < 10 ? 10 - line.size() : 1, ' ');

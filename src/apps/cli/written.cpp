@@ -23,6 +23,7 @@ std::string json_of(const records::Record& record, std::string_view effect) {
 Status print_written(Context& context, const records::Written& written, std::string_view verb) {
     for (const std::string& note : written.notes) context.warn(note);
     context.flush_notes();
+    context.survives(sql::DurabilityLevel::flushed);
     const records::Record& record = written.records[0];
     const records::Effect effect = written.effects[0];
     const std::string what =

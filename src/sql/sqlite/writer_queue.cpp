@@ -81,10 +81,15 @@ class EngineDatabase final : public sql::Database {
     Result<std::unique_ptr<sql::Waiter>> waiter(std::string_view topic) override;
     std::string_view dialect() const override { return "sqlite"; }
     sql::Capabilities capabilities() const override {
-        return {.works_share_a_commit = true, .wakes = true, .interrupts = true};
+        // The log is flushed before its index shows what is in it.
+        return {.works_share_a_commit = true, .wakes = true, .interrupts = true, .seen = level()};
     }
 
   private:
+    sql::DurabilityLevel level() const {
+        return x_options.durability == sql::Durability::flushed ? sql::DurabilityLevel::flushed
+                                                                : sql::DurabilityLevel::server;
+    }
     Status queue(const sql::Work& work, const sql::WriteOptions& options);
     void wake_waiters(const std::vector<RequestPtr>& done);
     Result<std::shared_ptr<os::WakeWord>> word_of(std::string_view topic);
@@ -138,9 +143,7 @@ Status EngineDatabase::open() {
 Result<sql::Committed> EngineDatabase::write(const sql::Work& work,
                                              const sql::WriteOptions& options) {
     TASKSTORE_TRY(queue(work, options));
-    const bool flushed = x_options.durability == sql::Durability::flushed;
-    return sql::Committed{.level = flushed ? sql::DurabilityLevel::flushed
-                                           : sql::DurabilityLevel::server};
+    return sql::Committed{.level = level()};
 }
 
 Result<sql::Committed> EngineDatabase::write_batch(sql::Batch batch,

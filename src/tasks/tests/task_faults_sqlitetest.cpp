@@ -151,7 +151,7 @@ TEST_F(TaskFaults, ChangingAndRemovingTellWhatIs) {
     told_what_is([&](const Task&) {
         const auto page = x_store->list_tasks({.status = TaskStatus::pending});
         for (const Task& task : page->tasks)
-            if (task.concurrency_key) return x_store->delete_task(task.id);
+            if (task.concurrency_key) return as_status(x_store->delete_task(task.id));
         return ok();
     });
 }

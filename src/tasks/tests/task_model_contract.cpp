@@ -105,7 +105,7 @@ void Sequence::clear() {
     while (!x_model.tasks.empty() && !wrong()) {
         for (auto one = x_model.tasks.begin(); one != x_model.tasks.end() && !wrong();) {
             const std::string id = (one++)->first;
-            const Status answer = x_store.delete_task(id);
+            const auto answer = x_store.delete_task(id);
             const std::optional<Code> expected = x_model.remove(id);
             expect(answer.has_value() == !expected, "a removal at the end is answered otherwise");
         }

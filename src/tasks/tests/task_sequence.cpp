@@ -261,7 +261,7 @@ void Sequence::retry() {
 
 void Sequence::remove() {
     const std::string id = some_id();
-    const Status answer = x_store.delete_task(id, "ann");
+    const auto answer = x_store.delete_task(id, "ann");
     const std::optional<Code> expected = x_model.remove(id);
     log() << "remove " << short_of(id) << (answer ? " ok" : " " + answer.error().message);
     expect(answer.has_value() == !expected.has_value(),

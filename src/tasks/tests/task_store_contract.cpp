@@ -87,6 +87,32 @@ TEST_P(TaskStoreContract, EveryFieldComesBackAsItWasMade) {
               Code::invalid);
 }
 
+TEST_P(TaskStoreContract, EachAnswerNamesWhatItSurvives) {
+    const sql::DurabilityLevel level = GetParam().level;
+    const CreateTask keyed{.title = "x", .idempotency_key = "k"};
+    const auto made = x_store->create_task(keyed);
+    ASSERT_TRUE(made) << made.error().message;
+    EXPECT_EQ(made->level, level);
+    EXPECT_EQ(x_store->create_task(keyed)->level, GetParam().seen)
+        << "what is there already was flushed by others, if it was";
+    const std::vector<CreateTask> both{keyed, {.title = "y"}};
+    EXPECT_EQ(x_store->create_tasks(both)->level, sql::weaker_of(level, GetParam().seen));
+    const std::vector<CreateTask> known{keyed};
+    EXPECT_EQ(x_store->create_tasks(known)->level, GetParam().seen);
+    EXPECT_EQ(x_store->update_task(made->value.id, {.title = "z"})->level, level);
+    const auto held = x_store->claim_tasks({.worker = "w", .request_id = "r"});
+    EXPECT_EQ(held->level, level);
+    EXPECT_EQ(x_store->claim_tasks({.worker = "w", .request_id = "r"})->level, GetParam().seen);
+    const Hold hold{.task_id = held->value.at(0).id};
+    EXPECT_EQ(x_store->renew_task(hold, std::nullopt)->level, level);
+    EXPECT_EQ(x_store->release_task(hold, "")->level, level);
+    EXPECT_EQ(x_store->cancel_task(hold.task_id, "ann", "")->level, level);
+    EXPECT_EQ(x_store->retry_task(hold.task_id, "ann")->level, level);
+    const auto removed = x_store->delete_task(hold.task_id);
+    ASSERT_TRUE(removed) << removed.error().message;
+    EXPECT_EQ(*removed, level);
+}
+
 TEST_P(TaskStoreContract, ByOneKeyThereIsOneTask) {
     const CreateTask request{.title = "x", .project = "p", .idempotency_key = "k"};
     const Task made = created(request);

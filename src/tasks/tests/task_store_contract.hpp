@@ -24,6 +24,9 @@ struct TaskBackend {
     std::function<std::unique_ptr<TaskSandbox>(const Clock&)> make;
     /// One whose commits are not flushed one by one, for tests that write much; empty: none.
     std::function<std::unique_ptr<TaskSandbox>(const Clock&)> make_hasty = {};
+    /// Of its commits, and of what its reads see.
+    sql::DurabilityLevel level = sql::DurabilityLevel::flushed;
+    sql::DurabilityLevel seen = sql::DurabilityLevel::server;
 };
 inline void PrintTo(const TaskBackend& backend, std::ostream* out) {
     *out << backend.name;

@@ -34,7 +34,8 @@ INSTANTIATE_TEST_SUITE_P(
         "File", [](const Clock& clock) { return std::make_unique<SqliteSandbox>(clock); },
         [](const Clock& clock) {
             return std::make_unique<SqliteSandbox>(clock, sql::Durability::cache);
-        }}),
+        },
+        sql::DurabilityLevel::flushed, sql::DurabilityLevel::flushed}),
     backend_name);
 
 TEST(TaskTable, HotStatementsNeverGoThroughAllThatIsPending) {

@@ -172,6 +172,8 @@ enum class DurabilityLevel : std::uint8_t {
     server,      ///< What the server was set to; it does not say.
 };
 std::string_view name_of(DurabilityLevel level);
+/// What both survive: `server` is the least, `replicated` the most.
+DurabilityLevel weaker_of(DurabilityLevel one, DurabilityLevel other);
 
 /// The answer to a write that succeeded.
 struct Committed {
@@ -204,6 +206,8 @@ struct Capabilities {
     bool interrupts = false;  ///< Connection::interrupt() ends a statement that runs.
     bool network = false;     ///< A connection may be lost, a commit's outcome stay unknown.
     bool finite_doubles_only = false;  ///< Infinity is refused with `invalid`, as NaN is.
+    /// What a commit survives that a read sees, whoever made it.
+    DurabilityLevel seen = DurabilityLevel::server;
 };
 
 /// invalid: neither empty nor 1 to 32 of [a-z0-9_].

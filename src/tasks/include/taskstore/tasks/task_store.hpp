@@ -128,7 +128,9 @@ struct TaskPage {
     std::string next_cursor;  ///< Empty: this was the last page.
 };
 
-/// What an acknowledged write promises, beside the answer.
+/// What an acknowledged write promises, beside the answer: of several commits the weakest. An
+/// answer that stood there already (a known key, a request that was answered) has the level of what
+/// reads see.
 template <typename T>
 struct Written {
     T value;
@@ -233,7 +235,8 @@ class TaskStore {
     /// written.
     virtual Result<Written<Task>> update_task(const std::string& id, const UpdateTask& change) = 0;
     /// Its history stays. not_found; conflict: it is held, or others still wait for it.
-    virtual Status delete_task(const std::string& id, const std::string& actor = {}) = 0;
+    virtual Result<sql::DurabilityLevel> delete_task(const std::string& id,
+                                                     const std::string& actor = {}) = 0;
     /// Takes up to `limit` tasks for the worker: by priority strictly, then by age. Nobody else
     /// gets them until their leases run out. Empty: there is nothing to claim.
     virtual Result<Written<std::vector<Task>>> claim_tasks(const ClaimRequest& request) = 0;

@@ -31,6 +31,8 @@ namespace taskstore::work {
 struct EnqueuedSpec {
     tasks::Task task;
     bool made = false;  ///< False: it was open already.
+    /// What the task survives, where it was asked for; nothing: it was open already.
+    std::optional<sql::DurabilityLevel> level = {};
 };
 
 struct SpecRunsOptions {

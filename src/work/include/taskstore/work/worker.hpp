@@ -46,6 +46,8 @@ std::string_view name_of(Outcome outcome);
 struct Finished {
     tasks::Task task;  ///< As it was claimed.
     Outcome outcome = Outcome::completed;
+    /// What the outcome survives, where this worker wrote it.
+    std::optional<sql::DurabilityLevel> level = {};
     std::optional<os::CommandEnd> end;  ///< Nothing: it never began.
     std::string error;                  ///< Empty: none.
     std::int64_t duration_ms = 0;
