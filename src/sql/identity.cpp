@@ -9,10 +9,11 @@
 namespace taskstore::sql {
 namespace {
 
-/// What closes a place must outlive the server, also where others there need not.
+/// What closes a place must outlive the server, and be with its standby, also where others need
+/// not.
 constexpr std::string_view kFlushed =
     "SELECT set_config('synchronous_commit', 'on', true) WHERE "
-    "current_setting('synchronous_commit') = 'off'";
+    "current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
 constexpr std::string_view kMoved = "taskstore: moved to ";
 constexpr std::string_view kFilled = "taskstore: being filled from ";
 constexpr std::string_view kBackup = "backup ";
@@ -212,6 +213,14 @@ Status swap(Connection& connection, std::string_view name, std::span<const Table
     return run_text(closing);
 }
 
+Status touch(Connection& connection, std::string_view name, const Identity& expected) {
+    return run(connection,
+               {.sql = kTouchExpected,
+                .values = {std::string(name), expected.id, expected.epoch, moved_text(expected),
+                           with_mark(expected.incoming_from, expected.mark)},
+                .changes_expected = 1});
+}
+
 /// Makes the row, or gives it an epoch that is a time; what it says then.
 Result<Identity> begin_first_epoch(Connection& connection, std::string_view name,
                                    const Clock& clock, Random& random, const EpochBegun& begun) {
@@ -327,15 +336,17 @@ Result<std::string> name_place(Connection& connection, std::string_view name, co
     return std::get<std::string>(answers[0].rows.at(0).at(0));
 }
 
+Status touch_identity(Connection& connection, std::string_view name, const Identity& expected) {
+    if (connection.dialect() == "postgres") TASKSTORE_TRY(connection.execute(kFlushed));
+    const auto touched = touch(connection, name, expected);
+    if (!touched && touched.error().code == Code::conflict) return another_was_quicker(name);
+    return touched;
+}
+
 Result<Transaction> begin_settled_read(Connection& connection, std::string_view name,
                                        const Identity& expected) {
     TASKSTORE_LET(auto transaction, Transaction::begin_write(connection));
-    const auto touched =
-        run(connection,
-            {.sql = kTouchExpected,
-             .values = {std::string(name), expected.id, expected.epoch, moved_text(expected),
-                        with_mark(expected.incoming_from, expected.mark)},
-             .changes_expected = 1});
+    const auto touched = touch(connection, name, expected);
     if (!touched && touched.error().code == Code::conflict) return another_was_quicker(name);
     if (!touched) return fail(touched.error());
     return transaction;

@@ -90,7 +90,26 @@ Status change_end(Databases& databases, DatabaseName name, const sql::Location& 
     const std::string place = from.place;
     from = change.next;
     from.place = place;
-    return ok();
+    // What opens an end is not waited for: where that is lost, it is closed.
+    if (!swapped->cut_short || from.is_live()) return ok();
+    return confirm_end(databases, name, location, from);
+}
+
+Status confirm_end(Databases& databases, DatabaseName name, const sql::Location& location,
+                   const sql::Identity& end) {
+    TASKSTORE_LET(const auto writer, databases.open_at(name, location));
+    // A standby that has this commit has all before it.
+    const auto touched = writer->write(
+        [&](sql::Connection& connection) {
+            return sql::touch_identity(connection, name_of(name), end);
+        },
+        {.alone = true});
+    if (!touched) return fail(touched.error());
+    if (!touched->cut_short) return ok();
+    return fail(Code::unavailable, sql::shown(location) +
+                                       " is closed, but no synchronous standby has heard of it: "
+                                       "where one takes over now, it is open there")
+        .with_hint("bring the standby back, or take it out of synchronous_standby_names");
 }
 
 Mover::Mover(Databases& databases, const MoveRequest& request, Way& way,
@@ -345,6 +364,8 @@ Status Mover::go_live() {
         // Whoever found it live before the seal may have brought it up after.
         TASKSTORE_TRY(x_databases.check_schema(*x_source.connection, x_request.name, x_way.from));
     }
+    // An earlier run may have sealed it, and heard of no standby.
+    TASKSTORE_TRY(confirm_end(x_databases, x_request.name, x_way.from, x_source.identity));
     const sql::Identity live{.id = x_source.identity.id, .epoch = x_way.epoch};
     const auto also = [&](sql::Connection& connection) {
         return x_databases.check_schema(connection, x_request.name, x_way.to);

@@ -78,7 +78,8 @@ Ending ending_of(Databases& databases, DatabaseName name, const Way& way);
 Failure over(const Ending& ending, DatabaseName name);
 
 /// change_identity() in a transaction that is tried again where the engine says so, and what is to
-/// be done in it after that. On return `from` is what stands there.
+/// be done in it after that. On return `from` is what stands there. unavailable: what closes the
+/// end is there, but not as safe as the server is set to make it (confirm_end()).
 struct EndChange {
     sql::Identity next;
     std::function<Status(sql::Connection&)> while_open = {};
@@ -88,6 +89,11 @@ struct EndChange {
 };
 Status change_end(Databases& databases, DatabaseName name, const sql::Location& location,
                   sql::Identity& from, const EndChange& change);
+/// What the row of an end says survives all that the server is set to let a commit survive.
+/// unavailable: a synchronous standby does not have it yet, so that the end would open again when
+/// that takes over. conflict: the row is not `end`.
+Status confirm_end(Databases& databases, DatabaseName name, const sql::Location& location,
+                   const sql::Identity& end);
 
 class Mover {
   public:

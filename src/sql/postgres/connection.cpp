@@ -445,6 +445,7 @@ Status EngineConnection::commit() {
 Status EngineConnection::commit_after(std::span<const Outgoing> before) {
     TASKSTORE_TRY(refuse_in_work("COMMIT"));
     x_level_of_commit = x_facts.level;
+    x_commit_was_cut_short = false;
     if (std::exchange(x_pending, Begin::none) != Begin::none) return ok();  // Nothing was done.
     if (!in_transaction())
         return fail(Code::invalid, x_session->place() + ": no transaction is open");
@@ -488,7 +489,8 @@ Status EngineConnection::finish_commit(ResultPtr result) {
     if (std::string_view(PQcmdStatus(result.get())) != "COMMIT")
         return fail(Code::failed, x_session->place() + ": the server has undone the transaction");
     // A wait for the standby that was broken off is told by a warning: it is on this disk only.
-    if (x_session->take_warned() && x_level_of_commit == sql::DurabilityLevel::replicated)
+    x_commit_was_cut_short = x_session->take_warned();
+    if (x_commit_was_cut_short && x_level_of_commit == sql::DurabilityLevel::replicated)
         x_level_of_commit = sql::DurabilityLevel::flushed;
     return ok();
 }

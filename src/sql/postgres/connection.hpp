@@ -88,6 +88,8 @@ class EngineConnection final : public sql::Connection {
     Status commit_after(std::span<const Outgoing> before);
     /// A commit that succeeded promises this.
     sql::DurabilityLevel level_of_commit() { return x_level_of_commit; }
+    /// The last commit's wait for a standby was broken off.
+    bool commit_was_cut_short() const { return x_commit_was_cut_short; }
     void note_transaction_id(const PGresult* prelude_result);
     void note_failure(const PGresult* result);
     void begin_use() { x_met_transient = false; }
@@ -131,6 +133,7 @@ class EngineConnection final : public sql::Connection {
     Begin x_pending = Begin::none;  ///< BEGIN goes out with the first statement.
     std::string x_transaction_id;
     sql::DurabilityLevel x_level_of_commit = sql::DurabilityLevel::server;
+    bool x_commit_was_cut_short = false;
     std::int64_t x_changes = 0;
     std::size_t x_borrowed = 0;
     bool x_in_work = false;

@@ -233,7 +233,9 @@ Attempt EngineDatabase::write_once(const sql::Work& work, const sql::WriteOption
     }
     const ServerFacts facts = connection.facts();
     status = connection.commit_after(before);
-    if (status) return {.result = sql::Committed{.level = connection.level_of_commit()}};
+    if (status)
+        return {.result = sql::Committed{.level = connection.level_of_commit(),
+                                         .cut_short = connection.commit_was_cut_short()}};
     if (status.error().code != Code::outcome_unknown)
         return ended(connection, std::move(status), options.deadline_boot_ns);
     return settle({connection.transaction_id(), facts}, status.error(), options.deadline_boot_ns,
@@ -272,7 +274,9 @@ Attempt EngineDatabase::settle(const InDoubt& doubt, const Error& error,
                 const auto level = doubt.facts.level == sql::DurabilityLevel::replicated
                                        ? sql::DurabilityLevel::flushed
                                        : doubt.facts.level;
-                return {.result = sql::Committed{.level = level, .answers = std::move(*answers)}};
+                return {.result = sql::Committed{.level = level,
+                                                 .answers = std::move(*answers),
+                                                 .cut_short = level != doubt.facts.level}};
             }
             unknown.message += "; it was committed, but the answers were lost with the connection";
             break;
@@ -497,8 +501,10 @@ Attempt EngineDatabase::told(Request& request, bool& alone) {
             break;
     }
     if (member.answer) {
-        return {.result = sql::Committed{.level = request.outcome.level,
-                                         .answers = std::move(member.answers)}};
+        return {.result =
+                    sql::Committed{.level = request.outcome.level,
+                                   .answers = std::move(member.answers),
+                                   .cut_short = request.outcome.level != request.facts.level}};
     }
     Error error = member.answer.error();
     const bool late = passed(request.deadline_ns);

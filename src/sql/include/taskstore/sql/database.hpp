@@ -179,6 +179,8 @@ DurabilityLevel weaker_of(DurabilityLevel one, DurabilityLevel other);
 struct Committed {
     DurabilityLevel level = DurabilityLevel::flushed;
     std::vector<Rows> answers = {};  ///< One per statement of the batch; of a Work, none.
+    /// The server was to wait for more than `level` says, and that wait was broken off.
+    bool cut_short = false;
 };
 
 struct WriteOptions {

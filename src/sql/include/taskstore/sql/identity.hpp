@@ -112,6 +112,10 @@ Result<Transaction> begin_settled_read(Connection& connection, std::string_view 
 Result<std::optional<Identity>> find_settled_identity(Connection& connection,
                                                       std::string_view name);
 
+/// A write to the row that changes nothing and, like change_identity(), waits for all that the
+/// server can make it survive. conflict: the row is not `expected`.
+Status touch_identity(Connection& connection, std::string_view name, const Identity& expected);
+
 /// From `expected` to `next`, with the triggers that go with it, in the transaction that is open or
 /// in one of its own; waits for writers that are at work. conflict: the row says something else by
 /// now; nothing was changed. `while_open` runs in that transaction while no trigger of ours is
