@@ -119,6 +119,12 @@ Result<Journal> journal_of(Databases& databases, const MoveRequest& request,
     return std::move(*journal);
 }
 
+/// What a user's word that a place is lost counts for: nobody answers there, or another one does.
+/// An engine that answers, be it that it is busy or full, has the place.
+bool is_lost(const Error& error) {
+    return error.code == Code::conflict || (error.code == Code::unavailable && error.native == 0);
+}
+
 /// Takes a move back.
 class Undo {
   public:
@@ -214,9 +220,7 @@ Result<Undo::What> Undo::look() {
     const bool sealed = is_sealed_for(here.identity, way.mark);
     if (way.stage < Stage::going_live && !sealed) return What::open_again;
     auto asked = open_target(here.identity);
-    const bool gone =
-        !asked && (asked.error().code == Code::unavailable || asked.error().code == Code::conflict);
-    if (gone && x_request.forget) {
+    if (!asked && is_lost(asked.error()) && x_request.forget) {
         x_target_is_lost = true;
         return What::open_again;
     }

@@ -138,7 +138,7 @@ Status EngineConnection::check_allowed(const Translated& statement) {
 Status EngineConnection::check_calls(const Translated& statement) {
     std::string list;
     std::vector<std::string_view> asked;
-    for (const std::string& name : statement.calls) {
+    for (const std::string& name : statement.names) {
         if (x_reading_functions.contains(name) || is_harmless(name)) continue;
         asked.push_back(name);
         list += (list.empty() ? "" : ", ") + sql::quoted(name);
@@ -235,6 +235,7 @@ std::string EngineConnection::prelude(bool traced, std::int64_t lock_timeout_ms)
         set("standard_conforming_strings", "on");
         set("bytea_output", "hex");
         set("extra_float_digits", "1");
+        set("client_min_messages", "warning");
     }
     // The server ends a statement soon after the deadline: nobody is left to hear of its end.
     std::int64_t timeout_ms = x_options.pooler ? x_options.statement_timeout_ms : 0;

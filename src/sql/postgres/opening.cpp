@@ -56,7 +56,7 @@ Status EngineConnection::configure() {
     if (!x_options.pooler) {
         const std::string settings =
             "SET standard_conforming_strings = on; SET bytea_output = hex;"
-            "SET extra_float_digits = 1; SET search_path = \"" +
+            "SET extra_float_digits = 1; SET client_min_messages = warning; SET search_path = \"" +
             x_options.schema +
             "\"; SET statement_timeout = " + std::to_string(x_options.statement_timeout_ms) +
             "; SET lock_timeout = " + std::to_string(x_options.lock_timeout_ms) +

@@ -124,6 +124,10 @@ StatementKind kind_of(const std::vector<std::string>& words) {
     return StatementKind::other;
 }
 
+bool is_blank(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 class Lexer {
   public:
     explicit Lexer(std::string_view sql) : x_sql(sql) {}
@@ -157,27 +161,21 @@ class Lexer {
         if (c == '?' && is_digit(peek(1))) return take_parameter();
         if (starts_name(c)) return take_word();
         if (is_digit(c)) return take_number();
-        if (c == '(') {
-            ++x_parentheses;
-            if (!x_last_name.empty()) x_now.calls.push_back(x_last_name);
-        }
+        if (c == '(') ++x_parentheses;
         if (c == ')') --x_parentheses;
         if (c == ';' && x_parentheses <= 0 && x_body_depth == 0) {
             ++x_at;
             finish_statement();
             return ok();
         }
-        if (c != ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != '\v') {
-            x_empty = false;
-            x_last_name.clear();
-        }
+        if (!is_blank(c)) x_empty = false;
         keep(1);
         return ok();
     }
 
     // Comments become a space: they may hold what looks like a parameter to nobody but us.
     Status take_line_comment() {
-        const std::size_t end = std::min(x_sql.find('\n', x_at), x_sql.size());
+        const std::size_t end = std::min(x_sql.find_first_of("\n\r", x_at), x_sql.size());
         x_at = end;
         x_now.text += ' ';
         return ok();
@@ -204,7 +202,6 @@ class Lexer {
 
     Status take_quoted(char quote, bool backslashes) {
         x_empty = false;
-        x_last_name.clear();
         const std::size_t start = x_at;
         keep(1);
         while (x_at < x_sql.size()) {
@@ -216,7 +213,9 @@ class Lexer {
                 keep(1);
                 if (quote == '"') {
                     note_name(x_sql.substr(start + 1, x_at - start - 2));
-                    x_last_name = x_sql.substr(start + 1, x_at - start - 2);
+                    x_now.names.emplace(x_sql.substr(start + 1, x_at - start - 2));
+                } else if (goes_on()) {
+                    continue;
                 }
                 return ok();
             } else {
@@ -226,9 +225,29 @@ class Lexer {
         return unfinished(quote == '"' ? "a quoted name" : "a string");
     }
 
+    /// A string goes on, by the rules it began with, in a quote that only blanks and comments with
+    /// a newline among them are before (PostgreSQL manual, 4.1.2.1). Stands behind that quote then.
+    bool goes_on() {
+        bool newline = false;
+        std::size_t at = x_at;
+        while (at < x_sql.size()) {
+            if (x_sql.substr(at, 2) == "--") {
+                at = std::min(x_sql.find_first_of("\n\r", at), x_sql.size());
+            } else if (is_blank(x_sql[at])) {
+                newline = newline || x_sql[at] == '\n' || x_sql[at] == '\r';
+                ++at;
+            } else {
+                break;
+            }
+        }
+        if (!newline || at >= x_sql.size() || x_sql[at] != '\'') return false;
+        x_now.text += "\n'";
+        x_at = at + 1;
+        return true;
+    }
+
     Status take_dollar() {
         x_empty = false;
-        x_last_name.clear();
         if (is_digit(peek(1))) {
             return fail(Code::invalid,
                         "parameters are written ?1, not $1, in \"" + excerpt(x_sql) + "\"");
@@ -248,7 +267,6 @@ class Lexer {
 
     Status take_parameter() {
         x_empty = false;
-        x_last_name.clear();
         int number = 0;
         const char* const end = x_sql.data() + x_sql.size();
         const auto [rest, error] = std::from_chars(x_sql.data() + x_at + 1, end, number);
@@ -266,7 +284,6 @@ class Lexer {
 
     Status take_number() {
         x_empty = false;
-        x_last_name.clear();
         while (is_digit(peek()) || starts_name(peek()) || peek() == '.') keep(1);
         return ok();
     }
@@ -276,7 +293,7 @@ class Lexer {
         std::size_t end = x_at;
         while (end < x_sql.size() && continues_name(x_sql[end])) ++end;
         const std::string word = upper(x_sql.substr(x_at, end - x_at));
-        x_last_name = lower(word);
+        x_now.names.insert(lower(word));
         keep(end - x_at);
         if (word == "E" && peek() == '\'') return take_quoted('\'', true);
         // U&"…": a name whose letters may be written as numbers.
@@ -309,7 +326,6 @@ class Lexer {
         x_now = {};
         x_words.clear();
         x_last_word.clear();
-        x_last_name.clear();
         x_empty = true;
         x_parentheses = 0;
         x_body_depth = 0;
@@ -323,7 +339,6 @@ class Lexer {
     int x_parentheses = 0;
     int x_body_depth = 0;
     std::vector<std::string> x_words;
-    std::string x_last_name;  ///< What stands right before, if it is a name.
     std::string x_last_word;
 };
 

@@ -11,6 +11,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -36,8 +37,9 @@ struct Translated {
     /// Names a function that writes, or undoes the session's settings, in a read-only transaction
     /// too (set_config, large objects, dblink), or what shows files and passwords of the server.
     bool escapes_read_only = false;
-    /// Names right before a parenthesis, as the server folds them: functions, and some keywords.
-    std::vector<std::string> calls = {};
+    /// All its words and quoted names, as the server folds them: a function is called without
+    /// parentheses too (`value.function`).
+    std::set<std::string, std::less<>> names = {};
 };
 
 /// Every statement of `sql`; comments and empty ones are left out. invalid: a string or comment

@@ -264,6 +264,25 @@ TEST(Journal, AnotherDeviceIsToldWhereTheNewPlaceTakesWrites) {
     EXPECT_FALSE(takes_writes(device, device.folder / "home/tasks.db"));
 }
 
+TEST(Journal, ANewPlaceThatIsOnlyBusyIsNotLost) {
+    Device device;
+    {
+        OpenTasks(device).add("a");
+    }
+    ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+    const auto databases = device.databases();
+    const auto busy = *databases->connect(
+        DatabaseName::tasks, {sql::Engine::sqlite, device.folder / "new.db"}, {.read_only = false});
+    ASSERT_TRUE(busy->begin_write());
+    MoveRequest request = device.move_to("unused");
+    request.forget = true;
+    const auto refused = undo_move(*device.databases(), request);
+    EXPECT_EQ(refused.error().code, Code::unavailable) << refused.error().message;
+    busy->rollback();
+    EXPECT_FALSE(takes_writes(device, device.folder / "home/tasks.db"));
+    EXPECT_TRUE(takes_writes(device, device.folder / "new.db"));
+}
+
 TEST(Journal, ANewPlaceThatIsLostForGoodIsForgottenOnlyOnDemand) {
     for (const MoveStep broken : {MoveStep::sealed, MoveStep::live, MoveStep::switched}) {
         for (const bool outside_too : {false, true}) {

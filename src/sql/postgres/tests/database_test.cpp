@@ -322,16 +322,28 @@ TEST(Sessions, AReadReachesNothingBesideTheDatabase) {
     Driver driver({.clock = &real_clock(), .schema = schema});
     const auto connection =
         must(driver.connect(plain_location(shared_server()), {.read_only = true}));
-    for (const char* sql :
-         {"SELECT pg_read_file('postgresql.conf')", "SELECT pg_read_binary_file('PG_VERSION')",
-          "SELECT * FROM pg_ls_dir('.')", "SELECT pg_catalog.\"pg_stat_file\" ('PG_VERSION')",
-          "SELECT * FROM ROWS FROM (pg_ls_waldir()) x", "SELECT lo_get(1)",
-          "SELECT pg_advisory_lock(1)", "SELECT pg_try_advisory_xact_lock(1)", "SELECT pg_sleep(0)",
-          "SELECT pg_export_snapshot()", "SELECT setseed(0)",
-          "SELECT pg_logical_emit_message(false, 'a', 'b')",
-          "SELECT count(*) FROM pg_hba_file_rules", "SELECT * FROM pg_file_settings",
-          "SELECT rolpassword FROM pg_authid", "TABLE pg_shadow",
-          "SELECT 1 WHERE EXISTS (SELECT whatever())"}) {
+    for (const char* sql : {"SELECT pg_read_file('postgresql.conf')",
+                            "SELECT pg_read_binary_file('PG_VERSION')",
+                            "SELECT * FROM pg_ls_dir('.')",
+                            "SELECT pg_catalog.\"pg_stat_file\" ('PG_VERSION')",
+                            "SELECT * FROM ROWS FROM (pg_ls_waldir()) x",
+                            "SELECT lo_get(1)",
+                            "SELECT pg_advisory_lock(1)",
+                            "SELECT pg_try_advisory_xact_lock(1)",
+                            "SELECT pg_sleep(0)",
+                            "SELECT pg_export_snapshot()",
+                            "SELECT setseed(0)",
+                            "SELECT pg_logical_emit_message(false, 'a', 'b')",
+                            "SELECT count(*) FROM pg_hba_file_rules",
+                            "SELECT * FROM pg_file_settings",
+                            "SELECT rolpassword FROM pg_authid",
+                            "TABLE pg_shadow",
+                            "SELECT 1 WHERE EXISTS (SELECT whatever())",
+                            "SELECT ('/etc/hostname'::text).pg_read_file",
+                            "SELECT (1.5::float8).pg_sleep",
+                            "SELECT (4242::bigint).\"pg_advisory_lock\"",
+                            "SELECT E'x'\n'\\'', lo_create(777) /* ' */",
+                            "SELECT E'x' -- y\r '\\'', pg_sleep(0) /* ' */"}) {
         const auto refused = connection->execute(sql);
         EXPECT_FALSE(refused) << sql;
         EXPECT_EQ(refused ? Code::invalid : refused.error().code, Code::denied) << sql;

@@ -80,6 +80,11 @@ TEST(Translate, KindsAreToldByTheFirstWords) {
     EXPECT_EQ(kind("INSERT INTO t VALUES (1)"), StatementKind::other);
 }
 
+TEST(Translate, AStringGoesOnBehindANewlineAsItBegan) {
+    EXPECT_EQ(translate("SELECT E'a' -- b\n '\\'?1', 'c'\n'?2', ?3")->front().parameters, 3);
+    EXPECT_EQ(translate("SELECT 'a'\n'\\', ?1")->front().parameters, 1);
+}
+
 TEST(Translate, FunctionsThatEscapeReadOnlyAreSeen) {
     EXPECT_TRUE(translate("SELECT set_config('a', 'b', false)")->front().escapes_read_only);
     EXPECT_TRUE(translate("SELECT pg_catalog.\"lo_create\"(1)")->front().escapes_read_only);
@@ -87,8 +92,8 @@ TEST(Translate, FunctionsThatEscapeReadOnlyAreSeen) {
     EXPECT_THAT(
         translate("SELECT Pg_Ls_Dir /* ( */ ('.'), t.\"Lo\" (1), x, (2) FROM 'f'(y) -- z(\n")
             ->front()
-            .calls,
-        testing::ElementsAre("pg_ls_dir", "Lo"));
+            .names,
+        testing::ElementsAre("Lo", "from", "pg_ls_dir", "select", "t", "x", "y"));
 }
 
 }  // namespace
