@@ -1,5 +1,5 @@
--- Of migration 4: triggers that keep task_words by the column words, row by row.
-CREATE FUNCTION task_words_changed() RETURNS trigger LANGUAGE plpgsql AS $words$
+-- Of migration 4: triggers that keep task_words by the column words, row by row. It may run again.
+CREATE OR REPLACE FUNCTION task_words_changed() RETURNS trigger LANGUAGE plpgsql AS $words$
 BEGIN
     IF TG_OP <> 'INSERT' THEN
         DELETE FROM task_words
@@ -12,10 +12,13 @@ BEGIN
     END IF;
     RETURN NULL;
 END $words$;
+DROP TRIGGER IF EXISTS task_words_added ON tasks;
 CREATE TRIGGER task_words_added AFTER INSERT ON tasks FOR EACH ROW WHEN (new.words <> '')
 EXECUTE FUNCTION task_words_changed();
+DROP TRIGGER IF EXISTS task_words_changed ON tasks;
 CREATE TRIGGER task_words_changed AFTER UPDATE OF id, created_at, words ON tasks FOR EACH ROW
 WHEN (new.words IS DISTINCT FROM old.words OR new.id <> old.id OR new.created_at <> old.created_at)
 EXECUTE FUNCTION task_words_changed();
+DROP TRIGGER IF EXISTS task_words_removed ON tasks;
 CREATE TRIGGER task_words_removed AFTER DELETE ON tasks FOR EACH ROW WHEN (old.words <> '')
 EXECUTE FUNCTION task_words_changed();

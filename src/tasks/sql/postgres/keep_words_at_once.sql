@@ -1,6 +1,6 @@
 -- Of migration 4: one insertion for all rows of a statement, where the server has transition tables.
-DROP TRIGGER task_words_added ON tasks;
-CREATE FUNCTION task_words_added() RETURNS trigger LANGUAGE plpgsql AS $words$
+DROP TRIGGER IF EXISTS task_words_added ON tasks;
+CREATE OR REPLACE FUNCTION task_words_added() RETURNS trigger LANGUAGE plpgsql AS $words$
 BEGIN
     INSERT INTO task_words (token, at, task_id)
     SELECT w.token, n.created_at, n.id FROM fresh n CROSS JOIN LATERAL unnest(string_to_array(n.words, ' ')) AS w (token)
