@@ -76,6 +76,7 @@ Status query_database(Context& context, const std::string& text) {
     TASKSTORE_LET(store::Databases* const databases, context.databases());
     TASKSTORE_LET(const store::DatabasePlace at, databases->place(name));
     TASKSTORE_LET(const auto connection, databases->connect(name, at.location, {}));
+    if (sql::row_of(at.location.engine).is_file) return answer_query(context, *connection, text);
     // Never committed: whatever a question did in spite of all, nothing of it stays.
     TASKSTORE_LET(const auto transaction, sql::Transaction::begin_read(*connection));
     return answer_query(context, *connection, text);
