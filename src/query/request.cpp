@@ -39,8 +39,7 @@ Result<std::int64_t> number_of(std::string_view member, const Json& value, std::
 
 Result<std::int64_t> time_of(std::string_view member, const Json& value) {
     if (const auto ms = value.as_int64()) return *ms;
-    const auto text = value.as_string();
-    const auto at = text ? parse_rfc3339_ms(*text) : parse_rfc3339_ms("");
+    const auto at = parse_rfc3339_ms(value.as_string().value_or(""));
     if (!at) return wrong(member, "time: RFC 3339, or milliseconds since 1970");
     return *at;
 }
@@ -68,18 +67,18 @@ Result<std::vector<std::string>> texts_of(std::string_view member, const Json& v
     return texts;
 }
 
-Status read_status(Request& request, const Json& value) {
-    TASKSTORE_LET(const std::string word, text_of("params.status", value));
+Status read_status(Request& request, std::string_view member, const Json& value) {
+    TASKSTORE_LET(const std::string word, text_of(member, value));
     request.filter.status = tasks::status_of(word);
     if (!request.filter.status)
-        return wrong("params.status",
+        return wrong(member,
                      "status: pending, in_progress (or running), completed, failed, cancelled");
     return ok();
 }
 
-Status read_part(Request& request, const Json& value) {
+Status read_part(Request& request, std::string_view member, const Json& value) {
     using tasks::TaskPart;
-    TASKSTORE_LET(const std::string word, text_of("params.part", value));
+    TASKSTORE_LET(const std::string word, text_of(member, value));
     for (const auto& [name, part] :
          std::array<std::pair<std::string_view, TaskPart>, 4>{{{"all", TaskPart::all},
                                                                {"ready", TaskPart::ready},
@@ -89,108 +88,70 @@ Status read_part(Request& request, const Json& value) {
         request.filter.part = part;
         return ok();
     }
-    return wrong("params.part", "part: all, ready, blocked, dead");
+    return wrong(member, "part: all, ready, blocked, dead");
 }
 
-Status read_order(Request& request, const Json& value) {
-    using tasks::TaskOrder;
-    TASKSTORE_LET(const std::string word, text_of("params.order", value));
-    request.filter.descending = word.starts_with('-');
-    const std::string_view field = std::string_view(word).substr(request.filter.descending ? 1 : 0);
-    for (const auto& [name, order] : std::array<std::pair<std::string_view, TaskOrder>, 3>{
-             {{"created", TaskOrder::created},
-              {"updated", TaskOrder::updated},
-              {"priority", TaskOrder::priority}}}) {
-        if (field != name) continue;
-        request.filter.order = order;
-        return ok();
-    }
-    return wrong("params.order", "order: created, updated, priority, or - and one of these");
+Status read_order(Request& request, std::string_view member, const Json& value) {
+    TASKSTORE_LET(const std::string word, text_of(member, value));
+    if (tasks::order_by(word, request.filter)) return ok();
+    return wrong(member, "order: created, updated, priority, or - and one of these");
 }
 
-Status read_query(Request& request, const Json& value) {
-    TASKSTORE_LET(request.filter.words, texts_of("params.query", value));
+Status read_id(Request& request, std::string_view member, const Json& value) {
+    TASKSTORE_LET(request.task_id, text_of(member, value));
     return ok();
 }
-Status read_id(Request& request, const Json& value) {
-    TASKSTORE_LET(request.task_id, text_of("params.id", value));
-    return ok();
-}
-Status read_project(Request& request, const Json& value) {
-    TASKSTORE_LET(request.filter.project, text_of("params.project", value));
+
+Status read_project(Request& request, std::string_view member, const Json& value) {
+    TASKSTORE_LET(request.filter.project, text_of(member, value));
     request.project = request.filter.project;
     return ok();
 }
-Status read_assigned_to(Request& request, const Json& value) {
-    TASKSTORE_LET(request.filter.assigned_to, text_of("params.assigned_to", value));
-    return ok();
-}
-Status read_agent_type(Request& request, const Json& value) {
-    TASKSTORE_LET(request.filter.agent_type, text_of("params.agent_type", value));
-    return ok();
-}
-Status read_spec_id(Request& request, const Json& value) {
-    TASKSTORE_LET(request.filter.spec_id, text_of("params.spec_id", value));
-    return ok();
-}
-Status read_capability(Request& request, const Json& value) {
-    TASKSTORE_LET(request.filter.capabilities, texts_of("params.capability", value));
-    return ok();
-}
-Status read_min_priority(Request& request, const Json& value) {
-    TASKSTORE_LET(request.filter.priority.least, priority_of("params.min_priority", value));
-    return ok();
-}
-Status read_max_priority(Request& request, const Json& value) {
-    TASKSTORE_LET(request.filter.priority.most, priority_of("params.max_priority", value));
-    return ok();
-}
-Status read_created_since(Request& request, const Json& value) {
-    TASKSTORE_LET(request.filter.created_at.least, time_of("params.created_since", value));
-    return ok();
-}
-Status read_created_until(Request& request, const Json& value) {
-    TASKSTORE_LET(request.filter.created_at.most, time_of("params.created_until", value));
-    return ok();
-}
-Status read_updated_since(Request& request, const Json& value) {
-    TASKSTORE_LET(request.filter.updated_at.least, time_of("params.updated_since", value));
-    return ok();
-}
-Status read_updated_until(Request& request, const Json& value) {
-    TASKSTORE_LET(request.filter.updated_at.most, time_of("params.updated_until", value));
-    return ok();
-}
-Status read_limit(Request& request, const Json& value) {
-    TASKSTORE_LET(request.filter.limit, number_of("params.limit", value, 1, kTasksMax));
-    return ok();
-}
-Status read_cursor(Request& request, const Json& value) {
-    TASKSTORE_LET(request.filter.after, text_of("params.cursor", value));
+
+Status read_limit(Request& request, std::string_view member, const Json& value) {
+    TASKSTORE_LET(request.filter.limit, number_of(member, value, 1, kTasksMax));
     return ok();
 }
 
+/// What is read as it is into a member of the filter.
+template <auto Member, auto Read>
+Status into(Request& request, std::string_view member, const Json& value) {
+    TASKSTORE_LET(request.filter.*Member, Read(member, value));
+    return ok();
+}
+
+/// The same into a bound of a range of it.
+template <auto Member, auto Bound, auto Read>
+Status bound(Request& request, std::string_view member, const Json& value) {
+    TASKSTORE_LET((request.filter.*Member).*Bound, Read(member, value));
+    return ok();
+}
+
+using tasks::Range;
+using tasks::TaskFilter;
+
 struct Parameter {
     std::string_view name;
-    Status (*read)(Request& request, const Json& value);
+    Status (*read)(Request& request, std::string_view member, const Json& value);
 };
-constexpr std::array kOfLists{Parameter{"status", read_status},
-                              Parameter{"part", read_part},
-                              Parameter{"project", read_project},
-                              Parameter{"assigned_to", read_assigned_to},
-                              Parameter{"agent_type", read_agent_type},
-                              Parameter{"capability", read_capability},
-                              Parameter{"spec_id", read_spec_id},
-                              Parameter{"min_priority", read_min_priority},
-                              Parameter{"max_priority", read_max_priority},
-                              Parameter{"created_since", read_created_since},
-                              Parameter{"created_until", read_created_until},
-                              Parameter{"updated_since", read_updated_since},
-                              Parameter{"updated_until", read_updated_until},
-                              Parameter{"order", read_order},
-                              Parameter{"limit", read_limit},
-                              Parameter{"cursor", read_cursor},
-                              Parameter{"query", read_query}};
+constexpr std::array kOfLists{
+    Parameter{"status", read_status},
+    Parameter{"part", read_part},
+    Parameter{"project", read_project},
+    Parameter{"assigned_to", into<&TaskFilter::assigned_to, text_of>},
+    Parameter{"agent_type", into<&TaskFilter::agent_type, text_of>},
+    Parameter{"capability", into<&TaskFilter::capabilities, texts_of>},
+    Parameter{"spec_id", into<&TaskFilter::spec_id, text_of>},
+    Parameter{"min_priority", bound<&TaskFilter::priority, &Range::least, priority_of>},
+    Parameter{"max_priority", bound<&TaskFilter::priority, &Range::most, priority_of>},
+    Parameter{"created_since", bound<&TaskFilter::created_at, &Range::least, time_of>},
+    Parameter{"created_until", bound<&TaskFilter::created_at, &Range::most, time_of>},
+    Parameter{"updated_since", bound<&TaskFilter::updated_at, &Range::least, time_of>},
+    Parameter{"updated_until", bound<&TaskFilter::updated_at, &Range::most, time_of>},
+    Parameter{"order", read_order},
+    Parameter{"limit", read_limit},
+    Parameter{"cursor", into<&TaskFilter::after, text_of>},
+    Parameter{"query", into<&TaskFilter::words, texts_of>}};
 constexpr std::array kOfTask{Parameter{"id", read_id}};
 constexpr std::array kOfStats{Parameter{"project", read_project}};
 
@@ -229,7 +190,7 @@ Status read_params(Request& request, const Json& params) {
         }
         const Json value = params.get(name);
         // As if it were not there.
-        if (!value.is_null()) TASKSTORE_TRY(row->read(request, value));
+        if (!value.is_null()) TASKSTORE_TRY(row->read(request, "params." + name, value));
     }
     if (request.asked.type == QueryType::get_task && request.task_id.empty())
         return fail(Code::invalid, "params.id is missing: which task?");

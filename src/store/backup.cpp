@@ -16,7 +16,7 @@ namespace {
 constexpr std::int64_t kFormat = 1;
 constexpr int kLevel = 6;
 /// About the year 2210: the epochs after a restore must fit, too.
-constexpr std::int64_t kEpochMax = sql::kEpochMax - 1'000'000'000;
+constexpr std::int64_t kBackupEpochMax = sql::kEpochMax - 1'000'000'000;
 
 // --- writing
 // ------------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ class BackupReader {
         for (const std::string& module : modules.names())
             x_header.versions.emplace_back(module, modules.get(module).as_int64().value_or(0));
         if (x_header.identity.id.empty()) return damaged("its header lacks an id");
-        if (x_header.identity.epoch < 1 || x_header.identity.epoch > kEpochMax)
+        if (x_header.identity.epoch < 1 || x_header.identity.epoch > kBackupEpochMax)
             return damaged("its header has an epoch that cannot be");
         x_hash.update(line);
         x_hash.update("\n");
@@ -508,12 +508,8 @@ Failure rows_are_there(const std::string& place) {
 
 std::function<Status(sql::Connection&)> bringing_up(Databases& databases,
                                                     const std::vector<DatabaseModule>& modules) {
-    return [&](sql::Connection& connection) -> Status {
-        for (const DatabaseModule& module : modules)
-            TASKSTORE_TRY(
-                sql::migrate_within(connection, module.name, module.migrations, databases.clock()));
-        return ok();
-    };
+    return
+        [&](sql::Connection& connection) { return databases.bring_up_within(connection, modules); };
 }
 
 /// What was held when the backup was made is nobody's now.

@@ -210,8 +210,9 @@ Result<sql::Identity> Databases::bring_up(sql::Connection& connection, DatabaseN
                          [&](sql::Connection& within) { return begin_epoch(within, name); });
 }
 
-Status Databases::bring_up_within(sql::Connection& connection, DatabaseName name) {
-    for (const DatabaseModule& module : modules(name, connection.dialect()))
+Status Databases::bring_up_within(sql::Connection& connection,
+                                  const std::vector<DatabaseModule>& modules) {
+    for (const DatabaseModule& module : modules)
         TASKSTORE_TRY(sql::migrate_within(connection, module.name, module.migrations, x_clock));
     return ok();
 }

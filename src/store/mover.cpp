@@ -244,7 +244,8 @@ Status Mover::judge_target() {
 std::function<Status(sql::Connection&)> Mover::bringing_up(bool older) {
     if (!older) return {};
     return [this](sql::Connection& connection) {
-        return x_databases.bring_up_within(connection, x_request.name);
+        return x_databases.bring_up_within(
+            connection, x_databases.modules(x_request.name, connection.dialect()));
     };
 }
 

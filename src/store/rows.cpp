@@ -286,43 +286,41 @@ std::string measure_of(const std::vector<std::string>& columns, bool postgres) {
     return sum;
 }
 
+// A statement for the whole table would outlast what a server grants one, where there is much in
+// it: so many rows at a time, in the order of the key.
+Result<std::int64_t> largest_row_of(sql::Connection& connection, const sql::Table& table) {
+    const std::string key(table.key);
+    const std::string from = " FROM " + std::string(table.name);
+    TASKSTORE_LET(const auto seen, ask_one(connection, "SELECT *" + from + " LIMIT 1"));
+    if (seen.rows.empty()) return std::int64_t{0};
+    const std::string measure = measure_of(seen.columns, connection.dialect() == "postgres");
+    const std::string after = " WHERE (" + key + ") > (" + parameters(words_of(key).size()) + ")";
+    std::int64_t largest = 0;
+    for (Row last;;) {
+        const std::string page = from + (last.empty() ? "" : after) + " ORDER BY " + key;
+        TASKSTORE_LET(const auto most,
+                      ask_one(connection,
+                              "SELECT max(bytes) FROM (SELECT " + measure + " AS bytes" + page +
+                                  " LIMIT " + std::to_string(kMeasuredRows) + ") AS page",
+                              last));
+        if (const auto* bytes = std::get_if<std::int64_t>(&most.rows.at(0).at(0)))
+            largest = std::max(largest, *bytes);
+        TASKSTORE_LET(const auto end, ask_one(connection,
+                                              "SELECT " + key + page + " LIMIT 1 OFFSET " +
+                                                  std::to_string(kMeasuredRows - 1),
+                                              last));
+        if (end.rows.empty()) return largest;
+        last = end.rows[0];
+    }
+}
+
 }  // namespace
 
-// A statement for the whole table would outlast what a server grants one, where there is much in
-// it.
 Result<std::int64_t> largest_row(sql::Connection& connection, std::span<const sql::Table> tables) {
-    const bool postgres = connection.dialect() == "postgres";
     std::int64_t largest = 0;
     for (const sql::Table& table : tables) {
-        const std::string key(table.key);
-        const std::string from = " FROM " + std::string(table.name);
-        TASKSTORE_LET(const auto seen, ask_one(connection, "SELECT *" + from + " LIMIT 1"));
-        if (seen.rows.empty()) continue;
-        const std::string most = "SELECT max(" + measure_of(seen.columns, postgres) + ")" + from;
-        const std::size_t width = words_of(key).size();
-        const std::string after = " (" + key + ") > (" + parameters(width) + ")";
-        const std::string up_to = " (" + key + ") <= (" + parameters(width, width) + ")";
-        const std::string first_up_to = " (" + key + ") <= (" + parameters(width) + ")";
-        const std::string end_of_page =
-            " ORDER BY " + key + " LIMIT 1 OFFSET " + std::to_string(kMeasuredRows - 1);
-        Row last;
-        for (bool more = true; more;) {
-            TASKSTORE_LET(const auto end,
-                          ask_one(connection,
-                                  "SELECT " + key + from + (last.empty() ? "" : " WHERE" + after) +
-                                      end_of_page,
-                                  last));
-            more = !end.rows.empty();
-            Row bounds = last;
-            if (more) bounds.insert(bounds.end(), end.rows[0].begin(), end.rows[0].end());
-            std::string where;
-            if (!last.empty()) where = " WHERE" + after;
-            if (more) where += last.empty() ? " WHERE" + first_up_to : " AND" + up_to;
-            TASKSTORE_LET(const auto answer, ask_one(connection, most + where, bounds));
-            if (const auto* bytes = std::get_if<std::int64_t>(&answer.rows.at(0).at(0)))
-                largest = std::max(largest, *bytes);
-            if (more) last = end.rows[0];
-        }
+        TASKSTORE_LET(const std::int64_t bytes, largest_row_of(connection, table));
+        largest = std::max(largest, bytes);
     }
     return largest;
 }

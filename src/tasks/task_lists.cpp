@@ -7,6 +7,7 @@
 #include <taskstore/sql/tokens.hpp>
 
 #include <algorithm>
+#include <array>
 
 namespace taskstore::tasks {
 namespace {
@@ -153,6 +154,20 @@ Status add_cursor(Conditions& where, const std::string& cursor, const Ordered& o
 }
 
 }  // namespace
+
+bool order_by(std::string_view word, TaskFilter& filter) {
+    constexpr std::array kOrders{std::pair{std::string_view("created"), TaskOrder::created},
+                                 std::pair{std::string_view("updated"), TaskOrder::updated},
+                                 std::pair{std::string_view("priority"), TaskOrder::priority}};
+    const bool descending = word.starts_with('-');
+    for (const auto& [name, order] : kOrders) {
+        if (word.substr(descending ? 1 : 0) != name) continue;
+        filter.order = order;
+        filter.descending = descending;
+        return true;
+    }
+    return false;
+}
 
 /// The rarest first, as far as a bounded look tells.
 Status SqlTaskStore::sort_by_rarity(std::vector<std::string>& tokens) {

@@ -5,8 +5,6 @@
 #include <taskstore/base/display.hpp>
 #include <taskstore/base/json.hpp>
 
-#include <array>
-
 namespace taskstore::cli {
 namespace {
 
@@ -233,22 +231,6 @@ void print_history(Context& context, const std::vector<tasks::HistoryEntry>& his
                                {"AT (UTC)", "VERB", "FROM", "TO", "WHO", "FENCE", "REASON"}, rows));
 }
 
-Status read_order(const std::string& text, tasks::TaskFilter& filter) {
-    filter.descending = text.starts_with('-');
-    const std::string_view field = std::string_view(text).substr(filter.descending ? 1 : 0);
-    using tasks::TaskOrder;
-    for (const auto& [name, order] : std::array<std::pair<std::string_view, TaskOrder>, 3>{
-             {{"created", TaskOrder::created},
-              {"updated", TaskOrder::updated},
-              {"priority", TaskOrder::priority}}}) {
-        if (field != name) continue;
-        filter.order = order;
-        return ok();
-    }
-    return fail(Code::invalid, "tasks are not ordered by '" + text + "'")
-        .with_hint("created, updated or priority; with - before it the order descends");
-}
-
 /// What `task list` says beside the status and the project.
 Status read_filter(Context& context, tasks::TaskFilter& filter) {
     const auto number = [&](std::string_view option, std::optional<std::int64_t>& into,
@@ -274,7 +256,11 @@ Status read_filter(Context& context, tasks::TaskFilter& filter) {
     if (context.call.has("agent-type")) filter.agent_type = context.call.value("agent-type");
     filter.capabilities = list_of(context.call, "capability");
     if (context.call.has("text")) filter.words = {context.call.value("text")};
-    return context.call.has("order") ? read_order(context.call.value("order"), filter) : ok();
+    return with(context, "order", [&](const std::string& text) -> Status {
+        if (tasks::order_by(text, filter)) return ok();
+        return fail(Code::invalid, "tasks are not ordered by '" + text + "'")
+            .with_hint("created, updated or priority; with - before it the order descends");
+    });
 }
 
 Status list_part(Context& context, tasks::TaskFilter filter) {

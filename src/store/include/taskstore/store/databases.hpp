@@ -95,9 +95,9 @@ class Databases {
     /// as it is, live or not.
     Result<sql::Identity> bring_up(sql::Connection& connection, DatabaseName name,
                                    const sql::Location& location);
-    /// The schema alone, in the write transaction that is open: of what is closed, by who has its
-    /// mark.
-    Status bring_up_within(sql::Connection& connection, DatabaseName name);
+    /// The schema alone, to what these modules know, in the write transaction that is open: of what
+    /// is closed, by who has its mark.
+    Status bring_up_within(sql::Connection& connection, const std::vector<DatabaseModule>& modules);
     /// A copy of a file beside it, where its schema is older; of servers none.
     Status keep_copies(sql::Connection& connection, DatabaseName name,
                        const sql::Location& location);

@@ -122,6 +122,9 @@ struct TaskFilter {
     std::string after = {};
 };
 
+/// "created", "updated", "priority"; "-" before it descends. False: the word is none of these.
+bool order_by(std::string_view word, TaskFilter& filter);
+
 /// Of equal places in the order, in that of the ids.
 struct TaskPage {
     std::vector<Task> tasks;
