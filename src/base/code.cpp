@@ -19,13 +19,14 @@ constexpr std::array kRows{
     CodeRow{Code::outcome_unknown, "outcome_unknown", 8, false, 503},
     CodeRow{Code::unsupported, "unsupported", 1, false, 501},
     CodeRow{Code::cancelled, "cancelled", 1, false, 499},
+    CodeRow{Code::partial, "partial", 9, true, 207},
 };
 
 constexpr bool in_order_of_enumerators() {
     for (std::size_t i = 0; i < kRows.size(); ++i) {
         if (kRows[i].code != static_cast<Code>(i)) return false;
     }
-    return kRows.back().code == Code::cancelled;
+    return kRows.back().code == Code::partial;
 }
 static_assert(in_order_of_enumerators(), "one row per code, in the order of the enumerators");
 

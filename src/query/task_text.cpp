@@ -53,8 +53,10 @@ void put_counts(JsonWriter& writer, const tasks::TaskStats::Counts& counts) {
 
 }  // namespace
 
-void put_task(JsonWriter& writer, const Task& task) {
-    writer.begin_object().key("id").string(task.id);
+void put_task(JsonWriter& writer, const Task& task, std::string_view store) {
+    writer.begin_object();
+    if (!store.empty()) writer.key("store").string(store);
+    writer.key("id").string(task.id);
     if (!task.project.empty()) writer.key("project").string(task.project);
     writer.key("title").string(task.title);
     put(writer, "description", task.description);

@@ -4,9 +4,12 @@
 #include <taskstore/base/json.hpp>
 #include <taskstore/tasks/task_store.hpp>
 
+#include <string_view>
+
 namespace taskstore::query {
 
-void put_task(JsonWriter& writer, const tasks::Task& task);
+/// `store`: whose it is, where several were asked.
+void put_task(JsonWriter& writer, const tasks::Task& task, std::string_view store = {});
 void put_stats(JsonWriter& writer, const tasks::TaskStats& stats);
 
 }  // namespace taskstore::query

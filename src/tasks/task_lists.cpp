@@ -114,6 +114,9 @@ struct Ordered {
         if (mark[0] == 'p') return rank_of(task);
         return mark[0] == 'u' ? task.updated_at : task.created_at;
     }
+    std::string cursor_after(const Task& task) const {
+        return mark + std::to_string(place_of(task)) + "." + task.id;
+    }
 };
 
 Ordered ordered_by(const TaskFilter& filter, const std::string& created_at) {
@@ -167,6 +170,17 @@ bool order_by(std::string_view word, TaskFilter& filter) {
         return true;
     }
     return false;
+}
+
+bool comes_before(const TaskFilter& filter, const Task& a, const Task& b) {
+    const Ordered order = ordered_by(filter, {});
+    const auto here = std::make_pair(order.place_of(a), std::string_view(a.id));
+    const auto there = std::make_pair(order.place_of(b), std::string_view(b.id));
+    return order.descending ? here > there : here < there;
+}
+
+std::string cursor_after(const TaskFilter& filter, const Task& last) {
+    return ordered_by(filter, {}).cursor_after(last);
 }
 
 /// The rarest first, as far as a bounded look tells.
@@ -233,8 +247,7 @@ Result<TaskPage> SqlTaskStore::list_tasks(const TaskFilter& filter) {
     TaskPage page;
     for (const auto& row : answers[0].rows) {
         if (std::ssize(page.tasks) == filter.limit) {
-            const Task& last = page.tasks.back();
-            page.next_cursor = order.mark + std::to_string(order.place_of(last)) + "." + last.id;
+            page.next_cursor = order.cursor_after(page.tasks.back());
             break;
         }
         TASKSTORE_LET(Task task, task_of(row));

@@ -2,7 +2,7 @@
 # The queue as people and workers use it, verb by verb; and workers that are killed.
 . "$(dirname "$0")/begin.sh"
 export TASKSTORE_HOME="$scratch/home"
-json() { python3 -c 'import json,sys; d=json.loads(sys.argv[1])["data"]; print(eval(sys.argv[2]))' "$1" "$2"; }
+json() { python3 -c 'import json,sys; d=json.loads(sys.argv[1])["data"]; print(eval(sys.argv[2]))' "$@"; }
 mkdir proj && cd proj && git init -q .
 
 expect 0 taskstore task claim --worker w1 --json; same "$(json "$out" d)" "[]"
@@ -102,6 +102,18 @@ printf '{"query_type":"get_task","params":{"id":"%s"}}' "${one:24}" > "$scratch/
 taskstore query < "$scratch/request" > "$scratch/answer"; same "$(json "$(cat "$scratch/answer")" 'd["task"]["status"]')" completed
 expect 2 taskstore query 'no request'; has "$out" '"status":"invalid"'; has "$err" "JSON"
 expect 3 taskstore query '{"query_type":"get_task","params":{"id":"nobody"}}'; has "$out" '"status":"not_found"'
+
+# Several stores are asked at once; one that is away hides none of the others, and nothing is made in any.
+TASK_STORE_PATH=$scratch/other.db taskstore task add --title 'Elsewhere' --project lists -q > /dev/null
+asked='{"query_type":"list_tasks","params":{"project":"lists","order":"created"}}'
+expect 0 taskstore query --on "$TASKSTORE_HOME/tasks.db" --on "sqlite:$scratch/other.db" "$asked"
+same "$(json "$out" '[(t["store"][-9:], t["id"] == sys.argv[3]) for t in d["tasks"]]' "$one")" "[('/tasks.db', True), ('/other.db', False)]"
+expect 9 taskstore query --on "$scratch/other.db" --on "$scratch/none.db" --on 'postgres://ann:geheim@127.0.0.1:1/none' "$asked"
+has "$out" '"status":"partial"'; has "$out" Elsewhere; has "$out" '"status":"not_found"'
+lacks "$out$err" geheim; has "$err" '2 of 3 stores'; [ ! -e "$scratch/none.db" ] || bad "a question made a store"
+expect 3 taskstore query --on "$scratch/none.db" "$asked"; has "$out" '"data":null'
+expect 2 taskstore query --on "$scratch/other.db" --on ../other.db "$asked"; has "$err" twice
+expect 2 taskstore query --on nothing "$asked"; has "$err" "postgres://"
 
 # Words of titles and descriptions, also after a move.
 expect 0 taskstore task add --title 'Build the Index' --description 'for Zürich' --quiet; index=$out

@@ -3,6 +3,7 @@
 #include "servers.hpp"
 
 #include <gmock/gmock.h>
+#include <taskstore/base/json.hpp>
 #include <taskstore/query/query.hpp>
 
 namespace taskstore {
@@ -60,6 +61,43 @@ TEST(Queries, AnswersAreTheSameBytesFromEveryEngine) {
     EXPECT_THAT(file[8], testing::HasSubstr("\"status\":\"conflict\""));
     EXPECT_EQ(answers_of(sql::Engine::postgres), file);
     EXPECT_EQ(answers_of(sql::Engine::libsql), file);
+}
+
+TEST(Queries, StoresOfAllEnginesAreAskedAtOnce) {
+    std::vector<std::unique_ptr<store::Device>> devices;
+    std::vector<std::unique_ptr<store::Databases>> opened;
+    std::vector<query::Store> stores;
+    const SystemClock clock;
+    SystemRandom random;
+    for (const sql::Engine engine :
+         {sql::Engine::sqlite, sql::Engine::postgres, sql::Engine::libsql}) {
+        auto& device =
+            *devices.emplace_back(std::make_unique<store::Device>(TASKSTORE_DRIVERS_HERE));
+        if (engine != sql::Engine::sqlite) device.place = servers->fresh(engine);
+        auto& databases = *opened.emplace_back(device.databases());
+        sql::Database* const database = must(databases.open(store::DatabaseName::tasks));
+        const std::string name(sql::name_of(engine));
+        static_cast<void>(must(tasks::make_task_store(*database, clock, random)
+                                   ->create_task({.title = "of " + name})));
+        stores.push_back({.name = name, .open = [database] { return Result(database); }});
+    }
+    stores.push_back({.name = "away", .open = []() -> Result<sql::Database*> {
+                          return fail(Code::unavailable, "nobody answers");
+                      }});
+    std::string cursor;
+    std::vector<std::string> seen;
+    for (int pages = 0; pages < 3; ++pages) {
+        const query::Answer answer = query::answer_of_stores(
+            R"({"query_type":"search_tasks","params":{"query":"of","limit":1,"order":"created")" +
+                (cursor.empty() ? "" : ",\"cursor\":" + cursor) + "}}",
+            stores, clock, random);
+        EXPECT_EQ(answer.status.error().code, Code::partial);
+        const Json data = must(Json::parse(answer.text)).get("data");
+        seen.push_back(data.get("tasks").at(0).get("store").as_string().value_or(""));
+        cursor = data.get("next_cursor").to_text();
+    }
+    EXPECT_THAT(seen, testing::ElementsAre("sqlite", "postgres", "libsql"));
+    EXPECT_EQ(cursor, "null");
 }
 
 TEST(Queries, AServerThatIsAwayIsSaidInTheAnswer) {

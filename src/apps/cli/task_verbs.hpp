@@ -224,6 +224,8 @@ inline constexpr std::array kWork{
     Option{"once", 0, "", "one task, then end"},
     Option{"drain", 0, "", "end when there is nothing to claim"}};
 inline constexpr std::array<Option, 0> kTaskNone{};
+inline constexpr std::array kQuery{Option{
+    "on", 0, "URL", "ask this store's tasks instead of the device's own; all at once", true}};
 
 /// Of `options`, the one of that name.
 template <std::size_t N>
@@ -313,11 +315,13 @@ inline constexpr std::array kTaskCommands{
         kWork, "taskstore work --jobs 4\ntaskstore work --drain -- ./build.sh --fast", run_work},
     Command{"query", "[REQUEST]",
             "answer one JSON request about the device's tasks, as other devices ask it: REQUEST, "
-            "or standard input",
-            kTaskNone,
+            "or standard input; or ask it of other stores, and join what they say",
+            kQuery,
             "taskstore query '{\"query_type\":\"list_tasks\",\"params\":{\"status\":"
             "\"running\"}}'\n"
-            "taskstore query '{\"query_type\":\"get_task_stats\"}'",
+            "taskstore query '{\"query_type\":\"get_task_stats\"}'\n"
+            "taskstore query --on ./a.db --on postgres://host/b "
+            "'{\"query_type\":\"list_tasks\"}'",
             run_query},
     Command{"spec enqueue", "ID",
             "put a task into the queue that carries out a spec, where none is open; the plan shows "

@@ -24,13 +24,14 @@ enum class Code : std::uint8_t {
     outcome_unknown,  ///< The write may or may not be durable: read again before trying again.
     unsupported,      ///< Written by a newer version, or a part that was not built in.
     cancelled,        ///< The caller asked to stop.
+    partial,          ///< Of several that were asked some answered: what they said is there.
 };
 
 struct CodeRow {
     Code code;
     std::string_view name;  ///< As in JSON, logs and docs/errors/NAME.md.
     int exit_code;   ///< 0 success 1 other 2 usage 3 not found 4 conflict 5 unavailable 6 corrupt 7
-                     ///< denied 8 unknown
+                     ///< denied 8 unknown 9 partly
     bool retryable;  ///< Whether the same call may succeed later without a change by the caller.
     int http_status;
 };

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -56,5 +57,25 @@ using OpenDatabase = std::function<Result<sql::Database*>()>;
 /// network is between, before its answer came.
 Answer answer(std::string_view request, const OpenDatabase& open, const Clock& clock,
               Random& random);
+
+/// One of several that are asked.
+struct Store {
+    std::string name;  ///< In answers: of its own among them, and nothing secret.
+    OpenDatabase open;
+};
+inline constexpr std::size_t kStoresMax = 64;
+
+/// All of them at once, each in a thread of its own, which calls its `open`; and what they say
+/// joined: lists in the order that was asked for, each task with its store, figures summed up, and
+/// an outcome per store. A store that does not answer hides none of the others. The status is ok
+/// where all answered; partial where some did; else the error of the first. Of a task that is asked
+/// for, a store that does not have it has answered.
+///
+/// Unlike answer(), this is for whoever named the stores: it repeats what each says of itself.
+/// invalid: no store, more than kStoresMax, two of one name. `random` is shared by the threads.
+/// Returns when all have ended: one that is not reached is given up when its driver does so, which
+/// may be after the deadline.
+Answer answer_of_stores(std::string_view request, std::span<const Store> stores, const Clock& clock,
+                        Random& random);
 
 }  // namespace taskstore::query

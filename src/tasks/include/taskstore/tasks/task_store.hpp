@@ -131,6 +131,11 @@ struct TaskPage {
     std::string next_cursor;  ///< Empty: this was the last page.
 };
 
+/// For whoever joins the lists of several stores: whether `a` stands before `b` in what the filter
+/// asks for, and the cursor of a page that ends with `last`.
+bool comes_before(const TaskFilter& filter, const Task& a, const Task& b);
+std::string cursor_after(const TaskFilter& filter, const Task& last);
+
 /// What an acknowledged write promises, beside the answer: of several commits the weakest. An
 /// answer that stood there already (a known key, a request that was answered) has the level of what
 /// reads see.
