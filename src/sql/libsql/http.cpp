@@ -89,22 +89,6 @@ void set(CURL* easy, CURLoption option, Value value) {
     TASKSTORE_CHECK(curl_easy_setopt(easy, option, value) == CURLE_OK);
 }
 
-/// Whether this ends before the server can have had the request.
-bool never_connected(CURLcode result) {
-    switch (result) {
-        case CURLE_COULDNT_RESOLVE_HOST:
-        case CURLE_COULDNT_RESOLVE_PROXY:
-        case CURLE_COULDNT_CONNECT:
-        case CURLE_SSL_CONNECT_ERROR:
-        case CURLE_PEER_FAILED_VERIFICATION:
-        case CURLE_SSL_CACERT_BADFILE:
-        case CURLE_PROXY:
-            return true;
-        default:
-            return false;
-    }
-}
-
 Code code_of_curl(CURLcode result) {
     switch (result) {
         case CURLE_PEER_FAILED_VERIFICATION:
@@ -343,8 +327,9 @@ Exchange Transport::post(const std::string& base, std::string_view path, std::st
         return out;
     }
     // Its connection is in the middle of something: it goes with the handle.
-    const bool whole = flight.given == body.size();
-    out.reach = whole && !never_connected(result) ? Reach::lost : Reach::not_sent;
+    // curl's reason may be another: a kept connection that ends without an answer it replaces by
+    // itself, and "cannot connect" is then about the new one.
+    out.reach = flight.given == body.size() ? Reach::lost : Reach::not_sent;
     if (stopped) {
         out.error = std::move(stopped->error);
         out.silent = out.error.code == Code::unavailable;

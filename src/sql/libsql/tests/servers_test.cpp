@@ -7,6 +7,7 @@
 #include <taskstore/testing/proxy.hpp>
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <set>
 #include <thread>
@@ -140,6 +141,39 @@ TEST(CutWay, NobodyWaitsPastHisDeadlineAndTheWayHeals) {
     EXPECT_LE(seen[1], 1);
     EXPECT_LE(seen[2], 1);
     EXPECT_EQ(seen[3], 1);
+}
+
+// curl makes a new connection by itself when a kept one ends without an answer; that nobody is
+// there then says nothing of the request that was sent.
+TEST(CutWay, WhatWasSentToAServerThatIsNoLongerThereIsInDoubt) {
+    const auto write_as_batch = [](sql::Database& database, Proxy& proxy) {
+        proxy.hold(Proxy::to_client, true);
+        return database.write_batch(std::vector{insert(1)});
+    };
+    const auto write_as_work = [](sql::Database& database, Proxy& proxy) {
+        return database.write([&](sql::Connection& connection) -> Status {
+            TASKSTORE_TRY(insert_work(1)(connection));
+            proxy.hold(Proxy::to_client, true);
+            return ok();
+        });
+    };
+    using Write = std::function<Result<sql::Committed>(sql::Database&, Proxy&)>;
+    for (const Write& write : {Write(write_as_batch), Write(write_as_work)}) {
+        const FreshDatabase fresh;
+        auto proxy = proxy_to(fresh.location());
+        Options options = test_options();
+        options.pool.retry_ms_max = 200;
+        const auto direct = open_with_table(fresh.location());
+        const auto database = open(through(*proxy, fresh), options);
+        EXPECT_TRUE(database->write_batch(std::vector{insert(0)})) << "its connection is kept";
+        Result<sql::Committed> told = sql::Committed{};
+        std::jthread writer([&] { told = write(*database, *proxy); });
+        while (counts(*direct)[1] == 0) std::this_thread::yield();
+        proxy.reset();
+        writer.join();
+        ASSERT_FALSE(told);
+        EXPECT_EQ(told.error().code, Code::outcome_unknown) << told.error().message;
+    }
 }
 
 // --- the server says nothing --------------------------------------------------------------------
