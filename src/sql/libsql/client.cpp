@@ -119,7 +119,9 @@ Asked Client::refused(const Exchange& exchange, bool on_stream) const {
                              Reach::not_sent, true);
             }
             if (exchange.status == 400) return asked(Code::failed, text, Reach::not_sent, false);
-            return not_there(asked(Code::not_found, text, Reach::not_sent, false));
+            // A sqld that shuts down says so of databases that it has, until it is gone.
+            return not_there(
+                asked(Code::not_found, text, Reach::not_sent, /*transient=*/x_version.load() != 0));
         case 413:
             return asked(Code::invalid, text, Reach::not_sent, false);
         case 408:

@@ -18,6 +18,9 @@
 
 namespace taskstore::libsql {
 
+/// The longest pause before a server is asked again: one that is back is met within a second.
+inline constexpr std::int64_t kBackoffCapMs = 250;
+
 struct Stream {
     std::string baton;     ///< Empty: none is open.
     std::string base_url;  ///< Where it has moved to; empty: the endpoint.

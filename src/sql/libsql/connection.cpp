@@ -88,7 +88,7 @@ template <typename Ask>
 Asked EngineConnection::ask(const Ask& once) {
     const std::int64_t until_ns =
         x_client->clock().boot_ns() + x_options.busy_timeout_ms * kNsPerMs;
-    sql::Backoff backoff({.cap_ms = 500, .deadline_boot_ns = until_ns}, x_client->clock(),
+    sql::Backoff backoff({.cap_ms = kBackoffCapMs, .deadline_boot_ns = until_ns}, x_client->clock(),
                          x_client->random());
     while (true) {
         Asked asked = once();

@@ -116,8 +116,8 @@ bool EngineDatabase::pause(std::int64_t ms) {
 }
 
 std::optional<Outcome> EngineDatabase::ask_outcome(const Mark& mark, std::int64_t until_ns) {
-    sql::Backoff backoff({.base_ms = 20, .cap_ms = 200, .deadline_boot_ns = until_ns}, clock(),
-                         x_client->random());
+    sql::Backoff backoff({.base_ms = 20, .cap_ms = kBackoffCapMs, .deadline_boot_ns = until_ns},
+                         clock(), x_client->random());
     while (true) {
         Question question = question_of(mark);
         const std::array<std::string, 2> requests{batch_request(question.batch.take()),
@@ -190,7 +190,8 @@ void EngineDatabase::end_turn() {
 Status EngineDatabase::run_work(const sql::Work& work, const Request& request) {
     const std::int64_t until_ns = give_up_ns(request.options.deadline_boot_ns);
     TASKSTORE_LET(const auto slot, x_client->take_slot(request.options.deadline_boot_ns));
-    sql::Backoff backoff({.deadline_boot_ns = until_ns}, clock(), x_client->random());
+    sql::Backoff backoff({.cap_ms = kBackoffCapMs, .deadline_boot_ns = until_ns}, clock(),
+                         x_client->random());
     while (true) {
         EngineConnection connection(x_client, {.busy_timeout_ms = 0});
         connection.set_deadline(request.options.deadline_boot_ns);
@@ -261,8 +262,8 @@ Status EngineDatabase::read(const sql::Work& work, const sql::ReadOptions& read_
         return fail(Code::timed_out,
                     x_client->shown() + ": the deadline passed before the read began");
     TASKSTORE_LET(const auto slot, x_client->take_slot(deadline_ns));
-    sql::Backoff backoff({.deadline_boot_ns = give_up_ns(deadline_ns)}, clock(),
-                         x_client->random());
+    sql::Backoff backoff({.cap_ms = kBackoffCapMs, .deadline_boot_ns = give_up_ns(deadline_ns)},
+                         clock(), x_client->random());
     while (true) {
         EngineConnection connection(x_client, {.read_only = true, .busy_timeout_ms = 0});
         connection.set_deadline(deadline_ns);
@@ -286,8 +287,8 @@ Result<std::vector<sql::Rows>> EngineDatabase::read_batch(sql::Batch batch,
                     x_client->shown() + ": the deadline passed before the read began");
     TASKSTORE_LET(const Member member, make_member(x_client->shown(), batch, /*reads_only=*/true));
     TASKSTORE_LET(const auto slot, x_client->take_slot(deadline_ns));
-    sql::Backoff backoff({.deadline_boot_ns = give_up_ns(deadline_ns)}, clock(),
-                         x_client->random());
+    sql::Backoff backoff({.cap_ms = kBackoffCapMs, .deadline_boot_ns = give_up_ns(deadline_ns)},
+                         clock(), x_client->random());
     bool by_cursor = false;
     while (true) {
         GroupText text = write_read(member);

@@ -123,8 +123,9 @@ std::vector<RequestPtr> EngineDatabase::take_group(std::unique_lock<std::mutex>&
 }
 
 void EngineDatabase::run_group(std::vector<RequestPtr> members, const std::stop_token& stop) {
-    sql::Backoff backoff({.deadline_boot_ns = std::numeric_limits<std::int64_t>::max()}, clock(),
-                         x_client->random());
+    sql::Backoff backoff(
+        {.cap_ms = kBackoffCapMs, .deadline_boot_ns = std::numeric_limits<std::int64_t>::max()},
+        clock(), x_client->random());
     Error why;
     while (begin_flight(members, why)) {
         Round round = send_group(members);

@@ -5,6 +5,9 @@
 #include <taskstore/libsql/database.hpp>
 #include <taskstore/testing/sqld.hpp>
 
+#include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 
 namespace taskstore::libsql {
@@ -24,5 +27,21 @@ class FreshDatabase {
   private:
     std::string x_name;
 };
+
+inline constexpr std::int64_t kNsPerMs = 1'000'000;
+inline const SystemClock kClock;
+inline std::int64_t ms_since(std::int64_t boot_ns) {
+    return (kClock.boot_ns() - boot_ns) / kNsPerMs;
+}
+
+void must(const Status& status);
+std::unique_ptr<sql::Database> open(const std::string& url, const Options& options);
+/// With the table notes (id INTEGER, x TEXT): no key, so that what is applied twice is there twice.
+std::unique_ptr<sql::Database> open_with_table(const std::string& url,
+                                               const Options& options = test_options());
+sql::BoundStatement insert(std::int64_t id);
+sql::Work insert_work(std::int64_t id);
+/// How often each id is there.
+std::map<std::int64_t, int> counts(sql::Database& database);
 
 }  // namespace taskstore::libsql

