@@ -357,6 +357,25 @@ Result<ResultPtr> EngineConnection::describe(const Translated& statement) {
     return result;
 }
 
+/// A round trip of its own: the transaction's id is in a result that the simple protocol would
+/// throw away.
+Status EngineConnection::send_begin() {
+    std::vector<Outgoing> parts;
+    std::string prelude_text;
+    append_begin(parts, prelude_text);
+    x_pending = Begin::none;
+    ResultPtr refused;
+    const Status sent = x_session->exchange(parts, [&](std::size_t index, ResultPtr result) {
+        if (PQresultStatus(result.get()) == PGRES_FATAL_ERROR)
+            refused = std::move(result);
+        else if (index == 1)
+            note_transaction_id(result.get());
+    });
+    if (!sent) return lost_failure(sent.error(), /*commits=*/false);
+    if (refused != nullptr) return statement_failure(refused.get(), parts.front().sql);
+    return ok();
+}
+
 Status EngineConnection::execute(std::string_view sql) {
     TASKSTORE_LET(const auto statements, translate(sql));
     for (const Translated& statement : statements) {
@@ -379,13 +398,7 @@ Status EngineConnection::execute(std::string_view sql) {
         before = std::string(begin_sql()) + ";";
         if (has_prelude() && !traced) before += prelude(false, 0) + ";";
         if (traced) {
-            // Its id is in a result that the simple protocol would throw away: a round trip more.
-            std::vector<Outgoing> parts;
-            std::string prelude_text;
-            append_begin(parts, prelude_text);
-            TASKSTORE_TRY(x_session->exchange(parts, [&](std::size_t index, ResultPtr result) {
-                if (index == 1) note_transaction_id(result.get());
-            }));
+            TASKSTORE_TRY(send_begin());
             before.clear();
         }
         x_pending = Begin::none;

@@ -120,6 +120,7 @@ class EngineConnection final : public sql::Connection {
     std::string_view begin_sql() const;
     bool has_prelude() const;
     void append_begin(std::vector<Outgoing>& parts, std::string& prelude_text);
+    Status send_begin();
     Result<ResultPtr> run_pipeline(const Translated& statement, const Parameters& parameters,
                                    bool wrapped);
     Status finish_commit(ResultPtr result);

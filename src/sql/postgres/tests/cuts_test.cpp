@@ -114,6 +114,12 @@ const auto kWays = testing::Values(
             batch.front().changes_expected = 1;
             return database.write_batch(batch, {.wake = "notes"});
         }},
+    Way{"WorkThatExecutes",
+        [](sql::Database& database, std::int64_t id) {
+            return database.write([id](sql::Connection& connection) {
+                return connection.execute("INSERT INTO notes VALUES (" + std::to_string(id) + ")");
+            });
+        }},
     Way{"Work", [](sql::Database& database, std::int64_t id) {
             return database.write([id](sql::Connection& connection) -> Status {
                 TASKSTORE_LET(const auto statement, connection.prepare(kInsert));

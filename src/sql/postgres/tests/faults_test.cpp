@@ -125,10 +125,13 @@ TEST(Deadlines, NoThreadIsStuckPastItsDeadline) {
                 threads.emplace_back([&] {
                     const auto start = steady_clock::now();
                     const Code code = call(in_ms(150));
+                    // unavailable: a kept connection was found dead so late that no pause fitted
+                    // in before the deadline.
                     EXPECT_TRUE(code == Code::timed_out || code == Code::outcome_unknown ||
-                                code == Code::denied)
+                                code == Code::unavailable || code == Code::denied)
                         << name_of(code);
-                    EXPECT_LT(ms_since(start), 150 + 350);
+                    // All other waits of the driver end after 2 s or more.
+                    EXPECT_LT(ms_since(start), 150 + 1'500);
                 });
             }
             threads.clear();
