@@ -216,6 +216,36 @@ TEST(PoolLimits, WhoFindsNoConnectionIsToldHowManyAreInUse) {
     EXPECT_THAT(told, testing::HasSubstr("ms for a connection"));
 }
 
+/// What the pool tells while somebody waits for its only connection, for more than `wait_ms`.
+std::string told_of_a_wait(const sql::PoolOptions& pool, std::int64_t wait_ms) {
+    std::string told;
+    const auto database = open(plain_location(shared_server()), fresh_schema(),
+                               {.pool = pool, .tell = [&](std::string_view line) { told = line; }});
+    const std::vector<sql::BoundStatement> select{{.sql = "SELECT 1"}};
+    std::jthread waiter;
+    EXPECT_TRUE(database->read([&](sql::Connection&) {
+        waiter = std::jthread([&] { EXPECT_TRUE(database->read_batch(select)); });
+        const auto stands_in_line = [&] {
+            const auto late = database->read_batch(select, {.deadline_boot_ns = in_ms(1)});
+            return late.error().message.find("and 1 others wait") != std::string::npos;
+        };
+        while (!stands_in_line()) {
+        }
+        const auto stood = steady_clock::now();
+        while (ms_since(stood) <= wait_ms) std::this_thread::yield();
+        return ok();
+    }));
+    waiter.join();
+    return told;
+}
+
+TEST(PoolLimits, ASlowWaitForAConnectionIsToldAndAFastOneIsNot) {
+    EXPECT_THAT(told_of_a_wait({.max_connections = 1, .slow_acquire_threshold_ms = 2}, 2),
+                testing::HasSubstr("ms for a connection; 1 are open"));
+    EXPECT_EQ(told_of_a_wait({.max_connections = 1, .slow_acquire_threshold_ms = 3'600'000}, 2),
+              "");
+}
+
 std::int64_t sessions_of(sql::Database& watcher, const std::string& role) {
     return number(watcher, "SELECT count(*) FROM pg_stat_activity WHERE usename = '" + role + "'");
 }
