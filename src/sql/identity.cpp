@@ -40,6 +40,7 @@ constexpr std::string_view kSwap =
     "UPDATE taskstore_database SET id = ?6, epoch = ?7, moved_to = ?8, incoming_from = ?9 WHERE "
     "name = ?1 AND id = ?2 AND epoch = ?3 AND coalesce(moved_to, '') = ?4 AND "
     "coalesce(incoming_from, '') = ?5";
+constexpr std::string_view kRenamePlace = "UPDATE taskstore_database SET id = ?2 WHERE name = ?1";
 constexpr std::string_view kSelectPlace = "SELECT id FROM taskstore_database WHERE name = ?1";
 constexpr std::string_view kTouch = "UPDATE taskstore_database SET epoch = epoch WHERE name = ?1";
 constexpr std::string_view kTouchExpected =
@@ -334,6 +335,12 @@ Result<std::string> name_place(Connection& connection, std::string_view name, co
     TASKSTORE_LET(const auto answers, run_batch(connection, {&select, 1}));
     TASKSTORE_TRY(transaction.commit());
     return std::get<std::string>(answers[0].rows.at(0).at(0));
+}
+
+Status rename_place(Connection& connection, std::string_view name, const Clock& clock,
+                    Random& random) {
+    return run(connection, {.sql = kRenamePlace,
+                            .values = {place_row(name), UuidSource(clock, random).next()}});
 }
 
 Status touch_identity(Connection& connection, std::string_view name, const Identity& expected) {

@@ -555,6 +555,8 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
     TASKSTORE_TRY(check_tables(*reader, tables, whole.tables));
     TASKSTORE_LET(const auto lock,
                   TransferLock::take(files, databases.options().settings.home, name));
+    TASKSTORE_LET(const std::int64_t planned,
+                  planned_epoch(files, databases.options().settings.home, name));
     TASKSTORE_LET(const auto connection,
                   databases.connect(name, at.location, {.read_only = false, .create = true}));
     const std::string place = sql::shown(at.location);
@@ -570,18 +572,19 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
     sql::Identity incoming = identity;
     incoming.incoming_from = incoming_from;
     incoming.mark = sql::new_mark("restore", databases.clock(), databases.random());
-    // From here on writers are shut out; rows are looked for again where there cannot be more.
-    TASKSTORE_TRY(change_end(databases, name, at.location, identity,
-                             {.next = incoming,
-                              .while_open = bringing_up(databases, then),
-                              .also =
-                                  [&](sql::Connection& within) {
-                                      return was_live && !request.replace
-                                                 ? check_no_rows(within, tables,
-                                                                 rows_are_there(place))
-                                                 : ok();
-                                  },
-                              .tables = tables}));
+    const auto also = [&](sql::Connection& within) -> Status {
+        TASKSTORE_TRY(
+            sql::rename_place(within, name_of(name), databases.clock(), databases.random()));
+        if (!was_live || request.replace) return ok();
+        return check_no_rows(within, tables, rows_are_there(place));
+    };
+    const EndChange closing{.next = incoming,
+                            .while_open = bringing_up(databases, then),
+                            .also = also,
+                            .tables = tables};
+    // From here on writers are shut out; rows are looked for again where there cannot be more, and
+    // no move takes the place for what it has left there (mover.cpp: M8).
+    TASKSTORE_TRY(change_end(databases, name, at.location, identity, closing));
     if (request.after_step_for_testing) TASKSTORE_TRY(request.after_step_for_testing(1));
     RestoreReport report{.database = header.database, .place = place};
     TASKSTORE_LET(const auto writer, databases.open_at(name, at.location));
@@ -591,7 +594,7 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
     if (request.after_step_for_testing) TASKSTORE_TRY(request.after_step_for_testing(2));
     const sql::Identity live{
         .id = header.identity.id,
-        .epoch = sql::next_epoch(std::max(identity.epoch, header.identity.epoch),
+        .epoch = sql::next_epoch(std::max({identity.epoch, header.identity.epoch, planned}),
                                  databases.clock().wall_ms())};
     // With what this version adds to the backup's.
     const auto now = databases.modules(name, connection->dialect());

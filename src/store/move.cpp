@@ -78,9 +78,14 @@ Result<std::optional<Journal>> open_journal(Databases& databases, const MoveRequ
     const Way& way = journal->way;
     const Ending ending = ending_of(databases, request.name, way);
     if (ending.outcome == Outcome::open) return journal;
+    // Who names it in the config goes on with what is there; to all others it is told, and the
+    // journal is their way back.
+    if (ending.outcome == Outcome::replaced && at.location == way.from) return journal;
     TASKSTORE_TRY(forget_journal(databases.files(), request.home, request.name));
-    const bool is_truth = (ending.outcome == Outcome::taken_back && at.location == way.from) ||
-                          (ending.outcome == Outcome::arrived && at.location == way.to);
+    const bool is_truth =
+        (ending.outcome == Outcome::taken_back && at.location == way.from) ||
+        ((ending.outcome == Outcome::arrived || ending.outcome == Outcome::replaced) &&
+         at.location == way.to);
     const bool is_elsewhere = !(at.location == way.from || at.location == way.to);
     if (!is_truth && !is_elsewhere) return over(ending, request.name);
     if (databases.options().warn)
@@ -179,9 +184,9 @@ Failure Undo::not_ours(const sql::Identity& there) const {
                                     text(there.id, there.epoch) + "), and the move left (" +
                                     text(way.id, way.epoch) + ") there")
         .with_hint(there.id == way.id
-                       ? "it was restored or moved there since; to bring it back as it is now: "
-                         "'taskstore move --to " +
-                             sql::shown(way.from) + "'"
+                       ? "it has moved on and come back since, or an older version has restored a "
+                         "backup there; " +
+                             sql::shown(way.from) + " stays closed, as it was at the seal"
                        : "another database was restored there; the old place stays closed");
 }
 
@@ -201,7 +206,8 @@ Failure Undo::not_filled(const sql::Identity& here, const sql::Identity& there) 
 Result<End> Undo::open_target(const sql::Identity& here) {
     const Way& way = x_journal.way;
     TASKSTORE_LET(End there, open_known_end(x_databases, x_request.name, way.to));
-    if (is_sealed_for(here, way.mark)) TASKSTORE_TRY(check_place(here, there.identity, way));
+    if (is_sealed_for(here, way.mark))
+        TASKSTORE_TRY(check_place(x_request.name, here, there.identity, way));
     return there;
 }
 
@@ -392,7 +398,10 @@ Result<MoveReport> undo_from_outside(Databases& databases, const MoveRequest& re
                                      const std::optional<Journal>& journal) {
     const bool known =
         journal && journal->way.from == *request.from && journal->way.to == request.to;
-    if (journal && !journal->ended() && !(known && journal->back))
+    // The undo of an undo: what that was to go back into is lost, or another database.
+    const bool turned = journal && journal->back && journal->back->from == *request.from &&
+                        journal->back->to == request.to;
+    if (journal && !journal->ended() && !(known && journal->back) && !turned)
         return fail(Code::conflict, "this device has a move of " + called(request) + " on its way")
             .with_hint("end that first, or take it back: 'taskstore move --undo'");
     const bool kept = known && journal->back;
@@ -469,7 +478,11 @@ Result<MoveReport> undo_move(Databases& databases, const MoveRequest& request) {
         return fail(Code::not_found, "no move of " + called(request) + " is known to this device")
             .with_hint("'taskstore move --to PLACE' moves it");
     const Ending ending = ending_of(databases, request.name, journal->going());
-    if (ending.outcome == Outcome::open)
+    TASKSTORE_LET(const DatabasePlace at, databases.place(request.name));
+    // Who names the old place in the config already goes on with what was restored there.
+    const bool goes_on_there =
+        &journal->going() != &journal->way && at.location == journal->way.from;
+    if (ending.outcome == Outcome::open || (ending.outcome == Outcome::replaced && !goes_on_there))
         return Undo(databases, request, std::move(*journal), true).run();
     return forget_undone(databases, request, *journal, ending);
 }

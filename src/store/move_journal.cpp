@@ -71,6 +71,13 @@ Result<std::optional<Journal>> read_journal(os::FileSystem& files, const std::st
     return std::optional(std::move(journal));
 }
 
+Result<std::int64_t> planned_epoch(os::FileSystem& files, const std::string& home,
+                                   DatabaseName name) {
+    TASKSTORE_LET(const auto journal, read_journal(files, home, name));
+    if (!journal) return 0;
+    return std::max(journal->way.epoch, journal->back ? journal->back->epoch : 0);
+}
+
 Result<std::vector<OpenMove>> open_moves(os::FileSystem& files, const std::string& home) {
     std::vector<OpenMove> moves;
     for (const DatabaseName name : kDatabaseNames) {

@@ -48,6 +48,10 @@ struct Journal {
 
 Result<std::optional<Journal>> read_journal(os::FileSystem& files, const std::string& home,
                                             DatabaseName name);
+/// The largest epoch that a move of this device may bring a place to life with, though no place
+/// says so yet; 0: there is no journal.
+Result<std::int64_t> planned_epoch(os::FileSystem& files, const std::string& home,
+                                   DatabaseName name);
 /// Durable when it returns; mode 0600.
 Status write_journal(os::FileSystem& files, const std::string& home, DatabaseName name,
                      const Journal& journal);

@@ -28,9 +28,9 @@ bool was_brought_to_life(const Way& way, const std::optional<sql::Identity>& sou
     return source && is_sealed_for(*source, way.mark) && was_live_since(*target, *source);
 }
 
-/// Whether a sealed place leads to another one.
-bool leads_to(const sql::Identity& sealed, const sql::Identity& place, const std::string& name) {
-    return sealed.moved_place.empty() ? sealed.moved_to == name : sealed.moved_place == place.place;
+/// The same where the seal names no place: then its name counts.
+bool leads_home(const sql::Identity& sealed, const sql::Identity& place, const std::string& name) {
+    return sealed.moved_place.empty() ? sealed.moved_to == name : leads_to(sealed, place);
 }
 
 }  // namespace
@@ -41,12 +41,21 @@ Ending ending_of(Databases& databases, DatabaseName name, const Way& way) {
     const std::string to = sql::shown(way.to);
     const auto source = asked(databases, name, way.from, way);
     const auto target = asked(databases, name, way.to, way);
+    const bool is_sealed = source && is_sealed_for(*source, way.mark);
+    if (is_sealed && target && !leads_to(*source, *target)) {
+        // One that is older is no later state of it: another disk, perhaps.
+        if (!was_live_since(*target, *source) || target->incoming_from) return {};
+        return {Outcome::replaced,
+                to + " holds another " + called + numbered(target->epoch) +
+                    ": a backup was restored there, or it is another place of that name; " + from +
+                    " stays closed" + numbered(source->epoch)};
+    }
     const bool opened_again =
         source && source->is_live() &&
         (way.source_epoch > 0 ? source->epoch > way.source_epoch : way.stage >= Stage::going_live);
     const bool was_truth = was_brought_to_life(way, source, target);
     // A source that takes writes by now may be a backup that was restored where it was lost.
-    const bool came_back = was_truth && source && leads_to(*target, *source, from);
+    const bool came_back = was_truth && source && leads_home(*target, *source, from);
     if (was_truth && !target->is_live() && !came_back)
         return {Outcome::moved_on,
                 to + " has held " + called + " since" +
@@ -62,7 +71,9 @@ Ending ending_of(Databases& databases, DatabaseName name, const Way& way) {
                                          numbered(source->epoch) + ": the move to " + to +
                                          " was taken back"};
     if (!was_truth || !target->is_live()) return {};
-    if (way.stage >= Stage::going_live) return {};
+    // By which this move was not ended, but another one that led back there.
+    const bool came_again = is_sealed && way.stage < Stage::ended && target->epoch > way.epoch;
+    if (way.stage >= Stage::going_live && !came_again) return {};
     return {Outcome::arrived,
             to + " is where " + called + " takes writes by now" + numbered(target->epoch)};
 }

@@ -24,6 +24,16 @@
 //      that has not heard of the seal, or of writes before it.
 //   M7 A sealed place opens for what is where its seal leads to: that place is known by its id, not
 //      by its name, but for seals of versions that knew no ids.
+//   M8 A move takes for its own end what lives with exactly the epoch that it planned, where the
+//      seal that bears its mark leads to. Nothing else is both: the id of a place is drawn at
+//      random, goes with its tables, and a restore draws another in the transaction in which it
+//      shuts writers out, before it changes a row; every other life that begins in a place has an
+//      epoch above the one before. Where the place was lost and is made anew, it has another id,
+//      or none. So what a backup left there is another database, for the move, its undo and other
+//      devices, who ask the same seal, and what the backup lacks is not given up: the source stays
+//      sealed until somebody says that what it led to is lost (--forget). A restore cannot come
+//      between the mark and going live, for it takes no place that a move fills. One by a version
+//      that draws no id shows by its epoch; its device's move is not ended by it.
 
 #include "mover.hpp"
 
@@ -163,16 +173,27 @@ Status Mover::judge_source() {
     return ok();
 }
 
-Status check_place(const sql::Identity& source, const sql::Identity& there, const Way& way) {
-    if (!source.moved_to || source.moved_place.empty() || source.moved_place == there.place)
-        return ok();
-    return fail(Code::conflict, sql::shown(way.to) +
-                                    " is another place than the one of that name "
-                                    "that " +
-                                    sql::shown(way.from) + " has moved to")
+Status check_place(DatabaseName name, const sql::Identity& source, const sql::Identity& there,
+                   const Way& way) {
+    if (!source.moved_to || leads_to(source, there)) return ok();
+    const bool restored =
+        there.incoming_from && there.incoming_from->starts_with(sql::from_backup(""));
+    const std::string now = restored          ? " waits for a backup that is being restored"
+                            : there.is_live() ? " takes writes"
+                            : there.moved_to  ? " has moved to " + *there.moved_to
+                                              : std::string(" is being filled");
+    const std::string from = sql::shown(way.from);
+    const std::string to = sql::shown(way.to);
+    return fail(Code::conflict, to + " is another place than the one of that name that " + from +
+                                    " has moved to, or a backup was restored there since; " + to +
+                                    now + " (epoch " + std::to_string(there.epoch) + "), " + from +
+                                    " stays closed")
         .with_hint(
-            "nothing was changed; is another disk mounted there, or another server behind "
-            "that name from here? lost for good: 'taskstore help move'");
+            "nothing was changed; where another disk is mounted, or another server is "
+            "behind that name from here, bring back the right one; to go on with what is "
+            "there, name it in config.toml (databases." +
+            std::string(name_of(name)) + "); to have back what " + from +
+            " holds, as it was at the seal: 'taskstore help move'");
 }
 
 Failure Mover::taken_back_elsewhere() const {
@@ -196,7 +217,8 @@ Failure outdated(const Way& way, const sql::Identity& there, DatabaseName name) 
 bool Mover::target_is_live() const {
     const sql::Identity& there = x_target.identity;
     return x_way.stage >= Stage::going_live && there.is_live() &&
-           there.id == x_source.identity.id && there.epoch >= x_way.epoch;
+           there.id == x_source.identity.id && there.epoch == x_way.epoch &&
+           is_sealed_for(x_source.identity, x_way.mark) && leads_to(x_source.identity, there);
 }
 
 // What may be filled: what this very move fills, what an earlier one of the same database left
@@ -210,12 +232,15 @@ Status Mover::judge_target() {
     if (target_is_live()) return ok();
     if (is_sealed_for(here, x_way.mark) && !is_sealed_by(here, x_way.mark))
         return taken_back_elsewhere();
-    TASKSTORE_TRY(check_place(here, there, x_way));
+    if (auto same = check_place(x_request.name, here, there, x_way); !same) {
+        x_says_all = true;
+        return same;
+    }
     if (is_filled_by(there, x_way.mark)) return ok();
     // A seal is the licence for one target, once.
     if (x_way.stage < Stage::going_live && is_sealed_by(here, x_way.mark) &&
         was_live_since(there, here)) {
-        x_outdated = true;
+        x_says_all = true;
         return outdated(x_way, there, x_request.name);
     }
     if (x_way.stage >= Stage::going_live && !is_taken_over(there, here, x_way)) {
@@ -277,7 +302,7 @@ Status Mover::judge_old_place() const {
                 sql::shown(x_way.to) + " has moved to " + moved_to +
                     ": it takes back what is there, and this is " +
                     (moved_to == from ? "another place of that name, or a backup that was restored "
-                                        "where that was lost"
+                                        "there since"
                                       : from))
         .with_hint("name an empty place, or move the database of " + moved_to +
                    " back to it; lost for good: 'taskstore help move'");
@@ -414,7 +439,7 @@ Status Mover::go() {
 
 /// With what it means for the two places, as they are now.
 Error Mover::told(Error error) {
-    if (x_way.stage < Stage::copying || x_outdated) return error;
+    if (x_way.stage < Stage::copying || x_says_all) return error;
     const auto here = x_source.connection ? sql::find_settled_identity(*x_source.connection, x_name)
                                           : Result<std::optional<sql::Identity>>(std::nullopt);
     const bool known = here && *here;

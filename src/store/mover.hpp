@@ -55,8 +55,15 @@ inline bool is_taken_over(const sql::Identity& there, const sql::Identity& sourc
            !was_live_since(there, source);
 }
 
-/// conflict: `there` has the name of what a sealed source has moved to, and is another place.
-Status check_place(const sql::Identity& source, const sql::Identity& there, const Way& way);
+/// Whether a sealed source may have moved to `there`, by the place's id; a seal that names none
+/// leads anywhere.
+inline bool leads_to(const sql::Identity& source, const sql::Identity& there) {
+    return source.moved_place.empty() || source.moved_place == there.place;
+}
+/// conflict: `there` has the name of what a sealed source has moved to, and is another place, or a
+/// backup was restored there (M8). Says what is where.
+Status check_place(DatabaseName name, const sql::Identity& source, const sql::Identity& there,
+                   const Way& way);
 
 /// conflict: what the journal says is of an earlier time, for the target has been the truth since.
 Failure outdated(const Way& way, const sql::Identity& there, DatabaseName name);
@@ -67,7 +74,8 @@ enum class Outcome : std::uint8_t {
     taken_back,  ///< The source takes writes again, with a newer epoch.
     both_live,   ///< So it does, and the target, too: somebody gave one of them up for lost.
     moved_on,    ///< The target was the truth, and is not any more.
-    arrived,     ///< The target is the truth; the journal is of an earlier time.
+    arrived,     ///< The target is the truth; the journal is of an earlier time, or it came back.
+    replaced,    ///< The source is sealed, and what is at the target's place is another database.
 };
 struct Ending {
     Outcome outcome = Outcome::open;
@@ -135,7 +143,8 @@ class Mover {
     End x_target;
     MoveReport x_report;
     bool x_void = false;
-    bool x_outdated = false;
+    /// The error tells what it means for the two places.
+    bool x_says_all = false;
 };
 
 }  // namespace taskstore::store

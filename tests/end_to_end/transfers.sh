@@ -65,7 +65,8 @@ expect 0 taskstore backup --database tasks "$scratch/t.zst"
 expect 0 taskstore move --to "sqlite:$new"
 expect 0 taskstore restore --replace "$scratch/t.zst"
 expect 4 taskstore move --undo; has "$err" "restored"; takes "$old" && bad "the old place was opened"
-expect 0 taskstore move --to "sqlite:$old"; takes "$new" && bad "two places take writes"
+expect 4 taskstore move --to "sqlite:$old"; has "$err" "a backup that was restored there"; takes "$old" && bad "the old place was opened"
+expect 0 taskstore move --to "sqlite:$old" --forget; takes "$new" && bad "two places take writes"
 
 # --- what another device can take back, and a new place that is lost for good
 expect 0 taskstore move --to "sqlite:$new"

@@ -108,9 +108,10 @@ constexpr std::array kMove{
         "with --undo and --to: take back what a device began that is lost; only where --to never "
         "took writes"},
     Option{"forget", 0, "",
-           "what cannot be asked is lost for good, with all that was written there. With --undo: "
-           "the new place; the old one takes writes again, as it was when it was closed. With "
-           "--to alone: where that place says it has moved to; what is here goes into it"}};
+           "what cannot be asked, or was replaced by a backup, is lost for good, with all that was "
+           "written there. With --undo: the new place; the old one takes writes again, as it was "
+           "when it was closed. With --to alone: where that place says it has moved to; what is "
+           "here goes into it"}};
 constexpr std::array kSelftest{
     Option{"ownership", 0, "",
            "tasks are held once: processes are killed, paused, their clock set"},

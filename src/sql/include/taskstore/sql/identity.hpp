@@ -15,8 +15,9 @@
 //
 // Places are known by more than their names, which mean one thing here and another there
 // (localhost, the same path on two machines, a folder that was renamed): a row of its own (NAME
-// " place") gives each an id that stays as long as its tables do, whatever is moved or restored
-// into them, and a seal says which place it leads to.
+// " place") gives each an id, and a seal says which place it leads to. It stays as long as its
+// tables do, whatever is moved into them; a restore renews it, for what it leaves there is another
+// database than what a seal leads to: it may lack rows that are behind that seal alone.
 //
 // The epoch is the high part of fences: fence = (epoch << 20) + n, where n counts the claims of one
 // task. It is the Unix time in seconds at which it began, but at least one more than every epoch
@@ -101,6 +102,9 @@ Result<Identity> identify(Connection& connection, std::string_view name, const C
 /// The place's id, made where there is none. The identity's table must be there.
 Result<std::string> name_place(Connection& connection, std::string_view name, const Clock& clock,
                                Random& random);
+/// In the write transaction that is open: a place that has an id gets another one.
+Status rename_place(Connection& connection, std::string_view name, const Clock& clock,
+                    Random& random);
 
 /// A write transaction to read in. It begins with a write to the row that changes nothing, so what
 /// is read in it comes from where writes go: outside of one a replica may answer, which has not

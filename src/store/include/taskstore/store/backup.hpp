@@ -67,8 +67,10 @@ struct RestoreReport {
 };
 /// Reads the whole file first: corrupt, before anything is changed, where a byte of it is not what
 /// was written. Then the engine refuses all other writes (`unavailable`), also of who has the
-/// database open, until every row is there and was read again; its epoch grows, and with it every
-/// claim ends: fences that were given before are refused. After an error, or a crash, it stays
+/// database open, until every row is there and was read again; its epoch grows, above what moves of
+/// this device have planned too, and with it every claim ends: fences that were given before are
+/// refused. The place gets another id (sql/identity.hpp): to a move that had filled it, and to what
+/// is sealed and leads there, it holds another database. After an error, or a crash, it stays
 /// closed, until the same backup is restored again, or any with `replace`. exists: rows are there
 /// already. unavailable: it has moved, or a move fills it. conflict: another restore or move was
 /// quicker. A backup of an older version goes into a place of that version, or an empty one, and is

@@ -23,9 +23,14 @@
 //
 // Back into a place that was sealed goes only what is where that place says it has moved to, which
 // is known by the place's id (sql/identity.hpp), not by its name: a backup that was restored in a
-// third place, or where the database was lost, has the same id as the database, and is another one.
-// It goes into an empty place; or back with `forget`. After two moves, back is two moves too. What
-// a version sealed that knew no ids of places goes by the name.
+// third place, over that place, or where it was lost, has the same id as the database, and is
+// another one. It goes into an empty place; or back with `forget`. After two moves, back is two
+// moves too. What a version sealed that knew no ids of places goes by the name.
+//
+// So neither a move nor its undo takes such a backup for its own end, whatever step was reached
+// (mover.cpp: M8): both refuse (conflict), the source stays sealed with what the backup lacks, and
+// the journal stays. undo_move() with `forget` opens the source as it was at the seal. Who goes on
+// with the backup names its place in config.toml: the next call then puts the journal away.
 //
 // A place may name a replica of its server: what decides, and all rows after the seal, are read in
 // transactions that write to the row of the database first, and are taken back. Such a transaction
@@ -68,9 +73,9 @@ struct MoveRequest {
     std::string home;  ///< Where move-NAME.json is kept.
     /// Of undo_move(), with `to`: takes back what another device has begun, and cannot end.
     std::optional<sql::Location> from = {};
-    /// What cannot be asked is lost for good, and what was written there. Of undo_move(): the new
-    /// place; where it can be reached, nothing changes. Of move_database(): where a sealed `to`
-    /// says that it has moved to.
+    /// What cannot be asked, or is another database by now, is lost for good, and what was written
+    /// there. Of undo_move(): the new place; where that can be reached, nothing changes. Of
+    /// move_database(): where a sealed `to` says that it has moved to.
     bool forget = false;
     RowProgress progress = {};
     /// Called after each step; an error ends the move there, as a crash would.
