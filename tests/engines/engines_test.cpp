@@ -517,7 +517,8 @@ TEST(Engines, APostgresWithoutPlpgsqlIsToldBeforeAnythingIsChanged) {
     {
         const auto databases = device.databases();
         const auto connection = must(databases->connect(
-            DatabaseName::tasks, must(sql::parse_location(device.place)), {.read_only = false}));
+            DatabaseName::tasks, must(sql::parse_location(as_role(device.place, "postgres"))),
+            {.read_only = false}));
         ASSERT_TRUE(connection->execute("DROP EXTENSION plpgsql CASCADE"));
     }
     const auto moved = move_database(*device.databases(), device.move_to("new.db"));
@@ -535,8 +536,11 @@ TEST(Engines, AServerWithoutTransitionTablesKeepsTheWordsOfTasksRowByRow) {
     const auto databases = device.databases();
     const auto connection = must(databases->connect(
         DatabaseName::tasks, must(sql::parse_location(device.place)), {.read_only = false}));
-    ASSERT_TRUE(connection->execute(
-        "DROP SCHEMA tasks CASCADE; CREATE SCHEMA tasks;"
+    ASSERT_TRUE(connection->execute("DROP SCHEMA tasks CASCADE; CREATE SCHEMA tasks"));
+    const auto superuser = must(databases->connect(
+        DatabaseName::tasks, must(sql::parse_location(as_role(device.place, "postgres"))),
+        {.read_only = false}));
+    ASSERT_TRUE(superuser->execute(
         "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN "
         "IF current_query() ~ 'REFERENCING NEW TABLE' THEN RAISE EXCEPTION 'not supported' "
         "USING ERRCODE = '0A000'; END IF; END $$;"
@@ -554,7 +558,7 @@ TEST(Engines, AServerWithoutTransitionTablesKeepsTheWordsOfTasksRowByRow) {
     ASSERT_TRUE(found) << found.error().message;
     ASSERT_EQ(found->tasks.size(), 1U);
     EXPECT_EQ(found->tasks[0].title, "alpha beta");
-    ASSERT_TRUE(connection->execute("DROP EVENT TRIGGER refuse; DROP FUNCTION refuse()"));
+    ASSERT_TRUE(superuser->execute("DROP EVENT TRIGGER refuse; DROP FUNCTION refuse()"));
 }
 
 TEST(Engines, ARoleThatCouldCloseAndNotOpenAgainIsToldBeforeAnythingIsChanged) {
@@ -564,18 +568,19 @@ TEST(Engines, ARoleThatCouldCloseAndNotOpenAgainIsToldBeforeAnythingIsChanged) {
     OpenTasks tasks(device);
     tasks.add("a");
     const auto databases = device.databases();
-    const auto owner = must(databases->connect(
-        DatabaseName::tasks, must(sql::parse_location(owned)), {.read_only = false}));
-    ASSERT_TRUE(owner->execute(
+    const auto superuser = must(databases->connect(
+        DatabaseName::tasks, must(sql::parse_location(as_role(owned, "postgres"))),
+        {.read_only = false}));
+    ASSERT_TRUE(superuser->execute(
         "CREATE ROLE hand LOGIN; DO $$ BEGIN EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO "
         "hand; GRANT ALL ON ALL TABLES IN SCHEMA %1$I TO hand; GRANT ALL ON ALL SEQUENCES IN "
         "SCHEMA %1$I TO hand', current_schema()); END $$"));
-    device.place = std::string(owned).replace(owned.find("postgres@"), 8, "hand");
+    device.place = as_role(owned, "hand");
     const auto moved = move_database(*device.databases(), device.move_to("new.db"));
     ASSERT_FALSE(moved);
-    EXPECT_THAT(moved.error().message, testing::HasSubstr("owned by 'postgres'"));
+    EXPECT_THAT(moved.error().message, testing::HasSubstr("owned by 'plain'"));
     expect_refused_and_works_on(device, tasks, Code::denied, moved.error());
-    ASSERT_TRUE(owner->execute("GRANT postgres TO hand"));
+    ASSERT_TRUE(superuser->execute("GRANT plain TO hand"));
     const auto as_member = move_database(*device.databases(), device.move_to("new.db"));
     ASSERT_TRUE(as_member) << as_member.error().message;
     device.place = device.folder / "new.db";

@@ -2,6 +2,7 @@
 // is there twice, and once there is space again, all goes on. The disks are the test's own.
 
 #include "device_store.hpp"
+#include "roles.hpp"
 
 #include <taskstore/testing/server.hpp>
 #include <taskstore/testing/small_disk.hpp>
@@ -141,7 +142,8 @@ TEST(FullDisk, UnderPostgresLosesNothingThatWasAcknowledged) {
                                         .settings = {"max_wal_size=8MB", "min_wal_size=2MB"},
                                         .disk_bytes_max = 128 << 20});
     TASKSTORE_SKIP_WITHOUT_DISK(server);
-    fill_and_free(postgres_location(**server), (*server)->folder(), server->get());
+    make_plain_role(**server);
+    fill_and_free(make_plain_database(**server, "tasks"), (*server)->folder(), server->get());
 }
 
 TEST(FullDisk, UnderSqldLosesNothingThatWasAcknowledged) {

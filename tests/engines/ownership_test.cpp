@@ -1,5 +1,7 @@
 // Ownership on real servers that are killed and started again while processes work.
 
+#include "roles.hpp"
+
 #include <gtest/gtest.h>
 #include <taskstore/backends.hpp>
 #include <taskstore/ownership/trial.hpp>
@@ -100,7 +102,8 @@ class OnServer : public testing::Test {
 TEST_F(OnServer, PostgresHoldsEachTaskOnceWhateverIsKilled) {
     auto server = start_postgres({.fsync = true, .settings = {"max_connections=100"}});
     ASSERT_TRUE(server) << server.error().message;
-    x_place = postgres_location(**server);
+    make_plain_role(**server);
+    x_place = make_plain_database(**server, "tasks");
     hold(**server, operations(1'000'000));
 }
 

@@ -13,12 +13,15 @@ namespace {
 class Standbys : public testing::Test {
   protected:
     Standbys() {
-        x_device.place = postgres_location(*x_server);
+        make_plain_role(*x_server);
+        x_device.place = make_plain_database(*x_server, "tasks");
         x_databases = x_device.databases();
     }
+    /// Of the superuser.
     std::unique_ptr<sql::Connection> session() {
         return must(x_databases->connect(
-            DatabaseName::tasks, must(sql::parse_location(x_device.place)), {.read_only = false}));
+            DatabaseName::tasks, must(sql::parse_location(as_role(x_device.place, "postgres"))),
+            {.read_only = false}));
     }
     static std::string one(sql::Connection& connection, std::string_view text) {
         const sql::BoundStatement asked{.sql = text};
@@ -85,7 +88,7 @@ TEST_F(Standbys, ASealThatTheyHaveNotIsNoLicence) {
 // Where rows need no standby, what closes the place waits for one all the same.
 TEST_F(Standbys, ASealWaitsForThemWhateverTheRowsDo) {
     OpenTasks(x_device).add("a");
-    EXPECT_TRUE(session()->execute("ALTER ROLE postgres SET synchronous_commit = 'local'"));
+    EXPECT_TRUE(session()->execute("ALTER ROLE plain SET synchronous_commit = 'local'"));
     name_them("nobody");
     OpenTasks(x_device).add("waits for nobody");
     const std::jthread breaking = break_waits_off();
@@ -93,7 +96,7 @@ TEST_F(Standbys, ASealWaitsForThemWhateverTheRowsDo) {
     ASSERT_FALSE(moved);
     EXPECT_EQ(moved.error().code, Code::unavailable) << moved.error().message;
     EXPECT_TRUE(x_device.identity_at(x_device.folder / "new.db").incoming_from);
-    EXPECT_TRUE(session()->execute("ALTER ROLE postgres RESET synchronous_commit"));
+    EXPECT_TRUE(session()->execute("ALTER ROLE plain RESET synchronous_commit"));
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 // The servers that the tests of all engines share.
 
 #include "device_store.hpp"
-#include "must.hpp"
+#include "roles.hpp"
 
 #include <taskstore/testing/server.hpp>
 #include <taskstore/testing/sqld.hpp>
@@ -18,6 +18,7 @@ class Servers final : public testing::Environment {
   public:
     void SetUp() override {
         x_postgres = must(start_postgres({.fsync = true}));
+        make_plain_role(*x_postgres);
         x_sqld = must(start_sqld({.namespaces = true}));
     }
     void TearDown() override {
@@ -31,9 +32,7 @@ class Servers final : public testing::Environment {
             EXPECT_TRUE(make_namespace(x_sqld, name, value_bytes_max));
             return x_sqld.location(name);
         }
-        EXPECT_TRUE(x_postgres->run({must(postgres_programs()) + "createdb", "-h", "127.0.0.1",
-                                     "-p", "{port}", "-U", "postgres", name}));
-        return postgres_location(*x_postgres, "postgres", name);
+        return make_plain_database(*x_postgres, name);
     }
 
     std::uint16_t port(sql::Engine engine) const {
