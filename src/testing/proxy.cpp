@@ -27,7 +27,8 @@ namespace {
 
 using Time = std::chrono::steady_clock::time_point;
 constexpr std::size_t kChunkBytes = 16 * 1024;
-constexpr auto kThrottleTick = std::chrono::milliseconds(10);
+/// What a throttled line may make up for when it was looked at too late.
+constexpr auto kThrottleDebtMax = std::chrono::milliseconds(5);
 
 Time now() {
     return std::chrono::steady_clock::now();
@@ -368,9 +369,12 @@ class RunningProxy final : public Proxy {
             std::string& bytes = lane.waiting.front().bytes;
             std::size_t some = bytes.size();
             if (x_bytes_per_second > 0) {
-                const auto tick = static_cast<std::size_t>(x_bytes_per_second / 100 + 1);
-                some = std::min(some, tick);
-                x_next_budget = now() + kThrottleTick;
+                // A millisecond's worth at once, which is a byte or two on a slow line.
+                const auto most = static_cast<std::size_t>(x_bytes_per_second / 1'000 + 1);
+                some = std::min(some, most);
+                x_next_budget = std::max(x_next_budget, now() - kThrottleDebtMax) +
+                                std::chrono::nanoseconds(1'000'000'000) *
+                                    static_cast<std::int64_t>(some) / x_bytes_per_second;
             }
             const ssize_t sent = ::send(lane.to, bytes.data(), some, MSG_NOSIGNAL);
             if (sent < 0 && (errno == EAGAIN || errno == EINTR)) return;

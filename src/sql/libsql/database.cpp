@@ -198,7 +198,7 @@ Status EngineDatabase::run_work(const sql::Work& work, const Request& request) {
         bool again = false;
         Status status = connection.begin_write();
         if (status) {
-            status = run_work_once(work, connection, again);
+            status = run_work_once(work, connection, request.options.deadline_boot_ns, again);
         } else {
             again = connection.transient();
         }
@@ -208,8 +208,9 @@ Status EngineDatabase::run_work(const sql::Work& work, const Request& request) {
     }
 }
 
+/// What became of a COMMIT without an answer is asked until the deadline.
 Status EngineDatabase::run_work_once(const sql::Work& work, EngineConnection& connection,
-                                     bool& again) {
+                                     std::int64_t deadline_boot_ns, bool& again) {
     Status status = ok();
     {
         const InUse in_use(this);
@@ -244,7 +245,7 @@ Status EngineDatabase::run_work_once(const sql::Work& work, EngineConnection& co
         return status;
     }
     again = false;
-    const auto outcome = ask_outcome(mark, give_up_ns(0));
+    const auto outcome = ask_outcome(mark, give_up_ns(deadline_boot_ns));
     if (!outcome) return status;
     if (outcome->committed) return ok();
     again = true;

@@ -81,7 +81,8 @@ class EngineDatabase final : public sql::Database {
     Status take_turn(const RequestPtr& request);
     void end_turn();
     Status run_work(const sql::Work& work, const Request& request);
-    Status run_work_once(const sql::Work& work, EngineConnection& connection, bool& again);
+    Status run_work_once(const sql::Work& work, EngineConnection& connection,
+                         std::int64_t deadline_boot_ns, bool& again);
 
     // Batches.
     MemberAnswer await(const RequestPtr& request);

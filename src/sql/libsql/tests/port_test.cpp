@@ -27,6 +27,22 @@ class OnServer final : public Sandbox {
     libsql::Driver x_driver;
 };
 
+class OverALine final : public LineSandbox {
+  public:
+    std::uint16_t port() override {
+        const std::string url = x_database.location();
+        return static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+    }
+    std::unique_ptr<Database> open(std::uint16_t port) override {
+        const std::string url = x_database.location();
+        return libsql::open(url.substr(0, url.rfind(':') + 1) + std::to_string(port),
+                            libsql::test_options());
+    }
+
+  private:
+    libsql::FreshDatabase x_database;
+};
+
 const auto kBackends =
     testing::Values(Backend{"Sqld", [] { return std::make_unique<OnServer>(); }});
 
@@ -36,6 +52,10 @@ INSTANTIATE_TEST_SUITE_P(Libsql, IdentityContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Libsql, GroupCommitContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Libsql, BatchContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Libsql, SearchContract, kBackends, backend_name);
+INSTANTIATE_TEST_SUITE_P(Libsql, SlowLineContract,
+                         testing::Values(LineBackend{"Sqld",
+                                                     [] { return std::make_unique<OverALine>(); }}),
+                         line_name);
 
 }  // namespace
 }  // namespace taskstore::sql

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <iostream>
 #include <vector>
@@ -42,7 +43,7 @@ Options test_options() {
 }
 
 FreshDatabase::FreshDatabase() {
-    static int count = 0;
+    static std::atomic<int> count{0};
     x_name = "t" + std::to_string(++count);
     const auto made = make_namespace(shared->sqld(), x_name);
     EXPECT_TRUE(made) << made.error().message;

@@ -38,6 +38,22 @@ class Schema final : public Sandbox {
         {.clock = &postgres::real_clock(), .schema = x_name, .pooler = x_pooler}};
 };
 
+class SchemaOverALine final : public LineSandbox {
+  public:
+    explicit SchemaOverALine(bool pooler) : x_pooler(pooler) {}
+    std::uint16_t port() override {
+        return (x_pooler ? postgres::shared_pooler() : postgres::shared_server()).port();
+    }
+    std::unique_ptr<Database> open(std::uint16_t port) override {
+        return postgres::open("postgresql://plain@127.0.0.1:" + std::to_string(port) + "/taskstore",
+                              x_name, {.pooler = x_pooler});
+    }
+
+  private:
+    const bool x_pooler;
+    const std::string x_name = postgres::fresh_schema();
+};
+
 const auto kBackends =
     testing::Values(Backend{"Server", [] { return std::make_unique<Schema>(false); }},
                     Backend{"PgBouncer", [] { return std::make_unique<Schema>(true); }});
@@ -48,6 +64,12 @@ INSTANTIATE_TEST_SUITE_P(Postgres, GroupCommitContract, kBackends, backend_name)
 INSTANTIATE_TEST_SUITE_P(Postgres, IdentityContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Postgres, BatchContract, kBackends, backend_name);
 INSTANTIATE_TEST_SUITE_P(Postgres, SearchContract, kBackends, backend_name);
+INSTANTIATE_TEST_SUITE_P(
+    Postgres, SlowLineContract,
+    testing::Values(LineBackend{"Server", [] { return std::make_unique<SchemaOverALine>(false); }},
+                    LineBackend{"PgBouncer",
+                                [] { return std::make_unique<SchemaOverALine>(true); }}),
+    line_name);
 
 }  // namespace
 }  // namespace taskstore::sql

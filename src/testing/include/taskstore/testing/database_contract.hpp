@@ -78,6 +78,29 @@ class IdentityContract : public GroupCommitContract {};
 /// Search by our tokens (sql/tokens.hpp) answers alike.
 class SearchContract : public GroupCommitContract {};
 
+/// A fresh, empty database of a server, which vanishes with this object.
+class LineSandbox {
+  public:
+    virtual ~LineSandbox() = default;
+    virtual std::uint16_t port() = 0;
+    /// Over what listens on that port of 127.0.0.1 and leads to the server. Any thread.
+    virtual std::unique_ptr<Database> open(std::uint16_t port) = 0;
+};
+
+struct LineBackend {
+    std::string name;
+    std::function<std::unique_ptr<LineSandbox>()> make;  ///< Any thread.
+};
+inline std::string line_name(const testing::TestParamInfo<LineBackend>& info) {
+    return info.param.name;
+}
+inline void PrintTo(const LineBackend& backend, std::ostream* out) {
+    *out << backend.name;
+}
+
+/// Commits over a line of a few kB per second.
+class SlowLineContract : public testing::TestWithParam<LineBackend> {};
+
 Work add_note(std::int64_t id);
 
 }  // namespace taskstore::sql

@@ -43,7 +43,7 @@ class Proxy {
     virtual void refuse(bool refused) = 0;
     /// What comes passes that much later.
     virtual void delay_ms(std::int64_t ms) = 0;
-    /// 0: no limit. Of both directions together.
+    /// 0: no limit. Of both directions together; what passes at once is a millisecond's worth.
     virtual void throttle(std::int64_t bytes_per_second) = 0;
     virtual void cut_all() = 0;
     /// Takes all rules back.
