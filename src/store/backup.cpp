@@ -512,16 +512,6 @@ std::function<Status(sql::Connection&)> bringing_up(Databases& databases,
         [&](sql::Connection& connection) { return databases.bring_up_within(connection, modules); };
 }
 
-/// What was held when the backup was made is nobody's now.
-std::function<Status(sql::Connection&)> ending_holds(const std::vector<DatabaseModule>& modules) {
-    return [&](sql::Connection& connection) -> Status {
-        for (const DatabaseModule& module : modules)
-            if (!module.after_restore.empty())
-                TASKSTORE_TRY(connection.execute(module.after_restore));
-        return ok();
-    };
-}
-
 /// Who the database at a place is; one that is live is brought up to the backup's version.
 Result<sql::Identity> identity_before(Databases& databases, sql::Connection& connection,
                                       DatabaseName name, const sql::Location& location,
@@ -600,7 +590,7 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
     const auto now = databases.modules(name, connection->dialect());
     EndChange change{.next = live,
                      .while_open = bringing_up(databases, now),
-                     .also = ending_holds(now),
+                     .also = [&](sql::Connection& within) { return end_holds(within, now); },
                      .tables = tables};
     for (const DatabaseModule& module : now)
         if (!module.after_restore.empty()) change.wake = module.topics;

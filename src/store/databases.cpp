@@ -90,6 +90,12 @@ Status begin_epoch(sql::Connection& connection, DatabaseName name) {
     return ok();
 }
 
+Status end_holds(sql::Connection& connection, std::span<const DatabaseModule> modules) {
+    for (const DatabaseModule& module : modules)
+        if (!module.after_restore.empty()) TASKSTORE_TRY(connection.execute(module.after_restore));
+    return ok();
+}
+
 Status check_live(const sql::Identity& identity) {
     if (auto error = sql::why_closed(identity)) return fail(std::move(*error));
     return ok();

@@ -149,6 +149,7 @@ class Undo {
     Result<MoveReport> open_again();
     Status take_seal(End& here);
     Status give_seal_back(End& here);
+    Status open_source(End& here, bool was_sealed);
     Status close_target(const sql::Identity& here);
     Status save() {
         x_kept = true;
@@ -310,6 +311,26 @@ Status Undo::close_target(const sql::Identity& here) {
     return change_end(x_databases, x_request.name, way.to, there.identity, {.next = next});
 }
 
+// As it was at the seal, where the target is lost: what was held then may have ended there, or be
+// held by another one, and nobody is told any more.
+Status Undo::open_source(End& here, bool was_sealed) {
+    const Way& way = x_journal.way;
+    EndChange change{.next = {.id = here.identity.id,
+                              .epoch = sql::next_epoch(std::max(here.identity.epoch, way.epoch),
+                                                       x_databases.clock().wall_ms())}};
+    const auto modules = x_databases.modules(x_request.name, here.connection->dialect());
+    if (was_sealed && x_target_is_lost) {
+        TASKSTORE_TRY(x_databases.keep_copies(*here.connection, x_request.name, way.from));
+        change.while_open = [&](sql::Connection& within) {
+            return x_databases.bring_up_within(within, modules);
+        };
+        change.also = [&](sql::Connection& within) { return end_holds(within, modules); };
+        for (const DatabaseModule& module : modules)
+            if (!module.after_restore.empty()) change.wake = module.topics;
+    }
+    return change_end(x_databases, x_request.name, way.from, here.identity, change);
+}
+
 Result<MoveReport> Undo::open_again() {
     const Way& way = x_journal.way;
     x_journal.back = new_back();
@@ -323,13 +344,7 @@ Result<MoveReport> Undo::open_again() {
     // Also where it looks live: the COMMIT of a seal may still be on its way to a server, and must
     // not find what it expects.
     const bool may_be_sealed_yet = way.stage >= Stage::sealing && here.identity.is_live();
-    if (may_be_sealed_yet || sealed) {
-        const sql::Identity open{.id = here.identity.id,
-                                 .epoch = sql::next_epoch(std::max(here.identity.epoch, way.epoch),
-                                                          x_databases.clock().wall_ms())};
-        TASKSTORE_TRY(
-            change_end(x_databases, x_request.name, way.from, here.identity, {.next = open}));
-    }
+    if (may_be_sealed_yet || sealed) TASKSTORE_TRY(open_source(here, sealed));
     TASKSTORE_TRY(reached(x_request, MoveStep::live));
     MoveReport report{.database = std::string(name_of(x_request.name)),
                       .from = sql::shown(way.to),

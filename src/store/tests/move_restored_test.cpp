@@ -215,6 +215,54 @@ TEST(MoveRestored, WhoNamesTheOldPlaceAfterAnUndoGoesOnWithTheBackup) {
     EXPECT_TRUE(move_database(*device.databases(), device.move_to("third.db")));
 }
 
+// What was held at the seal may have ended in the place that is lost.
+TEST(MoveRestored, WhatWasHeldAtTheSealIsHeldByNobodyWhenTheNewPlaceIsForgotten) {
+    for (const bool stops : {false, true}) {
+        for (const bool newer : {false, true}) {
+            Device device;
+            OpenTasks tasks(device);
+            tasks.add("a");
+            const auto held = tasks.store->claim_tasks({.worker = "w"});
+            ASSERT_TRUE(held) << held.error().message;
+            const tasks::Task mine = held->value.at(0);
+            ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+            ASSERT_TRUE(device.files.rename(device.folder / "new.db", device.folder / "lost.db"));
+            device.next_version = newer;
+            MoveRequest request = device.move_to("unused");
+            request.forget = true;
+            if (stops) {
+                ASSERT_FALSE(undo_move(*device.databases(), broken_off(request, MoveStep::marked)));
+            }
+            const auto back = undo_move(*device.databases(), request);
+            ASSERT_TRUE(back) << back.error().message;
+            OpenTasks here(device);
+            const auto task = **here.store->get_task(mine.id);
+            EXPECT_EQ(task.status, tasks::TaskStatus::pending);
+            EXPECT_EQ(task.retry_count + task.rescues, 0) << "neither is its fault";
+            EXPECT_EQ(here.store->complete_task({mine.id, mine.fence}, {}).error().code,
+                      Code::lease_lost);
+            const auto again = here.store->claim_tasks({.worker = "w2"});
+            ASSERT_TRUE(again) << again.error().message;
+            EXPECT_GT(again->value.at(0).fence, mine.fence);
+        }
+    }
+}
+
+TEST(MoveRestored, WhatWasHeldAtTheSealIsHeldOnWhereTheNewPlaceNeverLived) {
+    Device device;
+    OpenTasks tasks(device);
+    tasks.add("a");
+    const auto held = tasks.store->claim_tasks({.worker = "w"});
+    ASSERT_TRUE(held) << held.error().message;
+    ASSERT_FALSE(move_database(*device.databases(),
+                               broken_off(device.move_to("new.db"), MoveStep::going_live)));
+    MoveRequest request = device.move_to("unused");
+    request.forget = true;
+    ASSERT_TRUE(undo_move(*device.databases(), request));
+    const tasks::Task& mine = held->value.at(0);
+    EXPECT_TRUE(tasks.store->complete_task({mine.id, mine.fence}, {}));
+}
+
 // It is the truth all the same: nothing was restored there.
 TEST(MoveRestored, ANewPlaceThatMovedOnAndCameBackIsNamed) {
     for (const bool undo : {false, true}) {

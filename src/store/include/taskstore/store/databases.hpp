@@ -25,7 +25,7 @@ struct DatabaseModule {
     std::span<const sql::Migration> migrations;
     std::span<const sql::Table> tables;
     std::string_view begin_epoch = {};    ///< Statements for when an epoch begins; empty: none.
-    std::string_view after_restore = {};  ///< After those, where it begins with a restore.
+    std::string_view after_restore = {};  ///< After those, where it begins with an earlier state.
     std::array<std::string_view, 2> topics = {};  ///< Of those who wait for its changes.
 };
 /// In the order in which they are made. `dialect` as of sql::Connection.
@@ -133,6 +133,10 @@ class Databases {
 
 /// What the modules of a database have to do when an epoch begins, in its transaction.
 Status begin_epoch(sql::Connection& connection, DatabaseName name);
+
+/// Nobody holds anything any more (DatabaseModule::after_restore): in the transaction in which a
+/// state of an earlier time begins its epoch. The schema is this version's.
+Status end_holds(sql::Connection& connection, std::span<const DatabaseModule> modules);
 
 /// unavailable where a database must not be used: it has moved (says where to), or is being filled.
 Status check_live(const sql::Identity& identity);

@@ -29,8 +29,9 @@
 //
 // So neither a move nor its undo takes such a backup for its own end, whatever step was reached
 // (mover.cpp: M8): both refuse (conflict), the source stays sealed with what the backup lacks, and
-// the journal stays. undo_move() with `forget` opens the source as it was at the seal. Who goes on
-// with the backup names its place in config.toml: the next call then puts the journal away.
+// the journal stays. undo_move() with `forget` opens the source as it was at the seal, and nobody
+// holds anything there, as after a restore. Who goes on with the backup names its place in
+// config.toml: the next call then puts the journal away.
 //
 // A place may name a replica of its server: what decides, and all rows after the seal, are read in
 // transactions that write to the row of the database first, and are taken back. Such a transaction
