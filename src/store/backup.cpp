@@ -374,15 +374,20 @@ Result<std::vector<DatabaseModule>> modules_then(const Header& header,
 }
 
 /// unsupported: the place is of a newer version than the backup, and rows go only between equals.
-Status check_not_newer(sql::Connection& connection, const std::vector<DatabaseModule>& then,
-                       const std::string& place) {
-    for (const DatabaseModule& module : then) {
+/// So it is where it has a module that the backup does not know: emptying its tables would delete
+/// what nobody can have meant by a backup that is silent about them.
+Status check_not_newer(sql::Connection& connection, const std::vector<DatabaseModule>& now,
+                       const std::vector<DatabaseModule>& then, const std::string& place) {
+    for (const DatabaseModule& module : now) {
+        const auto known = std::ranges::find(then, module.name, &DatabaseModule::name);
+        const std::size_t version = known == then.end() ? 0 : known->migrations.size();
         TASKSTORE_LET(const auto applied, sql::applied_migrations(connection, module.name));
-        if (applied.size() <= module.migrations.size()) continue;
-        return fail(Code::unsupported, "the backup has version " +
-                                           std::to_string(module.migrations.size()) + " of '" +
-                                           std::string(module.name) + "', " + place + " has " +
-                                           std::to_string(applied.size()))
+        if (applied.size() <= version) continue;
+        return fail(Code::unsupported,
+                    (version == 0 ? "the backup does not know '"
+                                  : "the backup has version " + std::to_string(version) + " of '") +
+                        std::string(module.name) + "', " + place + " has " +
+                        (version == 0 ? "version " : "") + std::to_string(applied.size()))
             .with_hint(
                 "restore it into a place that holds no database yet: it is brought up there");
     }
@@ -517,7 +522,8 @@ Result<sql::Identity> identity_before(Databases& databases, sql::Connection& con
                                       DatabaseName name, const sql::Location& location,
                                       const std::vector<DatabaseModule>& then) {
     TASKSTORE_LET(auto known, sql::find_identity(connection, name_of(name)));
-    TASKSTORE_TRY(check_not_newer(connection, then, sql::shown(location)));
+    TASKSTORE_TRY(check_not_newer(connection, databases.modules(name, connection.dialect()), then,
+                                  sql::shown(location)));
     TASKSTORE_TRY(databases.keep_copies(connection, name, location));
     if (known && !known->is_live()) return std::move(*known);
     for (const DatabaseModule& module : then)

@@ -50,6 +50,12 @@ struct Device {
                 if (table) add_table(modules);
                 return modules;
             };
+        if (next_module)
+            options.modules_for_testing = [](DatabaseName name, std::string_view dialect) {
+                auto modules = modules_of(name, dialect);
+                add_module(modules);
+                return modules;
+            };
         return std::make_unique<Databases>(files, clock, random, std::move(options));
     }
 
@@ -83,6 +89,7 @@ struct Device {
     bool next_version = false;  ///< The program is of a version that has one migration more,
     bool next_updates = true;   ///< and changes rows with it.
     bool next_table = false;    ///< And another one after that, which makes a table.
+    bool next_module = false;   ///< Instead of these: it has one module more, with a table.
 
   private:
     static std::vector<DatabaseModule> next_modules(DatabaseName name, std::string_view dialect,
@@ -99,6 +106,12 @@ struct Device {
             module.migrations = next;
         }
         return modules;
+    }
+    static void add_module(std::vector<DatabaseModule>& modules) {
+        static constexpr std::array kMigrations{
+            sql::Migration{1, "notes", "CREATE TABLE notes (id TEXT PRIMARY KEY)"}};
+        static constexpr std::array kTables{sql::Table{.name = "notes", .key = "id"}};
+        modules.push_back({.name = "notes", .migrations = kMigrations, .tables = kTables});
     }
     static void add_table(std::vector<DatabaseModule>& modules) {
         static std::vector<sql::Migration> migrations;

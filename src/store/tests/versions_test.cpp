@@ -233,5 +233,33 @@ TEST(Versions, ABackupThatIsOlderThanATableIsRestoredAndTheTableIsEmpty) {
     EXPECT_EQ((*answers)[0].rows[0][0], sql::Value(std::int64_t{1}));
 }
 
+TEST(Versions, ABackupThatKnowsNotAModuleGoesNowhereWhereItsRowsWouldStay) {
+    Device device;
+    OpenTasks(device).add("a");
+    ASSERT_TRUE(back_up(*device.databases(), DatabaseName::tasks, device.folder / "t.zst", {}));
+    Device next;
+    next.next_module = true;
+    OpenTasks(next).add("b");
+    const auto databases = next.databases();
+    const auto connection = databases->connect(DatabaseName::tasks,
+                                               {sql::Engine::sqlite, next.folder / "home/tasks.db"},
+                                               {.read_only = false});
+    ASSERT_TRUE((*connection)->execute("INSERT INTO notes VALUES ('x')"));
+    const sql::Identity before = next.identity_at(next.folder / "home/tasks.db");
+    const auto refused =
+        restore(*next.databases(), {.path = device.folder / "t.zst", .replace = true});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::unsupported) << refused.error().message;
+    EXPECT_THAT(refused.error().message, HasSubstr("'notes'"));
+    EXPECT_THAT(refused.error().hint, HasSubstr("a place that holds no database yet"));
+    EXPECT_EQ(next.identity_at(next.folder / "home/tasks.db"), before);
+    EXPECT_THAT(OpenTasks(next).titles(), ElementsAre("b"));
+    next.place = next.folder / "empty.db";
+    ASSERT_TRUE(restore(*next.databases(), {.path = device.folder / "t.zst"}));
+    EXPECT_THAT(OpenTasks(next).titles(), ElementsAre("a"));
+    ASSERT_TRUE(back_up(*next.databases(), DatabaseName::tasks, next.folder / "t.zst", {}));
+    ASSERT_TRUE(restore(*next.databases(), {.path = next.folder / "t.zst", .replace = true}));
+}
+
 }  // namespace
 }  // namespace taskstore::store

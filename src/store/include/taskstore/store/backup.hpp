@@ -75,8 +75,8 @@ struct RestoreReport {
 /// already. unavailable: it has moved, or a move fills it. conflict: another restore or move was
 /// quicker. A backup of an older version goes into a place of that version, or an empty one, and is
 /// brought up at the end. unsupported: it is of a newer version, or the place is of a newer one
-/// than the backup, or cannot refuse writes, or takes no row as large as the largest one. denied:
-/// who is connected could close the place and not open it again.
+/// than the backup or knows a module that it does not, cannot refuse writes, or takes no row as
+/// large as the largest one. denied: who is connected could close the place and not open it again.
 Result<RestoreReport> restore(Databases& databases, const RestoreRequest& request);
 
 }  // namespace taskstore::store
