@@ -25,3 +25,6 @@ taskstore_library(ext_lzma lzma.h lzma)
 target_link_libraries(ext_lzma INTERFACE Threads::Threads)
 taskstore_library(ext_zstd zstd.h zstd)
 taskstore_library(ext_zlib zlib.h z)
+# Shared alone in Debian. It reads the system's tz database, which the header has to be told.
+taskstore_library(ext_date_tz date/tz.h date-tz)
+target_compile_definitions(ext_date_tz INTERFACE USE_OS_TZDB=1 ONLY_C_LOCALE=1 HAS_STRING_VIEW=1)

@@ -71,6 +71,6 @@ stores, record factories, contract suites, servers that end with the test.")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libtaskstore-dev)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_DEPENDS
-    "libsqlite3-dev, libssl-dev, libsimdjson-dev, libxxhash-dev, libre2-dev, liblzma-dev, libzstd-dev, zlib1g-dev, libtomlplusplus-dev")
+    "libsqlite3-dev, libssl-dev, libsimdjson-dev, libxxhash-dev, libre2-dev, liblzma-dev, libzstd-dev, zlib1g-dev, libtomlplusplus-dev, libhowardhinnant-date-dev")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SUGGESTS "cmake, pkg-config, libgtest-dev, libgmock-dev")
 include(CPack)

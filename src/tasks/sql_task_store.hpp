@@ -9,6 +9,7 @@
 #include "transitions.hpp"
 
 #include <taskstore/base/id.hpp>
+#include <taskstore/tasks/schedule.hpp>
 #include <taskstore/tasks/task_store.hpp>
 
 #include <functional>
@@ -24,7 +25,7 @@ inline constexpr std::string_view kHolderTopic = kTopics[1];
 /// How often a decision is made anew when the task has changed before it was written.
 inline constexpr int kDecisionsMax = 32;
 
-class SqlTaskStore final : public TaskStore {
+class SqlTaskStore final : public TaskStore, public Schedules {
   public:
     SqlTaskStore(sql::Database& database, const Clock& clock, Random& random,
                  TaskStoreOptions options);
@@ -60,6 +61,20 @@ class SqlTaskStore final : public TaskStore {
     Result<TaskStats> stats(const std::optional<std::string>& project) override;
     Result<std::string> why(const std::string& id) override;
     Result<std::vector<HistoryEntry>> history(const std::string& id) override;
+    Schedules& schedules() override { return *this; }
+
+    Result<Written<Schedule>> add_schedule(const CreateSchedule& schedule) override;
+    Result<std::optional<Schedule>> get_schedule(const std::string& id) override;
+    Result<std::string> find_schedule_id(const std::string& part) override;
+    Result<std::vector<Schedule>> list_schedules(
+        const std::optional<std::string>& project) override;
+    Result<Written<Schedule>> update_schedule(const std::string& id,
+                                              const UpdateSchedule& change) override;
+    Result<sql::DurabilityLevel> delete_schedule(const std::string& id,
+                                                 const std::string& actor) override;
+    Result<std::vector<ScheduleEntry>> schedule_history(const std::string& id) override;
+    Result<std::int64_t> fire_due() override;
+    Result<std::optional<std::int64_t>> next_tick_in_ms() override;
 
   private:
     using Statements = std::vector<sql::BoundStatement>;
@@ -71,6 +86,18 @@ class SqlTaskStore final : public TaskStore {
     Result<Written<Task>> create_anew(const CreateTask& request, Task task);
     Result<std::optional<std::string>> find_key(const CreateTask& request);
     Result<Error> why_not_made(const Task& task, Error error);
+
+    // schedules (schedules.cpp, schedules_fire.cpp)
+    Result<std::int64_t> now_ms();
+    Result<Schedule> must_get_schedule(const std::string& id);
+    Result<bool> write_schedule(const Schedule& was, const Schedule& next,
+                                const ScheduleEntry& entry, sql::DurabilityLevel& level);
+    Result<std::int64_t> fire(const Schedule& schedule, std::int64_t now_ms);
+    Result<bool> write_ticks(const Schedule& was, const std::vector<std::int64_t>& ticks,
+                             const Schedule& next, const std::string& passed_over);
+    Result<std::vector<std::int64_t>> without_known(const Schedule& schedule,
+                                                    std::vector<std::int64_t> ticks);
+    Status pause_broken(const Schedule& schedule, const Error& error, std::int64_t now_ms);
 
     // changing (task_update.cpp)
     static void mark_keys(Statements& batch, std::set<std::optional<std::string>> keys);

@@ -1,4 +1,5 @@
 #include "sql_task_store.hpp"
+#include "task_making.hpp"
 #include "task_words.hpp"
 
 #include <task_sql.hpp>
@@ -9,31 +10,6 @@
 #include <set>
 
 namespace taskstore::tasks {
-
-struct SqlTaskStore::Making {
-    Statements keys;
-    Statements touches;
-    std::map<std::int64_t, sql::BoundStatement> lanes;
-    Statements tasks;
-    Statements histories;
-    Statements edges;
-    Statements counts;
-    Statements limits;
-
-    Statements all() && {
-        Statements out = std::move(keys);
-        // In one order, whoever holds them: transactions that meet wait, and do not lock each other
-        // out.
-        std::ranges::sort(touches, {}, [](const sql::BoundStatement& one) {
-            return std::get<std::string>(one.values[0]);
-        });
-        std::ranges::move(touches, std::back_inserter(out));
-        for (auto& [id, lane] : lanes) out.push_back(std::move(lane));
-        for (Statements* part : {&tasks, &histories, &edges, &counts, &limits})
-            std::ranges::move(*part, std::back_inserter(out));
-        return out;
-    }
-};
 
 namespace {
 

@@ -218,7 +218,7 @@ bool SqlTaskStore::may_be_freed(const Task& task) const {
 
 Result<std::int64_t> SqlTaskStore::tend() {
     std::int64_t done = 0;
-    TASKSTORE_TRY(keep_time());
+    TASKSTORE_LET(const std::int64_t fired, fire_due());
     std::set<std::string> refused;
     // What a lease gives back may be past its deadline: look again.
     for (std::int64_t before = -1; before < done && done < kTendedMax;) {
@@ -240,7 +240,7 @@ Result<std::int64_t> SqlTaskStore::tend() {
     const Statements forget{{.sql = x_texts.forget_expired, .values = {now()}},
                             {.sql = x_texts.forget_keys, .values = {now()}}};
     TASKSTORE_TRY(write_batch(forget));
-    return done + settled;
+    return fired + done + settled;
 }
 
 Result<std::vector<WatchedTask>> SqlTaskStore::watched_tasks() {

@@ -19,16 +19,20 @@ constexpr std::array kTables{
     sql::Table{"task_requests", "request_id"},
     sql::Table{"task_lanes", "id"},
     sql::Table{"task_limits", "name"},
+    sql::Table{.name = "task_schedules", .key = "id", .since = 5},
+    sql::Table{.name = "task_schedule_history", .key = "schedule_id, revision", .since = 5},
 };
 constexpr std::array kSqlite{sql::Migration{1, "tasks", task_sql_sqlite::create_tasks},
                              sql::Migration{2, "clock", task_sql::add_clock},
                              sql::Migration{3, "liveness", task_sql_sqlite::add_liveness},
-                             sql::Migration{4, "words", task_sql_sqlite::add_words, fill_words}};
+                             sql::Migration{4, "words", task_sql_sqlite::add_words, fill_words},
+                             sql::Migration{5, "schedules", task_sql_sqlite::add_schedules}};
 constexpr std::array kPostgres{
     sql::Migration{1, "tasks", task_sql_postgres::create_tasks},
     sql::Migration{2, "clock", task_sql::add_clock},
     sql::Migration{3, "liveness", task_sql_postgres::add_liveness},
-    sql::Migration{4, "words", task_sql_postgres::add_words, keep_and_fill_words}};
+    sql::Migration{4, "words", task_sql_postgres::add_words, keep_and_fill_words},
+    sql::Migration{5, "schedules", task_sql_postgres::add_schedules}};
 
 }  // namespace
 

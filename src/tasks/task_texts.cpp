@@ -136,6 +136,8 @@ Texts make(bool postgres) {
         .mark_limits_again = text(task_sql::mark_limits_again),
         .mark_limits_anyway = text(task_sql::mark_limits_anyway),
         .stats_throughput = text(task_sql::stats_throughput),
+        .due_schedules = text(task_sql::due_schedules),
+        .next_schedule = text(task_sql::next_schedule),
         .why_task = text(task_sql::why_task),
         .mark_limits = text(task_sql::mark_limits),
         .claim = text(postgres ? task_sql_postgres::claim : task_sql_sqlite::claim),

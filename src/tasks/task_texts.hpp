@@ -46,6 +46,8 @@ struct Texts {
     std::string mark_limits_again;
     std::string mark_limits_anyway;
     std::string stats_throughput;
+    std::string due_schedules;
+    std::string next_schedule;
     std::string why_task;
     std::string mark_limits;
     std::string claim;

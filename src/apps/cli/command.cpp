@@ -1,6 +1,7 @@
 #include "command.hpp"
 
 #include "context.hpp"
+#include "schedule_verbs.hpp"
 #include "task_verbs.hpp"
 
 #include <taskstore/base/display.hpp>
@@ -330,8 +331,11 @@ constexpr std::array kPlanCommands{
 #undef TASKSTORE_KIND_COMMANDS
 
 constexpr auto kCommands = [] {
-    std::array<Command, kPlanCommands.size() + kTaskCommands.size()> all{};
-    std::ranges::copy(kTaskCommands, std::ranges::copy(kPlanCommands, all.begin()).out);
+    std::array<Command, kPlanCommands.size() + kTaskCommands.size() + kScheduleCommands.size()>
+        all{};
+    auto end = std::ranges::copy(kPlanCommands, all.begin()).out;
+    end = std::ranges::copy(kTaskCommands, end).out;
+    std::ranges::copy(kScheduleCommands, end);
     return all;
 }();
 

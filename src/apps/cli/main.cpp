@@ -20,7 +20,8 @@ bool is_about_databases(const Command* command, const Invocation& call) {
     if (command == nullptr) return false;
     constexpr std::array<std::string_view, 4> kVerbs{"migrate", "backup", "restore", "move"};
     return std::ranges::find(kVerbs, command->words) != kVerbs.end() ||
-           command->words.starts_with("task ") || command->words == "query" || call.has("database");
+           command->words.starts_with("task ") || command->words.starts_with("schedule ") ||
+           command->words == "query" || call.has("database");
 }
 
 /// What to do next, where the error itself does not say.

@@ -277,30 +277,39 @@ Status list_part(Context& context, tasks::TaskFilter filter) {
 
 }  // namespace
 
-Result<tasks::CreateTask> new_task_of(Context& context) {
+Status put_task_fields(Context& context, tasks::CreateTask& task) {
     tasks::UpdateTask fields;
     TASKSTORE_TRY(read_change(context, fields));
-    tasks::CreateTask task;
     TASKSTORE_TRY(read_retry(context, task.retry));
-    task.title = fields.title.value_or("");
-    task.description = fields.description.value_or(std::nullopt);
-    task.command = fields.command.value_or(std::nullopt);
-    task.input = fields.input.value_or(task.input);
-    task.priority = fields.priority.value_or(0);
-    task.metadata = fields.metadata.value_or(task.metadata);
-    task.agent_type = fields.agent_type.value_or(std::nullopt);
-    task.capabilities = fields.capabilities.value_or(std::vector<std::string>());
-    task.lease_ms = fields.lease_ms.value_or(task.lease_ms);
-    task.not_before = fields.not_before.value_or(std::nullopt);
-    task.deadline = fields.deadline.value_or(std::nullopt);
-    task.on_failed_dependency =
-        fields.on_failed_dependency.value_or(tasks::OnFailedDependency::block);
-    task.parent = fields.parent.value_or(std::nullopt);
-    task.concurrency_key = fields.concurrency_key.value_or(std::nullopt);
-    task.concurrency_limit = fields.concurrency_limit;
-    task.spec_id = fields.spec_id.value_or(std::nullopt);
-    task.shell = fields.shell.value_or(false);
-    task.timeout_ms = fields.timeout_ms.value_or(std::nullopt);
+    const auto put = [](auto& given, auto& into) {
+        if (given) into = std::move(*given);
+    };
+    put(fields.title, task.title);
+    put(fields.description, task.description);
+    put(fields.command, task.command);
+    put(fields.input, task.input);
+    put(fields.priority, task.priority);
+    put(fields.metadata, task.metadata);
+    put(fields.agent_type, task.agent_type);
+    put(fields.capabilities, task.capabilities);
+    put(fields.lease_ms, task.lease_ms);
+    put(fields.not_before, task.not_before);
+    put(fields.deadline, task.deadline);
+    put(fields.on_failed_dependency, task.on_failed_dependency);
+    put(fields.parent, task.parent);
+    put(fields.concurrency_key, task.concurrency_key);
+    if (fields.concurrency_key && !task.concurrency_key) task.concurrency_limit = std::nullopt;
+    if (fields.concurrency_limit) task.concurrency_limit = fields.concurrency_limit;
+    put(fields.spec_id, task.spec_id);
+    put(fields.shell, task.shell);
+    put(fields.timeout_ms, task.timeout_ms);
+    put(fields.project, task.project);
+    return ok();
+}
+
+Result<tasks::CreateTask> new_task_of(Context& context) {
+    tasks::CreateTask task;
+    TASKSTORE_TRY(put_task_fields(context, task));
     task.depends_on = list_of(context.call, "depends-on");
     if (context.call.has("key")) task.idempotency_key = context.call.value("key");
     if (context.call.has("keep-key")) {

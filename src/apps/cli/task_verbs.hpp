@@ -68,7 +68,9 @@ using tasks::task_json;
 using tasks::task_list_json;
 void print_tasks(Context& context, const std::vector<tasks::Task>& list,
                  const std::string& next_cursor = {});
-/// A task by the options of the command line (those of `task add`).
+/// What the options of the command line say of a task (those of `task add`), over what there is.
+Status put_task_fields(Context& context, tasks::CreateTask& task);
+/// A task by these options.
 Result<tasks::CreateTask> new_task_of(Context& context);
 /// What the plan of the work tree shows of workers. not_found: there is no plan here.
 Result<std::unique_ptr<work::SpecRuns>> spec_runs_of(Context& context, tasks::TaskStore& store);

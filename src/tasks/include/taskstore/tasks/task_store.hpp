@@ -46,6 +46,7 @@ struct CreateTask {
     bool shell = false;  ///< The command is a line for sh, not words.
     std::optional<std::int64_t> timeout_ms = {};
     std::string actor = {};  ///< Who asks, for the history.
+    friend bool operator==(const CreateTask&, const CreateTask&) = default;
 };
 
 /// Members without a value stay as they are. The second optional: set, or taken away.
@@ -213,6 +214,8 @@ struct TaskStats {
     std::int64_t completed_last_day = 0;
 };
 
+class Schedules;
+
 /// Thread-safe. Errors of every method, beyond its own: those of sql::Database.
 class TaskStore {
   public:
@@ -281,8 +284,8 @@ class TaskStore {
                                               const std::string& reason) = 0;
     /// Whether leases go on while this machine sleeps: those of a server do.
     virtual bool leases_count_sleep() const = 0;
-    /// What is due: leases that ran out, deadlines that passed, slots that became free. A bounded
-    /// number; claims do it by themselves. How much was done.
+    /// What is due: ticks of schedules, leases that ran out, deadlines that passed, slots that
+    /// became free. A bounded number; claims do it by themselves. How much was done.
     virtual Result<std::int64_t> tend() = 0;
     virtual Result<Outlook> outlook(const ClaimRequest& request) = 0;
     /// Ends when tasks have changed.
@@ -297,6 +300,8 @@ class TaskStore {
     virtual Result<std::string> why(const std::string& id) = 0;
     /// In order; also of a task that was removed. Empty where there never was one.
     virtual Result<std::vector<HistoryEntry>> history(const std::string& id) = 0;
+    /// What makes tasks on time (schedule.hpp); lives as long as the store.
+    virtual Schedules& schedules() = 0;
 };
 
 /// Whose clock leases and waits go by.
