@@ -147,6 +147,11 @@ Result<Written<Schedule>> SqlTaskStore::update_schedule(const std::string& id,
                                                        std::to_string(was.revision) + ", not " +
                                                        std::to_string(*change.revision))
                 .with_hint("look at it again, then repeat the change");
+        if (change.made_was && !(*change.made_was == was.made))
+            return taskstore::fail(Code::conflict, "schedule '" + id +
+                                                       "' was changed meanwhile: its tasks are "
+                                                       "made of something else")
+                .with_hint("look at it again, then repeat the change");
         TASKSTORE_LET(const std::int64_t now, now_ms());
         Schedule next = was;
         next.catch_up = change.catch_up.value_or(was.catch_up);

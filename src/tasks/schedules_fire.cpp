@@ -28,6 +28,8 @@ Due due_of(const Schedule& schedule, const Ticks& ticks, std::int64_t now_ms) {
             .next = {},
             .passed_over = {}};
     due.next = ticks.next(now_ms);
+    // As when the zone's rules are others by now.
+    if (due.ticks.empty()) due.passed_over = "no tick any more: " + to_rfc3339(from);
     if (!due.ticks.empty() && due.ticks.front() > from)
         due.passed_over = "passed over: ticks from " + to_rfc3339(from) + " on, before " +
                           to_rfc3339(due.ticks.front());

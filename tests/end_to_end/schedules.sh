@@ -40,6 +40,16 @@ $poll"
 expect 0 taskstore schedule rm "$poll"; expect 3 taskstore schedule show "$poll"; has "$err" "schedule list"
 expect 0 taskstore schedule list --quiet; same "$out" "$backup"
 
+# Without anybody who claims: it waits, and makes one task per tick.
+expect 0 taskstore schedule add --title Alone --every 1s --quiet; alone=$out
+: > made
+"$TASKSTORE" schedule run > made & runner=$!
+expect 0 timeout 60 bash -c 'tail -f made | grep -m 2 "made 1 task"'; same "$out" "made 1 task
+made 1 task"
+kill "$runner"; wait "$runner" 2>/dev/null
+expect 0 taskstore task list --project proj --text Alone --quiet; [ "$(wc -l <<< "$out")" -ge 2 ] || bad "a tick made no task"
+expect 0 taskstore schedule rm "$alone"
+
 # Backups and moves have them.
 expect 0 taskstore backup --database tasks "$scratch/b.zst"
 expect 0 taskstore schedule rm "$backup"

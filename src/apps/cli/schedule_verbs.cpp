@@ -315,8 +315,10 @@ Status run_schedule_set(Context& context) {
     tasks::TaskTemplate made = was->made;
     TASKSTORE_TRY(put_template(context, made));
     TASKSTORE_TRY(complete_references(*store, made.task));
-    // What was read is what is changed: a tick in between does not undo it.
-    if (!(made == was->made)) change.made = std::move(made);
+    if (!(made == was->made)) {
+        change.made = std::move(made);
+        change.made_was = was->made;
+    }
     if (context.call.has("if-revision")) {
         TASKSTORE_LET(change.revision, number_of("if-revision", context.call.value("if-revision")));
     }
@@ -385,26 +387,48 @@ Status run_schedule_next(Context& context) {
     return ok();
 }
 
-Status run_schedule_run(Context& context) {
+namespace {
+
+/// Makes what is due, and says when to look again: in boot_ns; 0: when something has changed.
+Result<std::int64_t> make_due(Context& context, tasks::Schedules& schedules) {
     constexpr std::int64_t kNsPerMs = 1'000'000;
+    TASKSTORE_LET(const std::int64_t made, schedules.fire_due());
+    if (made > 0 && !context.json && !context.quiet) {
+        context.print("made " + counted(made, "task", "tasks") + "\n");
+        std::fflush(stdout);
+    }
+    TASKSTORE_LET(const auto next_ms, schedules.next_tick_in_ms());
+    // A moment that has begun is not before the tick.
+    return next_ms ? context.clock.boot_ns() + (*next_ms + 1) * kNsPerMs : 0;
+}
+
+}  // namespace
+
+Status run_schedule_run(Context& context) {
+    constexpr std::int64_t kAfterErrorNs = 1'000'000'000;
     TASKSTORE_LET(const auto store, open_tasks(context));
     tasks::Schedules& schedules = store->schedules();
+    if (context.call.has("once")) {
+        TASKSTORE_LET(const std::int64_t made, schedules.fire_due());
+        std::string data;
+        JsonWriter(data).begin_object().key("made").integer(made).end_object();
+        if (context.json)
+            context.print_json("ticks_made", data);
+        else if (made > 0 && !context.quiet)
+            context.print("made " + counted(made, "task", "tasks") + "\n");
+        return ok();
+    }
     TASKSTORE_LET(const auto waiter, store->waiter());
     while (true) {
-        TASKSTORE_LET(const std::int64_t made, schedules.fire_due());
-        if (made > 0 && !context.json && !context.quiet)
-            context.print("made " + counted(made, "task", "tasks") + "\n");
-        if (context.call.has("once")) {
-            std::string data;
-            JsonWriter(data).begin_object().key("made").integer(made).end_object();
-            if (context.json) context.print_json("ticks_made", data);
-            return ok();
+        auto until_ns = make_due(context, schedules);
+        if (!until_ns) {
+            if (!row_of(until_ns.error().code).retryable &&
+                until_ns.error().code != Code::outcome_unknown)
+                return fail(until_ns.error());
+            context.warn(until_ns.error().message);
+            until_ns = context.clock.boot_ns() + kAfterErrorNs;
         }
-        std::fflush(stdout);
-        TASKSTORE_LET(const auto next_ms, schedules.next_tick_in_ms());
-        // The moment itself is not before the tick.
-        TASKSTORE_TRY(
-            waiter->wait(next_ms ? context.clock.boot_ns() + (*next_ms + 1) * kNsPerMs : 0));
+        TASKSTORE_TRY(waiter->wait(*until_ns));
     }
 }
 

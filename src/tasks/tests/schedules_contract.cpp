@@ -200,6 +200,12 @@ TEST_P(TaskStoreContract, AChangeHoldsFromTheNextTickOn) {
     x_clock.advance_ms(2 * kMinute);
     EXPECT_EQ(fired(*x_store), 1);
     EXPECT_THAT(titles(), ElementsAre("other"));
+    // A tick in between is no matter to who changes a part; another one's change is.
+    TaskTemplate third = made;
+    third.task.priority = 5;
+    EXPECT_TRUE(schedules.update_schedule(schedule.id, {.made = third, .made_was = made}));
+    EXPECT_EQ(schedules.update_schedule(schedule.id, {.made = made, .made_was = made}).error().code,
+              Code::conflict);
 }
 
 TEST_P(TaskStoreContract, WhatIsRemovedTicksNoMoreAndItsHistoryStays) {

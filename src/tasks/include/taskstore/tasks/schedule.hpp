@@ -45,6 +45,9 @@ struct UpdateSchedule {
     std::optional<Timing> timing = {};
     std::optional<CatchUp> catch_up = {};
     std::optional<TaskTemplate> made = {};
+    /// conflict where its tasks are made of something else by now: for who changes a part. Ticks
+    /// in between, which change the revision, are no matter.
+    std::optional<TaskTemplate> made_was = {};
     std::optional<bool> paused = {};
     /// conflict where the schedule has another one by now.
     std::optional<std::int64_t> revision = {};
