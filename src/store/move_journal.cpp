@@ -34,15 +34,34 @@ void write_way(JsonWriter& writer, const Way& way) {
         .end_object();
 }
 
+/// A home that got another name takes with it the files in it that the journal names.
+class Renamed {
+  public:
+    Renamed(os::FileSystem& files, std::string before, std::string now)
+        : x_files(files), x_before(std::move(before)), x_now(std::move(now)) {}
+    sql::Location now(sql::Location location) const {
+        if (x_before.empty() || x_before == x_now || !sql::row_of(location.engine).is_file ||
+            !location.text.starts_with(x_before + "/") || x_files.info(x_before))
+            return location;
+        location.text.replace(0, x_before.size(), x_now);
+        return location;
+    }
+
+  private:
+    os::FileSystem& x_files;
+    std::string x_before;
+    std::string x_now;
+};
+
 /// Nothing where it is not what write_way() writes.
-std::optional<Way> read_way(const Json& json) {
+std::optional<Way> read_way(const Json& json, const Renamed& renamed) {
     const auto text = [&](std::string_view key) { return json.get(key).as_string().value_or(""); };
     const auto from = sql::parse_location(text("from"));
     const auto to = sql::parse_location(text("to"));
     const auto stage = std::ranges::find(kStages, text("stage"));
     if (!from || !to || stage == kStages.end() || text("mark").empty()) return std::nullopt;
-    return Way{.from = *from,
-               .to = *to,
+    return Way{.from = renamed.now(*from),
+               .to = renamed.now(*to),
                .mark = text("mark"),
                .id = text("id"),
                .stage = static_cast<Stage>(stage - kStages.begin()),
@@ -50,17 +69,19 @@ std::optional<Way> read_way(const Json& json) {
                .source_epoch = json.get("source_epoch").as_int64().value_or(0)};
 }
 
-}  // namespace
+enum class Names : std::uint8_t { now, as_written };
 
 Result<std::optional<Journal>> read_journal(os::FileSystem& files, const std::string& home,
-                                            DatabaseName name) {
+                                            DatabaseName name, Names names) {
     const std::string path = path_of(home, name, ".json");
     const auto text = os::read_file(files, path, 1 << 20);
     if (!text && text.error().code == Code::not_found) return std::optional<Journal>();
     if (!text) return fail(text.error());
     const auto json = Json::parse(*text);
-    const auto way = json ? read_way(json->get("way")) : std::nullopt;
-    const auto back = way ? read_way(json->get("back")) : std::nullopt;
+    const std::string before = json ? json->get("home").as_string().value_or("") : "";
+    const Renamed renamed(files, before, names == Names::now ? home : before);
+    const auto way = json ? read_way(json->get("way"), renamed) : std::nullopt;
+    const auto back = way ? read_way(json->get("back"), renamed) : std::nullopt;
     if (!way || (json->has("back") && !back))
         return fail(Code::corrupt, path + " does not say what is being moved")
             .with_hint(
@@ -69,6 +90,24 @@ Result<std::optional<Journal>> read_journal(os::FileSystem& files, const std::st
     Journal journal{
         .way = *way, .setting_before = json->get("setting_before").as_string(), .back = back};
     return std::optional(std::move(journal));
+}
+
+}  // namespace
+
+Result<std::optional<Journal>> read_journal(os::FileSystem& files, const std::string& home,
+                                            DatabaseName name) {
+    return read_journal(files, home, name, Names::now);
+}
+
+Result<bool> is_named_by_move(os::FileSystem& files, const std::string& home, DatabaseName name,
+                              const sql::Location& location) {
+    for (const Names names : {Names::now, Names::as_written}) {
+        TASKSTORE_LET(const auto journal, read_journal(files, home, name, names));
+        if (!journal) return false;
+        if (location == journal->way.to) return true;
+        if (!journal->ended() && location == journal->way.from) return true;
+    }
+    return false;
 }
 
 Result<std::int64_t> planned_epoch(os::FileSystem& files, const std::string& home,
@@ -95,7 +134,7 @@ Status write_journal(os::FileSystem& files, const std::string& home, DatabaseNam
                      const Journal& journal) {
     std::string text;
     JsonWriter writer(text, 2);
-    writer.begin_object().key("way");
+    writer.begin_object().key("home").string(home).key("way");
     write_way(writer, journal.way);
     writer.key("setting_before");
     if (journal.setting_before)

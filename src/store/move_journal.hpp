@@ -46,12 +46,18 @@ struct Journal {
     const Way& going() const { return back && back->stage != Stage::none ? *back : way; }
 };
 
+/// Files in the home are where the home is now, if it has got another name since.
 Result<std::optional<Journal>> read_journal(os::FileSystem& files, const std::string& home,
                                             DatabaseName name);
 /// The largest epoch that a move of this device may bring a place to life with, though no place
 /// says so yet; 0: there is no journal.
 Result<std::int64_t> planned_epoch(os::FileSystem& files, const std::string& home,
                                    DatabaseName name);
+/// Whether a move of this device led to the place, or one that has not ended is from or to it: then
+/// the database was there, and is not made anew where it is not. Also by the name that the place
+/// had before the home was renamed.
+Result<bool> is_named_by_move(os::FileSystem& files, const std::string& home, DatabaseName name,
+                              const sql::Location& location);
 /// Durable when it returns; mode 0600.
 Status write_journal(os::FileSystem& files, const std::string& home, DatabaseName name,
                      const Journal& journal);

@@ -98,25 +98,46 @@ Result<std::vector<std::string>> mend(Context& context, const store::Place& plac
 
 }  // namespace
 
+namespace {
+
+struct Looked {
+    std::vector<std::string> done;  ///< What was mended.
+    Findings findings;
+};
+
+Result<Looked> look_at_plan(Context& context, const store::Place& place, bool fix) {
+    Looked looked;
+    // A file in three versions has no state that could be looked at: it is merged first.
+    const std::vector<store::Unmerged> unmerged = settle_unmerged(context, place);
+    TASKSTORE_LET(records::Plan* const plan, context.plan());
+    for (const store::Unmerged& one : unmerged) {
+        if (one.rewritten) looked.done.push_back(one.path + " was merged by the rule");
+    }
+    if (fix) {
+        TASKSTORE_LET(auto mended, mend(context, place, *plan));
+        for (std::string& text : mended) looked.done.push_back(std::move(text));
+    }
+    TASKSTORE_LET(looked.findings, plan->findings());
+    add(looked.findings, store::findings_of(unmerged));
+    TASKSTORE_LET(Findings outside, around(context, place));
+    add(looked.findings, std::move(outside));
+    return looked;
+}
+
+}  // namespace
+
 Status run_doctor(Context& context) {
     TASKSTORE_LET(const store::Place place, context.place());
     TASKSTORE_TRY(context.settings());
     const bool fix = context.call.has("fix");
-    // A file in three versions has no state that could be looked at: it is merged first.
-    const std::vector<store::Unmerged> unmerged = settle_unmerged(context, place);
-    TASKSTORE_LET(records::Plan* const plan, context.plan());
-    std::vector<std::string> done;
-    for (const store::Unmerged& one : unmerged) {
-        if (one.rewritten) done.push_back(one.path + " was merged by the rule");
+    const bool named = context.call.has("store") || environment("TASKSTORE_DIR") != nullptr;
+    Looked looked;
+    if (place.exists || named) {
+        TASKSTORE_LET(looked, look_at_plan(context, place, fix));
+    } else {
+        context.warn("there is no plan here: only the device's databases are looked at");
     }
-    if (fix) {
-        TASKSTORE_LET(auto mended, mend(context, place, *plan));
-        for (std::string& text : mended) done.push_back(std::move(text));
-    }
-    TASKSTORE_LET(Findings findings, plan->findings());
-    add(findings, store::findings_of(unmerged));
-    TASKSTORE_LET(Findings outside, around(context, place));
-    add(findings, std::move(outside));
+    auto& [done, findings] = looked;
     add(findings, of_the_device(context));
     if (!done.empty()) context.wrote = "what could be mended is mended";
     if (context.json) {

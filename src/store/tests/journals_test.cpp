@@ -215,7 +215,9 @@ TEST(Journal, AnOldPlaceThatWasLostAndMadeAnewIsNotWhatAnUndoOpens) {
         move_database(*device.databases(), broken_off(device.move_to("new.db"), MoveStep::sealed)));
     ASSERT_TRUE(device.files.rename(device.folder / "home/tasks.db", device.folder / "away.db"));
     {
-        OpenTasks(device).add("theirs");
+        Device other;
+        other.place = device.folder / "home/tasks.db";
+        OpenTasks(other).add("theirs");
     }
     const auto back = undo_move(*device.databases(), device.move_to("new.db"));
     EXPECT_EQ(back.error().code, Code::conflict) << back.error().message;

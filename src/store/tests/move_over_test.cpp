@@ -156,5 +156,88 @@ TEST(MoveOver, AnUndoWhoseOldPlaceMovedOnBeforeItEndedIsOver) {
     EXPECT_TRUE(move_database(*device.databases(), device.move_to("fourth.db")));
 }
 
+TEST(MoveOver, WhatWasMovedAndIsNotThereIsNotMadeAnew) {
+    Device device;
+    {
+        OpenTasks(device).add("a");
+    }
+    ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+    const std::string place = device.folder / "new.db";
+    const std::string away = device.folder / "away.db";
+    ASSERT_TRUE(device.files.rename(place, away));
+    device.place = place;
+    const auto opened = device.databases()->open(DatabaseName::tasks);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, Code::unavailable) << opened.error().message;
+    EXPECT_THAT(opened.error().message, HasSubstr(place));
+    EXPECT_FALSE(device.files.info(place));
+
+    // An empty file is as little of it.
+    ASSERT_TRUE(os::replace_file(device.files, place, "", 0600));
+    EXPECT_EQ(device.databases()->open(DatabaseName::tasks).error().code, Code::unavailable);
+    ASSERT_TRUE(device.files.rename(away, place));
+    EXPECT_THAT(OpenTasks(device).titles(), testing::ElementsAre("a"));
+}
+
+TEST(MoveOver, WhatIsBeingMovedAndIsNotThereIsNotMadeAnew) {
+    for (const MoveStep broken : kSteps) {
+        Device device;
+        {
+            OpenTasks(device).add("a");
+        }
+        EXPECT_FALSE(
+            move_database(*device.databases(), broken_off(device.move_to("new.db"), broken)));
+        for (const char* const name : {"home/tasks.db", "new.db"}) {
+            const std::string place = device.folder / name;
+            if (!device.files.info(place)) continue;
+            const std::string away = device.folder / "away.db";
+            ASSERT_TRUE(device.files.rename(place, away));
+            device.place = place;
+            EXPECT_EQ(device.databases()->open(DatabaseName::tasks).error().code,
+                      Code::unavailable);
+            EXPECT_FALSE(device.files.info(place));
+            ASSERT_TRUE(device.files.rename(away, place));
+        }
+    }
+}
+
+TEST(MoveOver, APlaceInAHomeThatWasRenamedIsNotMadeAnewUnderItsOldName) {
+    Device before;
+    {
+        OpenTasks(before).add("a");
+    }
+    ASSERT_TRUE(move_database(*before.databases(), before.move_to("home/new.db")));
+    Device device;
+    ASSERT_TRUE(before.files.rename(before.folder / "home", device.folder / "home"));
+    device.place = before.folder / "home/new.db";
+    const auto opened = device.databases()->open(DatabaseName::tasks);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, Code::unavailable) << opened.error().message;
+    EXPECT_FALSE(device.files.info(before.folder / "home"));
+}
+
+TEST(MoveOver, AHomeThatIsRenamedTakesItsMoveAlong) {
+    for (const MoveStep broken : {MoveStep::copied, MoveStep::sealed, MoveStep::going_live,
+                                  MoveStep::live, MoveStep::switched}) {
+        for (const bool undo : {false, true}) {
+            Device before;
+            {
+                OpenTasks(before).add("a");
+            }
+            EXPECT_FALSE(move_database(*before.databases(),
+                                       broken_off(before.move_to("home/new.db"), broken)));
+            Device device;
+            ASSERT_TRUE(before.files.rename(before.folder / "home", device.folder / "home"));
+            const auto ended =
+                undo ? undo_move(*device.databases(), device.move_to("unused"))
+                     : move_database(*device.databases(), device.move_to("home/new.db"));
+            ASSERT_TRUE(ended) << static_cast<int>(broken) << ended.error().message;
+            EXPECT_EQ(takes_writes(device, device.folder / "home/tasks.db"), undo);
+            EXPECT_EQ(takes_writes(device, device.folder / "home/new.db"), !undo);
+            EXPECT_FALSE(before.files.info(before.folder / "home"));
+        }
+    }
+}
+
 }  // namespace
 }  // namespace taskstore::store
