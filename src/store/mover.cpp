@@ -373,8 +373,12 @@ Status Mover::seal() {
     const auto also = [&](sql::Connection& connection) {
         return x_databases.check_schema(connection, x_request.name, x_way.from);
     };
-    return change_end(x_databases, x_request.name, x_way.from, x_source.identity,
-                      {.next = next, .also = also});
+    // Who waits there goes with it.
+    EndChange change{.next = next, .also = also};
+    for (const DatabaseModule& module :
+         x_databases.modules(x_request.name, x_source.connection->dialect()))
+        change.wake = module.topics;
+    return change_end(x_databases, x_request.name, x_way.from, x_source.identity, change);
 }
 
 // One transaction in the target: from here on it is the truth.

@@ -32,9 +32,13 @@ std::string_view name_of(Outcome outcome) {
     return kNames[static_cast<std::size_t>(outcome)];
 }
 
-std::int64_t lease_ns(const Services& services) {
-    return services.store.leases_count_sleep() ? services.clock.boot_ns()
-                                               : services.clock.running_ns();
+LeaseTime lease_now(const Services& services) {
+    return {.boot_ns = services.clock.boot_ns(), .running_ns = services.clock.running_ns()};
+}
+
+std::int64_t ns_until(const Services& services, const LeaseTime& time) {
+    return services.store.leases_count_sleep() ? time.boot_ns - services.clock.boot_ns()
+                                               : time.running_ns - services.clock.running_ns();
 }
 
 void pause(std::int64_t ms, const std::stop_token& stop) {
@@ -45,12 +49,12 @@ void pause(std::int64_t ms, const std::stop_token& stop) {
 }
 
 Running::Running(const Services& services, tasks::Task task, std::unique_ptr<Doing> doing,
-                 std::int64_t claimed_ns, std::stop_token stop)
+                 LeaseTime claimed, std::stop_token stop)
     : x_services(services),
       x_task(std::move(task)),
       x_doing(std::move(doing)),
       x_stop(std::move(stop)),
-      x_claimed_ns(claimed_ns),
+      x_claimed(claimed),
       x_lease_ns(services.options.lease_ms.value_or(x_task.lease_ms) * kNsPerMs) {}
 
 void Running::look(const std::optional<tasks::Task>& task) {
@@ -71,7 +75,7 @@ void Running::tell(Why why) {
 
 Finished Running::carry_out() {
     const std::int64_t began = now_ns();
-    hold_from(x_claimed_ns);
+    hold_from(x_claimed);
     const auto timeout_ms = x_task.timeout_ms ? x_task.timeout_ms : x_services.options.timeout_ms;
     if (timeout_ms) x_timeout_at = began + *timeout_ms * kNsPerMs;
     Finished finished{.task = x_task, .log_path = x_doing->log_path()};
@@ -106,7 +110,7 @@ bool Running::may_begin(Finished& finished) {
             look(*task);
             break;
         }
-        if (!may_pass(task.error().code) || lease_ns(x_services) >= held_until()) {
+        if (!may_pass(task.error().code) || lease_is_over()) {
             finished.outcome = Outcome::unwritten;
             finished.error = task.error().message;
             return false;
@@ -148,7 +152,7 @@ void Running::heed() {
     {
         const std::lock_guard lock(x_mutex);
         if (x_end_moved) tell_end();
-        if (lease_ns(x_services) >= x_held_until) x_told = Why::lost;
+        if (ns_until(x_services, x_held_until) <= 0) x_told = Why::lost;
         told = x_told;
     }
     const std::int64_t now = now_ns();
@@ -175,7 +179,7 @@ void Running::end_early(Why why) {
 std::optional<std::int64_t> Running::next_ms() {
     constexpr std::int64_t kNever = INT64_MAX;
     std::int64_t left = kNever;
-    if (x_why != Why::lost) left = held_until() - lease_ns(x_services);
+    if (x_why != Why::lost) left = lease_left_ns();
     if (x_why == Why::none && x_timeout_at != 0) left = std::min(left, x_timeout_at - now_ns());
     if (x_why != Why::none && !x_killed) left = std::min(left, x_kill_at - now_ns());
     if (left == kNever) return std::nullopt;
@@ -183,24 +187,30 @@ std::optional<std::int64_t> Running::next_ms() {
 }
 
 /// A lease that was given for a request of that time began no earlier.
-void Running::hold_from(std::int64_t asked_ns) {
+void Running::hold_from(const LeaseTime& asked) {
     const std::lock_guard lock(x_mutex);
-    x_held_until = asked_ns + x_lease_ns;
-    x_renew_at = asked_ns + x_lease_ns / kRenewalsPerLease;
+    x_held_until = asked + x_lease_ns;
+    x_renew_at = asked + x_lease_ns / kRenewalsPerLease;
     tell_end();
 }
 
 /// The guard keeps this end by itself. It takes a while to kill what may be a lot.
 void Running::tell_end() {
     x_end_moved = false;
-    x_doing->end_at(
-        x_held_until - std::min(x_lease_ns / kPartToEnd, kToEndNsMax),
-        x_services.store.leases_count_sleep() ? os::GuardClock::boot : os::GuardClock::running);
+    const LeaseTime end = x_held_until + -std::min(x_lease_ns / kPartToEnd, kToEndNsMax);
+    if (x_services.store.leases_count_sleep())
+        x_doing->end_at(end.boot_ns, os::GuardClock::boot);
+    else
+        x_doing->end_at(end.running_ns, os::GuardClock::running);
 }
 
-std::int64_t Running::held_until() {
+std::int64_t Running::lease_left_ns() {
     const std::lock_guard lock(x_mutex);
-    return x_held_until;
+    return ns_until(x_services, x_held_until);
+}
+
+bool Running::lease_is_over() {
+    return lease_left_ns() <= 0;
 }
 
 tasks::Hold Running::hold() const {
@@ -210,7 +220,7 @@ tasks::Hold Running::hold() const {
 void Running::keep(const std::stop_token& stop) {
     std::unique_lock lock(x_mutex);
     while (!stop.stop_requested() && x_told < Why::said) {
-        const std::int64_t left = x_renew_at - lease_ns(x_services);
+        const std::int64_t left = ns_until(x_services, x_renew_at);
         if (left > 0) {
             x_stopped.wait_for(lock, stop, std::chrono::nanoseconds(left), [] { return false; });
             continue;
@@ -224,7 +234,7 @@ void Running::keep(const std::stop_token& stop) {
 /// Looks first: a renewal of a task that is to be cancelled would end the hold while its command
 /// still runs.
 void Running::renew() {
-    const std::int64_t asked = lease_ns(x_services);
+    const LeaseTime asked = lease_now(x_services);
     const auto task = x_services.store.get_task(x_task.id);
     std::optional<tasks::Task> renewed;
     bool cancelled = false;
@@ -247,7 +257,7 @@ void Running::renew() {
         x_renew_at =
             renewed || cancelled
                 ? asked + x_lease_ns / kRenewalsPerLease
-                : lease_ns(x_services) + std::min(kRetryMs * kNsPerMs, x_lease_ns / kPartToEnd);
+                : lease_now(x_services) + std::min(kRetryMs * kNsPerMs, x_lease_ns / kPartToEnd);
     }
     if (renewed) x_doing->wake();
 }
@@ -278,8 +288,7 @@ void Running::write(Finished& finished, const Write& once) {
         const Error& error = written.error();
         if (error.code == Code::lease_lost || error.code == Code::not_found)
             return note_said(finished);
-        if (!may_pass(error.code) || lease_ns(x_services) >= held_until() ||
-            x_stop.stop_requested()) {
+        if (!may_pass(error.code) || lease_is_over() || x_stop.stop_requested()) {
             finished.outcome = Outcome::unwritten;
             finished.error = error.message;
             return;

@@ -18,8 +18,16 @@ struct Services {
     const WorkerOptions& options;
 };
 
-/// The time that leases go by. Whether it counts sleep, the store knows.
-std::int64_t lease_ns(const Services& services);
+/// A time that leases go by. Whether it counts sleep, the store knows: another one, once the
+/// database has moved.
+struct LeaseTime {
+    std::int64_t boot_ns = 0;
+    std::int64_t running_ns = 0;
+    LeaseTime operator+(std::int64_t ns) const { return {boot_ns + ns, running_ns + ns}; }
+};
+LeaseTime lease_now(const Services& services);
+/// Not above 0: it has passed.
+std::int64_t ns_until(const Services& services, const LeaseTime& time);
 /// Sleeps; less where it is to stop.
 void pause(std::int64_t ms, const std::stop_token& stop);
 
@@ -48,9 +56,9 @@ std::unique_ptr<Doing> run_handler(const Services& services, const tasks::Task& 
 /// does not answer keeps no command running beyond its time.
 class Running {
   public:
-    /// `claimed_ns`: before its claim was sent, by lease_ns().
+    /// `claimed`: before its claim was sent.
     Running(const Services& services, tasks::Task task, std::unique_ptr<Doing> doing,
-            std::int64_t claimed_ns, std::stop_token stop);
+            LeaseTime claimed, std::stop_token stop);
 
     /// Returns when nothing of it runs any more, and the store knows, or cannot be told.
     Finished carry_out();
@@ -80,9 +88,10 @@ class Running {
     void note_said(Finished& finished);
     template <typename Write>
     void write(Finished& finished, const Write& once);
-    void hold_from(std::int64_t asked_ns);
+    void hold_from(const LeaseTime& asked);
     void tell_end();
-    std::int64_t held_until();
+    bool lease_is_over();
+    std::int64_t lease_left_ns();
     tasks::Hold hold() const;
     std::int64_t now_ns() const { return x_services.clock.boot_ns(); }
 
@@ -90,21 +99,21 @@ class Running {
     const tasks::Task x_task;
     std::unique_ptr<Doing> x_doing;
     std::stop_token x_stop;
-    const std::int64_t x_claimed_ns;
+    const LeaseTime x_claimed;
     Why x_why = Why::none;
     bool x_killed = false;
     bool x_left = false;  ///< Something of it may still run, and cannot be ended from here.
     std::int64_t x_timeout_at = 0;  ///< 0: none.
     std::int64_t x_kill_at = 0;
 
-    std::mutex x_mutex;  ///< Of what follows; times by lease_ns().
+    std::mutex x_mutex;  ///< Of what follows.
     std::condition_variable_any x_stopped;
     Why x_told = Why::none;
     std::int64_t x_lease_ns;
-    std::int64_t x_renew_at = 0;
-    std::int64_t x_held_until = 0;  ///< Nobody else has the task before it.
-    bool x_end_moved = false;       ///< The guard is to be told.
-    std::jthread x_keeper;          ///< Goes first.
+    LeaseTime x_renew_at;
+    LeaseTime x_held_until;    ///< Nobody else has the task before it.
+    bool x_end_moved = false;  ///< The guard is to be told.
+    std::jthread x_keeper;     ///< Goes first.
 };
 
 }  // namespace taskstore::work

@@ -27,6 +27,7 @@ struct Worker::State {
         sql::Waiter& waiter;
         ClaimWait wait;
         std::optional<os::Guard> guard = {};  ///< Started, and named by no task yet.
+        RunFolder run = {};                   ///< Its lock is there.
         std::string liveness = {};            ///< What a claim says of it.
     };
 
@@ -47,8 +48,12 @@ struct Worker::State {
     int busy = 0;  ///< Jobs that claim or run.
     std::mutex telling;
     std::int64_t cleaned_ns = 0;  ///< The listener's alone, once it is there.
-    std::string handler_liveness;
     Status failure;
+
+    std::string handler_liveness;  ///< The same in every folder; set before there are threads.
+    std::mutex watching;           ///< Of what follows.
+    RunFolder run;                 ///< That is watched, the last of them.
+    std::vector<std::unique_ptr<Watch>> watches;
 
     void warn(const std::string& what) {
         const std::lock_guard guard(telling);
@@ -56,6 +61,8 @@ struct Worker::State {
     }
     Status check() const;
     Status prepare();
+    Status watch(const RunFolder& folder);
+    Result<RunFolder> watched_run();
     void listen(const std::stop_token& stop);
     Status look_at_held();
     void job();
@@ -65,7 +72,7 @@ struct Worker::State {
     bool take_turn();
     void give_turn_back(bool ran);
     Result<bool> claim_and_run(const tasks::ClaimRequest& asked, Job& job);
-    void run_one(tasks::Task task, std::int64_t claimed_ns, os::Guard* guard);
+    void run_one(tasks::Task task, const LeaseTime& claimed, os::Guard* guard);
     tasks::ClaimRequest request() const;
 };
 
@@ -88,13 +95,32 @@ Status Worker::State::prepare() {
     TASKSTORE_TRY(make_run_folder(files, options.run));
     // Here too, not by the watch alone: who ends when there is nothing must have seen what is free.
     TASKSTORE_TRY(rescue_dead(services.store, files, options.run));
-    if (options.handler) {
-        TASKSTORE_LET(handler_liveness, watch_process(files, options.run, ::getpid()));
-        return ok();
+    if (!options.handler) {
+        TASKSTORE_TRY(os::make_directories(files, options.log_folder, 0700));
+        clean_logs_now_and_then();
     }
-    TASKSTORE_TRY(os::make_directories(files, options.log_folder, 0700));
-    clean_logs_now_and_then();
+    return watch(options.run);
+}
+
+Status Worker::State::watch(const RunFolder& folder) {
+    if (options.handler) {
+        TASKSTORE_LET(std::string own, watch_process(services.files, folder, ::getpid()));
+        if (handler_liveness.empty()) handler_liveness = std::move(own);
+    }
+    TASKSTORE_LET(auto watch, Watch::start(services.store, services.files, folder,
+                                           [this](const std::string& what) { warn(what); }));
+    watches.push_back(std::move(watch));
+    run = folder;
     return ok();
+}
+
+/// Where the lock of the next claim goes. What was claimed before a move has its lock in the folder
+/// of then, which stays watched.
+Result<RunFolder> Worker::State::watched_run() {
+    const std::lock_guard lock(watching);
+    if (const RunFolder now = options.run_now ? options.run_now() : options.run; now != run)
+        TASKSTORE_TRY(watch(now));
+    return run;
 }
 
 tasks::ClaimRequest Worker::State::request() const {
@@ -174,13 +200,13 @@ void Worker::State::give_turn_back(bool ran) {
     --busy;
 }
 
-void Worker::State::run_one(tasks::Task task, std::int64_t claimed_ns, os::Guard* guard) {
+void Worker::State::run_one(tasks::Task task, const LeaseTime& claimed, os::Guard* guard) {
     // A reference that the two ways of doing may keep.
     const tasks::Task kept = task;
     Running one(
         services, std::move(task),
         guard == nullptr ? run_handler(services, kept) : run_command(services, kept, *guard),
-        claimed_ns, stopping.get_token());
+        claimed, stopping.get_token());
     {
         const std::lock_guard lock(mutex);
         running.push_back(&one);
@@ -203,20 +229,26 @@ void Worker::State::run_one(tasks::Task task, std::int64_t claimed_ns, os::Guard
 /// The lock is held before the claim that names it: a claim is never without it.
 Result<bool> Worker::State::claim_and_run(const tasks::ClaimRequest& asked, Job& job) {
     tasks::ClaimRequest request = asked;
+    TASKSTORE_LET(const RunFolder folder, watched_run());
     if (options.handler) {
         request.liveness = handler_liveness;
     } else {
+        if (job.guard && job.run != folder) {
+            job.guard->dismiss();
+            job.guard.reset();
+        }
         if (!job.guard) {
-            const std::string path = new_lock_path(options.run, services.clock, random);
+            const std::string path = new_lock_path(folder, services.clock, random);
             TASKSTORE_LET(job.guard, os::Guard::start(path));
             TASKSTORE_LET(job.liveness, lock_liveness(path));
+            job.run = folder;
         }
         request.liveness = job.liveness;
     }
-    const std::int64_t claimed_ns = lease_ns(services);
+    const LeaseTime claimed_at = lease_now(services);
     TASKSTORE_LET(auto claimed, services.store.claim_tasks(request));
     if (claimed.value.empty()) return false;
-    run_one(std::move(claimed.value.front()), claimed_ns, job.guard ? &*job.guard : nullptr);
+    run_one(std::move(claimed.value.front()), claimed_at, job.guard ? &*job.guard : nullptr);
     job.guard.reset();
     return true;
 }
@@ -286,14 +318,12 @@ Status Worker::run() {
     State& state = *x_state;
     TASKSTORE_TRY(state.check());
     TASKSTORE_TRY(state.prepare());
-    TASKSTORE_LET(const auto watch,
-                  Watch::start(state.services.store, state.services.files, state.options.run,
-                               [&state](const std::string& what) { state.warn(what); }));
     const std::jthread listener([&state](const std::stop_token& stop) { state.listen(stop); });
     {
         std::vector<std::jthread> jobs;
         for (int i = 0; i < state.options.jobs; ++i) jobs.emplace_back([&state] { state.job(); });
     }
+    state.watches.clear();
     return state.failure;
 }
 

@@ -29,7 +29,12 @@ const char* environment(const char* name) {
 }
 
 std::string device_home() {
-    if (const char* home = environment("TASKSTORE_HOME")) return home;
+    // What is kept of it (journals of moves) is to hold from any folder.
+    if (const char* home = environment("TASKSTORE_HOME")) {
+        std::error_code error;
+        const auto whole = std::filesystem::absolute(home, error);
+        return error ? home : whole.lexically_normal().string();
+    }
     if (const char* data = environment("XDG_DATA_HOME"); data != nullptr && *data == '/')
         return os::join_path(data, "taskstore");
     if (const char* home = environment("HOME"); home != nullptr && *home == '/')
@@ -62,6 +67,11 @@ std::string resolved(const std::string& path) {
 
 Result<const config::Config*> Context::settings() {
     if (x_settings) return &*x_settings;
+    TASKSTORE_LET(x_settings, read_settings());
+    return &*x_settings;
+}
+
+Result<config::Config> Context::read_settings() {
     std::vector<config::Layer> layers;
     const auto add_file = [&](const std::string& folder, bool plan) -> Status {
         if (folder.empty()) return ok();
@@ -91,8 +101,7 @@ Result<const config::Config*> Context::settings() {
         TASKSTORE_TRY(add_file(folder, true));
     }
     layers.push_back(std::move(environment));
-    TASKSTORE_LET(x_settings, config::Config::from(layers));
-    return &*x_settings;
+    return config::Config::from(layers);
 }
 
 std::string counted(std::int64_t count, std::string_view one, std::string_view many) {
@@ -255,8 +264,19 @@ Result<std::string> Context::database_home() {
 Result<store::Databases*> Context::databases() {
     if (x_databases) return x_databases.get();
     TASKSTORE_LET(const config::Config* const config, settings());
+    TASKSTORE_LET(x_databases, make_databases(*config));
+    return x_databases.get();
+}
+
+Result<std::shared_ptr<store::Databases>> Context::databases_now() {
+    TASKSTORE_LET(const config::Config config, read_settings());
+    TASKSTORE_LET(auto made, make_databases(config));
+    return std::shared_ptr<store::Databases>(std::move(made));
+}
+
+Result<std::unique_ptr<store::Databases>> Context::make_databases(const config::Config& config) {
     const auto said = [&](const std::string& key) {
-        for (const config::Config::Entry& entry : config->entries()) {
+        for (const config::Config::Entry& entry : config.entries()) {
             if (entry.key == key)
                 return store::DatabaseSettings::Text{entry.value, entry.source,
                                                      entry.source == "environment"};
@@ -276,26 +296,27 @@ Result<store::Databases*> Context::databases() {
         const char* const value = std::getenv(name.c_str());
         return value == nullptr ? std::nullopt : std::optional<std::string>(value);
     };
-    options.pool = {.max_connections = static_cast<int>(config->integer("pool.max_connections")),
-                    .min_connections = static_cast<int>(config->integer("pool.min_connections")),
-                    .acquire_timeout_seconds = config->integer("pool.acquire_timeout_seconds"),
-                    .idle_timeout_seconds = config->integer("pool.idle_timeout_seconds"),
-                    .max_lifetime_seconds = config->integer("pool.max_lifetime_seconds"),
-                    .slow_acquire_threshold_ms = config->integer("pool.slow_acquire_threshold_ms"),
-                    .statement_timeout_ms = config->integer("pool.statement_timeout_ms")};
-    options.pooler = config->boolean("databases.pooler");
+    options.pool = {.max_connections = static_cast<int>(config.integer("pool.max_connections")),
+                    .min_connections = static_cast<int>(config.integer("pool.min_connections")),
+                    .acquire_timeout_seconds = config.integer("pool.acquire_timeout_seconds"),
+                    .idle_timeout_seconds = config.integer("pool.idle_timeout_seconds"),
+                    .max_lifetime_seconds = config.integer("pool.max_lifetime_seconds"),
+                    .slow_acquire_threshold_ms = config.integer("pool.slow_acquire_threshold_ms"),
+                    .statement_timeout_ms = config.integer("pool.statement_timeout_ms")};
+    options.pooler = config.boolean("databases.pooler");
     for (const char* name : {"TURSO_TOKEN", "TASK_STORE_AUTH_TOKEN"}) {
         if (const char* const token = environment(name)) options.token = token;
     }
-    options.allow_network = config->boolean("files.allow_network");
+    options.allow_network = config.boolean("files.allow_network");
     options.opener = opener();
-    options.safe_directories = config->text("files.safe_directories");
-    const char* const drivers = environment("TASKSTORE_DRIVERS");
-    x_backends = std::make_unique<Backends>(drivers == nullptr ? "" : drivers);
+    options.safe_directories = config.text("files.safe_directories");
+    if (!x_backends) {
+        const char* const drivers = environment("TASKSTORE_DRIVERS");
+        x_backends = std::make_unique<Backends>(drivers == nullptr ? "" : drivers);
+    }
     options.part = [this](sql::Engine engine) { return x_backends->part(engine); };
     options.warn = [this](const std::string& what) { warn(what); };
-    x_databases = std::make_unique<store::Databases>(files, clock, random, std::move(options));
-    return x_databases.get();
+    return std::make_unique<store::Databases>(files, clock, random, std::move(options));
 }
 
 Result<store::Place> Context::scratch_place() {

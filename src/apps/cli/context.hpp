@@ -66,6 +66,8 @@ struct Context {
     Result<records::Plan*> plan(Make make = Make::no, TakeIn take_in = TakeIn::on_open);
     /// The device's databases; opens none.
     Result<store::Databases*> databases();
+    /// The same by what the settings say now; databases() was called before. For any thread.
+    Result<std::shared_ptr<store::Databases>> databases_now();
     /// Where they are by default: the device's home, or the folder that --store or TASKSTORE_DIR
     /// names, unless that lies in a git work tree: state of a device stays out of git.
     Result<std::string> database_home();
@@ -97,6 +99,8 @@ struct Context {
     Result<std::string> read_text(const std::string& path, const TextBound& most);
 
   private:
+    Result<config::Config> read_settings();
+    Result<std::unique_ptr<store::Databases>> make_databases(const config::Config& config);
     /// Runs git only where the repository's own settings do not have the answer.
     void note_missing_driver();
     Result<store::Place> scratch_place();

@@ -6,6 +6,7 @@
 
 #include <taskstore/tasks/task_store.hpp>
 #include <taskstore/work/claim_wait.hpp>
+#include <taskstore/work/following_store.hpp>
 #include <taskstore/work/spec_runs.hpp>
 #include <taskstore/work/worker.hpp>
 
@@ -44,7 +45,10 @@ Status run_dependency_wait(Context& context);
 // --- what the verbs share (task_verbs_shared.cpp)
 
 /// The device's tasks, opened; lives as long as the context's databases.
-Result<std::unique_ptr<tasks::TaskStore>> open_tasks(Context& context);
+Result<std::shared_ptr<tasks::TaskStore>> open_tasks(Context& context);
+/// For verbs that wait: they go with the database when it moves.
+Result<std::unique_ptr<work::FollowingStore>> open_tasks_to_stay(Context& context,
+                                                                 std::int64_t patience_ms);
 /// Where holders of the device's tasks are seen on this host: beside a database that is a file,
 /// else in the device's home.
 Result<work::RunFolder> run_folder_of(Context& context);

@@ -49,6 +49,16 @@ Status rescue_first(Context& context, tasks::TaskStore& store) {
     return ok();
 }
 
+/// How long who waits for tasks waits for the end of a move of their database.
+constexpr std::int64_t kMoveMsMax = 60'000;
+
+/// As far as the deadline (0: none) leaves time.
+std::int64_t patience_ms(Context& context, std::int64_t deadline_ns) {
+    if (deadline_ns == 0) return kMoveMsMax;
+    return std::clamp<std::int64_t>((deadline_ns - context.clock.boot_ns()) / 1'000'000, 0,
+                                    kMoveMsMax);
+}
+
 /// The same request gets the first answer again; what has become of it since, the answer does not
 /// tell.
 Status note_since(Context& context, tasks::TaskStore& store, const std::vector<Task>& claimed) {
@@ -146,9 +156,10 @@ Status run_task_next(Context& context) {
     if (!context.call.has("wait")) return run_task_claim(context);
     TASKSTORE_LET(const tasks::ClaimRequest request, claim_of(context));
     TASKSTORE_LET(const std::int64_t deadline_ns, deadline_of(context, "wait"));
-    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const auto store, open_tasks_to_stay(context, patience_ms(context, deadline_ns)));
     TASKSTORE_LET(const auto waiter, store->waiter());
     // Frees what workers held that die meanwhile; that wakes the waiter.
+    work::RunFolder watched;
     std::unique_ptr<work::Watch> watch;
     TASKSTORE_TRY(rescue_first(context, *store));
     work::ClaimWait wait(context.clock, context.random);
@@ -161,9 +172,8 @@ Status run_task_next(Context& context) {
                 return ok();
             }
         }
-        if (!watch) {
-            TASKSTORE_LET(const work::RunFolder run, run_folder_of(context));
-            TASKSTORE_LET(watch, work::Watch::start(*store, context.files, run,
+        if (const work::RunFolder run = store->at()->run; !watch || run != watched) {
+            TASKSTORE_LET(watch, work::Watch::start(*store, context.files, watched = run,
                                                     [&](const auto& what) { context.warn(what); }));
         }
         const std::int64_t until_ns = wait.until_ns(outlook, outlook.claimable);
@@ -301,7 +311,7 @@ Status run_task_dead_drop(Context& context) {
 
 Status run_task_wait(Context& context) {
     TASKSTORE_LET(const std::int64_t deadline_ns, deadline_of(context, "timeout"));
-    TASKSTORE_LET(const auto store, open_tasks(context));
+    TASKSTORE_LET(const auto store, open_tasks_to_stay(context, patience_ms(context, deadline_ns)));
     TASKSTORE_LET(const auto waiter, store->waiter());
     std::vector<std::string> ids = context.call.arguments;
     TASKSTORE_TRY(complete_ids(*store, ids));

@@ -16,20 +16,49 @@ constexpr std::int64_t kNsPerMs = 1'000'000;
 
 using tasks::Task;
 
-Result<std::unique_ptr<tasks::TaskStore>> open_tasks(Context& context) {
-    TASKSTORE_LET(store::Databases* const databases, context.databases());
-    TASKSTORE_LET(sql::Database* const database, databases->open(store::DatabaseName::tasks));
-    TASKSTORE_LET(work::RunFolder run, run_folder_of(context));
-    return tasks::make_task_store(*database, context.clock, context.random,
-                                  {.before_freeing = work::end_lapsed(std::move(run))});
-}
+namespace {
 
-Result<work::RunFolder> run_folder_of(Context& context) {
-    TASKSTORE_LET(store::Databases* const databases, context.databases());
-    TASKSTORE_LET(const store::DatabasePlace at, databases->place(store::DatabaseName::tasks));
+Result<work::RunFolder> run_folder_in(Context& context, const store::Databases& databases) {
+    TASKSTORE_LET(const store::DatabasePlace at, databases.place(store::DatabaseName::tasks));
     if (sql::row_of(at.location.engine).is_file) return work::run_folder_beside(at.location.text);
     TASKSTORE_LET(const std::string home, context.database_home());
     return work::run_folder(home, at.location.text);
+}
+
+/// `owner` is kept: whose the databases are.
+Result<work::TasksAt> tasks_in(Context& context, store::Databases& databases,
+                               std::shared_ptr<void> owner = {}) {
+    TASKSTORE_LET(sql::Database* const database, databases.open(store::DatabaseName::tasks));
+    TASKSTORE_LET(const work::RunFolder run, run_folder_in(context, databases));
+    return work::TasksAt{.store = tasks::make_task_store(
+                             *database, context.clock, context.random,
+                             {.owner = std::move(owner), .before_freeing = work::end_lapsed(run)}),
+                         .database = database,
+                         .run = run};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<tasks::TaskStore>> open_tasks(Context& context) {
+    TASKSTORE_LET(store::Databases* const databases, context.databases());
+    TASKSTORE_LET(work::TasksAt at, tasks_in(context, *databases));
+    return std::move(at.store);
+}
+
+Result<std::unique_ptr<work::FollowingStore>> open_tasks_to_stay(Context& context,
+                                                                 std::int64_t patience_ms) {
+    TASKSTORE_LET(store::Databases* const databases, context.databases());
+    TASKSTORE_LET(work::TasksAt at, tasks_in(context, *databases));
+    const auto open = [&context]() -> Result<work::TasksAt> {
+        TASKSTORE_LET(const std::shared_ptr<store::Databases> now, context.databases_now());
+        return tasks_in(context, *now, now);
+    };
+    return std::make_unique<work::FollowingStore>(context.clock, std::move(at), open, patience_ms);
+}
+
+Result<work::RunFolder> run_folder_of(Context& context) {
+    TASKSTORE_LET(const store::Databases* const databases, context.databases());
+    return run_folder_in(context, *databases);
 }
 
 Result<std::string> task_actor(Context& context) {

@@ -53,7 +53,6 @@ Result<work::WorkerOptions> options_of(Context& context) {
     options.until_empty = call.has("drain");
     options.command = call.arguments;
     options.folder = context.absolute(".");
-    TASKSTORE_LET(options.run, run_folder_of(context));
     TASKSTORE_LET(const std::string home, context.database_home());
     options.log_folder = os::join_path(home, "logs/tasks");
     TASKSTORE_LET(const config::Config* const settings, context.settings());
@@ -152,7 +151,10 @@ Result<std::unique_ptr<work::SpecRuns>> runs_of(Context& context, tasks::TaskSto
 
 Status run_work(Context& context) {
     TASKSTORE_LET(work::WorkerOptions options, options_of(context));
-    TASKSTORE_LET(const auto store, open_tasks(context));
+    // It asks again by itself.
+    TASKSTORE_LET(const auto store, open_tasks_to_stay(context, 0));
+    options.run = store->at()->run;
+    options.run_now = [&store] { return store->at()->run; };
     Report report(context, *store, options.project);
     TASKSTORE_LET(const auto runs, runs_of(context, *store));
     const auto show = [&](const Status& shown) {

@@ -37,6 +37,12 @@ class ScratchTasks {
                 .log_folder = x_folder + "/logs",
                 .warn = [](const std::string& what) { std::cerr << what << '\n'; }};
     }
+    sql::Database& database() const { return *x_database; }
+    /// A file of its own with all that is in this one.
+    void copy_to(const std::string& path) {
+        const auto connection = x_driver.connect(x_folder + "/tasks.db", {});
+        if (!connection || !(*connection)->execute("VACUUM INTO '" + path + "'")) std::abort();
+    }
     tasks::Task add(const tasks::CreateTask& task) const {
         auto made = store->create_task(task);
         if (!made) std::abort();

@@ -36,6 +36,7 @@ namespace taskstore::work {
 struct RunFolder {
     std::string path;  ///< Absolute; made when somebody holds.
     std::string tag;   ///< Of the database: [0-9a-z]+.
+    friend bool operator==(const RunFolder&, const RunFolder&) = default;
 };
 /// run/ in `folder`, for the database of this name (its location, as text).
 RunFolder run_folder(const std::string& folder, std::string_view location);

@@ -77,6 +77,8 @@ struct WorkerOptions {
     bool until_empty = false;  ///< Ends when there is nothing to claim, and it runs nothing.
     std::string folder = {};   ///< Where commands run; empty: the working folder.
     RunFolder run = {};
+    /// Where that is by now: of a store that follows its database. For any thread.
+    std::function<RunFolder()> run_now = {};
     std::string log_folder = {};  ///< TASK-FENCE.log: all that a command printed. Made (0700).
     /// At the start and each hour such files go that were last written to before that (ms), then
     /// the oldest until all together hold no more bytes. 0: no limit. Those in use stay.

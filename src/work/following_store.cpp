@@ -1,0 +1,199 @@
+#include <taskstore/sql/identity.hpp>
+#include <taskstore/work/following_store.hpp>
+
+#include <array>
+#include <chrono>
+#include <thread>
+
+namespace taskstore::work {
+namespace {
+
+using tasks::Task;
+using tasks::TaskStore;
+using tasks::Written;
+
+constexpr std::int64_t kNsPerMs = 1'000'000;
+constexpr std::int64_t kOpenAgainMs = 100;
+
+/// Nothing where the place takes writes.
+Result<std::optional<Error>> why_closed(const TasksAt& at) {
+    std::array<sql::BoundStatement, 1> query{sql::state_query(tasks::kModule)};
+    TASKSTORE_LET(const auto rows, at.database->read_batch(query));
+    return sql::why_closed(rows.at(0));
+}
+
+}  // namespace
+
+FollowingStore::FollowingStore(const Clock& clock, TasksAt at, OpenTasks open,
+                               std::int64_t patience_ms)
+    : x_clock(clock),
+      x_open(std::move(open)),
+      x_patience_ms(patience_ms),
+      x_at(std::make_shared<TasksAt>(std::move(at))) {}
+FollowingStore::~FollowingStore() = default;
+
+std::shared_ptr<const TasksAt> FollowingStore::at() const {
+    const std::lock_guard lock(x_mutex);
+    return x_at;
+}
+
+/// Until another place is open, or the same one again. The error is why there is none.
+Status FollowingStore::follow(const std::shared_ptr<const TasksAt>& from) {
+    const std::lock_guard following(x_following);
+    if (at() != from) return ok();
+    const std::int64_t until_ns = x_clock.boot_ns() + x_patience_ms * kNsPerMs;
+    while (true) {
+        auto opened = x_open();
+        if (opened) {
+            const std::lock_guard lock(x_mutex);
+            x_before.push_back(x_at);
+            x_at = std::make_shared<TasksAt>(std::move(*opened));
+            return ok();
+        }
+        if (opened.error().code != Code::unavailable || x_clock.boot_ns() >= until_ns)
+            return fail(opened.error());
+        std::this_thread::sleep_for(std::chrono::milliseconds(kOpenAgainMs));
+    }
+}
+
+/// A write that is refused has changed nothing; what was read while the place was the truth by the
+/// look after it is true.
+template <FollowingStore::Kind kind, typename Answer, typename... Parameters, typename... Values>
+Result<Answer> FollowingStore::ask(Result<Answer> (TaskStore::*method)(Parameters...),
+                                   const Values&... values) {
+    while (true) {
+        const auto from = at();
+        Result<Answer> answer = ((*from->store).*method)(values...);
+        const bool refused =
+            !answer && sql::explain_refusal(answer.error()).code == Code::unavailable;
+        if (!refused && (kind == Kind::write || !answer)) return answer;
+        const auto closed = why_closed(*from);
+        if (!closed || !*closed) return answer;
+        TASKSTORE_TRY(follow(from));
+    }
+}
+
+class FollowingStore::Waiter final : public sql::Waiter {
+  public:
+    using Method = Result<std::unique_ptr<sql::Waiter>> (TaskStore::*)();
+    Waiter(const FollowingStore& store, Method method) : x_store(store), x_method(method) {}
+    Status begin(const std::shared_ptr<const TasksAt>& at) {
+        TASKSTORE_LET(auto waiter, ((*at->store).*x_method)());
+        x_waiter = std::move(waiter);
+        x_at = at;
+        return ok();
+    }
+    Result<bool> wait(std::int64_t deadline_boot_ns, const std::stop_token& cancel) override {
+        const auto now = x_store.at();
+        if (now == x_at) return x_waiter->wait(deadline_boot_ns, cancel);
+        TASKSTORE_TRY(begin(now));
+        return true;
+    }
+
+  private:
+    const FollowingStore& x_store;
+    const Method x_method;
+    std::shared_ptr<const TasksAt> x_at;
+    std::unique_ptr<sql::Waiter> x_waiter;  ///< Goes before what it stands on.
+};
+
+Result<std::unique_ptr<sql::Waiter>> FollowingStore::waiter_of(Waiter::Method method) {
+    auto made = std::make_unique<Waiter>(*this, method);
+    TASKSTORE_TRY(made->begin(at()));
+    return std::unique_ptr<sql::Waiter>(std::move(made));
+}
+
+Result<Written<Task>> FollowingStore::create_task(const tasks::CreateTask& task) {
+    return ask<Kind::write>(&TaskStore::create_task, task);
+}
+Result<Written<std::vector<std::string>>> FollowingStore::create_tasks(
+    std::span<const tasks::CreateTask> tasks) {
+    return ask<Kind::write>(&TaskStore::create_tasks, tasks);
+}
+Result<std::optional<Task>> FollowingStore::get_task(const std::string& id) {
+    return ask<Kind::read>(&TaskStore::get_task, id);
+}
+Result<std::vector<std::optional<Task>>> FollowingStore::get_tasks(
+    std::span<const std::string> ids) {
+    return ask<Kind::read>(&TaskStore::get_tasks, ids);
+}
+Result<std::string> FollowingStore::find_id(const std::string& part) {
+    return ask<Kind::read>(&TaskStore::find_id, part);
+}
+Result<tasks::TaskPage> FollowingStore::list_tasks(const tasks::TaskFilter& filter) {
+    return ask<Kind::read>(&TaskStore::list_tasks, filter);
+}
+Result<Written<Task>> FollowingStore::update_task(const std::string& id,
+                                                  const tasks::UpdateTask& change) {
+    return ask<Kind::write>(&TaskStore::update_task, id, change);
+}
+Result<sql::DurabilityLevel> FollowingStore::delete_task(const std::string& id,
+                                                         const std::string& actor) {
+    return ask<Kind::write>(&TaskStore::delete_task, id, actor);
+}
+Result<Written<std::vector<Task>>> FollowingStore::claim_tasks(const tasks::ClaimRequest& request) {
+    return ask<Kind::write>(&TaskStore::claim_tasks, request);
+}
+Result<Written<Task>> FollowingStore::renew_task(const tasks::Hold& hold,
+                                                 std::optional<std::int64_t> lease_ms) {
+    return ask<Kind::write>(&TaskStore::renew_task, hold, lease_ms);
+}
+Result<Written<Task>> FollowingStore::complete_task(const tasks::Hold& hold,
+                                                    const tasks::Completion& completion) {
+    return ask<Kind::write>(&TaskStore::complete_task, hold, completion);
+}
+Result<Written<Task>> FollowingStore::fail_task(const tasks::Hold& hold,
+                                                const tasks::FailedAttempt& attempt) {
+    return ask<Kind::write>(&TaskStore::fail_task, hold, attempt);
+}
+Result<Written<Task>> FollowingStore::release_task(const tasks::Hold& hold,
+                                                   const std::string& reason) {
+    return ask<Kind::write>(&TaskStore::release_task, hold, reason);
+}
+Result<Written<Task>> FollowingStore::cancel_task(const std::string& id, const std::string& actor,
+                                                  const std::string& reason) {
+    return ask<Kind::write>(&TaskStore::cancel_task, id, actor, reason);
+}
+Result<Written<Task>> FollowingStore::retry_task(const std::string& id, const std::string& actor) {
+    return ask<Kind::write>(&TaskStore::retry_task, id, actor);
+}
+Result<std::vector<tasks::WatchedTask>> FollowingStore::watched_tasks() {
+    return ask<Kind::read>(&TaskStore::watched_tasks);
+}
+Result<Written<Task>> FollowingStore::rescue_task(const tasks::WatchedTask& task,
+                                                  const std::string& reason) {
+    return ask<Kind::write>(&TaskStore::rescue_task, task, reason);
+}
+Result<std::int64_t> FollowingStore::rescue_tasks(std::span<const tasks::WatchedTask> tasks,
+                                                  const std::string& reason) {
+    return ask<Kind::write>(&TaskStore::rescue_tasks, tasks, reason);
+}
+bool FollowingStore::leases_count_sleep() const {
+    return at()->store->leases_count_sleep();
+}
+Result<std::int64_t> FollowingStore::tend() {
+    return ask<Kind::write>(&TaskStore::tend);
+}
+Result<tasks::Outlook> FollowingStore::outlook(const tasks::ClaimRequest& request) {
+    return ask<Kind::read>(&TaskStore::outlook, request);
+}
+Result<std::unique_ptr<sql::Waiter>> FollowingStore::waiter() {
+    return waiter_of(&TaskStore::waiter);
+}
+Result<std::unique_ptr<sql::Waiter>> FollowingStore::holder_waiter() {
+    return waiter_of(&TaskStore::holder_waiter);
+}
+Result<tasks::TaskStats> FollowingStore::stats(const std::optional<std::string>& project) {
+    return ask<Kind::read>(&TaskStore::stats, project);
+}
+Result<std::string> FollowingStore::why(const std::string& id) {
+    return ask<Kind::read>(&TaskStore::why, id);
+}
+Result<std::vector<tasks::HistoryEntry>> FollowingStore::history(const std::string& id) {
+    return ask<Kind::read>(&TaskStore::history, id);
+}
+tasks::Schedules& FollowingStore::schedules() {
+    return at()->store->schedules();
+}
+
+}  // namespace taskstore::work

@@ -1,0 +1,105 @@
+#pragma once
+// Tasks for whoever stays (floor 5; workers and waiters): when their database moves, it goes on at
+// the place that the device names by then. A claim is held on there, under its fence.
+
+#include <taskstore/base/clock.hpp>
+#include <taskstore/sql/database.hpp>
+#include <taskstore/tasks/task_store.hpp>
+#include <taskstore/work/liveness.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace taskstore::work {
+
+/// Tasks at one place.
+struct TasksAt {
+    std::shared_ptr<tasks::TaskStore> store;  ///< Keeps what it stands on.
+    sql::Database* database = nullptr;        ///< What it stands on.
+    RunFolder run = {};
+};
+/// Opens them where the device's settings say they are by now: one call at a time, from any thread.
+/// unavailable: they are not to be used there, or not yet.
+using OpenTasks = std::function<Result<TasksAt>()>;
+
+/// What is refused because the database has moved is asked again at its new place. Reads look
+/// whether the place is still the truth: one more row each. Where it is not, and no other one is
+/// open to this device within `patience_ms`, the error is unavailable and says where the database
+/// is; the next call tries again.
+///
+/// Thread-safe. Clock must outlive it.
+class FollowingStore final : public tasks::TaskStore {
+  public:
+    FollowingStore(const Clock& clock, TasksAt at, OpenTasks open, std::int64_t patience_ms);
+    ~FollowingStore() override;
+
+    /// Where they are now.
+    std::shared_ptr<const TasksAt> at() const;
+
+    Result<tasks::Written<tasks::Task>> create_task(const tasks::CreateTask& task) override;
+    Result<tasks::Written<std::vector<std::string>>> create_tasks(
+        std::span<const tasks::CreateTask> tasks) override;
+    Result<std::optional<tasks::Task>> get_task(const std::string& id) override;
+    Result<std::vector<std::optional<tasks::Task>>> get_tasks(
+        std::span<const std::string> ids) override;
+    Result<std::string> find_id(const std::string& part) override;
+    Result<tasks::TaskPage> list_tasks(const tasks::TaskFilter& filter) override;
+    Result<tasks::Written<tasks::Task>> update_task(const std::string& id,
+                                                    const tasks::UpdateTask& change) override;
+    Result<sql::DurabilityLevel> delete_task(const std::string& id,
+                                             const std::string& actor) override;
+    Result<tasks::Written<std::vector<tasks::Task>>> claim_tasks(
+        const tasks::ClaimRequest& request) override;
+    Result<tasks::Written<tasks::Task>> renew_task(const tasks::Hold& hold,
+                                                   std::optional<std::int64_t> lease_ms) override;
+    Result<tasks::Written<tasks::Task>> complete_task(const tasks::Hold& hold,
+                                                      const tasks::Completion& completion) override;
+    Result<tasks::Written<tasks::Task>> fail_task(const tasks::Hold& hold,
+                                                  const tasks::FailedAttempt& attempt) override;
+    Result<tasks::Written<tasks::Task>> release_task(const tasks::Hold& hold,
+                                                     const std::string& reason) override;
+    Result<tasks::Written<tasks::Task>> cancel_task(const std::string& id, const std::string& actor,
+                                                    const std::string& reason) override;
+    Result<tasks::Written<tasks::Task>> retry_task(const std::string& id,
+                                                   const std::string& actor) override;
+    Result<std::vector<tasks::WatchedTask>> watched_tasks() override;
+    Result<tasks::Written<tasks::Task>> rescue_task(const tasks::WatchedTask& task,
+                                                    const std::string& reason) override;
+    Result<std::int64_t> rescue_tasks(std::span<const tasks::WatchedTask> tasks,
+                                      const std::string& reason) override;
+    bool leases_count_sleep() const override;
+    Result<std::int64_t> tend() override;
+    Result<tasks::Outlook> outlook(const tasks::ClaimRequest& request) override;
+    /// Of the new place from the first wait after the move on; that wait ends at once.
+    Result<std::unique_ptr<sql::Waiter>> waiter() override;
+    Result<std::unique_ptr<sql::Waiter>> holder_waiter() override;
+    Result<tasks::TaskStats> stats(const std::optional<std::string>& project) override;
+    Result<std::string> why(const std::string& id) override;
+    Result<std::vector<tasks::HistoryEntry>> history(const std::string& id) override;
+    /// Of the place where they are now: it does not follow.
+    tasks::Schedules& schedules() override;
+
+  private:
+    class Waiter;
+    enum class Kind : std::uint8_t { read, write };
+    template <Kind kind, typename Answer, typename... Parameters, typename... Values>
+    Result<Answer> ask(Result<Answer> (tasks::TaskStore::*method)(Parameters...),
+                       const Values&... values);
+    Result<std::unique_ptr<sql::Waiter>> waiter_of(
+        Result<std::unique_ptr<sql::Waiter>> (tasks::TaskStore::*method)());
+    Status follow(const std::shared_ptr<const TasksAt>& from);
+
+    const Clock& x_clock;
+    const OpenTasks x_open;
+    const std::int64_t x_patience_ms;
+    std::mutex x_following;      ///< Held by who opens.
+    mutable std::mutex x_mutex;  ///< Of what follows.
+    std::shared_ptr<const TasksAt> x_at;
+    std::vector<std::shared_ptr<const TasksAt>>
+        x_before;  ///< Who has their schedules() keeps them.
+};
+
+}  // namespace taskstore::work
