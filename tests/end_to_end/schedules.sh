@@ -55,6 +55,14 @@ expect 0 taskstore backup --database tasks "$scratch/b.zst"
 expect 0 taskstore schedule rm "$backup"
 expect 0 taskstore restore --replace "$scratch/b.zst"
 expect 0 taskstore schedule list --quiet; same "$out" "$backup"
+expect 0 taskstore schedule add --title Moving --every 1s --quiet; moving=$out
+: > made
+"$TASKSTORE" schedule run >> made 2> notes & runner=$!
+expect 0 timeout 60 bash -c 'tail -f made | grep -m 1 made'
 expect 0 taskstore move --to "sqlite:$scratch/other.db"
+: > made
+expect 0 timeout 60 bash -c 'tail -f made | grep -m 1 made'
+kill "$runner"; wait "$runner" 2>/dev/null
+expect 0 taskstore schedule rm "$moving"
 expect 0 taskstore schedule show "$backup" --history --json; same "$(json "$out" 'd["paused"], len(d["history"])')" "(True, 3)"
 finish

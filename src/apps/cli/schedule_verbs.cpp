@@ -390,8 +390,11 @@ Status run_schedule_next(Context& context) {
 namespace {
 
 /// Makes what is due, and says when to look again: in boot_ns; 0: when something has changed.
-Result<std::int64_t> make_due(Context& context, tasks::Schedules& schedules) {
+Result<std::int64_t> make_due(Context& context, tasks::TaskStore& store) {
     constexpr std::int64_t kNsPerMs = 1'000'000;
+    // A look goes with a database that moves; its schedules are those of the place that it finds.
+    TASKSTORE_TRY(store.outlook({.worker = "schedule run"}));
+    tasks::Schedules& schedules = store.schedules();
     TASKSTORE_LET(const std::int64_t made, schedules.fire_due());
     if (made > 0 && !context.json && !context.quiet) {
         context.print("made " + counted(made, "task", "tasks") + "\n");
@@ -406,10 +409,9 @@ Result<std::int64_t> make_due(Context& context, tasks::Schedules& schedules) {
 
 Status run_schedule_run(Context& context) {
     constexpr std::int64_t kAfterErrorNs = 1'000'000'000;
-    TASKSTORE_LET(const auto store, open_tasks(context));
-    tasks::Schedules& schedules = store->schedules();
+    TASKSTORE_LET(const auto store, open_tasks_to_stay(context, 0));
     if (context.call.has("once")) {
-        TASKSTORE_LET(const std::int64_t made, schedules.fire_due());
+        TASKSTORE_LET(const std::int64_t made, store->schedules().fire_due());
         std::string data;
         JsonWriter(data).begin_object().key("made").integer(made).end_object();
         if (context.json)
@@ -420,7 +422,7 @@ Status run_schedule_run(Context& context) {
     }
     TASKSTORE_LET(const auto waiter, store->waiter());
     while (true) {
-        auto until_ns = make_due(context, schedules);
+        auto until_ns = make_due(context, *store);
         if (!until_ns) {
             if (!row_of(until_ns.error().code).retryable &&
                 until_ns.error().code != Code::outcome_unknown)
