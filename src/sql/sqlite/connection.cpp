@@ -5,9 +5,11 @@
 
 #include <taskstore/base/check.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <exception>
+#include <thread>
 #include <utility>
 
 namespace taskstore::sqlite {
@@ -190,7 +192,7 @@ Status EngineConnection::configure(bool immutable) {
         return fail(Code::denied, x_path + ": the database can only be read")
             .with_hint("check the permissions of the file and its folder");
     }
-    sqlite3_busy_timeout(x_db, static_cast<int>(x_options.busy_timeout_ms));
+    sqlite3_busy_handler(x_db, wait_for_lock, this);
     sqlite3_db_config(x_db, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_db_config(x_db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
     sqlite3_db_config(x_db, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
@@ -236,6 +238,24 @@ Status EngineConnection::configure(bool immutable) {
     if (x_checked && !building && !immutable) TASKSTORE_TRY(check_wal());
     x_guard.install(x_db);
     return ok();
+}
+
+// SQLite's own wait soon looks ten times a second: somebody who writes without a pause, and holds
+// the lock for all but a moment of each of its commits, kept others away until they gave up.
+int EngineConnection::wait_for_lock(void* connection, int asked_before) {
+    constexpr std::uint64_t kPauseUs = 200;
+    constexpr int kPausesLongest = 8;
+    auto& self = *static_cast<EngineConnection*>(connection);
+    const auto now = std::chrono::steady_clock::now();
+    if (asked_before == 0) self.x_waiting_since = now;
+    if (now - self.x_waiting_since >= std::chrono::milliseconds(self.x_options.busy_timeout_ms))
+        return 0;
+    // Up to 2 ms, and not in step with the one that it waits for.
+    const auto spread =
+        kPauseUs * (1 + static_cast<std::uint64_t>(std::min(asked_before, kPausesLongest)));
+    const auto random = static_cast<std::uint64_t>(now.time_since_epoch().count()) % spread;
+    std::this_thread::sleep_for(std::chrono::microseconds(kPauseUs + random));
+    return 1;
 }
 
 Status EngineConnection::check_wal() {

@@ -9,6 +9,7 @@
 #include <taskstore/sqlite/driver.hpp>
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -71,6 +72,7 @@ class EngineConnection final : public sql::Connection {
     Status configure(bool immutable);
     Status check_wal();
     Status use_wal();
+    static int wait_for_lock(void* connection, int asked_before);
     Status run_own(Own which);
     Status refuse_in_work(std::string_view what);
     Failure compile_failure(int result, std::string_view sql);
@@ -79,7 +81,8 @@ class EngineConnection final : public sql::Connection {
     std::string x_path;
     sql::OpenOptions x_options;
     sqlite3* x_db = nullptr;
-    bool x_checked = false;  ///< Its pages have checksums.
+    bool x_checked = false;                                 ///< Its pages have checksums.
+    std::chrono::steady_clock::time_point x_waiting_since;  ///< For a lock.
     Guard x_guard;
     StatementCache x_cache;
     std::array<sqlite3_stmt*, kOwnCount> x_own{};

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <fstream>
+#include <thread>
 
 namespace taskstore::sqlite {
 namespace {
@@ -270,6 +272,30 @@ TEST(SqliteDriver, ASecondWriterIsToldToTryAgain) {
     const auto status = two->begin_write();
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code, Code::unavailable);
+}
+
+TEST(SqliteDriver, WhoWritesWithoutAPauseKeepsNobodyAway) {
+    const TemporaryFolder folder;
+    const sql::OpenOptions options{.durability = sql::Durability::cache};
+    const auto waiting = connect(folder / "a.db", options);
+    must(waiting->execute("CREATE TABLE t (id INTEGER)"));
+    const std::jthread busy([&](const std::stop_token& stop) {
+        const auto own = connect(folder / "a.db", options);
+        while (!stop.stop_requested()) {
+            // A commit that waits for its disk holds the lock.
+            constexpr auto kFlush = std::chrono::milliseconds(5);
+            if (!own->begin_write()) continue;
+            must(own->execute("INSERT INTO t VALUES (1)"));
+            std::this_thread::sleep_for(kFlush);
+            must(own->commit());
+        }
+    });
+    while (number(*waiting, "SELECT COUNT(*) FROM t") == 0) std::this_thread::yield();
+    for (int i = 0; i < 10; ++i) {
+        const auto begun = waiting->begin_write();
+        ASSERT_TRUE(begun) << i << ": " << begun.error().message;
+        must(waiting->commit());
+    }
 }
 
 TEST(SqliteDriver, AReadThatBecameAWriteAfterAnothersCommitIsToldToTryAgain) {
