@@ -103,6 +103,9 @@ void expect_truth_in_time(const LineBackend& backend, Write write, std::int64_t 
 
 }  // namespace
 
+// A file has no line to its server.
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(SlowLineContract);
+
 TEST_P(SlowLineContract, ACommitIsWholeAndThereOnce) {
     const Line line(GetParam());
     line.proxy->throttle(kBytesPerSecond);
