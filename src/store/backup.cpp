@@ -597,7 +597,8 @@ Result<RestoreReport> restore(Databases& databases, const RestoreRequest& reques
     EndChange change{.next = live,
                      .while_open = bringing_up(databases, now),
                      .also = [&](sql::Connection& within) { return end_holds(within, now); },
-                     .tables = tables};
+                     .tables = tables,
+                     .level = &report.level};
     for (const DatabaseModule& module : now)
         if (!module.after_restore.empty()) change.wake = module.topics;
     TASKSTORE_TRY(change_end(databases, name, at.location, identity, change));

@@ -174,6 +174,7 @@ class Undo {
     bool x_kept;
     /// Found out by look(): it cannot be asked, and the request says that it is lost for good.
     bool x_target_is_lost = false;
+    std::optional<sql::DurabilityLevel> x_reopened;
 };
 
 Failure Undo::not_ours(const sql::Identity& there) const {
@@ -328,6 +329,7 @@ Status Undo::open_source(End& here, bool was_sealed) {
         for (const DatabaseModule& module : modules)
             if (!module.after_restore.empty()) change.wake = module.topics;
     }
+    change.level = &x_reopened;
     return change_end(x_databases, x_request.name, way.from, here.identity, change);
 }
 
@@ -350,6 +352,7 @@ Result<MoveReport> Undo::open_again() {
                       .from = sql::shown(way.to),
                       .to = sql::shown(way.from),
                       .epoch = here.identity.epoch,
+                      .level = x_reopened,
                       .config_switched = true,
                       .reopened = true};
     // What another device's config says is not known here.

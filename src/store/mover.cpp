@@ -97,6 +97,7 @@ Status change_end(Databases& databases, DatabaseName name, const sql::Location& 
         },
         {.alone = true, .wake = change.wake[0], .wake_too = change.wake[1]});
     if (!swapped) return fail(swapped.error());
+    if (change.level != nullptr) *change.level = swapped->level;
     const std::string place = from.place;
     from = change.next;
     from.place = place;
@@ -401,7 +402,7 @@ Status Mover::go_live() {
         return x_databases.check_schema(connection, x_request.name, x_way.to);
     };
     return change_end(x_databases, x_request.name, x_way.to, x_target.identity,
-                      {.next = live, .also = also});
+                      {.next = live, .also = also, .level = &x_report.level});
 }
 
 Status Mover::go() {

@@ -94,6 +94,8 @@ struct EndChange {
     std::function<Status(sql::Connection&)> also = {};
     std::vector<sql::Table> tables = {};  ///< That are there; empty: all that this version knows.
     std::array<std::string_view, 2> wake = {};  ///< Topics.
+    /// Where it is said what the change survives.
+    std::optional<sql::DurabilityLevel>* level = nullptr;
 };
 Status change_end(Databases& databases, DatabaseName name, const sql::Location& location,
                   sql::Identity& from, const EndChange& change);

@@ -61,9 +61,10 @@ expect 0 taskstore move --undo; same "$(count "$old")" 32
 takes "$new" && bad "two places take writes"
 
 # --- another state at the new place is not thrown away
-expect 0 taskstore backup --database tasks "$scratch/t.zst"
-expect 0 taskstore move --to "sqlite:$new"
-expect 0 taskstore restore --replace "$scratch/t.zst"
+survives='"level":"flushed"}'
+expect 0 taskstore backup --database tasks "$scratch/t.zst" --json; has "$out" "$survives"
+expect 0 taskstore move --to "sqlite:$new" --json; has "$out" "$survives"
+expect 0 taskstore restore --replace "$scratch/t.zst" --json; has "$out" "$survives"
 expect 4 taskstore move --undo; has "$err" "restored"; takes "$old" && bad "the old place was opened"
 expect 4 taskstore move --to "sqlite:$old"; has "$err" "a backup that was restored there"; takes "$old" && bad "the old place was opened"
 expect 0 taskstore move --to "sqlite:$old" --forget; takes "$new" && bad "two places take writes"

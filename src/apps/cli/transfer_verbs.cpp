@@ -78,6 +78,7 @@ Status run_backup(Context& context) {
         TASKSTORE_LET(const auto report,
                       store::back_up(*databases, name, path, rows_of(context, "backing up rows")));
         context.wrote = "the backup " + path + " is complete";
+        context.survives(sql::DurabilityLevel::flushed);  // The file.
         write_backup(writer, report);
         rows.push_back({{report.database, Colour::cyan},
                         {std::to_string(report.rows)},
@@ -109,6 +110,7 @@ Status run_restore(Context& context) {
     }
     TASKSTORE_LET(const store::RestoreReport report, std::move(restored));
     context.wrote = "the database " + report.database + " is restored";
+    if (report.level) context.survives(*report.level);
     if (context.json) {
         std::string data;
         JsonWriter(data)
@@ -222,6 +224,7 @@ Status run_move(Context& context) {
     TASKSTORE_LET(const store::MoveReport report, undo ? store::undo_move(*databases, request)
                                                        : store::move_database(*databases, request));
     context.wrote = "the database " + report.database + " is in " + report.to + " now";
+    if (report.level) context.survives(*report.level);
     print_move(context, report);
     if (!report.config_switched)
         context.warn(

@@ -64,6 +64,7 @@ struct RestoreReport {
     std::int64_t written = 0;
     std::int64_t deleted = 0;
     std::int64_t epoch = 0;
+    std::optional<sql::DurabilityLevel> level = {};  ///< What all of it survives.
 };
 /// Reads the whole file first: corrupt, before anything is changed, where a byte of it is not what
 /// was written. Then the engine refuses all other writes (`unavailable`), also of who has the

@@ -77,7 +77,8 @@ class Databases {
     /// Opened once and kept; lives as long as this object. Folders and file are made (0700, 0600);
     /// what is missing of its schema is applied, after a copy of the file beside it where it held
     /// an older one. denied: another user's file, a network file system. unavailable: it has moved,
-    /// or is being filled; or a move of this device says that it is there, and it is not. unsupported: written by a newer version, or the driver is missing.
+    /// or is being filled; or a move of this device says that it is there, and it is not.
+    /// unsupported: written by a newer version, or the driver is missing.
     Result<sql::Database*> open(DatabaseName name);
     /// The same for a place that no setting names, live or not: for moves and restores. Nothing is
     /// migrated.

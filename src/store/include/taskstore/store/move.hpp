@@ -92,6 +92,8 @@ struct MoveReport {
     std::int64_t copied_sealed = 0;  ///< Written or deleted while the source was sealed.
     std::int64_t sealed_ms = 0;
     std::int64_t epoch = 0;
+    /// What it survives that the place takes writes, and all rows in it; nothing: it did before.
+    std::optional<sql::DurabilityLevel> level = {};
     /// False: an environment variable names the place, and must be changed by whoever set it.
     bool config_switched = false;
     std::string place_source;  ///< Who named the old place.
