@@ -61,7 +61,9 @@ Status FollowingStore::follow(const std::shared_ptr<const TasksAt>& from) {
 template <FollowingStore::Kind kind, typename Answer, typename... Parameters, typename... Values>
 Result<Answer> FollowingStore::ask(Result<Answer> (TaskStore::*method)(Parameters...),
                                    const Values&... values) {
-    while (true) {
+    for (int followed = 0;; ++followed) {
+        // A replica may say for a while that the new place is not open yet.
+        if (followed > 1) std::this_thread::sleep_for(std::chrono::milliseconds(kOpenAgainMs));
         const auto from = at();
         Result<Answer> answer = ((*from->store).*method)(values...);
         const bool refused =
