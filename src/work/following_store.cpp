@@ -24,10 +24,10 @@ Result<std::optional<Error>> why_closed(const TasksAt& at) {
 
 }  // namespace
 
-FollowingStore::FollowingStore(const Clock& clock, TasksAt at, OpenTasks open,
+FollowingStore::FollowingStore(const Clock& clock, TasksAt at, TasksNow now,
                                std::int64_t patience_ms)
     : x_clock(clock),
-      x_open(std::move(open)),
+      x_now(std::move(now)),
       x_patience_ms(patience_ms),
       x_at(std::make_shared<TasksAt>(std::move(at))) {}
 FollowingStore::~FollowingStore() = default;
@@ -37,13 +37,24 @@ std::shared_ptr<const TasksAt> FollowingStore::at() const {
     return x_at;
 }
 
+/// Whether the place is not the truth any more. Where it `answers` no more, the settings tell
+/// first: its server may have been ended after the move.
+bool FollowingStore::has_gone(const TasksAt& from, bool answers) const {
+    if (!answers) {
+        const auto named = x_now.place();
+        if (named && *named != from.place) return true;
+    }
+    const auto closed = why_closed(from);
+    return closed && *closed;
+}
+
 /// Until another place is open, or the same one again. The error is why there is none.
 Status FollowingStore::follow(const std::shared_ptr<const TasksAt>& from) {
     const std::lock_guard following(x_following);
     if (at() != from) return ok();
     const std::int64_t until_ns = x_clock.boot_ns() + x_patience_ms * kNsPerMs;
     while (true) {
-        auto opened = x_open();
+        auto opened = x_now.open();
         if (opened) {
             const std::lock_guard lock(x_mutex);
             x_before.push_back(x_at);
@@ -69,8 +80,7 @@ Result<Answer> FollowingStore::ask(Result<Answer> (TaskStore::*method)(Parameter
         const bool refused =
             !answer && sql::explain_refusal(answer.error()).code == Code::unavailable;
         if (!refused && (kind == Kind::write || !answer)) return answer;
-        const auto closed = why_closed(*from);
-        if (!closed || !*closed) return answer;
+        if (!has_gone(*from, !refused)) return answer;
         TASKSTORE_TRY(follow(from));
     }
 }

@@ -25,15 +25,22 @@ Result<work::RunFolder> run_folder_in(Context& context, const store::Databases& 
     return work::run_folder(home, at.location.text);
 }
 
+Result<std::string> place_in(const store::Databases& databases) {
+    TASKSTORE_LET(const store::DatabasePlace at, databases.place(store::DatabaseName::tasks));
+    return sql::text_of(at.location);
+}
+
 /// `owner` is kept: whose the databases are.
 Result<work::TasksAt> tasks_in(Context& context, store::Databases& databases,
                                std::shared_ptr<void> owner = {}) {
     TASKSTORE_LET(sql::Database* const database, databases.open(store::DatabaseName::tasks));
     TASKSTORE_LET(const work::RunFolder run, run_folder_in(context, databases));
+    TASKSTORE_LET(std::string place, place_in(databases));
     return work::TasksAt{.store = tasks::make_task_store(
                              *database, context.clock, context.random,
                              {.owner = std::move(owner), .before_freeing = work::end_lapsed(run)}),
                          .database = database,
+                         .place = std::move(place),
                          .run = run};
 }
 
@@ -49,11 +56,17 @@ Result<std::unique_ptr<work::FollowingStore>> open_tasks_to_stay(Context& contex
                                                                  std::int64_t patience_ms) {
     TASKSTORE_LET(store::Databases* const databases, context.databases());
     TASKSTORE_LET(work::TasksAt at, tasks_in(context, *databases));
-    const auto open = [&context]() -> Result<work::TasksAt> {
-        TASKSTORE_LET(const std::shared_ptr<store::Databases> now, context.databases_now());
-        return tasks_in(context, *now, now);
-    };
-    return std::make_unique<work::FollowingStore>(context.clock, std::move(at), open, patience_ms);
+    work::TasksNow now{
+        .place = [&context]() -> Result<std::string> {
+            TASKSTORE_LET(const std::shared_ptr<store::Databases> found, context.databases_now());
+            return place_in(*found);
+        },
+        .open = [&context]() -> Result<work::TasksAt> {
+            TASKSTORE_LET(const std::shared_ptr<store::Databases> found, context.databases_now());
+            return tasks_in(context, *found, found);
+        }};
+    return std::make_unique<work::FollowingStore>(context.clock, std::move(at), std::move(now),
+                                                  patience_ms);
 }
 
 Result<work::RunFolder> run_folder_of(Context& context) {

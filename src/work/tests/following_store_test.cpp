@@ -32,19 +32,26 @@ class FollowingTest : public testing::Test {
         return {
             .store = std::shared_ptr<tasks::TaskStore>(std::shared_ptr<void>(), place.store.get()),
             .database = &place.database(),
+            .place = folder,
             .run = run_folder(x_folder / folder, "tasks")};
     }
     std::unique_ptr<FollowingStore> following(std::int64_t patience_ms) {
-        return std::make_unique<FollowingStore>(
-            x_old->clock, at_old(),
-            [this]() -> Result<TasksAt> {
-                ++x_asked;
-                const std::lock_guard lock(x_mutex);
-                if (x_new == nullptr || !x_named)
-                    return fail(Code::unavailable, "the database has moved to new");
-                return at(*x_new, "new");
-            },
-            patience_ms);
+        return std::make_unique<FollowingStore>(x_old->clock, at_old(), settings(), patience_ms);
+    }
+    TasksNow settings() {
+        TasksNow now;
+        now.place = [this]() -> Result<std::string> {
+            const std::lock_guard lock(x_mutex);
+            return std::string(x_named ? "new" : "old");
+        };
+        now.open = [this]() -> Result<TasksAt> {
+            ++x_asked;
+            const std::lock_guard lock(x_mutex);
+            if (x_new == nullptr || !x_named)
+                return fail(Code::unavailable, "the database has moved to new");
+            return at(*x_new, "new");
+        };
+        return now;
     }
     void change(ScratchTasks& place, const std::function<void(sql::Identity&)>& how) {
         const auto changed = place.database().write(
@@ -129,6 +136,48 @@ TEST_F(FollowingTest, WhereNoOtherPlaceIsNamedTheErrorSaysWhereItIs) {
     EXPECT_FALSE(store->renew_task({.task_id = made.id}, {}));
     name_new();
     EXPECT_TRUE(store->get_task(made.id));
+}
+
+/// A server that was ended.
+class Gone final : public sql::Database {
+  public:
+    explicit Gone(sql::Database& before) : x_before(before) {}
+    Result<sql::Committed> write(const sql::Work&, const sql::WriteOptions&) override {
+        return gone();
+    }
+    Result<sql::Committed> write_batch(sql::Batch, const sql::WriteOptions&) override {
+        return gone();
+    }
+    Status read(const sql::Work&, const sql::ReadOptions&) override { return gone(); }
+    Result<std::vector<sql::Rows>> read_batch(sql::Batch, const sql::ReadOptions&) override {
+        return gone();
+    }
+    Result<std::unique_ptr<sql::Waiter>> waiter(std::string_view topic) override {
+        return x_before.waiter(topic);
+    }
+    std::string_view dialect() const override { return x_before.dialect(); }
+    sql::Capabilities capabilities() const override { return x_before.capabilities(); }
+
+  private:
+    static Failure gone() { return fail(Code::unavailable, "cannot connect"); }
+    sql::Database& x_before;
+};
+
+TEST_F(FollowingTest, AnOldPlaceThatAnswersNoMoreIsLeftOnceTheSettingsNameAnother) {
+    Gone gone(x_old->database());
+    const auto there = tasks::make_task_store(gone, x_old->clock, x_old->random);
+    TasksAt old = at_old();
+    old.store = std::shared_ptr<tasks::TaskStore>(std::shared_ptr<void>(), there.get());
+    old.database = &gone;
+    const Task made = x_old->add({.title = "x"});
+    FollowingStore store(x_old->clock, old, settings(), 0);
+    const auto away = store.get_task(made.id);
+    ASSERT_FALSE(away);
+    EXPECT_EQ(away.error().message, "cannot connect");
+    EXPECT_EQ(x_asked, 0);
+    move();
+    EXPECT_TRUE(store.cancel_task(made.id, "p", ""));
+    EXPECT_EQ(x_new->get(made.id).status, TaskStatus::cancelled);
 }
 
 TEST_F(FollowingTest, AnErrorOfALivePlaceIsGivenAsItIs) {

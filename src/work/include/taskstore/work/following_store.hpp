@@ -19,21 +19,27 @@ namespace taskstore::work {
 struct TasksAt {
     std::shared_ptr<tasks::TaskStore> store;  ///< Keeps what it stands on.
     sql::Database* database = nullptr;        ///< What it stands on.
+    std::string place = {};                   ///< Its name in the settings, or as good as that.
     RunFolder run = {};
 };
-/// Opens them where the device's settings say they are by now: one call at a time, from any thread.
-/// unavailable: they are not to be used there, or not yet.
-using OpenTasks = std::function<Result<TasksAt>()>;
+/// What the device's settings say by now; for any thread.
+struct TasksNow {
+    /// TasksAt::place of where they are.
+    std::function<Result<std::string>()> place;
+    /// Opens them there; one call at a time. unavailable: they are not to be used, or not yet.
+    std::function<Result<TasksAt>()> open;
+};
 
-/// What is refused because the database has moved is asked again at its new place. Reads look
-/// whether the place is still the truth: one more row each. Where it is not, and no other one is
-/// open to this device within `patience_ms`, the error is unavailable and says where the database
-/// is; the next call tries again.
+/// What is refused because the database has moved is asked again at its new place; so is what an
+/// old place does not answer that the settings no longer name. Reads look whether the place is
+/// still the truth: one more row each. Where it is not, and no other one is open to this device
+/// within `patience_ms`, the error is unavailable and says where the database is; the next call
+/// tries again.
 ///
 /// Thread-safe. Clock must outlive it.
 class FollowingStore final : public tasks::TaskStore {
   public:
-    FollowingStore(const Clock& clock, TasksAt at, OpenTasks open, std::int64_t patience_ms);
+    FollowingStore(const Clock& clock, TasksAt at, TasksNow now, std::int64_t patience_ms);
     ~FollowingStore() override;
 
     /// Where they are now.
@@ -90,10 +96,11 @@ class FollowingStore final : public tasks::TaskStore {
                        const Values&... values);
     Result<std::unique_ptr<sql::Waiter>> waiter_of(
         Result<std::unique_ptr<sql::Waiter>> (tasks::TaskStore::*method)());
+    bool has_gone(const TasksAt& from, bool answers) const;
     Status follow(const std::shared_ptr<const TasksAt>& from);
 
     const Clock& x_clock;
-    const OpenTasks x_open;
+    const TasksNow x_now;
     const std::int64_t x_patience_ms;
     std::mutex x_following;      ///< Held by who opens.
     mutable std::mutex x_mutex;  ///< Of what follows.
