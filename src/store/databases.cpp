@@ -247,15 +247,25 @@ Status Databases::check_schema(sql::Connection& connection, DatabaseName name,
 
 /// A place that was moved to and is not there is a disk that is not mounted, a server that was set
 /// up anew.
-Status Databases::check_may_make(DatabaseName name, const DatabasePlace& at) {
+Status Databases::check_may_make(DatabaseName name, const sql::Location& location) {
     TASKSTORE_LET(const bool was_there,
-                  is_named_by_move(x_files, x_options.settings.home, name, at.location));
+                  is_named_by_move(x_files, x_options.settings.home, name, location));
     if (!was_there) return ok();
     return fail(Code::unavailable, "'" + std::string(name_of(name)) + "' was moved, and " +
-                                       sql::shown(at.location) + " does not hold it now")
+                                       sql::shown(location) + " does not hold it now")
         .with_hint(
             "bring that place back (is its disk mounted, the home renamed?); where it is lost for "
             "good: 'taskstore help move'");
+}
+
+Result<std::unique_ptr<sql::Connection>> Databases::connect_or_make(DatabaseName name,
+                                                                    const sql::Location& location) {
+    if (!sql::row_of(location.engine).is_file)
+        return connect(name, location, {.read_only = false, .create = true});
+    auto connection = connect(name, location, {.read_only = false, .create = false});
+    if (connection || connection.error().code != Code::not_found) return connection;
+    TASKSTORE_TRY(check_may_make(name, location));
+    return connect(name, location, {.read_only = false, .create = true});
 }
 
 Result<sql::Database*> Databases::open(DatabaseName name) {
@@ -264,17 +274,11 @@ Result<sql::Database*> Databases::open(DatabaseName name) {
     TASKSTORE_LET(const DatabasePlace at, place(name));
     TASKSTORE_LET(sql::Part* const part, x_options.part(at.location.engine));
     {
-        const bool is_file = sql::row_of(at.location.engine).is_file;
-        auto connection = connect(name, at.location, {.read_only = false, .create = !is_file});
-        if (!connection && is_file && connection.error().code == Code::not_found) {
-            TASKSTORE_TRY(check_may_make(name, at));
-            connection = connect(name, at.location, {.read_only = false, .create = true});
-        }
-        if (!connection) return fail(std::move(connection).error());
+        TASKSTORE_LET(const auto connection, connect_or_make(name, at.location));
         // What is closed is not brought up either: it is another one's to change.
-        TASKSTORE_LET(const auto known, sql::find_identity(**connection, name_of(name)));
-        TASKSTORE_TRY(known ? check_live(*known) : check_may_make(name, at));
-        TASKSTORE_LET(const sql::Identity identity, bring_up(**connection, name, at.location));
+        TASKSTORE_LET(const auto known, sql::find_identity(*connection, name_of(name)));
+        TASKSTORE_TRY(known ? check_live(*known) : check_may_make(name, at.location));
+        TASKSTORE_LET(const sql::Identity identity, bring_up(*connection, name, at.location));
         TASKSTORE_TRY(check_live(identity));
     }
     TASKSTORE_LET(const sql::OpenRequest asked,

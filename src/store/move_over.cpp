@@ -12,12 +12,22 @@ std::string numbered(std::int64_t epoch) {
     return " (epoch " + std::to_string(epoch) + ")";
 }
 
-/// An end, where it can be asked and holds the way's database.
+/// An end, where it can be asked.
 std::optional<sql::Identity> asked(Databases& databases, DatabaseName name,
-                                   const sql::Location& location, const Way& way) {
+                                   const sql::Location& location) {
     auto end = open_known_end(databases, name, location);
-    if (!end || end->identity.id != way.id) return std::nullopt;
-    return std::move(end->identity);
+    return end ? std::optional(std::move(end->identity)) : std::nullopt;
+}
+
+/// Nothing where it is another database than the way's.
+std::optional<sql::Identity> same_as(const Way& way, const std::optional<sql::Identity>& end) {
+    return end && end->id == way.id ? end : std::nullopt;
+}
+
+/// Whether the device's settings name the place.
+bool is_named(const Databases& databases, DatabaseName name, const sql::Location& location) {
+    const auto at = databases.place(name);
+    return at && at->location == location;
 }
 
 /// Whether the target has been the truth since this way sealed the source.
@@ -39,14 +49,18 @@ Ending ending_of(Databases& databases, DatabaseName name, const Way& way) {
     const std::string called = "'" + std::string(name_of(name)) + "'";
     const std::string from = sql::shown(way.from);
     const std::string to = sql::shown(way.to);
-    const auto source = asked(databases, name, way.from, way);
-    const auto target = asked(databases, name, way.to, way);
+    const auto source = same_as(way, asked(databases, name, way.from));
+    const auto there = asked(databases, name, way.to);
+    const auto target = same_as(way, there);
     const bool is_sealed = source && is_sealed_for(*source, way.mark);
-    if (is_sealed && target && !leads_to(*source, *target)) {
-        // One that is older is no later state of it: another disk, perhaps.
-        if (!was_live_since(*target, *source) || target->incoming_from) return {};
+    if (is_sealed && there && !leads_to(*source, *there)) {
+        // One that is older, or of another origin, is no later state of it: another disk, perhaps,
+        // unless the settings name it.
+        const bool is_meant = target ? was_live_since(*target, *source)
+                                     : there->is_live() && is_named(databases, name, way.to);
+        if (!is_meant || there->incoming_from) return {};
         return {Outcome::replaced,
-                to + " holds another " + called + numbered(target->epoch) +
+                to + " holds another " + called + numbered(there->epoch) +
                     ": a backup was restored there, or it is another place of that name; " + from +
                     " stays closed" + numbered(source->epoch)};
     }

@@ -64,17 +64,22 @@ std::string_view move_of(std::string_view mark) {
 Result<End> open_known_end(Databases& databases, DatabaseName name, const sql::Location& location) {
     End end{.location = location, .connection = nullptr, .identity = {}};
     const std::string shown = sql::shown(location);
-    auto connection = databases.connect(name, location, {.read_only = false, .create = false});
-    if (!connection && connection.error().code == Code::not_found)
+    const auto not_there = [&] {
         return fail(Code::unavailable, shown + " is not there")
             .with_hint(
                 "bring it back: what it holds decides how to go on (is the disk mounted? has a "
                 "folder another name by now? move-" +
                 std::string(name_of(name)) +
                 ".json in the device's home names it); lost for good: 'taskstore help move'");
+    };
+    auto connection = databases.connect(name, location, {.read_only = false, .create = false});
+    if (!connection && connection.error().code == Code::not_found) return not_there();
     if (!connection) return fail(std::move(connection).error());
     end.connection = std::move(*connection);
-    TASKSTORE_LET(auto identity, sql::find_settled_identity(*end.connection, name_of(name)));
+    // A server of many databases may say only now that it has not this one.
+    auto found = sql::find_settled_identity(*end.connection, name_of(name));
+    if (!found && found.error().code == Code::not_found) return not_there();
+    TASKSTORE_LET(auto identity, std::move(found));
     if (!identity)
         return fail(Code::conflict,
                     shown + " holds no database '" + std::string(name_of(name)) + "' any more")
@@ -145,9 +150,9 @@ Status Mover::enter(Stage stage) {
 Result<End> Mover::open_end(const sql::Location& location, bool make) {
     if (!make) return open_known_end(x_databases, x_request.name, location);
     End end{.location = location, .connection = nullptr, .identity = {}};
-    TASKSTORE_LET(end.connection, x_databases.connect(x_request.name, location,
-                                                      {.read_only = false, .create = true}));
+    TASKSTORE_LET(end.connection, x_databases.connect_or_make(x_request.name, location));
     TASKSTORE_LET(auto known, sql::find_settled_identity(*end.connection, x_name));
+    if (!known) TASKSTORE_TRY(x_databases.check_may_make(x_request.name, location));
     TASKSTORE_TRY(x_databases.is_older(*end.connection, x_request.name, location));
     if (!known || known->is_live()) {
         TASKSTORE_LET(known, x_databases.bring_up(*end.connection, x_request.name, location));

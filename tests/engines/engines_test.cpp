@@ -602,6 +602,29 @@ TEST(Engines, WhatHasMovedIsNotTruncatedEither) {
     EXPECT_EQ(sql::explain_refusal(refused.error()).code, Code::unavailable);
 }
 
+TEST(Engines, ANewPlaceWhoseServerIsLostMayBeGivenUp) {
+    for (const auto engine : {sql::Engine::postgres, sql::Engine::libsql}) {
+        Device device(TASKSTORE_DRIVERS_HERE);
+        device.pool.retry_ms_max = 500;
+        std::string place = servers->fresh(engine);
+        auto proxy = must(Proxy::start(servers->port(engine)));
+        const std::string port = std::to_string(servers->port(engine));
+        place.replace(place.find(":" + port), port.size() + 1,
+                      ":" + std::to_string(proxy->port()));
+        device.place = "sqlite:" + (device.folder / "file.db");
+        {
+            OpenTasks(device).add("a");
+        }
+        MoveRequest request = to(device, place);
+        EXPECT_FALSE(move_database(*device.databases(), broken_off(request, MoveStep::live)));
+        proxy.reset();
+        request.forget = true;
+        const auto back = undo_move(*device.databases(), request);
+        ASSERT_TRUE(back) << back.error().message;
+        EXPECT_TRUE(takes_writes(device.place));
+    }
+}
+
 // The answer to the COMMIT that seals, or that brings to life, is lost, and the server with it: the
 // next run finds out by reading.
 TEST(Engines, ACommitWhoseAnswerIsLostIsFoundOutByReading) {

@@ -338,8 +338,8 @@ Exchange Transport::post(const std::string& base, std::string_view path, std::st
                                            std::to_string(x_reply_bytes_max) + " bytes")
                         .error;
     } else {
+        // No number: those are of who answered.
         out.error = fail(code_of_curl(result), curl_easy_strerror(result)).error;
-        out.error.native = static_cast<int>(result);
     }
     out.error.message = x_endpoint.shown + ": " + out.error.message;
     return out;

@@ -2,6 +2,8 @@
 
 #include "moving.hpp"
 
+#include <taskstore/store/backup.hpp>
+
 #include <gmock/gmock.h>
 
 namespace taskstore::store {
@@ -177,6 +179,56 @@ TEST(MoveOver, WhatWasMovedAndIsNotThereIsNotMadeAnew) {
     EXPECT_EQ(device.databases()->open(DatabaseName::tasks).error().code, Code::unavailable);
     ASSERT_TRUE(device.files.rename(away, place));
     EXPECT_THAT(OpenTasks(device).titles(), testing::ElementsAre("a"));
+}
+
+TEST(MoveOver, AMoveFromAPlaceThatIsAwayIsRefusedAndItsJournalStays) {
+    Device device;
+    {
+        OpenTasks(device).add("a");
+    }
+    ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+    const std::string place = device.folder / "new.db";
+    const std::string away = device.folder / "away.db";
+    ASSERT_TRUE(device.files.rename(place, away));
+    device.place = place;
+    for (const bool empty : {false, true}) {
+        if (empty) {
+            ASSERT_TRUE(os::replace_file(device.files, place, "", 0600));
+        }
+        const auto moved = move_database(*device.databases(), device.move_to("third.db"));
+        ASSERT_FALSE(moved);
+        EXPECT_EQ(moved.error().code, Code::unavailable) << moved.error().message;
+        EXPECT_EQ(device.files.info(place).has_value(), empty);
+        EXPECT_FALSE(takes_writes(device, device.folder / "home/tasks.db"));
+    }
+    ASSERT_TRUE(device.files.rename(away, place));
+    ASSERT_TRUE(undo_move(*device.databases(), device.move_to("unused")));
+    EXPECT_TRUE(takes_writes(device, device.folder / "home/tasks.db"));
+}
+
+TEST(MoveOver, ABackupOfAnotherDatabaseInTheNewPlaceThatIsNamedIsGoneOnWith) {
+    Device other;
+    {
+        OpenTasks(other).add("theirs");
+    }
+    const std::string backup = other.folder / "other.zst";
+    ASSERT_TRUE(back_up(*other.databases(), DatabaseName::tasks, backup, {}));
+    Device device;
+    {
+        OpenTasks(device).add("a");
+    }
+    EXPECT_FALSE(
+        move_database(*device.databases(), broken_off(device.move_to("new.db"), MoveStep::live)));
+    device.place = device.folder / "new.db";
+    ASSERT_TRUE(restore(*device.databases(), {.path = backup, .replace = true}));
+    // What was sealed may yet be wanted.
+    EXPECT_EQ(again(device, true).error().code, Code::conflict);
+    EXPECT_TRUE(has_journal(device));
+    const auto moved = move_database(*device.databases(), device.move_to("third.db"));
+    ASSERT_TRUE(moved) << moved.error().message;
+    device.place = device.folder / "third.db";
+    EXPECT_THAT(OpenTasks(device).titles(), testing::ElementsAre("theirs"));
+    EXPECT_FALSE(takes_writes(device, device.folder / "home/tasks.db"));
 }
 
 TEST(MoveOver, WhatIsBeingMovedAndIsNotThereIsNotMadeAnew) {

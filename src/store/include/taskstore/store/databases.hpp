@@ -92,6 +92,12 @@ class Databases {
     };
     Result<std::unique_ptr<sql::Connection>> connect(DatabaseName name,
                                                      const sql::Location& location, Access access);
+    /// The same where a file may be made; unavailable where check_may_make() says so.
+    Result<std::unique_ptr<sql::Connection>> connect_or_make(DatabaseName name,
+                                                             const sql::Location& location);
+    /// unavailable: a move of this device says that the database is at the place. For who found
+    /// none there.
+    Status check_may_make(DatabaseName name, const sql::Location& location);
     /// Identity and schema of a database that `connect` opened, as open() does it. The identity is
     /// as it is, live or not.
     Result<sql::Identity> bring_up(sql::Connection& connection, DatabaseName name,
@@ -120,7 +126,6 @@ class Databases {
     Random& random() { return x_random; }
 
   private:
-    Status check_may_make(DatabaseName name, const DatabasePlace& at);
     Status check_file(const std::string& path, bool create);
     Result<sql::OpenRequest> request(DatabaseName name, const sql::Location& location,
                                      Access access);
