@@ -609,8 +609,7 @@ TEST(Engines, ANewPlaceWhoseServerIsLostMayBeGivenUp) {
         std::string place = servers->fresh(engine);
         auto proxy = must(Proxy::start(servers->port(engine)));
         const std::string port = std::to_string(servers->port(engine));
-        place.replace(place.find(":" + port), port.size() + 1,
-                      ":" + std::to_string(proxy->port()));
+        place.replace(place.find(":" + port), port.size() + 1, ":" + std::to_string(proxy->port()));
         device.place = "sqlite:" + (device.folder / "file.db");
         {
             OpenTasks(device).add("a");
