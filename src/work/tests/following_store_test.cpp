@@ -125,6 +125,14 @@ TEST_F(FollowingTest, WhatIsReadIsOfWhereTheTruthIs) {
     EXPECT_EQ((*read)->status, TaskStatus::cancelled);
 }
 
+// What the listener of a worker asks that runs nothing: its next wait is in the new place.
+TEST_F(FollowingTest, ALookAtNoTaskFollowsToo) {
+    const auto store = following(0);
+    move();
+    ASSERT_TRUE(store->get_tasks({}));
+    EXPECT_EQ(store->at()->place, "new");
+}
+
 TEST_F(FollowingTest, WhereNoOtherPlaceIsNamedTheErrorSaysWhereItIs) {
     const auto store = following(0);
     const Task made = x_old->add({.title = "x"});
