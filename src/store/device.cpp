@@ -202,4 +202,12 @@ Result<DatabasePlace> place_of(DatabaseName name, const DatabaseSettings& settin
         "default"};
 }
 
+Result<sql::Location> location_of(DatabaseName name, const std::string& text,
+                                  const std::string& source, DatabaseSettings settings) {
+    for (Text* const other : {&settings.backend, &settings.path, &settings.url}) *other = {};
+    settings.places[static_cast<std::size_t>(name)] = {text, source, true};
+    TASKSTORE_LET(DatabasePlace place, place_of(name, settings));
+    return std::move(place.location);
+}
+
 }  // namespace taskstore::store

@@ -1,9 +1,8 @@
 #include "schedule_rows.hpp"
 
+#include "json_members.hpp"
 #include "task_checks.hpp"
 #include "task_rows.hpp"
-
-#include <taskstore/base/json.hpp>
 
 #include <algorithm>
 #include <array>
@@ -14,20 +13,10 @@ namespace {
 constexpr std::int64_t kDeadlineMsMax = 366LL * 86'400'000;
 constexpr std::array<std::string_view, 3> kPolicies{"none", "one", "all"};
 
-void put(JsonWriter& writer, std::string_view name, const std::optional<std::string>& text) {
-    if (text) writer.key(name).string(*text);
-}
-void put(JsonWriter& writer, std::string_view name, std::optional<std::int64_t> number) {
-    if (number) writer.key(name).integer(*number);
-}
-
-void put_retry(JsonWriter& writer, const RetryPolicy& retry) {
-    writer.key("max_attempts").integer(retry.max_attempts);
-    writer.key("max_rescues").integer(retry.max_rescues);
-    writer.key("backoff").string(name_of(retry.backoff));
-    writer.key("backoff_base_ms").integer(retry.base_ms);
-    writer.key("backoff_cap_ms").integer(retry.cap_ms);
-    writer.key("backoff_jitter").integer(retry.jitter);
+/// Left out where there is no value.
+template <typename T>
+void put_some(JsonWriter& writer, std::string_view name, const std::optional<T>& value) {
+    if (value) put(writer, name, value);
 }
 
 /// JSON members of the task are kept as text, so that they stay as they were written.
@@ -36,21 +25,21 @@ std::string text_of(const TaskTemplate& made) {
     std::string out;
     JsonWriter writer(out);
     writer.begin_object().key("title").string(task.title);
-    put(writer, "description", task.description);
-    put(writer, "command", task.command);
+    put_some(writer, "description", task.description);
+    put_some(writer, "command", task.command);
     writer.key("shell").boolean(task.shell);
-    put(writer, "timeout_ms", task.timeout_ms);
+    put_some(writer, "timeout_ms", task.timeout_ms);
     writer.key("input").string(task.input).key("metadata").string(task.metadata);
     writer.key("priority").integer(task.priority);
-    put(writer, "agent_type", task.agent_type);
+    put_some(writer, "agent_type", task.agent_type);
     writer.key("capabilities").raw(json_list(task.capabilities));
     put_retry(writer, task.retry);
     writer.key("lease_ms").integer(task.lease_ms);
-    put(writer, "deadline_ms", made.deadline_ms);
-    put(writer, "parent", task.parent);
-    put(writer, "concurrency_key", task.concurrency_key);
-    put(writer, "concurrency_limit", task.concurrency_limit);
-    put(writer, "spec_id", task.spec_id);
+    put_some(writer, "deadline_ms", made.deadline_ms);
+    put_some(writer, "parent", task.parent);
+    put_some(writer, "concurrency_key", task.concurrency_key);
+    put_some(writer, "concurrency_limit", task.concurrency_limit);
+    put_some(writer, "spec_id", task.spec_id);
     writer.key("key_retention_ms").integer(task.key_retention_ms).end_object();
     return out;
 }

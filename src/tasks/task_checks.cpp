@@ -151,11 +151,14 @@ Result<Task> task_asked_for(const CreateTask& request) {
     return task;
 }
 
-Status apply_change(const UpdateTask& change, Task& task) {
+namespace {
+
+/// Whatever has the members that can be changed.
+template <typename T>
+void put_members(const UpdateTask& change, T& task) {
     const auto set = [](const auto& from, auto& to) {
         if (from) to = *from;
     };
-    if (change.title && change.title->empty()) return fail(Code::invalid, "a task wants a title");
     set(change.title, task.title);
     set(change.description, task.description);
     set(change.command, task.command);
@@ -177,6 +180,17 @@ Status apply_change(const UpdateTask& change, Task& task) {
     set(change.concurrency_key, task.concurrency_key);
     if (change.concurrency_key && !task.concurrency_key) task.concurrency_limit = std::nullopt;
     if (change.concurrency_limit) task.concurrency_limit = change.concurrency_limit;
+}
+
+}  // namespace
+
+void put_change(const UpdateTask& change, CreateTask& task) {
+    put_members(change, task);
+}
+
+Status apply_change(const UpdateTask& change, Task& task) {
+    if (change.title && change.title->empty()) return fail(Code::invalid, "a task wants a title");
+    put_members(change, task);
     return check_task(task);
 }
 

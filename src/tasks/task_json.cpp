@@ -1,27 +1,9 @@
 // A task as JSON: what the program prints, and what a worker's command reads.
 
-#include <taskstore/base/json.hpp>
-#include <taskstore/tasks/task.hpp>
+#include "json_members.hpp"
 
 namespace taskstore::tasks {
 namespace {
-
-template <typename T>
-void put(JsonWriter& writer, std::string_view name, const std::optional<T>& value) {
-    writer.key(name);
-    if (!value)
-        writer.null();
-    else if constexpr (std::is_same_v<T, std::string>)
-        writer.string(*value);
-    else
-        writer.integer(*value);
-}
-
-void put(JsonWriter& writer, std::string_view name, const std::vector<std::string>& words) {
-    writer.key(name).begin_array();
-    for (const std::string& word : words) writer.string(word);
-    writer.end_array();
-}
 
 void put_work(JsonWriter& writer, const Task& task) {
     put(writer, "assigned_to", task.assigned_to);
@@ -60,12 +42,7 @@ void put_task(JsonWriter& writer, const Task& task) {
     put(writer, "agent_type", task.agent_type);
     put(writer, "capabilities", task.capabilities);
     put_work(writer, task);
-    writer.key("max_attempts").integer(task.retry.max_attempts);
-    writer.key("max_rescues").integer(task.retry.max_rescues);
-    writer.key("backoff").string(name_of(task.retry.backoff));
-    writer.key("backoff_base_ms").integer(task.retry.base_ms);
-    writer.key("backoff_cap_ms").integer(task.retry.cap_ms);
-    writer.key("backoff_jitter").integer(task.retry.jitter);
+    put_retry(writer, task.retry);
     writer.key("lease_ms").integer(task.lease_ms);
     put(writer, "not_before", task.not_before);
     put(writer, "deadline", task.deadline);

@@ -36,17 +36,6 @@ Result<sql::Database*> open_as_it_is(NamedStore& named) {
     return named.tasks.get();
 }
 
-/// What --on says, as `databases.tasks` of config.toml would.
-Result<sql::Location> location_of(const store::Databases& databases, const std::string& text) {
-    store::DatabaseSettings settings = databases.options().settings;
-    for (store::DatabaseSettings::Text* other : {&settings.backend, &settings.path, &settings.url})
-        *other = {};
-    settings.places[static_cast<std::size_t>(store::DatabaseName::tasks)] = {text, "--on", true};
-    TASKSTORE_LET(store::DatabasePlace place,
-                  store::place_of(store::DatabaseName::tasks, settings));
-    return std::move(place.location);
-}
-
 /// As people may see it; two that differ in what they may not see get numbers.
 std::string name_among(const std::vector<query::Store>& stores, const sql::Location& location) {
     const std::string shown = sql::shown(location);
@@ -61,7 +50,8 @@ Result<query::Answer> ask_named(Context& context, const std::string& request) {
     std::deque<NamedStore> named;
     std::vector<query::Store> stores;
     for (const std::string& text : context.call.options.at("on")) {
-        TASKSTORE_LET(sql::Location location, location_of(*own, text));
+        TASKSTORE_LET(sql::Location location, store::location_of(store::DatabaseName::tasks, text,
+                                                                 "--on", own->options().settings));
         // One file, however it is spelt.
         if (sql::row_of(location.engine).is_file) location.text = context.absolute(location.text);
         if (std::ranges::find(named, location, &NamedStore::location) != named.end())

@@ -66,89 +66,6 @@ std::string when_of(const tasks::Timing& timing) {
     return "every " + std::to_string(timing.every_ms) + "ms";
 }
 
-void put(JsonWriter& writer, std::string_view name, const std::optional<std::string>& text) {
-    writer.key(name);
-    if (text)
-        writer.string(*text);
-    else
-        writer.null();
-}
-void put(JsonWriter& writer, std::string_view name, std::optional<std::int64_t> number) {
-    writer.key(name);
-    if (number)
-        writer.integer(*number);
-    else
-        writer.null();
-}
-
-void put_task(JsonWriter& writer, const tasks::TaskTemplate& made) {
-    const tasks::CreateTask& task = made.task;
-    writer.begin_object().key("title").string(task.title);
-    put(writer, "description", task.description);
-    put(writer, "command", task.command);
-    writer.key("shell").boolean(task.shell);
-    put(writer, "timeout_ms", task.timeout_ms);
-    writer.key("input").raw(task.input).key("priority").integer(task.priority);
-    put(writer, "agent_type", task.agent_type);
-    writer.key("capabilities").begin_array();
-    for (const std::string& word : task.capabilities) writer.string(word);
-    writer.end_array().key("metadata").raw(task.metadata);
-    put(writer, "deadline_ms", made.deadline_ms);
-    writer.key("max_attempts").integer(task.retry.max_attempts);
-    writer.key("max_rescues").integer(task.retry.max_rescues);
-    writer.key("backoff").string(name_of(task.retry.backoff));
-    writer.key("backoff_base_ms").integer(task.retry.base_ms);
-    writer.key("backoff_cap_ms").integer(task.retry.cap_ms);
-    writer.key("backoff_jitter").integer(task.retry.jitter);
-    writer.key("lease_ms").integer(task.lease_ms);
-    put(writer, "parent", task.parent);
-    put(writer, "concurrency_key", task.concurrency_key);
-    put(writer, "concurrency_limit", task.concurrency_limit);
-    put(writer, "spec_id", task.spec_id);
-    writer.end_object();
-}
-
-/// The members; the object stays open.
-void begin_schedule(JsonWriter& writer, const Schedule& schedule) {
-    const tasks::Timing& timing = schedule.timing;
-    writer.begin_object().key("id").string(schedule.id);
-    writer.key("project").string(schedule.made.task.project);
-    put(writer, "cron", timing.cron.empty() ? std::nullopt : std::optional(timing.cron));
-    put(writer, "every_ms", timing.cron.empty() ? std::optional(timing.every_ms) : std::nullopt);
-    writer.key("tz").string(timing.zone);
-    writer.key("catch_up").string(name_of(schedule.catch_up));
-    writer.key("paused").boolean(schedule.paused);
-    put(writer, "next_at", schedule.next_at);
-    put(writer, "last_at", schedule.last_at);
-    put(writer, "last_task", schedule.last_task);
-    writer.key("task");
-    put_task(writer, schedule.made);
-    writer.key("created_at").integer(schedule.created_at);
-    writer.key("updated_at").integer(schedule.updated_at);
-    writer.key("revision").integer(schedule.revision);
-}
-
-std::string schedule_json(const Schedule& schedule) {
-    std::string out;
-    JsonWriter writer(out);
-    begin_schedule(writer, schedule);
-    writer.end_object();
-    return out;
-}
-
-void put_history(JsonWriter& writer, const std::vector<ScheduleEntry>& history) {
-    writer.key("history").begin_array();
-    for (const ScheduleEntry& one : history) {
-        writer.begin_object().key("revision").integer(one.revision).key("verb").string(one.verb);
-        writer.key("actor").string(one.actor).key("at").integer(one.at);
-        put(writer, "tick", one.tick);
-        put(writer, "task_id", one.task_id);
-        put(writer, "reason", one.reason);
-        writer.end_object();
-    }
-    writer.end_array();
-}
-
 std::string time_or(std::optional<std::int64_t> at, std::string_view other) {
     return at ? shown_time(*at) : std::string(other);
 }
@@ -289,12 +206,8 @@ Status run_schedule_show(Context& context) {
         if (context.call.has("history")) print_history(context, history);
         return ok();
     }
-    std::string data;
-    JsonWriter writer(data);
-    begin_schedule(writer, *schedule);
-    if (context.call.has("history")) put_history(writer, history);
-    writer.end_object();
-    context.print_json("schedule", data);
+    context.print_json("schedule", context.call.has("history") ? schedule_json(*schedule, history)
+                                                               : schedule_json(*schedule));
     return ok();
 }
 

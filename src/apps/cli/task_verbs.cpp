@@ -281,29 +281,7 @@ Status put_task_fields(Context& context, tasks::CreateTask& task) {
     tasks::UpdateTask fields;
     TASKSTORE_TRY(read_change(context, fields));
     TASKSTORE_TRY(read_retry(context, task.retry));
-    const auto put = [](auto& given, auto& into) {
-        if (given) into = std::move(*given);
-    };
-    put(fields.title, task.title);
-    put(fields.description, task.description);
-    put(fields.command, task.command);
-    put(fields.input, task.input);
-    put(fields.priority, task.priority);
-    put(fields.metadata, task.metadata);
-    put(fields.agent_type, task.agent_type);
-    put(fields.capabilities, task.capabilities);
-    put(fields.lease_ms, task.lease_ms);
-    put(fields.not_before, task.not_before);
-    put(fields.deadline, task.deadline);
-    put(fields.on_failed_dependency, task.on_failed_dependency);
-    put(fields.parent, task.parent);
-    put(fields.concurrency_key, task.concurrency_key);
-    if (fields.concurrency_key && !task.concurrency_key) task.concurrency_limit = std::nullopt;
-    if (fields.concurrency_limit) task.concurrency_limit = fields.concurrency_limit;
-    put(fields.spec_id, task.spec_id);
-    put(fields.shell, task.shell);
-    put(fields.timeout_ms, task.timeout_ms);
-    put(fields.project, task.project);
+    put_change(fields, task);
     return ok();
 }
 

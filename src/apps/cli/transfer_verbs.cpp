@@ -141,13 +141,8 @@ namespace {
 /// What an option names, as config.toml would.
 Result<sql::Location> place_named(Context& context, store::Databases& databases,
                                   store::DatabaseName name, const std::string& option) {
-    store::DatabaseSettings settings = databases.options().settings;
-    for (store::DatabaseSettings::Text* text : {&settings.backend, &settings.path, &settings.url})
-        *text = {};
-    settings.places[static_cast<std::size_t>(name)] = {context.call.value(option), "--" + option,
-                                                       true};
-    TASKSTORE_LET(const store::DatabasePlace place, store::place_of(name, settings));
-    return place.location;
+    return store::location_of(name, context.call.value(option), "--" + option,
+                              databases.options().settings);
 }
 
 Result<store::MoveRequest> move_request(Context& context, store::Databases& databases) {

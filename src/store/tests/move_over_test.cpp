@@ -158,16 +158,28 @@ TEST(MoveOver, AnUndoWhoseOldPlaceMovedOnBeforeItEndedIsOver) {
     EXPECT_TRUE(move_database(*device.databases(), device.move_to("fourth.db")));
 }
 
-TEST(MoveOver, WhatWasMovedAndIsNotThereIsNotMadeAnew) {
-    Device device;
-    {
-        OpenTasks(device).add("a");
+/// A database that was moved, and whose new place is away.
+struct Away {
+    Away() {
+        {
+            OpenTasks(device).add("a");
+        }
+        EXPECT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+        EXPECT_TRUE(device.files.rename(place, away));
+        device.place = place;
     }
-    ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
+    void leave_an_empty_file() { ASSERT_TRUE(os::replace_file(device.files, place, "", 0600)); }
+    void come_back() { ASSERT_TRUE(device.files.rename(away, place)); }
+
+    Device device;
     const std::string place = device.folder / "new.db";
     const std::string away = device.folder / "away.db";
-    ASSERT_TRUE(device.files.rename(place, away));
-    device.place = place;
+};
+
+TEST(MoveOver, WhatWasMovedAndIsNotThereIsNotMadeAnew) {
+    Away moved_away;
+    Device& device = moved_away.device;
+    const std::string& place = moved_away.place;
     const auto opened = device.databases()->open(DatabaseName::tasks);
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().code, Code::unavailable) << opened.error().message;
@@ -175,33 +187,25 @@ TEST(MoveOver, WhatWasMovedAndIsNotThereIsNotMadeAnew) {
     EXPECT_FALSE(device.files.info(place));
 
     // An empty file is as little of it.
-    ASSERT_TRUE(os::replace_file(device.files, place, "", 0600));
+    moved_away.leave_an_empty_file();
     EXPECT_EQ(device.databases()->open(DatabaseName::tasks).error().code, Code::unavailable);
-    ASSERT_TRUE(device.files.rename(away, place));
+    moved_away.come_back();
     EXPECT_THAT(OpenTasks(device).titles(), testing::ElementsAre("a"));
 }
 
 TEST(MoveOver, AMoveFromAPlaceThatIsAwayIsRefusedAndItsJournalStays) {
-    Device device;
-    {
-        OpenTasks(device).add("a");
-    }
-    ASSERT_TRUE(move_database(*device.databases(), device.move_to("new.db")));
-    const std::string place = device.folder / "new.db";
-    const std::string away = device.folder / "away.db";
-    ASSERT_TRUE(device.files.rename(place, away));
-    device.place = place;
+    Away moved_away;
+    Device& device = moved_away.device;
+    const std::string& place = moved_away.place;
     for (const bool empty : {false, true}) {
-        if (empty) {
-            ASSERT_TRUE(os::replace_file(device.files, place, "", 0600));
-        }
+        if (empty) moved_away.leave_an_empty_file();
         const auto moved = move_database(*device.databases(), device.move_to("third.db"));
         ASSERT_FALSE(moved);
         EXPECT_EQ(moved.error().code, Code::unavailable) << moved.error().message;
         EXPECT_EQ(device.files.info(place).has_value(), empty);
         EXPECT_FALSE(takes_writes(device, device.folder / "home/tasks.db"));
     }
-    ASSERT_TRUE(device.files.rename(away, place));
+    moved_away.come_back();
     ASSERT_TRUE(undo_move(*device.databases(), device.move_to("unused")));
     EXPECT_TRUE(takes_writes(device, device.folder / "home/tasks.db"));
 }

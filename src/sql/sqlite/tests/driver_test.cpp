@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <chrono>
 #include <fstream>
 #include <thread>
 
@@ -282,11 +281,11 @@ TEST(SqliteDriver, WhoWritesWithoutAPauseKeepsNobodyAway) {
     const std::jthread busy([&](const std::stop_token& stop) {
         const auto own = connect(folder / "a.db", options);
         while (!stop.stop_requested()) {
-            // A commit that waits for its disk holds the lock.
-            constexpr auto kFlush = std::chrono::milliseconds(5);
             if (!own->begin_write()) continue;
-            must(own->execute("INSERT INTO t VALUES (1)"));
-            std::this_thread::sleep_for(kFlush);
+            // Some milliseconds of work, with the lock held.
+            must(
+                own->execute("INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + "
+                             "1 FROM n WHERE i < 20000) SELECT max(i) FROM n"));
             must(own->commit());
         }
     });

@@ -55,5 +55,9 @@ struct DatabasePlace {
 /// invalid: a place that is none, settings that contradict each other, a variable that is not set.
 /// Looks at no file.
 Result<DatabasePlace> place_of(DatabaseName name, const DatabaseSettings& settings);
+/// What `text`, from the command line, means as the database's place in config.toml; `source` is
+/// named where it means none.
+Result<sql::Location> location_of(DatabaseName name, const std::string& text,
+                                  const std::string& source, DatabaseSettings settings);
 
 }  // namespace taskstore::store

@@ -80,6 +80,10 @@ struct ScheduleEntry {
     std::optional<std::string> reason;
 };
 
+/// As JSON; the second one with its history.
+std::string schedule_json(const Schedule& schedule);
+std::string schedule_json(const Schedule& schedule, const std::vector<ScheduleEntry>& history);
+
 /// The schedules of a device. A tick and its task are one transaction, guarded by the schedule's
 /// revision and its `next_at`: of however many processes that look, one makes the task, and its
 /// idempotency key names schedule and tick. Claims fire what is due by themselves (TaskStore::tend,

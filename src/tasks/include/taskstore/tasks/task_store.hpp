@@ -79,6 +79,10 @@ struct UpdateTask {
     std::optional<std::int64_t> revision = {};
 };
 
+/// Into what a task is made of; dependencies and the revision are not of it. Checks nothing:
+/// create_task() does.
+void put_change(const UpdateTask& change, CreateTask& task);
+
 enum class TaskPart : std::uint8_t {
     all,
     ready,    ///< May be claimed now; listed in the order of claims.
