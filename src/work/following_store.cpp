@@ -1,6 +1,7 @@
 #include <taskstore/sql/identity.hpp>
 #include <taskstore/work/following_store.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <thread>
@@ -24,11 +25,10 @@ Result<std::optional<Error>> why_closed(const TasksAt& at) {
 
 }  // namespace
 
-FollowingStore::FollowingStore(const Clock& clock, TasksAt at, TasksNow now,
-                               std::int64_t patience_ms)
+FollowingStore::FollowingStore(const Clock& clock, TasksAt at, TasksNow now, Patience patience)
     : x_clock(clock),
       x_now(std::move(now)),
-      x_patience_ms(patience_ms),
+      x_patience(patience),
       x_at(std::make_shared<TasksAt>(std::move(at))) {}
 FollowingStore::~FollowingStore() = default;
 
@@ -37,28 +37,28 @@ std::shared_ptr<const TasksAt> FollowingStore::at() const {
     return x_at;
 }
 
-/// Whether the place is not the truth any more. Where it `answers` no more, the settings tell
-/// first: its server may have been ended after the move.
-bool FollowingStore::has_gone(const TasksAt& from, bool answers) const {
-    if (!answers) {
+/// Why the place is not the truth any more; nothing: it is, for all that can be known. Where it
+/// does not answer (`unanswered`), the settings tell first: its server may have been ended after
+/// the move.
+std::optional<Error> FollowingStore::why_gone(const TasksAt& from, const Error* unanswered) const {
+    if (unanswered != nullptr) {
         const auto named = x_now.place();
-        if (named && *named != from.place) return true;
+        if (named && *named != from.place) return *unanswered;
     }
-    const auto closed = why_closed(from);
-    return closed && *closed;
+    auto closed = why_closed(from);
+    return closed ? std::move(*closed) : std::nullopt;
 }
 
 /// Until another place is open, or the same one again. The error is why there is none.
-Status FollowingStore::follow(const std::shared_ptr<const TasksAt>& from) {
+Status FollowingStore::follow(const std::shared_ptr<const TasksAt>& from, std::int64_t until_ns) {
     const std::lock_guard following(x_following);
     if (at() != from) return ok();
-    const std::int64_t until_ns = x_clock.boot_ns() + x_patience_ms * kNsPerMs;
     while (true) {
         auto opened = x_now.open();
         if (opened) {
+            auto next = std::make_shared<const TasksAt>(std::move(*opened));
             const std::lock_guard lock(x_mutex);
-            x_before.push_back(x_at);
-            x_at = std::make_shared<TasksAt>(std::move(*opened));
+            x_at.swap(next);
             return ok();
         }
         if (opened.error().code != Code::unavailable || x_clock.boot_ns() >= until_ns)
@@ -72,16 +72,26 @@ Status FollowingStore::follow(const std::shared_ptr<const TasksAt>& from) {
 template <FollowingStore::Kind kind, typename Answer, typename... Parameters, typename... Values>
 Result<Answer> FollowingStore::ask(Result<Answer> (TaskStore::*method)(Parameters...),
                                    const Values&... values) {
+    std::int64_t until_ns = 0;
     for (int followed = 0;; ++followed) {
-        // A replica may say for a while that the new place is not open yet.
-        if (followed > 1) std::this_thread::sleep_for(std::chrono::milliseconds(kOpenAgainMs));
         const auto from = at();
         Result<Answer> answer = ((*from->store).*method)(values...);
         const bool refused =
             !answer && sql::explain_refusal(answer.error()).code == Code::unavailable;
         if (!refused && (kind == Kind::write || !answer)) return answer;
-        if (!has_gone(*from, !refused)) return answer;
-        TASKSTORE_TRY(follow(from));
+        auto gone = why_gone(*from, refused ? &answer.error() : nullptr);
+        if (!gone) return answer;
+        if (followed == 0) {
+            until_ns = x_clock.boot_ns() + x_patience.ms * kNsPerMs;
+            if (x_patience.until_boot_ns != 0)
+                until_ns = std::min(until_ns, x_patience.until_boot_ns);
+        }
+        // A replica may say for a while that the new place is not open yet.
+        if (followed > 1) {
+            if (x_clock.boot_ns() >= until_ns) return fail(std::move(*gone));
+            std::this_thread::sleep_for(std::chrono::milliseconds(kOpenAgainMs));
+        }
+        TASKSTORE_TRY(follow(from, until_ns));
     }
 }
 
@@ -205,7 +215,9 @@ Result<std::vector<tasks::HistoryEntry>> FollowingStore::history(const std::stri
     return ask<Kind::read>(&TaskStore::history, id);
 }
 tasks::Schedules& FollowingStore::schedules() {
-    return at()->store->schedules();
+    const std::lock_guard lock(x_mutex);
+    if (x_lent.empty() || x_lent.back() != x_at) x_lent.push_back(x_at);
+    return x_at->store->schedules();
 }
 
 }  // namespace taskstore::work

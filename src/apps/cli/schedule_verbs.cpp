@@ -322,7 +322,7 @@ Result<std::int64_t> make_due(Context& context, tasks::TaskStore& store) {
 
 Status run_schedule_run(Context& context) {
     constexpr std::int64_t kAfterErrorNs = 1'000'000'000;
-    TASKSTORE_LET(const auto store, open_tasks_to_stay(context, 0));
+    TASKSTORE_LET(const auto store, open_tasks_to_stay(context, {}));
     if (context.call.has("once")) {
         TASKSTORE_LET(const std::int64_t made, store->schedules().fire_due());
         std::string data;

@@ -48,7 +48,7 @@ Status run_dependency_wait(Context& context);
 Result<std::shared_ptr<tasks::TaskStore>> open_tasks(Context& context);
 /// For verbs that wait: they go with the database when it moves.
 Result<std::unique_ptr<work::FollowingStore>> open_tasks_to_stay(Context& context,
-                                                                 std::int64_t patience_ms);
+                                                                 work::Patience patience);
 /// Where holders of the device's tasks are seen on this host: beside a database that is a file,
 /// else in the device's home.
 Result<work::RunFolder> run_folder_of(Context& context);

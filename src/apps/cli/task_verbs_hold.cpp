@@ -52,13 +52,6 @@ Status rescue_first(Context& context, tasks::TaskStore& store) {
 /// How long who waits for tasks waits for the end of a move of their database.
 constexpr std::int64_t kMoveMsMax = 60'000;
 
-/// As far as the deadline (0: none) leaves time.
-std::int64_t patience_ms(Context& context, std::int64_t deadline_ns) {
-    if (deadline_ns == 0) return kMoveMsMax;
-    return std::clamp<std::int64_t>((deadline_ns - context.clock.boot_ns()) / 1'000'000, 0,
-                                    kMoveMsMax);
-}
-
 /// The same request gets the first answer again; what has become of it since, the answer does not
 /// tell.
 Status note_since(Context& context, tasks::TaskStore& store, const std::vector<Task>& claimed) {
@@ -156,7 +149,8 @@ Status run_task_next(Context& context) {
     if (!context.call.has("wait")) return run_task_claim(context);
     TASKSTORE_LET(const tasks::ClaimRequest request, claim_of(context));
     TASKSTORE_LET(const std::int64_t deadline_ns, deadline_of(context, "wait"));
-    TASKSTORE_LET(const auto store, open_tasks_to_stay(context, patience_ms(context, deadline_ns)));
+    TASKSTORE_LET(const auto store,
+                  open_tasks_to_stay(context, {.ms = kMoveMsMax, .until_boot_ns = deadline_ns}));
     TASKSTORE_LET(const auto waiter, store->waiter());
     // Frees what workers held that die meanwhile; that wakes the waiter.
     work::RunFolder watched;
@@ -311,7 +305,8 @@ Status run_task_dead_drop(Context& context) {
 
 Status run_task_wait(Context& context) {
     TASKSTORE_LET(const std::int64_t deadline_ns, deadline_of(context, "timeout"));
-    TASKSTORE_LET(const auto store, open_tasks_to_stay(context, patience_ms(context, deadline_ns)));
+    TASKSTORE_LET(const auto store,
+                  open_tasks_to_stay(context, {.ms = kMoveMsMax, .until_boot_ns = deadline_ns}));
     TASKSTORE_LET(const auto waiter, store->waiter());
     std::vector<std::string> ids = context.call.arguments;
     TASKSTORE_TRY(complete_ids(*store, ids));

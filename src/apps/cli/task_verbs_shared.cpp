@@ -53,7 +53,7 @@ Result<std::shared_ptr<tasks::TaskStore>> open_tasks(Context& context) {
 }
 
 Result<std::unique_ptr<work::FollowingStore>> open_tasks_to_stay(Context& context,
-                                                                 std::int64_t patience_ms) {
+                                                                 work::Patience patience) {
     TASKSTORE_LET(store::Databases* const databases, context.databases());
     TASKSTORE_LET(work::TasksAt at, tasks_in(context, *databases));
     work::TasksNow now{
@@ -66,7 +66,7 @@ Result<std::unique_ptr<work::FollowingStore>> open_tasks_to_stay(Context& contex
             return tasks_in(context, *found, found);
         }};
     return std::make_unique<work::FollowingStore>(context.clock, std::move(at), std::move(now),
-                                                  patience_ms);
+                                                  patience);
 }
 
 Result<work::RunFolder> run_folder_of(Context& context) {

@@ -152,7 +152,7 @@ Result<std::unique_ptr<work::SpecRuns>> runs_of(Context& context, tasks::TaskSto
 Status run_work(Context& context) {
     TASKSTORE_LET(work::WorkerOptions options, options_of(context));
     // It asks again by itself.
-    TASKSTORE_LET(const auto store, open_tasks_to_stay(context, 0));
+    TASKSTORE_LET(const auto store, open_tasks_to_stay(context, {}));
     options.run = store->at()->run;
     options.run_now = [&store] { return store->at()->run; };
     Report report(context, *store, options.project);

@@ -35,8 +35,8 @@ class FollowingTest : public testing::Test {
             .place = folder,
             .run = run_folder(x_folder / folder, "tasks")};
     }
-    std::unique_ptr<FollowingStore> following(std::int64_t patience_ms) {
-        return std::make_unique<FollowingStore>(x_old->clock, at_old(), settings(), patience_ms);
+    std::unique_ptr<FollowingStore> following(Patience patience) {
+        return std::make_unique<FollowingStore>(x_old->clock, at_old(), settings(), patience);
     }
     TasksNow settings() {
         TasksNow now;
@@ -102,7 +102,7 @@ class FollowingTest : public testing::Test {
 };
 
 TEST_F(FollowingTest, WritesThatTheOldPlaceRefusesAreMadeInTheNewOne) {
-    const auto store = following(0);
+    const auto store = following({});
     const Task made = x_old->add({.title = "held"});
     const auto claimed = store->claim_tasks({.worker = "w"});
     ASSERT_TRUE(claimed && claimed->value.size() == 1);
@@ -116,7 +116,7 @@ TEST_F(FollowingTest, WritesThatTheOldPlaceRefusesAreMadeInTheNewOne) {
 }
 
 TEST_F(FollowingTest, WhatIsReadIsOfWhereTheTruthIs) {
-    const auto store = following(0);
+    const auto store = following({});
     const Task made = x_old->add({.title = "before"});
     move();
     ASSERT_TRUE(x_new->store->cancel_task(made.id, "p", ""));
@@ -127,14 +127,14 @@ TEST_F(FollowingTest, WhatIsReadIsOfWhereTheTruthIs) {
 
 // What the listener of a worker asks that runs nothing: its next wait is in the new place.
 TEST_F(FollowingTest, ALookAtNoTaskFollowsToo) {
-    const auto store = following(0);
+    const auto store = following({});
     move();
     ASSERT_TRUE(store->get_tasks({}));
     EXPECT_EQ(store->at()->place, "new");
 }
 
 TEST_F(FollowingTest, WhereNoOtherPlaceIsNamedTheErrorSaysWhereItIs) {
-    const auto store = following(0);
+    const auto store = following({});
     const Task made = x_old->add({.title = "x"});
     seal();
     const auto read = store->get_task(made.id);
@@ -144,6 +144,36 @@ TEST_F(FollowingTest, WhereNoOtherPlaceIsNamedTheErrorSaysWhereItIs) {
     EXPECT_FALSE(store->renew_task({.task_id = made.id}, {}));
     name_new();
     EXPECT_TRUE(store->get_task(made.id));
+}
+
+TEST_F(FollowingTest, NobodyWaitsForTheEndOfAMoveLongerThanForWhatHeWants) {
+    const auto store = following({.ms = 60'000'000, .until_boot_ns = x_old->clock.boot_ns()});
+    seal();
+    const auto read = store->get_tasks({});
+    ASSERT_FALSE(read);
+    EXPECT_THAT(read.error().message, HasSubstr("moved to new"));
+}
+
+// As behind a name that leads to several replicas, one of which has not heard of the seal.
+TEST_F(FollowingTest, WhatOpensAndIsClosedAgainAndAgainIsToldAndNothingOfItIsKept) {
+    const Task made = x_old->add({.title = "x"});
+    auto owner = std::make_shared<int>(0);
+    TasksNow now = settings();
+    now.open = [&]() -> Result<TasksAt> {
+        TasksAt opened = at_old();
+        opened.store = std::shared_ptr<tasks::TaskStore>(owner, x_old->store.get());
+        return opened;
+    };
+    FollowingStore store(x_old->clock, at_old(), now, {});
+    seal();
+    for (int i = 0; i < 3; ++i) {
+        for (const auto& refused :
+             {store.cancel_task(made.id, "p", "").error(), store.get_tasks({}).error()}) {
+            EXPECT_EQ(refused.code, Code::unavailable);
+            EXPECT_THAT(refused.message, HasSubstr("moved to new"));
+        }
+    }
+    EXPECT_EQ(owner.use_count(), 2);
 }
 
 /// A server that was ended.
@@ -178,7 +208,7 @@ TEST_F(FollowingTest, AnOldPlaceThatAnswersNoMoreIsLeftOnceTheSettingsNameAnothe
     old.store = std::shared_ptr<tasks::TaskStore>(std::shared_ptr<void>(), there.get());
     old.database = &gone;
     const Task made = x_old->add({.title = "x"});
-    FollowingStore store(x_old->clock, old, settings(), 0);
+    FollowingStore store(x_old->clock, old, settings(), {});
     const auto away = store.get_task(made.id);
     ASSERT_FALSE(away);
     EXPECT_EQ(away.error().message, "cannot connect");
@@ -189,7 +219,7 @@ TEST_F(FollowingTest, AnOldPlaceThatAnswersNoMoreIsLeftOnceTheSettingsNameAnothe
 }
 
 TEST_F(FollowingTest, AnErrorOfALivePlaceIsGivenAsItIs) {
-    const auto store = following(60'000);
+    const auto store = following({.ms = 60'000});
     const auto none = store->cancel_task("0", "p", "");
     ASSERT_FALSE(none);
     EXPECT_EQ(none.error().code, Code::not_found);
@@ -197,7 +227,7 @@ TEST_F(FollowingTest, AnErrorOfALivePlaceIsGivenAsItIs) {
 }
 
 TEST_F(FollowingTest, APlaceThatIsOpenAgainIsGoneOnWith) {
-    const auto store = following(0);
+    const auto store = following({});
     const Task made = x_old->add({.title = "x"});
     seal();
     ASSERT_FALSE(store->get_task(made.id));
@@ -210,7 +240,7 @@ TEST_F(FollowingTest, APlaceThatIsOpenAgainIsGoneOnWith) {
 }
 
 TEST_F(FollowingTest, AWaitThatBeganBeforeTheMoveEndsByWhatHappensAfterIt) {
-    const auto store = following(60'000);
+    const auto store = following({.ms = 60'000});
     const Task made = x_old->add({.title = "x"});
     const auto waiter = store->waiter();
     ASSERT_TRUE(waiter);
@@ -228,7 +258,7 @@ TEST_F(FollowingTest, AWaitThatBeganBeforeTheMoveEndsByWhatHappensAfterIt) {
 }
 
 TEST_F(FollowingTest, AWorkerEndsInTheNewPlaceWhatItBeganInTheOldOne) {
-    const auto store = following(0);
+    const auto store = following({});
     const std::string begins = "cd " + x_folder.path() + " && : > begun && ";
     const Task first = x_old->add({.title = "first",
                                    .command = begins + "while ! test -e on; do sleep 0.02; done",

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace taskstore::work {
@@ -30,16 +31,22 @@ struct TasksNow {
     std::function<Result<TasksAt>()> open;
 };
 
+/// How long a call waits for the end of a move.
+struct Patience {
+    std::int64_t ms = 0;             ///< From when it meets the closed place.
+    std::int64_t until_boot_ns = 0;  ///< And no longer than that; 0: no such end.
+};
+
 /// What is refused because the database has moved is asked again at its new place; so is what an
 /// old place does not answer that the settings no longer name. Reads look whether the place is
 /// still the truth: one more row each. Where it is not, and no other one is open to this device
-/// within `patience_ms`, the error is unavailable and says where the database is; the next call
-/// tries again.
+/// in time, the error is unavailable and says where the database is; the next call tries again. So
+/// it is where what opens turns out to be closed, over and over (a replica that has not heard).
 ///
 /// Thread-safe. Clock must outlive it.
 class FollowingStore final : public tasks::TaskStore {
   public:
-    FollowingStore(const Clock& clock, TasksAt at, TasksNow now, std::int64_t patience_ms);
+    FollowingStore(const Clock& clock, TasksAt at, TasksNow now, Patience patience);
     ~FollowingStore() override;
 
     /// Where they are now.
@@ -96,17 +103,16 @@ class FollowingStore final : public tasks::TaskStore {
                        const Values&... values);
     Result<std::unique_ptr<sql::Waiter>> waiter_of(
         Result<std::unique_ptr<sql::Waiter>> (tasks::TaskStore::*method)());
-    bool has_gone(const TasksAt& from, bool answers) const;
-    Status follow(const std::shared_ptr<const TasksAt>& from);
+    std::optional<Error> why_gone(const TasksAt& from, const Error* unanswered) const;
+    Status follow(const std::shared_ptr<const TasksAt>& from, std::int64_t until_ns);
 
     const Clock& x_clock;
     const TasksNow x_now;
-    const std::int64_t x_patience_ms;
+    const Patience x_patience;
     std::mutex x_following;      ///< Held by who opens.
     mutable std::mutex x_mutex;  ///< Of what follows.
     std::shared_ptr<const TasksAt> x_at;
-    std::vector<std::shared_ptr<const TasksAt>>
-        x_before;  ///< Who has their schedules() keeps them.
+    std::vector<std::shared_ptr<const TasksAt>> x_lent;  ///< Whose schedules() somebody has.
 };
 
 }  // namespace taskstore::work
