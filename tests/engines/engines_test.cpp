@@ -606,10 +606,8 @@ TEST(Engines, ANewPlaceWhoseServerIsLostMayBeGivenUp) {
     for (const auto engine : {sql::Engine::postgres, sql::Engine::libsql}) {
         Device device(TASKSTORE_DRIVERS_HERE);
         device.pool.retry_ms_max = 500;
-        std::string place = servers->fresh(engine);
         auto proxy = must(Proxy::start(servers->port(engine)));
-        const std::string port = std::to_string(servers->port(engine));
-        place.replace(place.find(":" + port), port.size() + 1, ":" + std::to_string(proxy->port()));
+        const std::string place = through(*proxy, servers->fresh(engine), servers->port(engine));
         device.place = "sqlite:" + (device.folder / "file.db");
         {
             OpenTasks(device).add("a");
@@ -634,10 +632,7 @@ TEST(Engines, ACommitWhoseAnswerIsLostIsFoundOutByReading) {
                 device.pool.retry_ms_max = 500;
                 const std::string real = servers->fresh(engine);
                 const auto proxy = must(Proxy::start(servers->port(engine)));
-                std::string place = real;
-                const std::string port = std::to_string(servers->port(engine));
-                place.replace(place.find(":" + port), port.size() + 1,
-                              ":" + std::to_string(proxy->port()));
+                const std::string place = through(*proxy, real, servers->port(engine));
                 // The server is the source where it is sealed, else the target.
                 const bool source = step == MoveStep::sealing;
                 const std::string file = "sqlite:" + (device.folder / "file.db");

@@ -4,6 +4,7 @@
 #include "device_store.hpp"
 #include "roles.hpp"
 
+#include <taskstore/testing/proxy.hpp>
 #include <taskstore/testing/server.hpp>
 #include <taskstore/testing/sqld.hpp>
 
@@ -52,6 +53,13 @@ namespace store {
 
 inline constexpr std::array kEngines{sql::Engine::postgres, sql::Engine::libsql,
                                      sql::Engine::sqlite};
+
+/// The location of what listens on `port` there, by way of a proxy.
+inline std::string through(const Proxy& proxy, std::string location, std::uint16_t port) {
+    const std::string direct = ":" + std::to_string(port);
+    return location.replace(location.find(direct), direct.size(),
+                            ":" + std::to_string(proxy.port()));
+}
 
 inline MoveRequest to(Device& device, const std::string& url) {
     MoveRequest request = device.move_to("unused");

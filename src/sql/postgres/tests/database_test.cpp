@@ -202,6 +202,30 @@ TEST_F(Grouped, ALostSessionOfWaitersIsMadeAgain) {
     }
 }
 
+// Who is in a wait when that happens would look by himself after up to 30 s only.
+TEST_F(Grouped, WhoWaitsOnASessionThatIsLostIsToldAndHearsOfWhatComesOnTheNextOne) {
+    const auto other = open(plain_location(shared_server()), x_schema);
+    const auto waiter = must(x_database->waiter("notes"));
+    // A deadline that is over: only whom somebody has told anything hears that he is to look.
+    const auto wait_until_told = [&] {
+        while (!must(waiter->wait(1))) std::this_thread::yield();
+    };
+    must(other->write_batch(insert(1), {.wake = "notes"}));
+    wait_until_told();
+    x_proxy->refuse(true);
+    x_proxy->cut_all();
+    wait_until_told();
+    x_proxy->mark();
+    x_proxy->heal();
+    const auto passed = [&](const std::string& what) {
+        return x_proxy->recorded(Proxy::to_client).find(what) != std::string::npos;
+    };
+    while (!passed("pg_advisory_lock_shared")) wait_until_told();
+    must(other->write_batch(insert(2), {.wake = "notes"}));
+    while (!passed("taskstore_" + x_schema)) wait_until_told();
+    EXPECT_EQ(count("id = 2"), 1);
+}
+
 TEST_F(Grouped, SchemasHaveTopicsOfTheirOwn) {
     const auto other = open(plain_location(shared_server()), fresh_schema());
     const auto waiter = must(other->waiter("notes"));
