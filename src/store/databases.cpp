@@ -258,6 +258,26 @@ Status Databases::check_may_make(DatabaseName name, const sql::Location& locatio
             "good: 'taskstore help move'");
 }
 
+/// The same for what was connected to, or not: an empty file is as little of it as none.
+Status Databases::check_found(DatabaseName name, const sql::Location& location,
+                              const Result<std::unique_ptr<sql::Connection>>& found) {
+    if (!found)
+        return found.error().code == Code::not_found ? check_may_make(name, location) : ok();
+    // A damaged journal keeps nobody from looking.
+    const auto named = is_named_by_move(x_files, x_options.settings.home, name, location);
+    if (!named || !*named) return ok();
+    const auto known = sql::find_identity(**found, name_of(name));
+    const bool is_there = known ? known->has_value() : known.error().code != Code::not_found;
+    return is_there ? ok() : check_may_make(name, location);
+}
+
+Result<std::unique_ptr<sql::Connection>> Databases::find(DatabaseName name) {
+    TASKSTORE_LET(const DatabasePlace at, place(name));
+    auto connection = connect(name, at.location, {});
+    TASKSTORE_TRY(check_found(name, at.location, connection));
+    return connection;
+}
+
 Result<std::unique_ptr<sql::Connection>> Databases::connect_or_make(DatabaseName name,
                                                                     const sql::Location& location) {
     if (!sql::row_of(location.engine).is_file)
@@ -302,7 +322,9 @@ Result<MigrationReport> Databases::migrations(DatabaseName name) {
     auto connection = connect(name, report.place.location, {});
     if (!connection && connection.error().code != Code::not_found)
         return fail(std::move(connection).error());
-    report.exists = connection.has_value();
+    if (auto there = check_found(name, report.place.location, connection); !there)
+        report.away = std::move(there).error();
+    report.exists = connection.has_value() && !report.away;
     const std::string_view dialect = sql::row_of(report.place.location.engine).dialect;
     for (const DatabaseModule& module : modules(name, dialect)) {
         MigrationReport::Module one{
@@ -312,8 +334,9 @@ Result<MigrationReport> Databases::migrations(DatabaseName name) {
         }
         one.newer = one.applied.size() > module.migrations.size();
         const std::size_t done = std::min(one.applied.size(), module.migrations.size());
-        one.pending.assign(module.migrations.begin() + static_cast<std::ptrdiff_t>(done),
-                           module.migrations.end());
+        if (!report.away)
+            one.pending.assign(module.migrations.begin() + static_cast<std::ptrdiff_t>(done),
+                               module.migrations.end());
         report.modules.push_back(std::move(one));
     }
     return report;

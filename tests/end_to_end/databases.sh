@@ -22,6 +22,16 @@ expect 3 taskstore backup "$scratch/b.zst"; has "$err" "migrate --status"
 expect 3 taskstore sql --database logs "SELECT 1"; has "$err" "logs.db"; has "$err" "migrate --status"
 expect 3 taskstore restore "$scratch/absent.zst"; has "$err" "$scratch/absent.zst"; has "$err" "taskstore backup"
 
+# --- a place that a move led to and that is away is said to be, by whoever would read there
+mover() { env TASKSTORE_HOME="$scratch/mover" "$TASKSTORE" "$@"; }
+mkdir disk && expect 0 mover task add --title moved && expect 0 mover move --to "sqlite:$scratch/disk/tasks.db" && mv disk unmounted
+for command in "migrate --status" "migrate --plan" "backup $scratch" "backup --database tasks $scratch/away.zst" "sql --database tasks SELECT" "task list"; do
+  expect 5 mover $command; has "$err" "$scratch/disk/tasks.db does not hold it now"
+done
+expect 5 mover migrate --status --json; has "$out" '"exists":false,"away":true'; lacks "$out" CREATE
+expect 5 mover migrate --status; has "$out" "away: it was moved there"; lacks "$out" "not made yet"
+mv unmounted disk; expect 0 mover migrate --status --json; has "$out" '"exists":true,"away":false'; expect 0 mover move --undo
+
 # A read is a read.
 expect 0 taskstore migrate --apply --quiet
 for text in "DELETE FROM tasks" "WITH x AS (SELECT 1) INSERT INTO taskstore_database VALUES (1)" "PRAGMA user_version = 7" \

@@ -51,23 +51,28 @@ void print_reports(Context& context, const std::vector<store::MigrationReport>& 
         const std::string name(store::name_of(report.database));
         const std::string place = sql::shown(report.place.location);
         writer.begin_object().key("database").string(name).key("place").string(place);
-        writer.key("exists").boolean(report.exists).key("modules").begin_array();
+        writer.key("exists").boolean(report.exists);
+        writer.key("away").boolean(report.away.has_value()).key("modules").begin_array();
         if (report.modules.empty())
             rows.push_back({{name}, {place}, {""}, {"no tables in this version", Colour::grey}});
         for (const store::MigrationReport::Module& module : report.modules) {
             write_module(writer, module);
             const std::string state =
-                !report.exists           ? "not made yet"
+                report.away              ? "away: it was moved there"
+                : !report.exists         ? "not made yet"
                 : module.newer           ? "newer than this program: upgrade it"
                 : module.pending.empty() ? "up to date"
                                          : counted(static_cast<std::int64_t>(module.pending.size()),
                                                    "migration", "migrations") +
                                                " to apply";
-            rows.push_back({{name},
-                            {place},
-                            {module.name + " " + std::to_string(module.applied.size())},
-                            {state, module.pending.empty() && !module.newer ? Colour::green
-                                                                            : Colour::yellow}});
+            const bool good = module.pending.empty() && !module.newer;
+            rows.push_back(
+                {{name},
+                 {place},
+                 {report.away ? "" : module.name + " " + std::to_string(module.applied.size())},
+                 {state, report.away ? Colour::red
+                         : good      ? Colour::green
+                                     : Colour::yellow}});
             for (const sql::Migration& one : module.pending)
                 texts += "\n-- " + name + ": " + module.name + " " + std::to_string(one.version) +
                          " (" + std::string(one.name) + ")\n" + std::string(one.sql);
@@ -101,6 +106,8 @@ Status run_migrate(Context& context) {
         reports.push_back(std::move(report));
     }
     print_reports(context, reports, call.has("plan"));
+    for (store::MigrationReport& report : reports)
+        if (report.away) return fail(std::move(*report.away));
     return ok();
 }
 

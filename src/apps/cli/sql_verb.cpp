@@ -75,7 +75,7 @@ Status query_database(Context& context, const std::string& text) {
                   store::database_of(context.call.value("database")));
     TASKSTORE_LET(store::Databases* const databases, context.databases());
     TASKSTORE_LET(const store::DatabasePlace at, databases->place(name));
-    TASKSTORE_LET(const auto connection, databases->connect(name, at.location, {}));
+    TASKSTORE_LET(const auto connection, databases->find(name));
     if (sql::row_of(at.location.engine).is_file) return answer_query(context, *connection, text);
     // Never committed: whatever a question did in spite of all, nothing of it stays.
     TASKSTORE_LET(const auto transaction, sql::Transaction::begin_read(*connection));

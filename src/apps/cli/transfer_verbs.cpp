@@ -39,15 +39,16 @@ void write_backup(JsonWriter& writer, const store::BackupReport& report) {
 Result<std::vector<store::DatabaseName>> to_back_up(Context& context, store::Databases& databases) {
     if (context.call.has("database")) {
         TASKSTORE_LET(const auto name, store::database_of(context.call.value("database")));
+        const auto there = databases.find(name);
+        if (!there && there.error().code != Code::not_found) return fail(there.error());
         return std::vector{name};
     }
     std::vector<store::DatabaseName> names;
     for (const store::DatabaseName name : store::kDatabaseNames) {
         if (store::tables_of(name).empty()) continue;
-        TASKSTORE_LET(const auto at, databases.place(name));
-        const auto connection = databases.connect(name, at.location, {});
-        if (!connection && connection.error().code == Code::not_found) continue;
-        if (!connection) return fail(connection.error());
+        const auto there = databases.find(name);
+        if (!there && there.error().code == Code::not_found) continue;
+        if (!there) return fail(there.error());
         names.push_back(name);
     }
     if (names.empty())

@@ -193,6 +193,29 @@ TEST(MoveOver, WhatWasMovedAndIsNotThereIsNotMadeAnew) {
     EXPECT_THAT(OpenTasks(device).titles(), testing::ElementsAre("a"));
 }
 
+TEST(MoveOver, WhoReadsWhatWasMovedAndIsNotThereIsToldSo) {
+    Away moved_away;
+    Device& device = moved_away.device;
+    for (const bool empty : {false, true}) {
+        if (empty) moved_away.leave_an_empty_file();
+        const auto found = device.databases()->find(DatabaseName::tasks);
+        ASSERT_FALSE(found);
+        EXPECT_EQ(found.error().code, Code::unavailable) << found.error().message;
+        const auto report = device.databases()->migrations(DatabaseName::tasks);
+        ASSERT_TRUE(report && report->away) << (report ? "" : report.error().message);
+        EXPECT_THAT(report->away->message, HasSubstr(moved_away.place));
+        EXPECT_FALSE(report->exists);
+        EXPECT_TRUE(report->modules.at(0).pending.empty());
+    }
+    ASSERT_TRUE(os::replace_file(device.files, device.folder / "home/move-tasks.json", "{", 0600));
+    EXPECT_TRUE(device.databases()->find(DatabaseName::tasks)) << "the journal is damaged";
+    EXPECT_EQ(device.databases()->find(DatabaseName::logs).error().code, Code::not_found);
+    moved_away.come_back();
+    const auto report = device.databases()->migrations(DatabaseName::tasks);
+    ASSERT_TRUE(report && report->exists);
+    EXPECT_FALSE(report->away);
+}
+
 TEST(MoveOver, AMoveFromAPlaceThatIsAwayIsRefusedAndItsJournalStays) {
     Away moved_away;
     Device& device = moved_away.device;

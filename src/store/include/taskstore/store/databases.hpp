@@ -13,6 +13,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -62,6 +63,8 @@ struct MigrationReport {
     DatabaseName database = DatabaseName::main;
     DatabasePlace place;
     bool exists = false;
+    /// Why it cannot be told: a move of this device says that the database is there, and it is not.
+    std::optional<Error> away = {};
     std::vector<Module> modules;
 };
 
@@ -95,6 +98,9 @@ class Databases {
     /// The same where a file may be made; unavailable where check_may_make() says so.
     Result<std::unique_ptr<sql::Connection>> connect_or_make(DatabaseName name,
                                                              const sql::Location& location);
+    /// A session where the settings place it, to read. not_found: nobody has made it yet;
+    /// unavailable: as open().
+    Result<std::unique_ptr<sql::Connection>> find(DatabaseName name);
     /// unavailable: a move of this device says that the database is at the place. For who found
     /// none there.
     Status check_may_make(DatabaseName name, const sql::Location& location);
@@ -126,6 +132,8 @@ class Databases {
     Random& random() { return x_random; }
 
   private:
+    Status check_found(DatabaseName name, const sql::Location& location,
+                       const Result<std::unique_ptr<sql::Connection>>& found);
     Status check_file(const std::string& path, bool create);
     Result<sql::OpenRequest> request(DatabaseName name, const sql::Location& location,
                                      Access access);
