@@ -68,6 +68,7 @@ std::vector<DatabaseModule> modules_of(DatabaseName name, std::string_view diale
              .tables = tasks::tables(),
              .begin_epoch = tasks::begin_epoch(dialect),
              .after_restore = tasks::after_restore(dialect),
+             .after_loss = tasks::after_loss(dialect),
              .topics = tasks::kTopics}};
 }
 
@@ -92,9 +93,13 @@ Status begin_epoch(sql::Connection& connection, DatabaseName name) {
     return ok();
 }
 
-Status end_holds(sql::Connection& connection, std::span<const DatabaseModule> modules) {
-    for (const DatabaseModule& module : modules)
-        if (!module.after_restore.empty()) TASKSTORE_TRY(connection.execute(module.after_restore));
+Status end_holds(sql::Connection& connection, std::span<const DatabaseModule> modules,
+                 EarlierState state) {
+    for (const DatabaseModule& module : modules) {
+        const std::string_view text =
+            state == EarlierState::of_backup ? module.after_restore : module.after_loss;
+        if (!text.empty()) TASKSTORE_TRY(connection.execute(text));
+    }
     return ok();
 }
 

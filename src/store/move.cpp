@@ -325,9 +325,11 @@ Status Undo::open_source(End& here, bool was_sealed) {
         change.while_open = [&](sql::Connection& within) {
             return x_databases.bring_up_within(within, modules);
         };
-        change.also = [&](sql::Connection& within) { return end_holds(within, modules); };
+        change.also = [&](sql::Connection& within) {
+            return end_holds(within, modules, EarlierState::of_sealed_place);
+        };
         for (const DatabaseModule& module : modules)
-            if (!module.after_restore.empty()) change.wake = module.topics;
+            if (!module.after_loss.empty()) change.wake = module.topics;
     }
     change.level = &x_reopened;
     return change_end(x_databases, x_request.name, way.from, here.identity, change);

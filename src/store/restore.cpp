@@ -293,7 +293,10 @@ Status Restore::open(const BackupHeader& header) {
     const auto now = x_databases.modules(x_name, x_connection->dialect());
     EndChange change{.next = live,
                      .while_open = bringing_up(x_databases, now),
-                     .also = [&](sql::Connection& within) { return end_holds(within, now); },
+                     .also =
+                         [&](sql::Connection& within) {
+                             return end_holds(within, now, EarlierState::of_backup);
+                         },
                      .tables = x_tables,
                      .level = &x_report.level};
     for (const DatabaseModule& module : now)

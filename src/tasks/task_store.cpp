@@ -132,5 +132,8 @@ std::string_view begin_epoch(std::string_view dialect) {
 std::string_view after_restore(std::string_view dialect) {
     return texts_of(dialect).after_restore;
 }
+std::string_view after_loss(std::string_view dialect) {
+    return texts_of(dialect).after_loss;
+}
 
 }  // namespace taskstore::tasks

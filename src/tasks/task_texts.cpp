@@ -97,6 +97,10 @@ Texts make(bool postgres) {
         for (const Substitution& one : kBoth) out = replaced(std::move(out), one);
         return out;
     };
+    const auto after_restore = [&](std::string_view reason) {
+        return replaced(replaced(text(task_sql::after_restore), {"?1", "NULL"}),
+                        {"@reason@", reason});
+    };
     return {
         .get_task = text(task_sql::get_task),
         .list_tasks = text(task_sql::list_tasks),
@@ -141,7 +145,10 @@ Texts make(bool postgres) {
         .why_task = text(task_sql::why_task),
         .mark_limits = text(task_sql::mark_limits),
         .claim = text(postgres ? task_sql_postgres::claim : task_sql_sqlite::claim),
-        .after_restore = replaced(text(task_sql::after_restore), {"?1", "NULL"}),
+        .after_restore = after_restore("the database was restored"),
+        .after_loss =
+            after_restore("the place that the database had moved to was given up for lost "
+                          "(move --undo --forget)"),
         .insert_tasks = postgres ? text(task_sql_postgres::insert_tasks) : "",
         .insert_histories = postgres ? text(task_sql_postgres::insert_histories) : "",
     };

@@ -52,6 +52,7 @@ struct Texts {
     std::string mark_limits;
     std::string claim;
     std::string after_restore;  ///< Several statements, without parameters.
+    std::string after_loss;     ///< The same with another reason.
     /// The forms for many rows; empty where there are none.
     std::string insert_tasks;
     std::string insert_histories;

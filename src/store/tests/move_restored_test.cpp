@@ -239,6 +239,8 @@ TEST(MoveRestored, WhatWasHeldAtTheSealIsHeldByNobodyWhenTheNewPlaceIsForgotten)
             const auto task = **here.store->get_task(mine.id);
             EXPECT_EQ(task.status, tasks::TaskStatus::pending);
             EXPECT_EQ(task.retry_count + task.rescues, 0) << "neither is its fault";
+            EXPECT_THAT(here.store->history(mine.id)->back().reason.value_or(""),
+                        HasSubstr("given up for lost (move --undo --forget)"));
             EXPECT_EQ(here.store->complete_task({mine.id, mine.fence}, {}).error().code,
                       Code::lease_lost);
             const auto again = here.store->claim_tasks({.worker = "w2"});

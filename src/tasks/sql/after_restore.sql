@@ -1,9 +1,9 @@
--- When what came from a backup begins its epoch: nobody holds anything any more, and no claim is answered again. Neither
+-- When an earlier state begins an epoch (@reason@): nobody holds anything any more, and no claim is answered again. Neither
 -- an attempt nor a rescue is counted. By idx_tasks_lease and the primary keys.
 INSERT INTO task_history (
     seq, task_id, revision, verb, from_status, to_status, actor, fence, at, reason, request_id, transaction_id)
 SELECT @next_seq_of_row@, id, revision + 1, 'rescue', 'in_progress', 'pending', 'taskstore', fence, @now@,
-    'the database was restored', NULL, @transaction_id@
+    '@reason@', NULL, @transaction_id@
 FROM tasks @by_lease@ WHERE status = 'in_progress' AND cancel_requested_at IS NULL;
 
 UPDATE task_limits SET dirty = 1 WHERE name IN (

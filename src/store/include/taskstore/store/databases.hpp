@@ -26,7 +26,9 @@ struct DatabaseModule {
     std::span<const sql::Migration> migrations;
     std::span<const sql::Table> tables;
     std::string_view begin_epoch = {};    ///< Statements for when an epoch begins; empty: none.
-    std::string_view after_restore = {};  ///< After those, where it begins with an earlier state.
+    std::string_view after_restore = {};  ///< After those, where it begins with a backup's state.
+    /// The same for the state of a place that had moved to one that is given up for lost.
+    std::string_view after_loss = {};
     std::array<std::string_view, 2> topics = {};  ///< Of those who wait for its changes.
 };
 /// In the order in which they are made. `dialect` as of sql::Connection.
@@ -149,9 +151,12 @@ class Databases {
 /// What the modules of a database have to do when an epoch begins, in its transaction.
 Status begin_epoch(sql::Connection& connection, DatabaseName name);
 
-/// Nobody holds anything any more (DatabaseModule::after_restore): in the transaction in which a
-/// state of an earlier time begins its epoch. The schema is this version's.
-Status end_holds(sql::Connection& connection, std::span<const DatabaseModule> modules);
+/// Where a state of an earlier time comes from.
+enum class EarlierState : std::uint8_t { of_backup, of_sealed_place };
+/// Nobody holds anything any more (DatabaseModule::after_restore, after_loss): in the transaction
+/// in which such a state begins its epoch. The schema is this version's.
+Status end_holds(sql::Connection& connection, std::span<const DatabaseModule> modules,
+                 EarlierState state);
 
 /// unavailable where a database must not be used: it has moved (says where to), or is being filled.
 Status check_live(const sql::Identity& identity);

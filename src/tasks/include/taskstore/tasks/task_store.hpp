@@ -343,6 +343,9 @@ std::string_view begin_epoch(std::string_view dialect);
 /// cancelled has a fence that nobody knows and a lease that is over, so that whoever tends next
 /// cancels it.
 std::string_view after_restore(std::string_view dialect);
+/// The same where the state is that of a place that had moved to one that is lost; histories say
+/// so.
+std::string_view after_loss(std::string_view dialect);
 /// Who waits for tasks, or holds some, waits for one of these.
 inline constexpr std::array<std::string_view, 2> kTopics{"tasks", "tasks_held"};
 
