@@ -137,10 +137,6 @@ Mover::Mover(Databases& databases, const MoveRequest& request, Way& way,
       x_name(name_of(request.name)),
       x_tables(tables_of(request.name)) {}
 
-Status Mover::reached(MoveStep step) {
-    return x_request.after_step_for_testing ? x_request.after_step_for_testing(step) : ok();
-}
-
 Status Mover::enter(Stage stage) {
     if (x_way.stage >= stage) return ok();
     x_way.stage = stage;

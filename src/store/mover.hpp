@@ -105,6 +105,14 @@ Status change_end(Databases& databases, DatabaseName name, const sql::Location& 
 Status confirm_end(Databases& databases, DatabaseName name, const sql::Location& location,
                    const sql::Identity& end);
 
+/// For people.
+inline std::string called(const MoveRequest& request) {
+    return "'" + std::string(name_of(request.name)) + "'";
+}
+inline Status reached(const MoveRequest& request, MoveStep step) {
+    return request.after_step_for_testing ? request.after_step_for_testing(step) : ok();
+}
+
 class Mover {
   public:
     /// `save` keeps the way, which this object changes, in the journal.
@@ -129,7 +137,7 @@ class Mover {
     std::function<Status(sql::Connection&)> bringing_up(bool older);
     Status seal();
     Status go_live();
-    Status reached(MoveStep step);
+    Status reached(MoveStep step) const { return store::reached(x_request, step); }
     Status enter(Stage stage);
     Result<std::int64_t> copy(bool compare);
     Error told(Error error);
