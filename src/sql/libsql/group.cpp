@@ -73,14 +73,16 @@ std::size_t bytes_of(const Member& member) {
     return bytes;
 }
 
-GroupText write_group(std::span<const Member* const> members, const Mark& mark, bool version_3) {
+GroupText write_group(std::span<const Member* const> members, const Mark& mark, bool version_3,
+                      Guard guard) {
     GroupText out;
     BatchText& batch = out.batch;
     out.begin = batch.add_sql("BEGIN IMMEDIATE");
     out.mark = add_mark(batch, mark, ok_condition(out.begin));
-    if (members.size() == 1) {
-        MemberSteps& steps = out.members.emplace_back();
-        const std::string done = add_statements(batch, *members[0], steps, ok_condition(out.mark));
+    if (members.size() == 1 || guard == Guard::none) {
+        std::string done = ok_condition(out.mark);
+        for (const Member* const member : members)
+            done = add_statements(batch, *member, out.members.emplace_back(), std::move(done));
         out.commit = batch.add_sql(
             "COMMIT", version_3 ? both_condition(done, in_transaction_condition()) : done);
         batch.add_sql("ROLLBACK", not_condition(ok_condition(out.commit)));

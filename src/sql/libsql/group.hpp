@@ -1,16 +1,22 @@
 #pragma once
 // Group commit in one request: many batches as one conditional batch of the server.
 //
-//   BEGIN IMMEDIATE, the mark (outcomes.hpp), then for each member
-//     SAVEPOINT            if the transaction is there
-//     its statements       each if the one before it was ok; after one with changes_expected a
-//     check ROLLBACK TO, note    if the savepoint is there and its last step was not ok RELEASE if
-//     the savepoint and the transaction are there
-//   COMMIT                 if the mark was ok and the transaction is there
+//   BEGIN IMMEDIATE, the mark (outcomes.hpp)
+//   the statements of all members, each if the one before it was ok; after one with
+//                          changes_expected a check
+//   COMMIT                 if the last was ok and the transaction is there
 //   ROLLBACK               if COMMIT was not ok
 //
-// A member that fails is undone alone. An error that ends the whole transaction makes COMMIT skip,
-// so that nothing is kept. What the server cannot parse fails the request before anything runs.
+// Where one fails nothing is kept, and all of them are sent again, guarded. Each member is then
+//
+//   SAVEPOINT              if the transaction is there
+//   its statements         each if the one before it was ok
+//   ROLLBACK TO, note      if the savepoint is there and its last step was not ok
+//   RELEASE                if the savepoint and the transaction are there
+//
+// and COMMIT follows if the mark was ok and the transaction is there: a member that fails is undone
+// alone. An error that ends the whole transaction makes COMMIT skip, so that nothing is kept. What
+// the server cannot parse fails the request before anything runs.
 
 #include "hrana.hpp"
 #include "outcomes.hpp"
@@ -18,6 +24,7 @@
 
 #include <taskstore/sql/database.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -56,8 +63,11 @@ struct GroupText {
     int mark = 0;
     int commit = 0;
 };
+/// Whether a member that fails takes the others with it.
+enum class Guard : std::uint8_t { none, savepoints };
 /// `members` > 1 needs Hrana 3.
-GroupText write_group(std::span<const Member* const> members, const Mark& mark, bool version_3);
+GroupText write_group(std::span<const Member* const> members, const Mark& mark, bool version_3,
+                      Guard guard);
 /// BEGIN, the statements, ROLLBACK.
 GroupText write_read(const Member& member);
 

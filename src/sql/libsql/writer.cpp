@@ -13,6 +13,9 @@ namespace taskstore::libsql {
 namespace {
 
 constexpr std::int64_t kNsPerMs = 1'000'000;
+/// After a member failed, others are likely to: so many groups have savepoints, which are most
+/// of the server's work, where a group that is sent twice costs all of it.
+constexpr int kGuardedGroups = 16;
 
 }  // namespace
 
@@ -195,7 +198,9 @@ EngineDatabase::Round EngineDatabase::send_group(const std::vector<RequestPtr>& 
     std::vector<const Member*> texts;
     for (const RequestPtr& one : members) texts.push_back(&one->member);
     const Mark mark = next_mark();
-    GroupText text = write_group(texts, mark, x_client->version_3());
+    const Guard guard = x_guarded_groups > 0 ? Guard::savepoints : Guard::none;
+    if (x_guarded_groups > 0) --x_guarded_groups;
+    GroupText text = write_group(texts, mark, x_client->version_3(), guard);
     const std::array<std::string, 2> requests{batch_request(text.batch.take()),
                                               std::string(kCloseRequest)};
     Stream stream;
@@ -207,13 +212,13 @@ EngineDatabase::Round EngineDatabase::send_group(const std::vector<RequestPtr>& 
     if (too_large && members.size() == 1) asked = send_large(members[0]->member, next_mark(), text);
     if (!asked.answer && asked.reach == Reach::lost)
         return settle(members, {.writer = mark.writer, .number = x_number}, std::move(asked.error));
-    return read_group(members, text, std::move(asked));
+    return read_group(members, text, guard, std::move(asked));
 }
 
 /// Its rows are more than a pipeline may answer, so nothing of it was kept.
 Asked EngineDatabase::send_large(const Member& member, const Mark& mark, GroupText& text) {
     const Member* const only = &member;
-    text = write_group(std::span(&only, 1), mark, x_client->version_3());
+    text = write_group(std::span(&only, 1), mark, x_client->version_3(), Guard::none);
     Stream stream;
     Patience patience = x_client->patience_of(0);
     patience.interrupt = &x_interrupt;
@@ -223,7 +228,7 @@ Asked EngineDatabase::send_large(const Member& member, const Mark& mark, GroupTe
 }
 
 EngineDatabase::Round EngineDatabase::read_group(const std::vector<RequestPtr>& members,
-                                                 const GroupText& text, Asked asked) {
+                                                 const GroupText& text, Guard guard, Asked asked) {
     const auto answer_all = [&](const Error& error) {
         for (const RequestPtr& one : members) answer(one, fail(error));
         return Round{};
@@ -261,6 +266,10 @@ EngineDatabase::Round EngineDatabase::read_group(const std::vector<RequestPtr>& 
         const bool table_gone = i == text.mark && std::exchange(x_table_known, false);
         if (error.code != Code::unavailable && !table_gone) return answer_all(error);
         return {.rest = members, .at_once = table_gone, .error = std::move(error)};
+    }
+    if (members.size() > 1 && guard == Guard::none) {
+        x_guarded_groups = kGuardedGroups;
+        return {.rest = members, .at_once = true};
     }
     if (members.size() > 1) return {.rest = members, .alone = true};
     auto answered = read_member(*x_client, members[0]->member, text.members[0], result);

@@ -98,7 +98,8 @@ class EngineDatabase final : public sql::Database {
         Error error = {};  ///< Why, for those whose patience ends.
     };
     Round send_group(const std::vector<RequestPtr>& members);
-    Round read_group(const std::vector<RequestPtr>& members, const GroupText& text, Asked asked);
+    Round read_group(const std::vector<RequestPtr>& members, const GroupText& text, Guard guard,
+                     Asked asked);
     Round settle(const std::vector<RequestPtr>& members, const Mark& mark, Error error);
     Asked send_large(const Member& member, const Mark& mark, GroupText& text);
     bool begin_flight(std::vector<RequestPtr>& members, const Error& why);
@@ -125,6 +126,7 @@ class EngineDatabase final : public sql::Database {
     // The one's whose turn it is.
     std::int64_t x_number = 0;
     bool x_table_known = false;
+    int x_guarded_groups = 0;  ///< That are still to be sent with savepoints.
     std::size_t x_last_group = 1;
     std::size_t x_group_before = 1;
     std::int64_t x_last_ns = 0;

@@ -186,36 +186,61 @@ TEST_F(Faults, ALostRequestIsSentAgainAndCannotArriveLater) {
     EXPECT_EQ(notes(), 2);
 }
 
-TEST_F(Faults, AMemberThatFailedIsToldSoThoughTheAnswerWasLost) {
-    ASSERT_TRUE(database().write_batch(std::vector{insert(7)}));
-    std::latch gate(1);
-    std::atomic<int> seen_commits{0};
-    fate([&](const Seen& seen) -> Fate {
-        if (!commits(seen)) return {};
-        ++seen_commits;
-        if (seen_commits == 1) gate.wait();
-        return {.hang_up_before_answer = seen_commits == 2};
-    });
-    std::atomic<int> queued{0};
-    std::vector<Result<sql::Committed>> results(4, sql::Committed{});
-    {
-        std::vector<std::jthread> threads;
-        threads.emplace_back([&] { results[0] = database().write_batch(std::vector{insert(1)}); });
-        while (seen_commits == 0) std::this_thread::yield();
-        for (const int id : {2, 7, 3}) {
-            threads.emplace_back([&, id, at = threads.size()] {
-                ++queued;
-                results[at] = database().write_batch(std::vector{insert(id)});
-            });
-        }
-        while (queued < 3) std::this_thread::yield();
-        gate.count_down();
+class FailingMember : public Faults {
+  protected:
+    FailingMember() {
+        x_options.queued_for_testing = [this] { ++x_queued; };
     }
-    EXPECT_TRUE(results[0]);
-    EXPECT_TRUE(results[1]) << results[1].error().message;
-    EXPECT_EQ(results[2].error().code, Code::conflict) << results[2].error().message;
-    EXPECT_TRUE(results[3]);
-    EXPECT_EQ(notes(), 4);
+    /// A group of three, the second of which breaks a key, behind a batch that is alone. The answer
+    /// to the n-th COMMIT is lost: 2 is the group as it is sent first, 3 the one with savepoints.
+    void check(const BoundStatement& breaks_key, int lost) {
+        ASSERT_TRUE(database().write_batch(std::vector{insert(7)}));
+        std::latch gate(1);
+        std::atomic<int> seen_commits{0};
+        fate([&](const Seen& seen) -> Fate {
+            if (!commits(seen)) return {};
+            const int number = ++seen_commits;
+            if (number == 1) gate.wait();
+            return {.hang_up_before_answer = number == lost};
+        });
+        x_queued = 0;
+        std::vector<Result<sql::Committed>> results(4, sql::Committed{});
+        {
+            const std::array<BoundStatement, 4> all{insert(1), insert(2), breaks_key, insert(3)};
+            std::vector<std::jthread> threads;
+            const auto start = [&](std::size_t at) {
+                threads.emplace_back(
+                    [&, at] { results[at] = database().write_batch(std::span(&all[at], 1)); });
+            };
+            start(0);
+            while (seen_commits == 0) std::this_thread::yield();
+            for (std::size_t at = 1; at < all.size(); ++at) start(at);
+            while (x_queued < 4) std::this_thread::yield();
+            gate.count_down();
+        }
+        EXPECT_TRUE(results[0]);
+        EXPECT_TRUE(results[1]) << results[1].error().message;
+        EXPECT_EQ(results[2].error().code, Code::conflict) << results[2].error().message;
+        EXPECT_TRUE(results[3]);
+        EXPECT_EQ(notes(), 4);
+    }
+    const BoundStatement x_breaks_key = insert(7);
+
+  private:
+    std::atomic<int> x_queued{0};
+};
+
+TEST_F(FailingMember, HarmsNobodyOfItsGroup) {
+    check(x_breaks_key, /*lost=*/0);
+}
+TEST_F(FailingMember, IsToldSoThoughTheAnswerWasLost) {
+    check(x_breaks_key, /*lost=*/3);
+}
+TEST_F(FailingMember, LetsItsGroupBeSentAgainWhereTheAnswerWasLost) {
+    check(x_breaks_key, /*lost=*/2);
+}
+TEST_F(FailingMember, LeavesNothingOfWhatItDidBefore) {
+    check({.sql = "INSERT OR FAIL INTO notes (id) VALUES (8), (7)"}, /*lost=*/0);
 }
 
 TEST_F(Faults, RowsThatAreLostWithTheAnswerAreNotMadeUp) {
