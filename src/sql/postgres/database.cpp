@@ -15,12 +15,12 @@
 #include "pool.hpp"
 
 #include <taskstore/base/check.hpp>
+#include <taskstore/os/parker.hpp>
 #include <taskstore/postgres/database.hpp>
 #include <taskstore/sql/retry.hpp>
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -34,7 +34,6 @@ constexpr std::size_t kMembersMax = 256;
 constexpr std::size_t kGroupBytesMax = 4 << 20;
 /// More statements than this make a transaction worth its own.
 constexpr std::size_t kStatementsInGroupMax = 64;
-constexpr std::int64_t kPatienceNsMax = 5'000'000;
 constexpr std::int64_t kBackoffCapMs = 250;  // A server that is back is met within a second.
 
 enum class Turn : std::uint8_t { queued, leading, told };
@@ -45,8 +44,8 @@ struct Request {
     std::int64_t deadline_ns = 0;
     GroupOutcome outcome;
     ServerFacts facts;
-    Turn turn = Turn::queued;
-    std::condition_variable moved;
+    Turn turn = Turn::queued;  ///< Once it is in the queue: another's to set, before `moved`.
+    os::Parker moved;
 };
 
 /// Databases in whose works this thread is: a second write from there might wait for itself.
@@ -123,6 +122,7 @@ class EngineDatabase final : public sql::Database {
     Attempt lead(const std::shared_ptr<Request>& first);
     std::vector<std::shared_ptr<Request>> take_group(const std::shared_ptr<Request>& first);
     void hand_on();
+    void gather();
 
     const Options x_options;
     const Location x_location;
@@ -134,10 +134,7 @@ class EngineDatabase final : public sql::Database {
     std::mutex x_mutex;  ///< Guards the queue, who leads, and the turns of requests.
     std::deque<std::shared_ptr<Request>> x_queue;
     bool x_led = false;
-    std::condition_variable x_gathered;
-    std::size_t x_gathering = 0;       ///< How many the leader waits for; 0: it does not.
     std::size_t x_group_expected = 1;  ///< By the last group and who stood behind it.
-    std::int64_t x_group_ns = 0;       ///< How long the last one took.
 };
 
 Result<std::unique_ptr<EngineConnection>> EngineDatabase::connect(std::int64_t deadline_boot_ns) {
@@ -343,14 +340,17 @@ Result<sql::Committed> EngineDatabase::write_batch(sql::Batch batch,
 
 Attempt EngineDatabase::batch_once(const std::shared_ptr<Request>& request, bool& alone) {
     if (alone) return batch_alone(*request);
+    bool queued = false;
     {
         const std::lock_guard lock(x_mutex);
-        request->turn = std::exchange(x_led, true) ? Turn::queued : Turn::leading;
-        if (request->turn == Turn::queued) x_queue.push_back(request);
-        if (x_gathering != 0 && x_queue.size() + 1 >= x_gathering) x_gathered.notify_one();
+        queued = std::exchange(x_led, true);
+        request->turn = queued ? Turn::queued : Turn::leading;
+        if (queued) x_queue.push_back(request);
     }
     if (x_options.queued_for_testing) x_options.queued_for_testing();
-    if (auto gone = wait_for_turn(request)) return std::move(*gone);
+    if (queued) {
+        if (auto gone = wait_for_turn(request)) return std::move(*gone);
+    }
     if (request->turn == Turn::leading) {
         Attempt led = lead(request);
         if (!led.result) return led;
@@ -360,40 +360,45 @@ Attempt EngineDatabase::batch_once(const std::shared_ptr<Request>& request, bool
 
 /// An attempt where the deadline came first (D3).
 std::optional<Attempt> EngineDatabase::wait_for_turn(const std::shared_ptr<Request>& request) {
-    std::unique_lock lock(x_mutex);
-    const auto moved = [&] { return request->turn != Turn::queued; };
-    while (!moved()) {
-        if (request->deadline_ns == 0) {
-            request->moved.wait(lock, moved);
-            break;
-        }
-        const std::int64_t left_ns = request->deadline_ns - x_clock.boot_ns();
-        const auto place = std::ranges::find(x_queue, request);
-        if (left_ns <= 0 && place != x_queue.end()) {
-            x_queue.erase(place);
-            return Attempt{
-                .result = fail(Code::timed_out, "the deadline passed before the batch was sent")};
-        }
+    while (request->deadline_ns != 0) {
         // Taken into a group, it ends with the group, whose deadline is not later than this one.
         constexpr std::int64_t kNsMin = 1'000'000;
-        request->moved.wait_for(lock, std::chrono::nanoseconds(std::max(left_ns, kNsMin)), moved);
+        const std::int64_t left_ns = request->deadline_ns - x_clock.boot_ns();
+        if (request->moved.park_for(std::max(left_ns, kNsMin))) return std::nullopt;
+        if (!passed(request->deadline_ns)) continue;
+        const std::lock_guard lock(x_mutex);
+        const auto place = std::ranges::find(x_queue, request);
+        if (place == x_queue.end()) continue;
+        x_queue.erase(place);
+        return Attempt{.result =
+                           fail(Code::timed_out, "the deadline passed before the batch was sent")};
     }
+    request->moved.park();
     return std::nullopt;
+}
+
+// Whom the last group answered is about to ask again: without a moment's patience each full group
+// would be followed by one of the first that came back. Who is alone waits for nobody.
+void EngineDatabase::gather() {
+    constexpr int kLooksInVainMax = 32;
+    std::size_t queued = 0;
+    for (int looks = 0; looks < kLooksInVainMax; ++looks) {
+        {
+            const std::lock_guard lock(x_mutex);
+            if (x_queue.size() + 1 >= std::min(x_group_expected, kMembersMax)) return;
+            if (x_queue.size() > queued) looks = 0;
+            queued = x_queue.size();
+        }
+        std::this_thread::yield();
+    }
 }
 
 std::vector<std::shared_ptr<Request>> EngineDatabase::take_group(
     const std::shared_ptr<Request>& first) {
     std::vector<std::shared_ptr<Request>> group{first};
     std::size_t bytes = first->batch.bytes;
-    std::unique_lock lock(x_mutex);
-    // Whom the last group answered is about to ask again: without a moment's patience each full
-    // group would be followed by one of the first that came back. Who is alone waits for nobody.
-    const std::size_t expected = std::min(x_group_expected, kMembersMax);
-    const auto patience = std::chrono::nanoseconds(std::min(x_group_ns / 8, kPatienceNsMax));
-    x_gathering = expected;
-    if (x_queue.size() + 1 < expected && patience.count() > 0)
-        x_gathered.wait_for(lock, patience, [&] { return x_queue.size() + 1 >= expected; });
-    x_gathering = 0;
+    gather();
+    const std::lock_guard lock(x_mutex);
     while (!x_queue.empty() && group.size() < kMembersMax &&
            bytes + x_queue.front()->batch.bytes <= kGroupBytesMax) {
         auto next = std::move(x_queue.front());
@@ -404,7 +409,7 @@ std::vector<std::shared_ptr<Request>> EngineDatabase::take_group(
                 fail(Code::timed_out, "the deadline passed before the batch was sent");
             next->outcome = {};
             next->turn = Turn::told;
-            next->moved.notify_one();
+            next->moved.unpark();
             continue;
         }
         bytes += next->batch.bytes;
@@ -415,15 +420,18 @@ std::vector<std::shared_ptr<Request>> EngineDatabase::take_group(
 }
 
 void EngineDatabase::hand_on() {
-    const std::lock_guard lock(x_mutex);
-    if (x_queue.empty()) {
-        x_led = false;
-        return;
+    std::shared_ptr<Request> next;
+    {
+        const std::lock_guard lock(x_mutex);
+        if (x_queue.empty()) {
+            x_led = false;
+            return;
+        }
+        next = std::move(x_queue.front());
+        x_queue.pop_front();
+        next->turn = Turn::leading;
     }
-    const auto next = std::move(x_queue.front());
-    x_queue.pop_front();
-    next->turn = Turn::leading;
-    next->moved.notify_one();
+    next->moved.unpark();
 }
 
 /// Runs one group; an error is one of getting a connection, and holds for `first` alone.
@@ -447,20 +455,16 @@ Attempt EngineDatabase::lead(const std::shared_ptr<Request>& first) {
                                                : std::min(deadline_ns, request->deadline_ns);
         }
         (*lease)->session().set_deadline(deadline_ns);
-        const std::int64_t began_ns = x_clock.boot_ns();
         const GroupOutcome outcome = run_group(**lease, members, x_options.schema, /*shared=*/true);
         for (const auto& request : group) {
             request->outcome = outcome;
             request->facts = (*lease)->facts();
         }
-        const std::lock_guard lock(x_mutex);
-        x_group_ns = x_clock.boot_ns() - began_ns;
     }
     hand_on();
-    const std::lock_guard lock(x_mutex);
     for (const auto& request : group) {
         request->turn = Turn::told;
-        if (request != first) request->moved.notify_one();
+        if (request != first) request->moved.unpark();
     }
     return {};
 }
