@@ -1,4 +1,5 @@
 #include <taskstore/backends.hpp>
+#include <taskstore/sqlite/copy.hpp>
 #include <taskstore/sqlite/database.hpp>
 #include <taskstore/sqlite/driver.hpp>
 
@@ -20,6 +21,13 @@ class SqlitePart final : public sql::Part {
         return x_driver.connect(request.location.text, options_of(request));
     }
     std::string version() const override { return "built in"; }
+    bool copies() const override { return true; }
+    Status copy(const sql::OpenRequest& request, sql::CopyFile& to) override {
+        return to.copy_from(request);
+    }
+    Result<std::unique_ptr<sql::CopyFile>> begin_copy(const std::string& path) override {
+        return sqlite::begin_copy(x_driver, path);
+    }
 
   private:
     static sql::OpenOptions options_of(const sql::OpenRequest& request) {

@@ -240,6 +240,14 @@ Status EngineConnection::configure(bool immutable) {
     return ok();
 }
 
+Status EngineConnection::only_read() {
+    x_options.read_only = true;
+    TASKSTORE_TRY(execute("PRAGMA query_only=ON"));
+    x_guard.read_only = true;
+    x_guard.install(x_db);
+    return ok();
+}
+
 // SQLite's own wait soon looks ten times a second: somebody who writes without a pause, and holds
 // the lock for all but a moment of each of its commits, kept others away until they gave up.
 int EngineConnection::wait_for_lock(void* connection, int asked_before) {

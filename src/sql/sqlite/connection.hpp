@@ -47,6 +47,10 @@ class EngineConnection final : public sql::Connection {
     /// it went on; statements it left open are reset; what it throws becomes an error.
     Status run_work(const sql::Work& work);
 
+    // --- for copies -----------------------------------------------------------------------------
+    /// From here on it is as one that was opened to read; writes in its open transaction stay.
+    Status only_read();
+
     // --- for the statements ----------------------------------------------------------------------
     sqlite3* db() { return x_db; }
     const std::string& path() const { return x_path; }
