@@ -30,6 +30,21 @@ class LibsqlPart final : public sql::Part {
         return driver.connect(request.location.text, {.read_only = request.read_only});
     }
     std::string version() const override { return libsql::library_version(); }
+    bool copies() const override { return true; }
+    Status copy(const sql::OpenRequest& request, sql::CopyFile& to) override {
+        bool refused_here = false;
+        Status copied =
+            libsql::dump(request.location.text, options_of(request), [&](std::string_view piece) {
+                Status taken = to.load(piece);
+                refused_here = !taken;
+                return taken;
+            });
+        // Some servers have none, and their rows are read; one that is read otherwise than it was
+        // meant is worth a word.
+        if (refused_here && copied.error().code == Code::unsupported && request.warn)
+            request.warn(sql::shown(request.location) + ": " + copied.error().message);
+        return copied;
+    }
 
   private:
     std::mutex x_mutex;

@@ -32,9 +32,15 @@ void add_header(Headers& headers, const std::string& line) {
     headers.reset(curl_slist_append(headers.release(), line.c_str()));
 }
 
+}  // namespace
+
 /// One request under way: what curl's callbacks read and write.
-struct Flight {
-    std::string_view body;
+struct Transport::Flight {
+    std::string_view body = {};
+    const Taker* take = nullptr;  ///< Set: a GET, and where its answer goes.
+    CURL* easy = nullptr;
+    std::uint64_t taken_bytes = 0;
+    std::optional<Error> refused = {};  ///< What `take` said.
     std::size_t given = 0;
     std::string reply;
     std::size_t reply_bytes_max = 0;
@@ -42,20 +48,41 @@ struct Flight {
     bool headers_ended = false;
     std::uint64_t headers_bytes = 0;
     std::int64_t retry_after_ms = 0;
+
+    std::uint64_t passed() const { return given + headers_bytes + reply.size() + taken_bytes; }
+    void set_up(CURL* handle);
+    static std::size_t give_body(char* out, std::size_t size, std::size_t count, void* user);
+    static std::size_t take_reply(const char* bytes, std::size_t size, std::size_t count,
+                                  void* user);
+    static std::size_t take_header(const char* bytes, std::size_t size, std::size_t count,
+                                   void* user);
 };
 
 // The body is handed out by a callback that cannot be rewound: given CURLOPT_POSTFIELDS, curl sends
 // it a second time by itself when a kept connection dies before the first byte of an answer, though
 // the server may have run it.
-std::size_t give_body(char* out, std::size_t size, std::size_t count, void* user) {
+std::size_t Transport::Flight::give_body(char* out, std::size_t size, std::size_t count,
+                                         void* user) {
     auto& flight = *static_cast<Flight*>(user);
     const std::size_t given = flight.body.substr(flight.given).copy(out, size * count);
     flight.given += given;
     return given;
 }
 
-std::size_t take_reply(const char* bytes, std::size_t size, std::size_t count, void* user) {
+std::size_t Transport::Flight::take_reply(const char* bytes, std::size_t size, std::size_t count,
+                                          void* user) {
     auto& flight = *static_cast<Flight*>(user);
+    long status = 0;
+    constexpr long kOk = 200;
+    if (flight.take != nullptr &&
+        curl_easy_getinfo(flight.easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
+        status == kOk) {
+        flight.taken_bytes += size * count;
+        const Status taken = (*flight.take)({bytes, size * count});
+        if (taken) return size * count;
+        flight.refused = taken.error();
+        return 0;
+    }
     if (flight.reply.size() + size * count > flight.reply_bytes_max) {
         flight.too_large = true;
         return 0;
@@ -64,7 +91,8 @@ std::size_t take_reply(const char* bytes, std::size_t size, std::size_t count, v
     return size * count;
 }
 
-std::size_t take_header(const char* bytes, std::size_t size, std::size_t count, void* user) {
+std::size_t Transport::Flight::take_header(const char* bytes, std::size_t size, std::size_t count,
+                                           void* user) {
     constexpr std::string_view kName = "retry-after:";
     std::string_view line(bytes, size * count);
     auto& flight = *static_cast<Flight*>(user);
@@ -83,6 +111,8 @@ std::size_t take_header(const char* bytes, std::size_t size, std::size_t count, 
     }
     return size * count;
 }
+
+namespace {
 
 template <typename Value>
 void set(CURL* easy, CURLoption option, Value value) {
@@ -213,8 +243,8 @@ namespace {
 
 /// Runs the handle to its end or to that of the patience; what stopped it, if something did.
 std::optional<Failure> drive(CURLM* multi, const Running& running, const Patience& patience,
-                             const Flight& flight, SignOfLife& life, const Clock& clock,
-                             CURLcode& result) {
+                             const std::function<std::uint64_t()>& passed, SignOfLife& life,
+                             const Clock& clock, CURLcode& result) {
     constexpr std::int64_t kQuestionMs = 20;
     while (true) {
         int left = 0;
@@ -233,7 +263,7 @@ std::optional<Failure> drive(CURLM* multi, const Running& running, const Patienc
         if (running.fired()) return fail(Code::cancelled, "interrupted");
         if (patience.should_stop != nullptr && *patience.should_stop && (*patience.should_stop)())
             return fail(Code::cancelled, "asked to stop");
-        if (!life.look(flight.given + flight.headers_bytes + flight.reply.size()))
+        if (!life.look(passed()))
             return fail(Code::unavailable, "the server takes connections and answers nothing")
                 .with_hint("it hangs, or a proxy before it does: look at the server");
         std::int64_t wait_ms = patience.should_stop != nullptr ? kQuestionMs : 1'000;
@@ -256,20 +286,12 @@ std::optional<Failure> drive(CURLM* multi, const Running& running, const Patienc
     }
 }
 
-void set_up(CURL* easy, Flight& flight, const Endpoint& endpoint, const std::string& url,
-            curl_slist* headers, const sql::PoolOptions& pool) {
+void set_up(CURL* easy, const Endpoint& endpoint, const std::string& url, curl_slist* headers,
+            const sql::PoolOptions& pool) {
     curl_easy_reset(easy);  // Keeps its connection.
     set(easy, CURLOPT_URL, url.c_str());
     set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-    set(easy, CURLOPT_POST, 1L);
-    set(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(flight.body.size()));
-    set(easy, CURLOPT_READFUNCTION, &give_body);
-    set(easy, CURLOPT_READDATA, &flight);
-    set(easy, CURLOPT_WRITEFUNCTION, &take_reply);
-    set(easy, CURLOPT_WRITEDATA, &flight);
-    set(easy, CURLOPT_HEADERFUNCTION, &take_header);
-    set(easy, CURLOPT_HEADERDATA, &flight);
     set(easy, CURLOPT_HTTPHEADER, headers);
     set(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     set(easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -288,16 +310,41 @@ void set_up(CURL* easy, Flight& flight, const Endpoint& endpoint, const std::str
 
 }  // namespace
 
+void Transport::Flight::set_up(CURL* handle) {
+    easy = handle;
+    if (take == nullptr) {
+        set(easy, CURLOPT_POST, 1L);
+        set(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+        set(easy, CURLOPT_READFUNCTION, &give_body);
+        set(easy, CURLOPT_READDATA, this);
+    }
+    set(easy, CURLOPT_WRITEFUNCTION, &take_reply);
+    set(easy, CURLOPT_WRITEDATA, this);
+    set(easy, CURLOPT_HEADERFUNCTION, &take_header);
+    set(easy, CURLOPT_HEADERDATA, this);
+}
+
 Exchange Transport::post(const std::string& base, std::string_view path, std::string_view body,
                          const Patience& patience) {
     Flight flight{.body = body, .reply_bytes_max = x_reply_bytes_max};
+    return exchange(base, path, flight, patience);
+}
+
+Exchange Transport::get(std::string_view path, const Taker& take, const Patience& patience) {
+    Flight flight{.take = &take, .reply_bytes_max = x_reply_bytes_max};
+    return exchange(x_endpoint.base, path, flight, patience);
+}
+
+Exchange Transport::exchange(const std::string& base, std::string_view path, Flight& flight,
+                             const Patience& patience) {
     Headers headers;
-    add_header(headers, "Content-Type: application/json");
+    if (flight.take == nullptr) add_header(headers, "Content-Type: application/json");
     add_header(headers, "Expect:");  // Nobody answers 100, and curl would wait a second for it.
     if (!x_authorization.empty()) add_header(headers, x_authorization);
     const std::string url = base + std::string(path);
     auto handle = take_handle();
-    set_up(handle->easy, flight, x_endpoint, url, headers.get(), x_pool);
+    set_up(handle->easy, x_endpoint, url, headers.get(), x_pool);
+    flight.set_up(handle->easy);
 
     Exchange out;
     CURLcode result = CURLE_OK;
@@ -307,7 +354,9 @@ Exchange Transport::post(const std::string& base, std::string_view path, std::st
         SignOfLife life(handle->multi, base + "/v3", x_endpoint.loopback, x_silence_ms_max,
                         x_clock);
         TASKSTORE_CHECK(curl_multi_add_handle(handle->multi, handle->easy) == CURLM_OK);
-        stopped = drive(handle->multi, running, patience, flight, life, x_clock, result);
+        stopped = drive(
+            handle->multi, running, patience, [&] { return flight.passed(); }, life, x_clock,
+            result);
         curl_easy_getinfo(handle->easy, CURLINFO_RESPONSE_CODE, &out.status);
         curl_multi_remove_handle(handle->multi, handle->easy);
     }
@@ -329,10 +378,13 @@ Exchange Transport::post(const std::string& base, std::string_view path, std::st
     // Its connection is in the middle of something: it goes with the handle.
     // curl's reason may be another: a kept connection that ends without an answer it replaces by
     // itself, and "cannot connect" is then about the new one.
-    out.reach = flight.given == body.size() ? Reach::lost : Reach::not_sent;
+    out.reach = flight.given == flight.body.size() ? Reach::lost : Reach::not_sent;
     if (stopped) {
         out.error = std::move(stopped->error);
         out.silent = out.error.code == Code::unavailable;
+    } else if (flight.refused) {
+        out.error = std::move(*flight.refused);
+        return out;
     } else if (flight.too_large) {
         out.error = fail(Code::failed, "the answer is larger than " +
                                            std::to_string(x_reply_bytes_max) + " bytes")

@@ -68,9 +68,17 @@ class Transport {
     /// most once: a connection that dies under it is not tried again.
     Exchange post(const std::string& base, std::string_view path, std::string_view body,
                   const Patience& patience);
+    /// Takes a body in pieces of some kilobytes; an error ends the exchange, and is its own.
+    using Taker = std::function<Status(std::string_view piece)>;
+    /// GETs endpoint + path. The body of a 200 goes to `take`, however long it is; of others it is
+    /// in the answer.
+    Exchange get(std::string_view path, const Taker& take, const Patience& patience);
 
   private:
     struct Handle;
+    struct Flight;
+    Exchange exchange(const std::string& base, std::string_view path, Flight& flight,
+                      const Patience& patience);
     std::unique_ptr<Handle> take_handle();
     void give_handle(std::unique_ptr<Handle> handle);
     void prune(std::int64_t now_ns);

@@ -131,10 +131,13 @@ void HranaStub::serve(int fd) {
     while (true) {
         const std::size_t head = input.find("\r\n\r\n");
         const std::size_t length_at = input.find("Content-Length: ");
-        if (head != std::string::npos && length_at < head) {
-            const std::size_t length = std::strtoull(input.c_str() + length_at + 16, nullptr, 10);
+        const bool has_length = length_at < head;
+        if (head != std::string::npos && (has_length || input.starts_with("GET "))) {
+            const std::size_t length =
+                has_length ? std::strtoull(input.c_str() + length_at + 16, nullptr, 10) : 0;
             if (input.size() >= head + 4 + length) {
-                const Seen seen{.path = input.substr(5, input.find(' ', 5) - 5),
+                const std::size_t path_at = input.find(' ') + 1;
+                const Seen seen{.path = input.substr(path_at, input.find(' ', path_at) - path_at),
                                 .headers = input.substr(0, head),
                                 .body = input.substr(head + 4, length),
                                 .number = ++x_requests};

@@ -92,6 +92,15 @@ class Driver final : public sql::Driver {
     Options x_options;
 };
 
+/// The server's dump (`GET /dump`): SQL text of one state, of which `take` is given piece after
+/// piece as they come; its error ends the dump and is the answer. Others write meanwhile. The end
+/// of the text is for `take` to know: a server that meets an error says so in the text.
+/// unsupported: this server has no dump, or not for who asks (Turso's proxies, a token with less
+/// rights). unavailable: no answer, cut off, or silence (Options::silence_ms_max);
+/// statement_timeout_ms does not end it. denied: the token.
+Status dump(const std::string& url, const Options& options,
+            const std::function<Status(std::string_view)>& take);
+
 /// "libcurl 7.88.1".
 std::string library_version();
 
