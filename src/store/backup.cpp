@@ -70,35 +70,67 @@ std::string backup_name(DatabaseName name, std::int64_t made_at_ms) {
 
 namespace {
 
-/// `reading`: the rows are being read, and nothing stands in its way but the connection.
-Result<BackupReport> back_up_once(Databases& databases, DatabaseName name, const DatabasePlace& at,
-                                  const std::string& path, const RowProgress& progress,
-                                  bool& reading) {
-    TASKSTORE_LET(const auto connection, databases.connect(name, at.location, {}));
-    const auto modules = databases.modules(name, connection->dialect());
-    BackupReport report{.database = std::string(name_of(name)), .path = path};
-    // All of it is read in one transaction: a state that was there at one moment.
-    TASKSTORE_LET(const auto transaction, sql::Transaction::begin_read(*connection));
-    TASKSTORE_LET(const auto identity, sql::find_identity(*connection, name_of(name)));
+struct Attempt {
+    Databases& databases;
+    DatabaseName name;
+    const sql::Location& location;
+    const std::string& path;
+    const RowProgress& progress;
+    /// Rows are being read, or copied, and nothing stands in the way but the connection.
+    bool reading = false;
+};
+
+/// What the database is, where it may be backed up. In the transaction that is open.
+Result<sql::Identity> check_source(Attempt& attempt, sql::Connection& connection) {
+    TASKSTORE_LET(const auto identity, sql::find_identity(connection, name_of(attempt.name)));
     if (!identity)
-        return fail(Code::not_found, sql::shown(at.location) + " holds no database '" +
-                                         std::string(name_of(name)) + "' yet");
+        return fail(Code::not_found, sql::shown(attempt.location) + " holds no database '" +
+                                         std::string(name_of(attempt.name)) + "' yet");
     // Of what has moved away there is a newer state elsewhere; what is being filled is no state.
     TASKSTORE_TRY(check_live(*identity));
     // Tables that only a newer version knows would be left out without a word.
-    TASKSTORE_TRY(databases.check_schema(*connection, name, at.location));
+    TASKSTORE_TRY(attempt.databases.check_schema(connection, attempt.name, attempt.location));
+    return *identity;
+}
+
+/// All of it is read in one transaction: a state that was there at one moment.
+Result<BackupReport> write_backup(Attempt& attempt, sql::Connection& connection) {
+    TASKSTORE_LET(const auto transaction, sql::Transaction::begin_read(connection));
+    TASKSTORE_LET(const sql::Identity identity, check_source(attempt, connection));
+    Databases& databases = attempt.databases;
+    const auto modules = databases.modules(attempt.name, connection.dialect());
     std::vector<std::pair<std::string, std::int64_t>> versions;
     for (const DatabaseModule& module : modules)
         versions.emplace_back(module.name, static_cast<std::int64_t>(module.migrations.size()));
-    TASKSTORE_LET(auto writer, BackupWriter::begin(databases.files(), path));
-    TASKSTORE_TRY(writer.line(header_text(name, *identity, versions, databases.clock().wall_ms())));
+    TASKSTORE_LET(auto writer, BackupWriter::begin(databases.files(), attempt.path));
+    TASKSTORE_TRY(
+        writer.line(header_text(attempt.name, identity, versions, databases.clock().wall_ms())));
     std::int64_t rows = 0;
-    reading = true;
+    attempt.reading = true;
     for (const sql::Table& table : tables_of(modules))
-        TASKSTORE_TRY(write_table(*connection, table, writer, rows, progress));
-    reading = false;
+        TASKSTORE_TRY(write_table(connection, table, writer, rows, attempt.progress));
+    attempt.reading = false;
+    BackupReport report{.database = std::string(name_of(attempt.name)), .path = attempt.path};
     TASKSTORE_TRY(writer.finish(rows, report));
     return report;
+}
+
+/// Nothing is copied of what may not be backed up.
+Status check_before_copy(Attempt& attempt, sql::Connection& connection) {
+    TASKSTORE_LET(const auto transaction, sql::Transaction::begin_read(connection));
+    TASKSTORE_LET(const sql::Identity identity, check_source(attempt, connection));
+    return ok();
+}
+
+Result<BackupReport> back_up_once(Attempt& attempt) {
+    Databases& databases = attempt.databases;
+    TASKSTORE_LET(const auto connection, databases.connect(attempt.name, attempt.location, {}));
+    TASKSTORE_TRY(check_before_copy(attempt, *connection));
+    attempt.reading = true;
+    TASKSTORE_LET(const auto copy,
+                  databases.copy(attempt.name, attempt.location, os::folder_of(attempt.path)));
+    attempt.reading = false;
+    return write_backup(attempt, copy != nullptr ? *copy : *connection);
 }
 
 }  // namespace
@@ -111,10 +143,10 @@ Result<BackupReport> back_up(Databases& databases, DatabaseName name, const std:
     TASKSTORE_LET(const DatabasePlace at, databases.place(name));
     constexpr int kTries = 5;
     for (int i = 1;; ++i) {
-        bool reading = false;
-        auto report = back_up_once(databases, name, at, path, progress, reading);
+        Attempt attempt{databases, name, at.location, path, progress};
+        auto report = back_up_once(attempt);
         // The state of that moment is gone with its transaction: another one, from the start.
-        const bool lost = !report && reading && report.error().code == Code::unavailable;
+        const bool lost = !report && attempt.reading && report.error().code == Code::unavailable;
         if (!lost) return report;
         if (i == kTries)
             return fail(std::move(report).error())

@@ -4,6 +4,9 @@
 #include <taskstore/base/hash.hpp>
 #include <taskstore/store/backup.hpp>
 
+#include <algorithm>
+#include <filesystem>
+
 namespace taskstore::store {
 namespace {
 
@@ -34,6 +37,33 @@ TEST(Backup, WhatIsRestoredIsWhatWasThere) {
     ASSERT_TRUE(report) << report.error().message;
     EXPECT_EQ(report->rows, 5);
     EXPECT_EQ(OpenTasks(other).store->list_tasks({})->tasks, before);
+}
+
+std::vector<std::string> names_in(const std::string& folder) {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(folder))
+        names.push_back(entry.path().filename());
+    std::ranges::sort(names);
+    return names;
+}
+
+// A kill leaves no copy behind, for it has no name while it is written and read.
+TEST(Backup, TheCopyThatItReadsHasNoName) {
+    Device device;
+    {
+        OpenTasks tasks(device);
+        for (int i = 0; i < 1'000; ++i) tasks.add("a");
+    }
+    const std::string folder = device.folder / "backups";
+    ASSERT_TRUE(os::make_directories(device.files, folder));
+    // The moment in which it has one.
+    ASSERT_TRUE(os::replace_file(device.files, folder + "/.taskstore-copy.tmp", "left by a crash"));
+    std::vector<std::string> during;
+    const auto report = back_up(*device.databases(), DatabaseName::tasks, folder + "/t.zst",
+                                [&](std::int64_t, std::int64_t) { during = names_in(folder); });
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_THAT(during, ElementsAre(".t.zst.tmp"));
+    EXPECT_THAT(names_in(folder), ElementsAre("t.zst"));
 }
 
 TEST(Backup, TheEpochGrowsWithEachRestore) {

@@ -10,10 +10,12 @@
 //   VALUE   = null | whole number | text | {"real":DECIMAL} | {"blob":HEXADECIMAL}
 //   end     = {"end":true,"rows":N,"sha256":HEX}  of all bytes before this line
 //
-// Rows are read page by page in one transaction, from every engine alike. libSQL's `GET /dump` is
-// one request, but text of SQLite's dialect, in which numbers and text of another type than their
-// column's are told apart by the reader's guess, and it knows nothing of the state of the database.
-// So a program that stands still between two pages may lose its transaction (sqld: after 10 s).
+// Each engine shows one state by its own means: SQLite's online backup into a file beside the
+// backup, libSQL's dump (`GET /dump`) loaded into such a file, PostgreSQL's REPEATABLE READ. From
+// there rows are read page by page in one transaction, alike from all. A libSQL server without a
+// dump, or whose dump would be read otherwise than it was meant (a number in a column without a
+// type, a quotation of a later version), is read as PostgreSQL is; then a program that stands still
+// between two pages may lose its transaction (sqld: after 10 s). Both give the same bytes.
 
 #include <taskstore/store/databases.hpp>
 
@@ -35,11 +37,12 @@ struct BackupReport {
 };
 
 /// Writes one consistent state of the database, while others go on working, into `path`, which is
-/// replaced as a whole once everything is on disk (mode 0600). Where the server ends its
-/// transaction half-way, it begins again with another state, five times at most, and `progress`
-/// from 0; then unavailable. not_found: there is no such database
-/// yet. exists: `path` is there and no backup. unavailable: the database has moved (says where to),
-/// or is being filled.
+/// replaced as a whole once everything is on disk (mode 0600). SQLite and libSQL want room for a
+/// copy of the database in that folder meanwhile: a file that has no name, so that nothing is left
+/// of it, whatever ends the program. Where the server ends its transaction or its dump half-way, it
+/// begins again with another state, five times at most, and `progress` from 0; then unavailable.
+/// failed: the disk is full. not_found: there is no such database yet. exists: `path` is there and
+/// no backup. unavailable: the database has moved (says where to), or is being filled.
 Result<BackupReport> back_up(Databases& databases, DatabaseName name, const std::string& path,
                              const RowProgress& progress);
 
