@@ -3,6 +3,7 @@
 #include <taskstore/sql/quoted.hpp>
 #include <taskstore/sql/retry.hpp>
 #include <taskstore/store/databases.hpp>
+#include <taskstore/tasks/task_archive.hpp>
 #include <taskstore/tasks/task_store.hpp>
 
 #include <algorithm>
@@ -62,6 +63,10 @@ bool is_of_now(os::FileSystem& files, const std::string& copy, const std::string
 }  // namespace
 
 std::vector<DatabaseModule> modules_of(DatabaseName name, std::string_view dialect) {
+    if (name == DatabaseName::archive)
+        return {{.name = tasks::kArchiveModule,
+                 .migrations = tasks::archive_migrations(dialect),
+                 .tables = tasks::archive_tables()}};
     if (name != DatabaseName::tasks) return {};
     return {{.name = tasks::kModule,
              .migrations = tasks::migrations(dialect),

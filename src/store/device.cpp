@@ -13,7 +13,7 @@ bool is_file(sql::Engine engine) {
 using Text = DatabaseSettings::Text;
 
 constexpr std::array<std::string_view, kDatabaseNames.size()> kNames{"main", "tasks", "logs",
-                                                                     "memory"};
+                                                                     "memory", "archive"};
 
 bool is_name_byte(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
@@ -183,7 +183,7 @@ Result<DatabaseName> database_of(std::string_view word) {
     const auto found = std::ranges::find(kNames, word);
     if (found != kNames.end()) return static_cast<DatabaseName>(found - kNames.begin());
     return fail(Code::invalid, "there is no database '" + std::string(word) + "'")
-        .with_hint("it is one of main, tasks, logs, memory");
+        .with_hint("it is one of main, tasks, logs, memory, archive");
 }
 
 Result<DatabasePlace> place_of(DatabaseName name, const DatabaseSettings& settings) {

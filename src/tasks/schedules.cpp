@@ -120,15 +120,22 @@ Result<std::vector<Schedule>> SqlTaskStore::list_schedules(
     return schedules;
 }
 
+void SqlTaskStore::forget_schedule_history(Statements& batch, const Schedule& schedule) {
+    if (schedule.revision <= kScheduleHistoryKept) return;
+    batch.push_back({.sql = task_sql::forget_schedule_history,
+                     .values = {schedule.id, schedule.revision - kScheduleHistoryKept}});
+}
+
 /// False: somebody else has changed it since it was read.
 Result<bool> SqlTaskStore::write_schedule(const Schedule& was, const Schedule& next,
                                           const ScheduleEntry& entry, sql::DurabilityLevel& level) {
     std::vector<sql::Value> values = values_of(next);
     values.insert(values.end(),
                   {next.updated_at, next.revision, was.revision, value_of(was.next_at)});
-    const Statements batch{
+    Statements batch{
         {.sql = task_sql::rewrite_schedule, .values = std::move(values), .changes_expected = 1},
         entry_row(next.id, entry)};
+    forget_schedule_history(batch, next);
     const auto committed = write_batch(batch, waking());
     if (!committed && is_conflict(committed.error())) return false;
     if (!committed) return taskstore::fail(committed.error());

@@ -92,6 +92,7 @@ Result<bool> SqlTaskStore::write_ticks(const Schedule& was, const std::vector<st
     Statements batch{
         {.sql = task_sql::rewrite_schedule, .values = std::move(values), .changes_expected = 1}};
     std::ranges::move(histories, std::back_inserter(batch));
+    forget_schedule_history(batch, next);
     std::ranges::move(std::move(making).all(), std::back_inserter(batch));
     const auto committed = write_batch(batch, waking());
     if (!committed && is_conflict(committed.error())) return false;

@@ -10,6 +10,7 @@
 
 #include <taskstore/base/id.hpp>
 #include <taskstore/tasks/schedule.hpp>
+#include <taskstore/tasks/task_archive.hpp>
 #include <taskstore/tasks/task_store.hpp>
 
 #include <functional>
@@ -25,7 +26,7 @@ inline constexpr std::string_view kHolderTopic = kTopics[1];
 /// How often a decision is made anew when the task has changed before it was written.
 inline constexpr int kDecisionsMax = 32;
 
-class SqlTaskStore final : public TaskStore, public Schedules {
+class SqlTaskStore final : public TaskStore, public Schedules, public Pruning {
   public:
     SqlTaskStore(sql::Database& database, const Clock& clock, Random& random,
                  TaskStoreOptions options);
@@ -62,6 +63,12 @@ class SqlTaskStore final : public TaskStore, public Schedules {
     Result<std::string> why(const std::string& id) override;
     Result<std::vector<HistoryEntry>> history(const std::string& id) override;
     Schedules& schedules() override { return *this; }
+    Pruning& pruning() override { return *this; }
+
+    Result<std::int64_t> now_ms() override;
+    Result<std::vector<EndedTask>> ended_tasks(const EndedAsked& asked) override;
+    Result<WholeTasks> whole_tasks(std::span<const EndedTask> tasks) override;
+    Result<Written<std::int64_t>> forget_tasks(std::span<const EndedTask> tasks) override;
 
     Result<Written<Schedule>> add_schedule(const CreateSchedule& schedule) override;
     Result<std::optional<Schedule>> get_schedule(const std::string& id) override;
@@ -82,13 +89,17 @@ class SqlTaskStore final : public TaskStore, public Schedules {
     struct Making;
 
     // creating (task_create.cpp)
-    Status add_task(Making& making, const CreateTask& request, const Task& task) const;
-    Result<Written<Task>> create_anew(const CreateTask& request, Task task);
+    /// `settled`: what it depends on and needs no wait any more, for it is archived.
+    Status add_task(Making& making, const CreateTask& request, const Task& task,
+                    const std::set<std::string>& settled = {}) const;
+    Result<Written<Task>> create_anew(const CreateTask& request, Task task,
+                                      const std::set<std::string>& settled);
     Result<std::optional<std::string>> find_key(const CreateTask& request);
-    Result<Error> why_not_made(const Task& task, Error error);
+    /// Of dependencies that are not among the tasks, those that the archive settles, into
+    /// `settled`. not_found; conflict.
+    Status find_settled(const Task& task, std::set<std::string>& settled);
 
     // schedules (schedules.cpp, schedules_fire.cpp)
-    Result<std::int64_t> now_ms();
     Result<Schedule> must_get_schedule(const std::string& id);
     Result<bool> write_schedule(const Schedule& was, const Schedule& next,
                                 const ScheduleEntry& entry, sql::DurabilityLevel& level);
@@ -97,6 +108,7 @@ class SqlTaskStore final : public TaskStore, public Schedules {
                              const Schedule& next, const std::string& passed_over);
     Result<std::vector<std::int64_t>> without_known(const Schedule& schedule,
                                                     std::vector<std::int64_t> ticks);
+    static void forget_schedule_history(Statements& batch, const Schedule& schedule);
     Status pause_broken(const Schedule& schedule, const Error& error, std::int64_t now_ms);
 
     // changing (task_update.cpp)
@@ -107,13 +119,14 @@ class SqlTaskStore final : public TaskStore, public Schedules {
 
     // what a task waits for (task_edges.cpp)
     /// Puts into the task what the change says of its dependencies. not_found; conflict.
-    Status apply_edges(const UpdateTask& change, Task& task);
+    Status apply_edges(const UpdateTask& change, Task& task, std::set<std::string>& settled);
     /// Before and after the statement that drew `write`, which writes the task; `had`: what it
     /// waited for until then.
     static void hold_edges(Statements& batch, const Task& task, const std::vector<std::string>& had,
                            bool adds);
     void write_edges(Statements& batch, const Task& task, const std::vector<std::string>& had,
-                     bool otherwise_ready, std::int64_t write) const;
+                     const std::set<std::string>& settled, bool otherwise_ready,
+                     std::int64_t write) const;
 
     // claiming (task_claims.cpp)
     Result<Written<std::vector<Task>>> claim_once(const ClaimRequest& request, bool& look);
@@ -167,7 +180,12 @@ class SqlTaskStore final : public TaskStore, public Schedules {
     std::int64_t draw() { return static_cast<std::int64_t>(x_random.next_u64() >> 1U); }
 
     // reading (task_store.cpp)
+    /// Of the tasks alone. must_get: not_found; conflict where it is archived.
+    Result<std::optional<Task>> get_kept(const std::string& id);
     Result<Task> must_get(const std::string& id);
+    /// Null: there is none.
+    Result<std::shared_ptr<TaskArchive>> archive() const;
+    Result<std::optional<Task>> get_archived(const std::string& id) const;
     Result<std::vector<sql::Rows>> read_one(sql::BoundStatement statement);
     /// Every write of the store: the time that its statements go by is right.
     Result<sql::Committed> write_batch(sql::Batch batch, const sql::WriteOptions& options = {});
@@ -190,6 +208,7 @@ class SqlTaskStore final : public TaskStore, public Schedules {
     const Texts& x_texts;
     const bool x_server_time;
     const std::function<Status(const WatchedTask&)> x_before_freeing;
+    const std::function<Result<std::shared_ptr<TaskArchive>>()> x_archive;
     /// Nothing where the server's time counts, or its own offset is not needed.
     std::optional<LeaseClock> x_lease_clock;
 };

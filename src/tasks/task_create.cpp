@@ -38,7 +38,8 @@ Failure key_of_another(const CreateTask& request, const std::string& id) {
 
 }  // namespace
 
-Status SqlTaskStore::add_task(Making& making, const CreateTask& request, const Task& task) const {
+Status SqlTaskStore::add_task(Making& making, const CreateTask& request, const Task& task,
+                              const std::set<std::string>& settled) const {
     if (task.idempotency_key) {
         making.keys.push_back({.sql = x_texts.claim_key,
                                .values = {now(), task.project, *task.idempotency_key, task.id,
@@ -57,6 +58,7 @@ Status SqlTaskStore::add_task(Making& making, const CreateTask& request, const T
                                 .values = {task.id, request.actor, task.created_at},
                                 .set_based = x_texts.insert_histories});
     for (const std::string& other : task.depends_on) {
+        if (settled.contains(other)) continue;
         making.touches.push_back({.sql = task_sql::touch_task, .values = {other}});
         making.edges.push_back(
             {.sql = task_sql::insert_edge,
@@ -88,19 +90,28 @@ Result<std::optional<std::string>> SqlTaskStore::find_key(const CreateTask& requ
     return std::optional(std::move(id));
 }
 
-/// A write that met another state than it expected: which one.
-Result<Error> SqlTaskStore::why_not_made(const Task& task, Error error) {
-    if (!is_conflict(error)) return error;
+Status SqlTaskStore::find_settled(const Task& task, std::set<std::string>& settled) {
     for (const std::string& other : task.depends_on) {
-        TASKSTORE_LET(const auto there, get_task(other));
-        if (!there) return no_such_task(other).error;
+        if (settled.contains(other)) continue;
+        TASKSTORE_LET(const auto there, get_kept(other));
+        if (there) continue;
+        TASKSTORE_LET(const auto archived, get_archived(other));
+        if (!archived) return no_such_task(other);
+        if (archived->status != TaskStatus::completed &&
+            task.on_failed_dependency != OnFailedDependency::run)
+            return fail(Code::conflict, "task '" + other + "' is archived, " +
+                                            std::string(name_of(archived->status)) +
+                                            ": it will never complete")
+                .with_hint("leave it out, or say --on-failed-dependency run");
+        settled.insert(other);
     }
-    return error;
+    return ok();
 }
 
-Result<Written<Task>> SqlTaskStore::create_anew(const CreateTask& request, Task task) {
+Result<Written<Task>> SqlTaskStore::create_anew(const CreateTask& request, Task task,
+                                                const std::set<std::string>& settled) {
     Making making;
-    TASKSTORE_TRY(add_task(making, request, task));
+    TASKSTORE_TRY(add_task(making, request, task, settled));
     Statements batch = std::move(making).all();
     if (!task.depends_on.empty()) batch.push_back({.sql = x_texts.get_task, .values = {task.id}});
     TASKSTORE_LET(const sql::Committed committed, write_batch(batch, waking()));
@@ -115,21 +126,27 @@ Result<Written<Task>> SqlTaskStore::create_task(const CreateTask& request) {
     TASKSTORE_LET(Task task, task_asked_for(request));
     task.id = x_ids.next();
     task.created_at = task.updated_at = x_clock.wall_ms();
-    auto made = create_anew(request, task);
-    if (made || !is_conflict(made.error())) return made;
-    // Only now, so that those that are new pay for no look.
-    TASKSTORE_LET(const auto known, find_key(request));
-    if (known) {
-        TASKSTORE_LET(Task there, must_get(*known));
-        return Written<Task>{std::move(there), seen()};
+    std::set<std::string> settled;
+    for (int attempt = 0;; ++attempt) {
+        auto made = create_anew(request, task, settled);
+        if (made || !is_conflict(made.error())) return made;
+        // Only now, so that those that are new pay for no look.
+        TASKSTORE_LET(const auto known, find_key(request));
+        if (known) {
+            TASKSTORE_LET(auto there, get_task(*known));
+            if (!there) return no_such_task(*known);
+            return Written<Task>{std::move(*there), seen()};
+        }
+        const std::size_t before = settled.size();
+        TASKSTORE_TRY(find_settled(task, settled));
+        if (settled.size() == before || attempt >= kDecisionsMax) return made;
     }
-    TASKSTORE_LET(Error error, why_not_made(task, std::move(made).error()));
-    return fail(std::move(error));
 }
 
 Result<Written<std::vector<std::string>>> SqlTaskStore::create_tasks(
     std::span<const CreateTask> requests) {
     const std::int64_t now_ms = x_clock.wall_ms();
+    std::set<std::string> settled;
     for (int attempt = 0;; ++attempt) {
         Written<std::vector<std::string>> written{{}, seen()};
         bool knew = false;
@@ -167,7 +184,7 @@ Result<Written<std::vector<std::string>>> SqlTaskStore::create_tasks(
             }
             task->created_at = task->updated_at = now_ms;
             written.value.push_back(task->id);
-            TASKSTORE_TRY(add_task(making, request, *task));
+            TASKSTORE_TRY(add_task(making, request, *task, settled));
             if (!task->depends_on.empty()) made.push_back(std::move(*task));
         }
         const Statements batch = std::move(making).all();
@@ -179,12 +196,11 @@ Result<Written<std::vector<std::string>>> SqlTaskStore::create_tasks(
             return written;
         }
         if (!is_conflict(committed.error())) return fail(std::move(committed).error());
-        for (const Task& task : made) {
-            TASKSTORE_LET(Error error, why_not_made(task, committed.error()));
-            if (error.code != Code::conflict) return fail(std::move(error));
-        }
-        // Somebody took a key meanwhile.
-        if (keys.empty() || attempt >= kDecisionsMax) return fail(std::move(committed).error());
+        const std::size_t before = settled.size();
+        for (const Task& task : made) TASKSTORE_TRY(find_settled(task, settled));
+        // Somebody took a key meanwhile, or archived what is waited for.
+        if ((keys.empty() && settled.size() == before) || attempt >= kDecisionsMax)
+            return fail(std::move(committed).error());
     }
 }
 

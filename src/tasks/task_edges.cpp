@@ -46,7 +46,8 @@ std::string circle(const std::string& id, const std::string& from, const sql::Ro
 
 }  // namespace
 
-Status SqlTaskStore::apply_edges(const UpdateTask& change, Task& task) {
+Status SqlTaskStore::apply_edges(const UpdateTask& change, Task& task,
+                                 std::set<std::string>& settled) {
     if (change.add_dependencies.empty() && change.remove_dependencies.empty()) return ok();
     if (task.status == TaskStatus::in_progress || task.status == TaskStatus::completed)
         return fail(Code::conflict, "task '" + task.id + "' is " +
@@ -58,7 +59,11 @@ Status SqlTaskStore::apply_edges(const UpdateTask& change, Task& task) {
                 .with_hint("'taskstore task show " + task.id + "' has what it waits for");
     for (const std::string& other : change.add_dependencies) {
         if (has(task.depends_on, other)) continue;
-        TASKSTORE_TRY(must_get(other));
+        Task alone = task;
+        alone.on_failed_dependency =
+            change.on_failed_dependency.value_or(task.on_failed_dependency);
+        alone.depends_on = {other};
+        TASKSTORE_TRY(find_settled(alone, settled));
         TASKSTORE_LET(const auto edges,
                       read_one({.sql = task_sql::edges_before, .values = {other}}));
         const std::string found =
@@ -86,13 +91,14 @@ void SqlTaskStore::hold_edges(Statements& batch, const Task& task, const Words& 
 }
 
 void SqlTaskStore::write_edges(Statements& batch, const Task& task, const Words& had,
-                               bool otherwise_ready, std::int64_t write) const {
+                               const std::set<std::string>& settled, bool otherwise_ready,
+                               std::int64_t write) const {
     for (const std::string& other : had)
         if (!has(task.depends_on, other))
             batch.push_back({.sql = task_sql::delete_edge, .values = {task.id, other, write}});
     const std::string policy(name_of(task.on_failed_dependency));
     for (const std::string& other : task.depends_on) {
-        if (has(had, other)) continue;
+        if (has(had, other) || settled.contains(other)) continue;
         batch.push_back({.sql = task_sql::add_edge,
                          .values = {task.id, other, policy, write},
                          .changes_expected = 1});

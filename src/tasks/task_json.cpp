@@ -58,6 +58,7 @@ void put_task(JsonWriter& writer, const Task& task) {
     writer.key("created_at").integer(task.created_at);
     put(writer, "started_at", task.started_at);
     put(writer, "completed_at", task.completed_at);
+    put(writer, "archived_at", task.archived_at);
     writer.key("updated_at").integer(task.updated_at);
     writer.key("revision").integer(task.revision).end_object();
 }

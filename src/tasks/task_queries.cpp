@@ -49,7 +49,9 @@ Result<TaskStats> SqlTaskStore::stats(const std::optional<std::string>& project)
 }
 
 Result<std::string> SqlTaskStore::why(const std::string& id) {
-    TASKSTORE_LET(const Task task, must_get(id));
+    TASKSTORE_LET(const auto found, get_task(id));
+    if (!found) return no_such_task(id);
+    const Task& task = *found;
     const std::string status(name_of(task.status));
     if (task.status == TaskStatus::in_progress)
         return "it is being worked on: " + task.assigned_to.value_or("somebody") +
@@ -57,7 +59,8 @@ Result<std::string> SqlTaskStore::why(const std::string& id) {
                (task.cancel_requested_at ? ", and is to cancel it" : "");
     if (task.status != TaskStatus::pending)
         return "it is " + status + " since " + moment(task.completed_at.value_or(0)) +
-               (task.error ? ": " + *task.error : "");
+               (task.error ? ": " + *task.error : "") +
+               (task.archived_at ? "; archived since " + moment(*task.archived_at) : "");
     const Statements batch{{.sql = x_texts.why_task, .values = {now(), id}},
                            {.sql = task_sql::why_dependencies, .values = {id}}};
     TASKSTORE_LET(const auto answers, x_database.read_batch(batch));

@@ -72,8 +72,14 @@ Result<std::optional<std::vector<Task>>> SqlTaskStore::answer_to(const Request& 
     if (gets.empty()) return Tasks(std::move(tasks));
     TASKSTORE_LET(const auto rows, x_database.read_batch(gets));
     for (std::size_t i = 0; i < answers.size(); ++i) {
-        if (rows[i].rows.empty()) continue;  // Removed since.
-        TASKSTORE_LET(Task task, task_of(rows[i].rows[0]));
+        std::optional<Task> kept;
+        if (rows[i].rows.empty()) {
+            TASKSTORE_LET(kept, get_archived(answers[i].id));
+        } else {
+            TASKSTORE_LET(kept, task_of(rows[i].rows[0]));
+        }
+        if (!kept) continue;  // Removed since.
+        Task& task = *kept;
         if (task.revision != answers[i].revision) {
             task.revision = answers[i].revision;
             task.status = answers[i].status;

@@ -52,6 +52,8 @@ class RowReader {
     std::size_t x_at = 0;
 };
 
+/// Where a task's revision stands in sql/columns.sql.
+inline constexpr std::size_t kRevisionColumn = 44;
 /// From the columns of sql/columns.sql; more may follow. corrupt: a word that this version does not
 /// know.
 Result<Task> task_of(const std::vector<sql::Value>& row);

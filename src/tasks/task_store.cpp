@@ -4,6 +4,7 @@
 #include <task_sql.hpp>
 #include <task_sql_postgres.hpp>
 #include <task_sql_sqlite.hpp>
+#include <taskstore/base/text.hpp>
 #include <taskstore/os/process.hpp>
 
 #include <array>
@@ -49,7 +50,8 @@ SqlTaskStore::SqlTaskStore(sql::Database& database, const Clock& clock, Random& 
       x_ids(clock, random),
       x_texts(texts_of(database.dialect())),
       x_server_time(options.time == TimeSource::by_engine && database.capabilities().network),
-      x_before_freeing(std::move(options.before_freeing)) {
+      x_before_freeing(std::move(options.before_freeing)),
+      x_archive(std::move(options.archive)) {
     if (x_server_time || database.dialect() == "postgres") return;
     if (options.boot_id.empty()) options.boot_id = os::boot_id().value_or("unknown");
     x_lease_clock.emplace(clock, std::move(options.boot_id));
@@ -74,7 +76,23 @@ Result<std::vector<sql::Rows>> SqlTaskStore::read_one(sql::BoundStatement statem
     return x_database.read_batch({&statement, 1});
 }
 
+Result<std::shared_ptr<TaskArchive>> SqlTaskStore::archive() const {
+    return x_archive ? x_archive() : std::shared_ptr<TaskArchive>();
+}
+
+Result<std::optional<Task>> SqlTaskStore::get_archived(const std::string& id) const {
+    TASKSTORE_LET(const auto kept, archive());
+    return kept ? kept->get_task(id) : std::optional<Task>();
+}
+
+/// What goes into the archive is there before it is gone here: who asks in this order misses none.
 Result<std::optional<Task>> SqlTaskStore::get_task(const std::string& id) {
+    TASKSTORE_LET(auto task, get_kept(id));
+    if (!task) return get_archived(id);
+    return task;
+}
+
+Result<std::optional<Task>> SqlTaskStore::get_kept(const std::string& id) {
     TASKSTORE_LET(const auto answers, read_one({.sql = x_texts.get_task, .values = {id}}));
     if (answers[0].rows.empty()) return std::optional<Task>();
     TASKSTORE_LET(Task task, task_of(answers[0].rows[0]));
@@ -87,18 +105,27 @@ Result<std::vector<std::optional<Task>>> SqlTaskStore::get_tasks(std::span<const
     Statements gets;
     for (const std::string& id : ids) gets.push_back({.sql = x_texts.get_task, .values = {id}});
     TASKSTORE_LET(const auto answers, x_database.read_batch(gets));
-    for (const sql::Rows& answer : answers) {
+    for (std::size_t i = 0; i < ids.size(); ++i) {
         tasks.emplace_back();
-        if (answer.rows.empty()) continue;
-        TASKSTORE_LET(tasks.back(), task_of(answer.rows[0]));
+        if (answers[i].rows.empty()) {
+            TASKSTORE_LET(tasks.back(), get_archived(ids[i]));
+        } else {
+            TASKSTORE_LET(tasks.back(), task_of(answers[i].rows[0]));
+        }
     }
     return tasks;
 }
 
 Result<Task> SqlTaskStore::must_get(const std::string& id) {
-    TASKSTORE_LET(auto task, get_task(id));
-    if (!task) return no_such_task(id);
-    return std::move(*task);
+    TASKSTORE_LET(auto task, get_kept(id));
+    if (task) return std::move(*task);
+    TASKSTORE_LET(const auto archived, get_archived(id));
+    if (!archived) return no_such_task(id);
+    return fail(Code::conflict, "task '" + id + "' is archived: it was " +
+                                    std::string(name_of(archived->status)) + " at " +
+                                    to_rfc3339(archived->completed_at.value_or(0)) +
+                                    ", and changes no more")
+        .with_hint("make a new one of it: 'taskstore task show " + id + "' has what it was");
 }
 
 Result<std::vector<HistoryEntry>> SqlTaskStore::history(const std::string& id) {
@@ -108,7 +135,9 @@ Result<std::vector<HistoryEntry>> SqlTaskStore::history(const std::string& id) {
         TASKSTORE_LET(HistoryEntry entry, history_entry_of(row));
         entries.push_back(std::move(entry));
     }
-    return entries;
+    if (!entries.empty()) return entries;
+    TASKSTORE_LET(const auto kept, archive());
+    return kept ? kept->history(id) : std::move(entries);
 }
 
 std::unique_ptr<TaskStore> make_task_store(sql::Database& database, const Clock& clock,

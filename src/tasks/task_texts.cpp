@@ -16,15 +16,36 @@ using Substitution = std::pair<std::string_view, std::string_view>;
 // is larger than all before it, and than (epoch << 20); on PostgreSQL its sequence is, which
 // begin_epoch.sql sees to. A substitute may hold what stands after it. Without figures about its
 // tables SQLite would go by the status, through all that is pending.
+// What an archive may take: nobody who is open needs it, an edge that is still open would change
+// its meaning, its key finds it, and the history goes on from its last number.
+constexpr Substitution kMayGo{
+    "@may_go@",
+    "NOT EXISTS (SELECT 1 FROM task_dependencies d JOIN tasks w ON w.id = d.task_id WHERE "
+    "d.depends_on = tasks.id AND (d.open = 1 OR w.status IN ('pending', 'in_progress'))) "
+    "AND NOT EXISTS (SELECT 1 FROM tasks c WHERE c.parent = tasks.id AND c.status IN ('pending', "
+    "'in_progress')) "
+    "AND NOT EXISTS (SELECT 1 FROM tasks p WHERE p.id = tasks.parent AND p.status IN ('pending', "
+    "'in_progress')) "
+    "AND NOT EXISTS (SELECT 1 FROM task_keys k WHERE k.task_id = tasks.id AND k.expires_at > "
+    "@now@) "
+    "AND tasks.id <> coalesce((SELECT h.task_id FROM task_history h ORDER BY h.seq DESC LIMIT 1), "
+    "'')"};
+
 constexpr std::array kSqlite{
     Substitution{"@by_not_before@", "INDEXED BY idx_tasks_not_before"},
     Substitution{"@by_lease@", "INDEXED BY idx_tasks_lease"},
+    Substitution{"@by_status@", "INDEXED BY idx_tasks_status"},
     Substitution{"@by_deadline@", "INDEXED BY idx_tasks_deadline"},
     Substitution{"@by_liveness@", "INDEXED BY idx_tasks_liveness"},
     Substitution{"@next_seq_of_row@", "@next_seq@ + row_number() OVER (ORDER BY rank, id) - 1"},
     Substitution{"@next_seq@",
                  "(max(coalesce((SELECT max(seq) FROM task_history), 0), @epoch@ << 20) + 1)"},
     Substitution{"@transaction_id@", "NULL"},
+    Substitution{"@for_update@", ""},
+    Substitution{"@ids@", "SELECT json_extract(value, '$[0]') FROM json_each(?1)"},
+    Substitution{"@pairs@",
+                 "SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS "
+                 "revision FROM json_each(?3)"},
     Substitution{"@any_begin@", "IN ("},
     Substitution{"@any_end@", ")"},
     Substitution{"@answers@",
@@ -40,6 +61,12 @@ constexpr std::array kSqlite{
 constexpr std::array kPostgres{
     Substitution{"@by_not_before@", ""},
     Substitution{"@by_lease@", ""},
+    Substitution{"@by_status@", ""},
+    Substitution{"@for_update@", "FOR UPDATE"},
+    Substitution{"@ids@", "SELECT value->>0 FROM json_array_elements(?1::text::json)"},
+    Substitution{"@pairs@",
+                 "SELECT value->>0 AS id, (value->>1)::bigint AS revision FROM "
+                 "json_array_elements(?3::text::json)"},
     Substitution{"@by_deadline@", ""},
     Substitution{"@by_liveness@", ""},
     Substitution{"@next_seq_of_row@", "@next_seq@"},
@@ -92,6 +119,7 @@ std::string replaced(std::string text, const Substitution& one) {
 Texts make(bool postgres) {
     const auto text = [&](std::string_view sql) {
         std::string out = replaced(std::string(sql), {"@columns@", task_sql::columns});
+        out = replaced(std::move(out), kMayGo);
         for (const Substitution& one : postgres ? kPostgres : kSqlite)
             out = replaced(std::move(out), one);
         for (const Substitution& one : kBoth) out = replaced(std::move(out), one);
@@ -145,6 +173,18 @@ Texts make(bool postgres) {
         .why_task = text(task_sql::why_task),
         .mark_limits = text(task_sql::mark_limits),
         .claim = text(postgres ? task_sql_postgres::claim : task_sql_sqlite::claim),
+        .ended_tasks = text(task_sql::ended_tasks),
+        .whole_tasks = text(task_sql::whole_tasks),
+        .whole_histories = text(task_sql::whole_histories),
+        .hold_ended = text(task_sql::hold_ended),
+        .mark_ended = text(task_sql::mark_ended),
+        .forget_history_of_ended = text(task_sql::forget_history_of_ended),
+        .forget_edges_of_ended = text(task_sql::forget_edges_of_ended),
+        .forget_edges_on_ended = text(task_sql::forget_edges_on_ended),
+        .forget_keys_of_ended = text(task_sql::forget_keys_of_ended),
+        .forget_ended = text(task_sql::forget_ended),
+        .get_archived = text(task_sql::get_archived),
+        .list_archived = text(task_sql::list_archived),
         .after_restore = after_restore("the database was restored"),
         .after_loss =
             after_restore("the place that the database had moved to was given up for lost "

@@ -51,6 +51,18 @@ struct Texts {
     std::string why_task;
     std::string mark_limits;
     std::string claim;
+    std::string ended_tasks;
+    std::string whole_tasks;
+    std::string whole_histories;
+    std::string hold_ended;
+    std::string mark_ended;
+    std::string forget_history_of_ended;
+    std::string forget_edges_of_ended;
+    std::string forget_edges_on_ended;
+    std::string forget_keys_of_ended;
+    std::string forget_ended;
+    std::string get_archived;
+    std::string list_archived;
     std::string after_restore;  ///< Several statements, without parameters.
     std::string after_loss;     ///< The same with another reason.
     /// The forms for many rows; empty where there are none.

@@ -39,7 +39,8 @@ Result<Written<Task>> SqlTaskStore::update_task(const std::string& id, const Upd
                                             std::to_string(task.revision) + " by now");
         const auto key_before = task.concurrency_key;
         const std::vector<std::string> had = task.depends_on;
-        TASKSTORE_TRY(apply_edges(change, task));
+        std::set<std::string> settled;
+        TASKSTORE_TRY(apply_edges(change, task, settled));
         TASKSTORE_TRY(apply_change(change, task));
         const Lane lane = lane_of(task);
         const std::int64_t write = draw();
@@ -53,7 +54,7 @@ Result<Written<Task>> SqlTaskStore::update_task(const std::string& id, const Upd
         std::vector<sql::Value> values = values_of(task, lane.id, ready, write);
         values.insert(values.begin(), now());
         batch.push_back({.sql = x_texts.rewrite_task, .values = std::move(values)});
-        if (edges) write_edges(batch, task, had, ready, write);
+        if (edges) write_edges(batch, task, had, settled, ready, write);
         const std::size_t answer = batch.size() - 1;
         if (task.concurrency_key && (change.concurrency_key || change.concurrency_limit))
             batch.push_back(
@@ -74,8 +75,17 @@ Result<Written<Task>> SqlTaskStore::update_task(const std::string& id, const Upd
 Result<sql::DurabilityLevel> SqlTaskStore::delete_task(const std::string& id,
                                                        const std::string& actor) {
     TASKSTORE_TRY(check_member("actor", actor));
+    // There first: what is gone here must not be found there again.
+    TASKSTORE_LET(const auto kept, archive());
+    std::optional<sql::DurabilityLevel> removed;
+    if (kept) {
+        TASKSTORE_LET(removed, kept->remove(id));
+    }
     for (int attempt = 0; attempt < kDecisionsMax; ++attempt) {
-        TASKSTORE_LET(const Task task, must_get(id));
+        TASKSTORE_LET(const auto found, get_kept(id));
+        if (!found && removed) return *removed;
+        if (!found) return no_such_task(id);
+        const Task& task = *found;
         if (!allowed(state_of(task.status), Verb::remove))
             return fail(Code::conflict,
                         "task '" + id + "' is held by " + task.assigned_to.value_or("somebody"))

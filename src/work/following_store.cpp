@@ -214,10 +214,17 @@ Result<std::string> FollowingStore::why(const std::string& id) {
 Result<std::vector<tasks::HistoryEntry>> FollowingStore::history(const std::string& id) {
     return ask<Kind::read>(&TaskStore::history, id);
 }
-tasks::Schedules& FollowingStore::schedules() {
+/// What is a part of the store of now, for as long as somebody may have it.
+TaskStore& FollowingStore::lend() {
     const std::lock_guard lock(x_mutex);
     if (x_lent.empty() || x_lent.back() != x_at) x_lent.push_back(x_at);
-    return x_at->store->schedules();
+    return *x_at->store;
+}
+tasks::Schedules& FollowingStore::schedules() {
+    return lend().schedules();
+}
+tasks::Pruning& FollowingStore::pruning() {
+    return lend().pruning();
 }
 
 }  // namespace taskstore::work

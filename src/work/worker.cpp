@@ -67,6 +67,7 @@ struct Worker::State {
     Status look_at_held();
     void job();
     void clean_logs_now_and_then();
+    void do_chores(const std::stop_token& stop);
     Status work_on(Job& job);
     bool may_begin();
     bool take_turn();
@@ -163,6 +164,14 @@ void Worker::State::clean_logs_now_and_then() {
         clean_logs(services.files, options.log_folder,
                    {options.log_age_ms_max, options.log_bytes_max}, services.clock.wall_ms());
     if (!cleaned) warn("old logs stay: " + cleaned.error().message);
+}
+
+void Worker::State::do_chores(const std::stop_token& stop) {
+    while (options.chore && !stop.stop_requested()) {
+        const Status done = options.chore(stop);
+        if (!done) warn(done.error().message);
+        pause(kCleaningNs / kNsPerMs, stop);
+    }
 }
 
 /// Renewals tell of others' doings too; this is for being told at once.
@@ -318,6 +327,7 @@ Status Worker::run() {
     State& state = *x_state;
     TASKSTORE_TRY(state.check());
     TASKSTORE_TRY(state.prepare());
+    const std::jthread chores([&state](const std::stop_token& stop) { state.do_chores(stop); });
     const std::jthread listener([&state](const std::stop_token& stop) { state.listen(stop); });
     {
         std::vector<std::jthread> jobs;

@@ -28,8 +28,8 @@ mkdir disk && expect 0 mover task add --title moved && expect 0 mover move --to 
 for command in "migrate --status" "migrate --plan" "backup $scratch" "backup --database tasks $scratch/away.zst" "sql --database tasks SELECT" "task list"; do
   expect 5 mover $command; has "$err" "$scratch/disk/tasks.db does not hold it now"
 done
-expect 5 mover migrate --status --json; has "$out" '"exists":false,"away":true'; lacks "$out" CREATE
-expect 5 mover migrate --status; has "$out" "away: it was moved there"; lacks "$out" "not made yet"
+expect 5 mover migrate --status --database tasks --json; has "$out" '"exists":false,"away":true'; lacks "$out" CREATE
+expect 5 mover migrate --status --database tasks; has "$out" "away: it was moved there"; lacks "$out" "not made yet"
 mv unmounted disk; expect 0 mover migrate --status --json; has "$out" '"exists":true,"away":false'; expect 0 mover move --undo
 
 # A read is a read.

@@ -24,13 +24,19 @@ namespace {
 class ServerSandbox final : public TaskSandbox {
   public:
     explicit ServerSandbox(sql::Engine engine) {
-        x_device.place = servers->fresh(engine);
+        // Both in one: their tables do not meet.
+        x_device.place = x_device.archive_place = servers->fresh(engine);
         x_databases = x_device.databases();
         auto database = x_databases->open(store::DatabaseName::tasks);
         EXPECT_TRUE(database) << (database ? "" : database.error().message);
         x_database = *database;
     }
     sql::Database& database() override { return *x_database; }
+    sql::Database& archive() override {
+        auto database = x_databases->open(store::DatabaseName::archive);
+        EXPECT_TRUE(database) << (database ? "" : database.error().message);
+        return **database;
+    }
 
   private:
     store::Device x_device{TASKSTORE_DRIVERS_HERE};

@@ -88,7 +88,7 @@ constexpr std::array kResolve{
            true},
     Option{"edit", 0, "", "in $VISUAL or $EDITOR: a value for each member"},
     Option{"accept", 0, "", "as it stands: what lost is left behind"}};
-constexpr std::array<std::string_view, 4> kDatabases{"main", "tasks", "logs", "memory"};
+constexpr std::array<std::string_view, 5> kDatabases{"main", "tasks", "logs", "memory", "archive"};
 constexpr std::array kSql{
     Option{"database", 0, "NAME", "a database of the device, not the plan's", false, kDatabases}};
 constexpr std::array kMigrate{

@@ -185,6 +185,7 @@ std::string shown(const Task& task) {
     add_time("started", task.started_at);
     add_time("ended", task.completed_at);
     add_time("dead since", task.dead_at);
+    add_time("archived", task.archived_at);
     return out;
 }
 
@@ -269,8 +270,13 @@ Status list_part(Context& context, tasks::TaskFilter filter) {
         TASKSTORE_LET(filter.limit, number_of("limit", context.call.value("limit")));
     }
     filter.after = context.call.value("cursor");
-    TASKSTORE_LET(const auto store, open_tasks(context));
-    TASKSTORE_LET(const tasks::TaskPage page, store->list_tasks(filter));
+    tasks::TaskPage page;
+    if (context.call.has("archived")) {
+        TASKSTORE_LET(page, list_archive(context, filter));
+    } else {
+        TASKSTORE_LET(const auto store, open_tasks(context));
+        TASKSTORE_LET(page, store->list_tasks(filter));
+    }
     print_tasks(context, page.tasks, page.next_cursor);
     return ok();
 }

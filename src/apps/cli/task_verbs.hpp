@@ -4,7 +4,7 @@
 #include "command.hpp"
 #include "context.hpp"
 
-#include <taskstore/tasks/task_store.hpp>
+#include <taskstore/tasks/task_archive.hpp>
 #include <taskstore/work/claim_wait.hpp>
 #include <taskstore/work/following_store.hpp>
 #include <taskstore/work/spec_runs.hpp>
@@ -36,6 +36,7 @@ Status run_task_dead_list(Context& context);
 Status run_task_dead_retry(Context& context);
 Status run_task_dead_drop(Context& context);
 Status run_task_wait(Context& context);
+Status run_task_archive(Context& context);
 Status run_work(Context& context);
 Status run_query(Context& context);
 Status run_spec_enqueue(Context& context);
@@ -49,6 +50,15 @@ Result<std::shared_ptr<tasks::TaskStore>> open_tasks(Context& context);
 /// For verbs that wait: they go with the database when it moves.
 Result<std::unique_ptr<work::FollowingStore>> open_tasks_to_stay(Context& context,
                                                                  work::Patience patience);
+/// TaskStoreOptions::archive of the device's tasks.
+using ArchiveFinder = std::function<Result<std::shared_ptr<tasks::TaskArchive>>()>;
+ArchiveFinder archive_finder(Context& context);
+/// A page of it; empty where there is none.
+Result<tasks::TaskPage> list_archive(Context& context, const tasks::TaskFilter& filter);
+Result<std::int64_t> count_archive(Context& context, const std::optional<std::string>& project);
+/// What the settings say of old tasks, for a worker to do now and then; nothing: they stay.
+Result<std::function<Status(const std::stop_token&)>> archiving_as_set(Context& context,
+                                                                       tasks::TaskStore& tasks);
 /// Where holders of the device's tasks are seen on this host: beside a database that is a file,
 /// else in the device's home.
 Result<work::RunFolder> run_folder_of(Context& context);
@@ -170,7 +180,15 @@ inline constexpr std::array kTaskList{
     Option{"text", 0, "WORDS", "with all these words in title or description"},
     Option{"order", 0, "FIELD", "created, updated or priority; -FIELD descends"},
     Option{"limit", 0, "N", "at most N tasks (default: 100)"},
-    Option{"cursor", 0, "C", "go on where an earlier page ended"}};
+    Option{"cursor", 0, "C", "go on where an earlier page ended"},
+    Option{"archived", 0, "", "those in the archive, not the others"}};
+inline constexpr std::array kTaskArchive{
+    Option{"older-than", 0, "D", "ended so long ago: 30d (default: tasks.archive_after_days)"},
+    Option{"drop", 0, "", "do not keep them in the archive"},
+    Option{"dry-run", 'n', "", "only say how many would go"},
+    Option{"limit", 0, "N", "at most N tasks"},
+    kProject,
+    kAllProjects};
 inline constexpr std::array kTaskPart{
     kProject, kAllProjects, Option{"limit", 0, "N", "at most N tasks"},
     Option{"cursor", 0, "C", "go on where an earlier page ended"}};
@@ -312,6 +330,13 @@ inline constexpr std::array kTaskCommands{
             "taskstore task dead retry 0193a1b2", run_task_dead_retry},
     Command{"task dead drop", "ID…", "remove dead tasks", kTaskNone,
             "taskstore task dead drop 0193a1b2", run_task_dead_drop},
+    Command{"task archive", "",
+            "move tasks that ended long ago out of the others' way, into the archive; what is open "
+            "or needed stays",
+            kTaskArchive,
+            "taskstore task archive --older-than 30d\n"
+            "taskstore task archive --older-than 90d --drop --dry-run",
+            run_task_archive},
     Command{"task wait", "ID…", "until these tasks have ended", kTaskWait,
             "taskstore task wait 0193a1b2 --timeout 10m", run_task_wait},
     Command{

@@ -36,9 +36,10 @@ Result<work::TasksAt> tasks_in(Context& context, store::Databases& databases,
     TASKSTORE_LET(sql::Database* const database, databases.open(store::DatabaseName::tasks));
     TASKSTORE_LET(const work::RunFolder run, run_folder_in(context, databases));
     TASKSTORE_LET(std::string place, place_in(databases));
-    return work::TasksAt{.store = tasks::make_task_store(
-                             *database, context.clock, context.random,
-                             {.owner = std::move(owner), .before_freeing = work::end_lapsed(run)}),
+    return work::TasksAt{.store = tasks::make_task_store(*database, context.clock, context.random,
+                                                         {.owner = std::move(owner),
+                                                          .before_freeing = work::end_lapsed(run),
+                                                          .archive = archive_finder(context)}),
                          .database = database,
                          .place = std::move(place),
                          .run = run};

@@ -153,6 +153,7 @@ Status run_work(Context& context) {
     TASKSTORE_LET(work::WorkerOptions options, options_of(context));
     // It asks again by itself.
     TASKSTORE_LET(const auto store, open_tasks_to_stay(context, {}));
+    TASKSTORE_LET(options.chore, archiving_as_set(context, *store));
     options.run = store->at()->run;
     options.run_now = [&store] { return store->at()->run; };
     Report report(context, *store, options.project);

@@ -1,5 +1,5 @@
 #include <taskstore/backends.hpp>
-#include <taskstore/store/databases.hpp>
+#include <taskstore/store/archive.hpp>
 #include <taskstore/task_store.hpp>
 
 #include <unistd.h>
@@ -37,8 +37,9 @@ class Opened {
         if (options.run.path.empty()) {
             TASKSTORE_LET(options.run, it.run_folder());
         }
-        it.x_store = tasks::make_task_store(*database, it.x_clock, it.x_random,
-                                            {.before_freeing = work::end_lapsed(options.run)});
+        it.x_store = tasks::make_task_store(
+            *database, it.x_clock, it.x_random,
+            {.before_freeing = work::end_lapsed(options.run), .archive = it.archive_finder()});
         if (options.log_folder.empty()) {
             TASKSTORE_LET(const std::string folder, it.folder());
             options.log_folder = os::join_path(folder, "logs/tasks");
@@ -54,9 +55,10 @@ class Opened {
                       opened->x_databases.open(store::DatabaseName::tasks));
         Opened& it = *opened;
         TASKSTORE_LET(work::RunFolder run, it.run_folder());
-        return tasks::make_task_store(
-            *database, it.x_clock, it.x_random,
-            {.owner = std::move(opened), .before_freeing = work::end_lapsed(std::move(run))});
+        return tasks::make_task_store(*database, it.x_clock, it.x_random,
+                                      {.owner = std::move(opened),
+                                       .before_freeing = work::end_lapsed(std::move(run)),
+                                       .archive = it.archive_finder()});
     }
 
   private:
@@ -72,17 +74,27 @@ class Opened {
             return work::run_folder_beside(at.location.text);
         return work::run_folder(device_home(), at.location.text);
     }
+    /// Of databases of its own: those of the tasks are not for any thread.
+    std::function<Result<std::shared_ptr<tasks::TaskArchive>>()> archive_finder() {
+        return [this]() -> Result<std::shared_ptr<tasks::TaskArchive>> {
+            return store::find_archive(std::make_shared<store::Databases>(
+                x_files, x_clock, x_random, x_databases.options()));
+        };
+    }
     store::DatabasesOptions options(const TaskStoreBackend& backend) {
         store::DatabasesOptions options;
         auto& place = options.settings.places[static_cast<std::size_t>(store::DatabaseName::tasks)];
-        place.source = "create_task_store";
+        auto& archive =
+            options.settings.places[static_cast<std::size_t>(store::DatabaseName::archive)];
+        place.source = archive.source = "create_task_store";
         if (const auto* sqlite = std::get_if<Sqlite>(&backend)) {
             place.value = "sqlite:" + sqlite->path;
+            archive.value = "sqlite:" + os::join_path(os::folder_of(sqlite->path), "archive.db");
         } else if (const auto* postgres = std::get_if<Postgres>(&backend)) {
-            place.value = postgres->url;
+            place.value = archive.value = postgres->url;
             options.pool = postgres->pool;
         } else if (const auto* libsql = std::get_if<Libsql>(&backend)) {
-            place.value = libsql->url;
+            place.value = archive.value = libsql->url;
             options.token = libsql->token;
         }
         std::error_code error;

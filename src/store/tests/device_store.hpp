@@ -40,6 +40,8 @@ struct Device {
         options.settings.variable = [](const std::string&) { return std::nullopt; };
         options.settings.places[static_cast<std::size_t>(DatabaseName::tasks)] = {
             place, "config.toml", false};
+        options.settings.places[static_cast<std::size_t>(DatabaseName::archive)] = {
+            archive_place, "config.toml", false};
         options.opener.uid = os::SystemFileSystem().info(folder / ".")->owner;
         options.pool = pool;
         options.part = [this](sql::Engine engine) { return backends.part(engine); };
@@ -86,6 +88,7 @@ struct Device {
     Backends backends;
     sql::PoolOptions pool;
     std::string place;          ///< What config.toml says of tasks.
+    std::string archive_place;  ///< The same of the archive.
     bool next_version = false;  ///< The program is of a version that has one migration more,
     bool next_updates = true;   ///< and changes rows with it.
     bool next_table = false;    ///< And another one after that, which makes a table.

@@ -17,6 +17,8 @@ class TaskSandbox {
     virtual ~TaskSandbox() = default;
     /// Migrated.
     virtual sql::Database& database() = 0;
+    /// Of the archive, migrated too; the same at each call.
+    virtual sql::Database& archive() = 0;
 };
 
 struct TaskBackend {

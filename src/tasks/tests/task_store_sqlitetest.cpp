@@ -2,6 +2,7 @@
 #include "task_texts.hpp"
 
 #include <taskstore/sqlite/database.hpp>
+#include <taskstore/tasks/task_archive.hpp>
 #include <taskstore/testing/temporary_folder.hpp>
 
 namespace taskstore::tasks {
@@ -21,11 +22,24 @@ class SqliteSandbox final : public TaskSandbox {
         x_database = std::move(*database);
     }
     sql::Database& database() override { return *x_database; }
+    sql::Database& archive() override {
+        if (x_archive) return *x_archive;
+        const auto connection = x_driver.connect(x_folder / "archive.db", {});
+        EXPECT_TRUE(
+            sql::migrate(**connection, kArchiveModule, archive_migrations("sqlite"), x_clock));
+        auto database = sqlite::open_database(x_folder / "archive.db", {},
+                                              {.driver = &x_driver, .clock = &x_clock});
+        EXPECT_TRUE(database);
+        x_archive = std::move(*database);
+        return *x_archive;
+    }
 
   private:
     TemporaryFolder x_folder;
+    SystemClock x_clock;
     sqlite::Driver x_driver;
     std::unique_ptr<sql::Database> x_database;
+    std::unique_ptr<sql::Database> x_archive;
 };
 
 INSTANTIATE_TEST_SUITE_P(
@@ -56,6 +70,33 @@ TEST(TaskTable, HotStatementsNeverGoThroughAllThatIsPending) {
                 const std::string step(plan->column_text(3));
                 EXPECT_EQ(step.find("idx_tasks_status"), std::string::npos) << step << *text;
                 EXPECT_EQ(step.find("SCAN tasks"), std::string::npos) << step << *text;
+            }
+        })) << *text;
+    }
+}
+
+TEST(TaskTable, PruningGoesByIndexes) {
+    const SystemClock clock;
+    SqliteSandbox sandbox(clock);
+    const Texts& texts = texts_of("sqlite");
+    for (const std::string* text :
+         {&texts.ended_tasks, &texts.whole_tasks, &texts.whole_histories, &texts.hold_ended,
+          &texts.mark_ended, &texts.forget_history_of_ended, &texts.forget_edges_of_ended,
+          &texts.forget_edges_on_ended, &texts.forget_keys_of_ended, &texts.forget_ended}) {
+        const std::string asked = "EXPLAIN QUERY PLAN " + *text;
+        ASSERT_TRUE(sandbox.database().write([&](sql::Connection& connection) -> Status {
+            TASKSTORE_LET(const auto plan, connection.prepare(asked));
+            while (true) {
+                TASKSTORE_LET(const bool row, plan->step());
+                if (!row) return ok();
+                const std::string step(plan->column_text(3));
+                // The list that is passed in, the row with the last number, and a table of one row.
+                const bool bounded = step.find("json_each") != std::string::npos ||
+                                     step == "SCAN h" || step == "SCAN task_clock";
+                EXPECT_TRUE(bounded || !step.starts_with("SCAN")) << step << *text;
+                EXPECT_TRUE(text == &texts.ended_tasks ||
+                            step.find("idx_tasks_status") == std::string::npos)
+                    << step << *text;
             }
         })) << *text;
     }

@@ -21,8 +21,8 @@ namespace taskstore::sql {
 /// What a driver is asked to open.
 struct OpenRequest {
     Location location;
-    /// The logical database: main, tasks, logs, memory. A schema of its own where the engine has
-    /// them.
+    /// The logical database: main, tasks, logs, memory, archive. A schema of its own where the
+    /// engine has them.
     std::string name;
     PoolOptions pool = {};
     bool read_only = false;

@@ -1,5 +1,5 @@
 #pragma once
-// Where a device keeps its state (floor 5; composition roots use it): four logical databases, each
+// Where a device keeps its state (floor 5; composition roots use it): five logical databases, each
 // in a file, on a PostgreSQL server or on a libSQL server, as this device chose.
 //
 //   databases.NAME            the place of one of them
@@ -23,9 +23,10 @@
 
 namespace taskstore::store {
 
-enum class DatabaseName : std::uint8_t { main, tasks, logs, memory };
+enum class DatabaseName : std::uint8_t { main, tasks, logs, memory, archive };
 inline constexpr std::array kDatabaseNames{DatabaseName::main, DatabaseName::tasks,
-                                           DatabaseName::logs, DatabaseName::memory};
+                                           DatabaseName::logs, DatabaseName::memory,
+                                           DatabaseName::archive};
 std::string_view name_of(DatabaseName name);
 /// invalid: says which there are.
 Result<DatabaseName> database_of(std::string_view word);

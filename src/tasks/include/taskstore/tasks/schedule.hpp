@@ -69,6 +69,9 @@ struct Schedule {
     friend bool operator==(const Schedule&, const Schedule&) = default;
 };
 
+/// How many changes and ticks the history of a schedule keeps.
+inline constexpr std::int64_t kScheduleHistoryKept = 1'000;
+
 /// What was done to a schedule, or by it. Stays when it is removed.
 struct ScheduleEntry {
     std::int64_t revision = 0;
@@ -107,7 +110,8 @@ class Schedules {
     /// The tasks that it made stay, and its history. not_found.
     virtual Result<sql::DurabilityLevel> delete_schedule(const std::string& id,
                                                          const std::string& actor) = 0;
-    /// Oldest first; also of one that was removed.
+    /// Oldest first; also of one that was removed. The last kScheduleHistoryKept at least: each
+    /// change and tick after those takes a few of the oldest away.
     virtual Result<std::vector<ScheduleEntry>> schedule_history(const std::string& id) = 0;
     /// Makes the tasks of all ticks that have come. How many were made. A schedule of which no
     /// task can be made, or that names a time zone which is not known here, is paused, and its

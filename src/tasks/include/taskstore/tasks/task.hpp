@@ -85,6 +85,7 @@ struct Task {
     std::int64_t created_at = 0;
     std::optional<std::int64_t> started_at;
     std::optional<std::int64_t> completed_at;  ///< Also of a failure and of a cancellation.
+    std::optional<std::int64_t> archived_at;   ///< Since when it is in the archive.
     std::int64_t updated_at = 0;
     std::int64_t revision = 1;  ///< Grows with each change, but for renewals.
     /// The command is a line for sh; else it is words, with quotes and backslashes, that no shell

@@ -219,6 +219,44 @@ struct TaskStats {
 };
 
 class Schedules;
+class TaskArchive;
+
+/// Which of the tasks that have ended prune.hpp asks for: a page of those that were made by
+/// a time, in the order in which they were made.
+struct EndedAsked {
+    TaskStatus status = TaskStatus::completed;
+    std::int64_t by = 0;
+    std::optional<std::string> project = {};
+    std::int64_t limit = 1;
+    std::int64_t after_created_at = -1;  ///< The last of the page before.
+    std::string after_id = {};
+};
+struct EndedTask {
+    std::string id;
+    std::int64_t revision = 0;
+    std::int64_t created_at = 0;
+    bool is_old = false;  ///< It ended by then.
+    bool may_go = false;  ///< And nobody needs it.
+};
+/// Tasks and their histories as rows, for an archive of this version.
+struct WholeTasks {
+    std::vector<std::vector<sql::Value>> tasks;
+    std::vector<std::vector<sql::Value>> histories;
+};
+
+/// What prune.hpp is made of; nobody else needs it. Thread-safe, as its TaskStore.
+class Pruning {
+  public:
+    virtual ~Pruning() = default;
+    /// By the clock that the ends of tasks go by.
+    virtual Result<std::int64_t> now_ms() = 0;
+    virtual Result<std::vector<EndedTask>> ended_tasks(const EndedAsked& asked) = 0;
+    /// Of those that are still at the revision, all of one moment.
+    virtual Result<WholeTasks> whole_tasks(std::span<const EndedTask> tasks) = 0;
+    /// One transaction: what is still at the revision and may go is deleted, with its history and
+    /// all that refers to it. How many those were.
+    virtual Result<Written<std::int64_t>> forget_tasks(std::span<const EndedTask> tasks) = 0;
+};
 
 /// Thread-safe. Errors of every method, beyond its own: those of sql::Database.
 class TaskStore {
@@ -232,7 +270,9 @@ class TaskStore {
     /// an idempotency key that is known, the id that is there.
     virtual Result<Written<std::vector<std::string>>> create_tasks(
         std::span<const CreateTask> tasks) = 0;
-    /// Nothing where there is none.
+    /// Nothing where there is none. This, and what follows about one task by its id, tells of
+    /// archived ones too, where TaskStoreOptions::archive leads to some; a verb that would change
+    /// one is a conflict, and says that it is archived. That one can be removed, and waited for.
     virtual Result<std::optional<Task>> get_task(const std::string& id) = 0;
     /// Of each of them, in the order given, all of one moment.
     virtual Result<std::vector<std::optional<Task>>> get_tasks(
@@ -249,7 +289,8 @@ class TaskStore {
     /// would wait for itself, and the message has the circle (a → b → a). Refused, nothing is
     /// written.
     virtual Result<Written<Task>> update_task(const std::string& id, const UpdateTask& change) = 0;
-    /// Its history stays. not_found; conflict: it is held, or others still wait for it.
+    /// Its history stays; an archived one goes with it. not_found; conflict: it is held, or others
+    /// still wait for it.
     virtual Result<sql::DurabilityLevel> delete_task(const std::string& id,
                                                      const std::string& actor = {}) = 0;
     /// Takes up to `limit` tasks for the worker: by priority strictly, then by age. Nobody else
@@ -306,6 +347,8 @@ class TaskStore {
     virtual Result<std::vector<HistoryEntry>> history(const std::string& id) = 0;
     /// What makes tasks on time (schedule.hpp); lives as long as the store.
     virtual Schedules& schedules() = 0;
+    /// For prune.hpp; lives as long as the store.
+    virtual Pruning& pruning() = 0;
 };
 
 /// Whose clock leases and waits go by.
@@ -325,6 +368,8 @@ struct TaskStoreOptions {
     /// see that holder ends what it still runs. An error: the task stays as it is, until the next
     /// one who tends asks again. From any thread; never while a transaction is open.
     std::function<Status(const WatchedTask&)> before_freeing = {};
+    /// Asked for what is not among the tasks. Null: there is no archive. From any thread.
+    std::function<Result<std::shared_ptr<TaskArchive>>()> archive = {};
 };
 
 /// Over a database that has the migrations and an identity named kModule. Both must outlive it.

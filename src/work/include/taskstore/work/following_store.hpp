@@ -94,6 +94,7 @@ class FollowingStore final : public tasks::TaskStore {
     Result<std::vector<tasks::HistoryEntry>> history(const std::string& id) override;
     /// Of the place where they are now: it does not follow.
     tasks::Schedules& schedules() override;
+    tasks::Pruning& pruning() override;
 
   private:
     class Waiter;
@@ -105,6 +106,7 @@ class FollowingStore final : public tasks::TaskStore {
         Result<std::unique_ptr<sql::Waiter>> (tasks::TaskStore::*method)());
     std::optional<Error> why_gone(const TasksAt& from, const Error* unanswered) const;
     Status follow(const std::shared_ptr<const TasksAt>& from, std::int64_t until_ns);
+    tasks::TaskStore& lend();
 
     const Clock& x_clock;
     const TasksNow x_now;
@@ -112,7 +114,7 @@ class FollowingStore final : public tasks::TaskStore {
     std::mutex x_following;      ///< Held by who opens.
     mutable std::mutex x_mutex;  ///< Of what follows.
     std::shared_ptr<const TasksAt> x_at;
-    std::vector<std::shared_ptr<const TasksAt>> x_lent;  ///< Whose schedules() somebody has.
+    std::vector<std::shared_ptr<const TasksAt>> x_lent;  ///< Of which somebody has a part.
 };
 
 }  // namespace taskstore::work

@@ -90,6 +90,9 @@ struct WorkerOptions {
     std::function<void(const tasks::Task&)> began = {};
     std::function<void(const Finished&)> finished = {};
     std::function<void(const std::string&)> warn = {};
+    /// Called at the start and each hour, in a thread of its own: what need not be done at once. Is
+    /// to end soon when told to stop; its errors go to `warn`, and keep nobody from working.
+    std::function<Status(const std::stop_token&)> chore = {};
     /// Kept till the worker is gone: what its store stands on.
     std::shared_ptr<void> owner = {};
 };

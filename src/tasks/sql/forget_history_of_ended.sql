@@ -1,0 +1,2 @@
+-- Of tasks that drew ?2. By idx_task_history_task.
+DELETE FROM task_history WHERE task_id IN (SELECT id FROM tasks WHERE id IN (@ids@) AND last_write = ?2)
