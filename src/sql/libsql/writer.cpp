@@ -269,7 +269,10 @@ EngineDatabase::Round EngineDatabase::read_group(const std::vector<RequestPtr>& 
     }
     if (members.size() > 1 && guard == Guard::none) {
         x_guarded_groups = kGuardedGroups;
-        return {.rest = members, .at_once = true};
+        return {
+            .rest = members,
+            .at_once = true,
+            .error = fail(Code::unavailable, x_client->shown() + ": the group was undone").error};
     }
     if (members.size() > 1) return {.rest = members, .alone = true};
     auto answered = read_member(*x_client, members[0]->member, text.members[0], result);

@@ -131,7 +131,7 @@ class EngineDatabase final : public sql::Database {
     Pool x_pool;
     std::shared_ptr<Listener> x_listener;
 
-    std::mutex x_mutex;  ///< Guards the queue, who leads, and the turns of requests.
+    std::mutex x_mutex;  ///< Guards the queue and who leads.
     std::deque<std::shared_ptr<Request>> x_queue;
     bool x_led = false;
     std::size_t x_group_expected = 1;  ///< By the last group and who stood behind it.
@@ -361,18 +361,18 @@ Attempt EngineDatabase::batch_once(const std::shared_ptr<Request>& request, bool
 /// An attempt where the deadline came first (D3).
 std::optional<Attempt> EngineDatabase::wait_for_turn(const std::shared_ptr<Request>& request) {
     while (request->deadline_ns != 0) {
-        // Taken into a group, it ends with the group, whose deadline is not later than this one.
         constexpr std::int64_t kNsMin = 1'000'000;
         const std::int64_t left_ns = request->deadline_ns - x_clock.boot_ns();
         if (request->moved.park_for(std::max(left_ns, kNsMin))) return std::nullopt;
         if (!passed(request->deadline_ns)) continue;
         const std::lock_guard lock(x_mutex);
         const auto place = std::ranges::find(x_queue, request);
-        if (place == x_queue.end()) continue;
+        if (place == x_queue.end()) break;
         x_queue.erase(place);
         return Attempt{.result =
                            fail(Code::timed_out, "the deadline passed before the batch was sent")};
     }
+    // Taken into a group, it ends with the group, whose deadline is not later than this one.
     request->moved.park();
     return std::nullopt;
 }

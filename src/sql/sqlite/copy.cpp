@@ -157,6 +157,7 @@ Status EngineCopy::begin_load() {
     TASKSTORE_TRY(x_connection->execute("PRAGMA ignore_check_constraints=ON"));
     // Tables come in any order, and a row may be there before what it refers to.
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FKEY, 0, nullptr);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
     sqlite3_limit(db, SQLITE_LIMIT_LENGTH, kValueBytesMax);
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
     TASKSTORE_TRY(x_connection->begin_write());
@@ -215,6 +216,7 @@ Status EngineCopy::run(std::string_view statement, const std::vector<double>& re
 
 Status EngineCopy::end_load() {
     sqlite3_set_authorizer(x_connection->db(), nullptr, nullptr);
+    if (!x_begun) return unreadable("it does not begin as one");
     if (!x_ended || !x_dump.is_at_end())
         return fail(Code::unavailable, "the dump was cut off before its end");
     const int done = sqlite3_exec(x_connection->db(), "COMMIT", nullptr, nullptr, nullptr);

@@ -1,11 +1,10 @@
 #include "dump.hpp"
 
-#include <sqlite3.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 namespace taskstore::sqlite {
 namespace {
@@ -13,6 +12,7 @@ namespace {
 /// As much as a libSQL server may answer otherwise: one value is no larger than some megabytes.
 constexpr std::size_t kRowBytesMax = 256U << 20U;
 constexpr std::size_t kSchemaBytesMax = 1U << 20U;
+constexpr std::string_view kEnd = "END";
 constexpr std::string_view kSpace = " \t\r\n\f";
 
 bool is_digit(char c) {
@@ -153,19 +153,28 @@ bool DumpText::scan() {
 
 /// True: at the end of a statement. Otherwise the state says what begins, or stays: the text ends.
 bool DumpText::scan_plain() {
-    for (; x_at < x_text.size(); ++x_at) {
+    while (x_at < x_text.size()) {
         const char c = x_text[x_at];
         const std::size_t next = x_at + 1;
+        if (is_word(c)) {
+            if (!pass_word()) return false;
+            continue;
+        }
         if (c == ';' && ends_statement()) return true;
         if (c == '\'' || c == '"' || c == '`' || c == '[') {
             x_quote = c == '[' ? ']' : c;
             x_state = State::quoted;
+            x_tail = Tail::other;
             x_at = next;
             return false;
         }
-        if (c != '-' && c != '/') continue;
-        if (next == x_text.size()) return false;  // What follows tells.
-        if (x_text[next] != (c == '-' ? '-' : '*')) continue;
+        const bool may_comment = c == '-' || c == '/';
+        if (may_comment && next == x_text.size()) return false;  // What follows tells.
+        if (!may_comment || x_text[next] != (c == '-' ? '-' : '*')) {
+            if (c != ';' && kSpace.find(c) == std::string_view::npos) x_tail = Tail::other;
+            x_at = next;
+            continue;
+        }
         x_state = c == '-' ? State::line_comment : State::block_comment;
         x_at = next + 1;
         return false;
@@ -187,14 +196,33 @@ bool DumpText::skip_past(std::string_view end) {
 }
 
 /// Within a trigger they end its own statements.
-bool DumpText::ends_statement() const {
-    std::string_view text = std::string_view(x_text).substr(x_begin, x_at - x_begin);
-    std::string_view rest = text;
-    if (take_word(rest) != "CREATE") return true;
-    std::string word = take_word(rest);
-    if (word == "TEMP" || word == "TEMPORARY") word = take_word(rest);
-    if (word != "TRIGGER") return true;
-    return sqlite3_complete((std::string(text) + ";").c_str()) != 0;
+bool DumpText::ends_statement() {
+    if (!x_is_trigger) {
+        std::string_view text = std::string_view(x_text).substr(x_begin, x_at - x_begin);
+        x_is_trigger = take_word(text) == "CREATE";
+        if (*x_is_trigger) {
+            std::string word = take_word(text);
+            if (word == "TEMP" || word == "TEMPORARY") word = take_word(text);
+            x_is_trigger = word == "TRIGGER";
+        }
+    }
+    if (*x_is_trigger && std::exchange(x_tail, Tail::semicolon) != Tail::end) return false;
+    x_is_trigger.reset();
+    x_tail = Tail::other;
+    return true;
+}
+
+/// To behind the word that begins here; false: it may be END, and may go on in the next part.
+bool DumpText::pass_word() {
+    const std::string_view rest = std::string_view(x_text).substr(x_at);
+    const auto length =
+        static_cast<std::size_t>(std::ranges::find_if_not(rest, is_word) - rest.begin());
+    if (length == rest.size() && length <= kEnd.size()) return false;
+    std::string_view word = rest.substr(0, length);
+    const bool is_end = length == kEnd.size() && take_word(word) == kEnd;
+    x_tail = is_end && x_tail == Tail::semicolon ? Tail::end : Tail::other;
+    x_at += length;
+    return true;
 }
 
 DumpStatement kind_of_dump_statement(std::string_view statement) {

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,13 +34,18 @@ class DumpText {
     bool scan();
     bool scan_plain();
     bool skip_past(std::string_view end);
-    bool ends_statement() const;
+    bool ends_statement();
+    bool pass_word();
 
     std::string x_text;
     std::size_t x_begin = 0;  ///< Of the statement.
     std::size_t x_at = 0;
     State x_state = State::plain;
     char x_quote = 0;
+    /// A trigger ends with "; END;", whatever space and comments there are between.
+    enum class Tail : std::uint8_t { other, semicolon, end };
+    Tail x_tail = Tail::other;
+    std::optional<bool> x_is_trigger = {};  ///< Known from the first semicolon on.
 };
 
 enum class DumpStatement : std::uint8_t {

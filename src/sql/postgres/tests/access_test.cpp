@@ -60,7 +60,9 @@ void write_file(const std::string& path, const std::string& text) {
 class Guarded : public testing::Test {
   protected:
     static void SetUpTestSuite() {
-        server = must(start_postgres({.settings = {"listen_addresses=127.0.0.1,::1"}})).release();
+        server = must(start_postgres({.settings = {"listen_addresses=127.0.0.1,::1",
+                                                   "password_encryption=scram-sha-256"}}))
+                     .release();
         const std::string rules =
             "local all postgres trust\nlocal all all scram-sha-256\n"
             "host all postgres 127.0.0.1/32 trust\nhost all postgres ::1/128 trust\n"

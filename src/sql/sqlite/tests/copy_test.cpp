@@ -216,7 +216,8 @@ TEST_F(Copies, OfADumpThatWasCutAreNone) {
         ASSERT_FALSE(copy) << end;
         EXPECT_EQ(copy.error().code, Code::unavailable) << end;
     }
-    EXPECT_EQ(loaded("").error().code, Code::unavailable);
+    for (const char* other : {"", "{\"error\":\"no dump here\"}", "<html>\n"})
+        EXPECT_EQ(loaded(other).error().code, Code::unsupported) << other;
     EXPECT_EQ(loaded(dump + "/**** ERROR: (11) ****/\nROLLBACK; -- due to errors\n").error().code,
               Code::unavailable);
     EXPECT_TRUE(loaded(dump + "COMMIT;\n-- the end\n"));
@@ -286,6 +287,32 @@ TEST(DumpTexts, AreCutWhereTheirStatementsEnd) {
     EXPECT_THAT(all, ElementsAre("a ';' \";\" `;` [;] -- ;\n /* ; */", "b",
                                  "CREATE TEMP TRIGGER x BEGIN y; z; END"));
     EXPECT_FALSE(dump.is_at_end());
+}
+
+TEST(DumpTexts, ATriggerEndsWithItsOwnEndWhereverTheTextIsCut) {
+    const std::string trigger =
+        "CREATE TRIGGER x AFTER INSERT ON t BEGIN SELECT CASE WHEN 1 THEN 2 END; SELECT 'a; END;', "
+        "end_;"
+        " SELECT \"END\"; -- END;\n /* ; END; */ END -- so\n ";
+    for (std::size_t cut = 0; cut <= trigger.size(); ++cut) {
+        DumpText dump;
+        std::vector<std::string> all;
+        const auto each = [&](std::string_view one) {
+            all.emplace_back(one);
+            return ok();
+        };
+        ASSERT_TRUE(dump.take(trigger.substr(0, cut), each));
+        ASSERT_TRUE(dump.take(trigger.substr(cut) + ";next;", each));
+        EXPECT_THAT(all, ElementsAre(trigger, "next")) << cut;
+    }
+}
+
+TEST(DumpTexts, OfSemicolonsAloneAreReadOnce) {
+    DumpText dump;
+    const auto each = [](std::string_view) { return ok(); };
+    const std::string many(900'000, ';');  // Some minutes, where each looks at all before it.
+    ASSERT_TRUE(dump.take("CREATE TRIGGER x BEGIN " + many + " END;", each));
+    EXPECT_TRUE(dump.is_at_end());
 }
 
 TEST(DumpTexts, StatementsOfASchemaHaveABound) {
