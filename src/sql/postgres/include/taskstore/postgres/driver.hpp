@@ -1,6 +1,6 @@
 #pragma once
 // The PostgreSQL driver of the Database port (floor 3; composition roots and tests name it, nobody
-// else). Servers 13 to 17 through libpq 15 or later
+// else). Servers 13 to 18 through libpq 15 or later
 // (https://www.postgresql.org/docs/current/libpq.html).
 
 #include <taskstore/base/clock.hpp>
