@@ -141,8 +141,12 @@ class SqlTaskStore final : public TaskStore, public Schedules, public Pruning {
         std::string fingerprint;
     };
     Result<std::optional<std::vector<Task>>> answer_to(const Request& request);
-    void keep_answer(Statements& batch, const Request& request, std::string_view sql,
-                     const std::string& whose, std::int64_t write) const;
+    /// Of a transition of the task that drew `write`.
+    void keep_answer(Statements& batch, const Request& request, const std::string& task,
+                     std::int64_t write) const;
+    void take_request(Statements& batch, const Request& request) const;
+    void answer_request(Statements& batch, const Request& request, const std::string& worker,
+                        std::int64_t write) const;
     static Request request_of(std::string_view verb, const Hold& hold,
                               std::initializer_list<sql::Value> values);
 

@@ -72,7 +72,10 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& 
                                                    std::to_string(request.limit))};
     TASKSTORE_LET(auto answered, answer_to(asked));
     if (answered) return Written<std::vector<Task>>{std::move(*answered), seen()};
-    Statements batch{
+    Statements batch;
+    take_request(batch, asked);
+    const std::size_t first = batch.size();
+    const Statements claim{
         {.sql = x_texts.promote_due, .values = {now()}},
         {.sql = x_texts.claim,
          .values = {now(), value_of(request.project), offers, request.worker,
@@ -82,16 +85,21 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& 
          .values = {request.worker, write,
                     request.request_id.empty() ? sql::Value{} : sql::Value{request.request_id}}},
         {.sql = x_texts.look, .values = {now()}}};
-    keep_answer(batch, asked, x_texts.answer_of_claim, request.worker, write);
+    batch.insert(batch.end(), claim.begin(), claim.end());
+    answer_request(batch, asked, request.worker, write);
     auto committed = write_batch(batch);
-    if (!committed && is_conflict(committed.error()) && !asked.id.empty()) {
-        // The same request was answered meanwhile.
+    const auto is_met = [&] {
+        return !committed && is_conflict(committed.error()) && !asked.id.empty();
+    };
+    for (int attempt = 1; is_met() && attempt < kDecisionsMax; ++attempt) {
+        // The same request was on its way: it is answered now, or found nothing.
         TASKSTORE_LET(answered, answer_to(asked));
         if (answered) return Written<std::vector<Task>>{std::move(*answered), seen()};
+        committed = write_batch(batch);
     }
     if (!committed) return fail(std::move(committed).error());
-    look = RowReader(committed->answers[3].rows.at(0)).number() != 0;
-    TASKSTORE_LET(auto tasks, claimed_tasks(committed->answers[1]));
+    look = RowReader(committed->answers[first + 3].rows.at(0)).number() != 0;
+    TASKSTORE_LET(auto tasks, claimed_tasks(committed->answers[first + 1]));
     return Written<std::vector<Task>>{std::move(tasks), committed->level};
 }
 
@@ -217,20 +225,21 @@ Result<Written<Task>> SqlTaskStore::complete_task(const Hold& hold, const Comple
                                 hold.actor, std::nullopt, asked.id)};
     end_for_others(batch, hold.task_id, write, TaskStatus::completed);
     const Moved moved{.task = 0, .limits = batch.size() - 1, .write = write};
-    keep_answer(batch, asked, x_texts.answer_of_write, hold.task_id, write);
+    keep_answer(batch, asked, hold.task_id, write);
     // With its fence it is the holder who ends it, and knows.
     auto committed = write_batch(batch, hold.fence ? waking() : waking_holders());
-    if (!committed && is_conflict(committed.error()) && !asked.id.empty()) {
-        TASKSTORE_LET(answered, answer_to(asked));
-        if (answered && !answered->empty())
-            return Written<Task>{std::move(answered->front()), seen()};
-    }
-    if (!committed) return taskstore::fail(std::move(committed).error());
-    if (!committed->answers[0].rows.empty()) {
+    if (!committed && !is_conflict(committed.error()))
+        return taskstore::fail(std::move(committed).error());
+    if (committed && !committed->answers[0].rows.empty()) {
         TASKSTORE_LET(Task task, task_of(committed->answers[0].rows[0]));
         settle_after(*committed, moved, task);
         return Written<Task>{std::move(task), committed->level};
     }
+    // The same request may have come between: of one who was killed with it on its way, and asks
+    // again.
+    TASKSTORE_LET(answered, answer_to(asked));
+    if (answered && !answered->empty()) return Written<Task>{std::move(answered->front()), seen()};
+    if (!committed) return taskstore::fail(std::move(committed).error());
     TASKSTORE_LET(const Task task, must_get(hold.task_id));
     if (auto error = lost(task, hold)) return taskstore::fail(std::move(*error));
     return too_fast(hold.task_id);

@@ -78,7 +78,7 @@ SqlTaskStore::Moved SqlTaskStore::add_move(Statements& batch, const Task& was, c
         history_of(was.id, write, move.verb, was.status, move.actor, move.reason, move.request.id));
     end_for_others(batch, was.id, write, move.to);
     moved.limits = batch.size() - 1;
-    keep_answer(batch, move.request, x_texts.answer_of_write, was.id, write);
+    keep_answer(batch, move.request, was.id, write);
     return moved;
 }
 

@@ -92,14 +92,31 @@ Result<std::optional<std::vector<Task>>> SqlTaskStore::answer_to(const Request& 
     return Tasks(std::move(tasks));
 }
 
-/// `whose`: the task of a transition, or the worker of a claim.
-void SqlTaskStore::keep_answer(Statements& batch, const Request& request, std::string_view sql,
-                               const std::string& whose, std::int64_t write) const {
+void SqlTaskStore::keep_answer(Statements& batch, const Request& request, const std::string& task,
+                               std::int64_t write) const {
     if (request.id.empty()) return;
     batch.push_back({.sql = x_texts.drop_expired_request, .values = {now(), request.id}});
-    batch.push_back({.sql = sql,
+    batch.push_back({.sql = x_texts.answer_of_write,
                      .values = {now(), request.id, std::string(request.verb), request.fingerprint,
-                                kAnswerKeptMs, whose, write}});
+                                kAnswerKeptMs, task, write}});
+}
+
+/// Takes the place of the answer before anything is claimed: the same request, while this one is
+/// on its way, waits for it and is refused, and does not find nothing because this one has it.
+void SqlTaskStore::take_request(Statements& batch, const Request& request) const {
+    if (request.id.empty()) return;
+    batch.push_back({.sql = x_texts.drop_expired_request, .values = {now(), request.id}});
+    batch.push_back({.sql = x_texts.take_request,
+                     .values = {now(), request.id, std::string(request.verb), request.fingerprint,
+                                kAnswerKeptMs}});
+}
+
+/// Fills that place, or gives it back where there was nothing to claim.
+void SqlTaskStore::answer_request(Statements& batch, const Request& request,
+                                  const std::string& worker, std::int64_t write) const {
+    if (request.id.empty()) return;
+    batch.push_back({.sql = x_texts.answer_of_claim, .values = {request.id, worker, write}});
+    batch.push_back({.sql = task_sql::give_back_request, .values = {request.id}});
 }
 
 }  // namespace taskstore::tasks

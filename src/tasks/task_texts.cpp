@@ -158,6 +158,7 @@ Texts make(bool postgres) {
         .find_request = text(task_sql::find_request),
         .drop_expired_request = text(task_sql::drop_expired_request),
         .answer_of_write = text(task_sql::answer_of_write),
+        .take_request = text(task_sql::take_request),
         .answer_of_claim = text(task_sql::answer_of_claim),
         .forget_expired = text(task_sql::forget_expired),
         .forget_keys = text(task_sql::forget_keys),

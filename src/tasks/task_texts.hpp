@@ -36,6 +36,7 @@ struct Texts {
     std::string find_request;
     std::string drop_expired_request;
     std::string answer_of_write;
+    std::string take_request;
     std::string answer_of_claim;
     std::string forget_expired;
     std::string forget_keys;

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <taskstore/sql/identity.hpp>
 
+#include <array>
+#include <barrier>
 #include <map>
 #include <mutex>
 #include <set>
@@ -13,6 +15,7 @@
 namespace taskstore::tasks {
 namespace {
 
+using testing::Each;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
@@ -431,6 +434,50 @@ TEST_P(TaskStoreContract, OneRequestFromManyThreadsIsOneClaim) {
     }
     EXPECT_THAT(std::set(ids.begin(), ids.end()), SizeIs(1)) << ids[0];
     EXPECT_THAT(claimed("w2", {.limit = 100}), SizeIs(19));
+}
+
+/// What each of some threads was told that asked at once; "" where it was refused.
+template <typename Ask>
+std::array<std::string, 4> told_to_each(const Ask& ask) {
+    std::array<std::string, 4> told;
+    std::barrier together(std::ssize(told));
+    std::vector<std::jthread> threads;
+    for (std::string& one : told) {
+        threads.emplace_back([&] {
+            together.arrive_and_wait();
+            one = ask();
+        });
+    }
+    threads.clear();
+    return told;
+}
+
+// As of a holder that was killed while its transaction was on its way, and asks again.
+TEST_P(TaskStoreContract, OneRequestFromManyThreadsIsOneCompletion) {
+    for (int i = 0; i < 20; ++i) {
+        created({.title = "t"});
+        const Task held = claimed("w").at(0);
+        const Hold hold{.task_id = held.id, .fence = held.fence, .request_id = "r" + held.id};
+        const auto told = told_to_each([&] {
+            const auto done = x_store->complete_task(hold, {.result = "1"});
+            return done ? std::string(name_of(done->value.status)) : done.error().message;
+        });
+        EXPECT_THAT(told, Each("completed"));
+        EXPECT_THAT(verbs_of(*x_store, held.id), ElementsAre("create", "claim", "complete"));
+    }
+}
+
+TEST_P(TaskStoreContract, OneRequestFromManyThreadsGetsTheOnlyTask) {
+    for (int i = 0; i < 20; ++i) {
+        const Task made = created({.title = "t"});
+        const auto told = told_to_each([&] {
+            const auto got = x_store->claim_tasks({.worker = "w", .request_id = "r" + made.id});
+            if (!got) return got.error().message;
+            return got->value.empty() ? std::string("nothing") : got->value[0].id;
+        });
+        EXPECT_THAT(told, Each(made.id));
+        EXPECT_THAT(verbs_of(*x_store, made.id), ElementsAre("create", "claim"));
+    }
 }
 
 TEST_P(TaskStoreContract, AWaiterIsWokenByANewTask) {
