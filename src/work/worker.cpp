@@ -167,11 +167,12 @@ void Worker::State::clean_logs_now_and_then() {
 }
 
 void Worker::State::do_chores(const std::stop_token& stop) {
-    while (options.chore && !stop.stop_requested()) {
+    if (!options.chore) return;
+    do {  // Once at least, however soon the worker has nothing to do.
         const Status done = options.chore(stop);
         if (!done) warn(done.error().message);
         pause(kCleaningNs / kNsPerMs, stop);
-    }
+    } while (!stop.stop_requested());
 }
 
 /// Renewals tell of others' doings too; this is for being told at once.

@@ -68,6 +68,12 @@ expect 0 taskstore work --drain
 expect 0 taskstore task show "$open" --json; same "$(json "$out" 'd["archived_at"] is not None')" True
 expect 0 taskstore task archive --drop --older-than 0s; has "$out" "dropped"
 
+# Tasks that others share do not go into a file of this device unless somebody says so.
+shared=$(mktemp -d "$scratch/shared.XXXXXX")
+printf '[databases]\ntasks = "postgres://127.0.0.1:1/d"\n' > "$shared/config.toml"
+expect 2 env TASKSTORE_HOME="$shared" "$TASKSTORE" task archive --older-than 30d
+has "$err" "databases.archive"
+
 # kill -9 half-way, again and again: every task is in one of the two, with all of its history, and in the end in the archive.
 export TASKSTORE_HOME="$scratch/killed"
 tasks="$scratch/killed/tasks.db" archive="$scratch/killed/archive.db"

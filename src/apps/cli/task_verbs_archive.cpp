@@ -17,8 +17,28 @@ constexpr std::int64_t kMsPerDay = 86'400'000;
 
 using Archive = std::shared_ptr<tasks::TaskArchive>;
 
+/// Others share tasks that are on a server: who does not say otherwise would put them where nobody
+/// else finds them.
+Status check_place(store::Databases& databases) {
+    constexpr auto kArchive = static_cast<std::size_t>(store::DatabaseName::archive);
+    if (!databases.options().settings.places[kArchive].value.empty()) return ok();
+    TASKSTORE_LET(const store::DatabasePlace tasks, databases.place(store::DatabaseName::tasks));
+    TASKSTORE_LET(const store::DatabasePlace archive,
+                  databases.place(store::DatabaseName::archive));
+    const auto is_file = [](const store::DatabasePlace& place) {
+        return sql::row_of(place.location.engine).is_file;
+    };
+    if (is_file(tasks) || !is_file(archive)) return ok();
+    return fail(Code::invalid,
+                "the tasks are on a server, and their archive would be a file of "
+                "this device alone: " +
+                    sql::shown(archive.location))
+        .with_hint("set databases.archive in config.toml, or drop them: --drop");
+}
+
 Result<Archive> archive_to_fill(Context& context) {
     TASKSTORE_LET(auto databases, context.databases_now());
+    TASKSTORE_TRY(check_place(*databases));
     return store::open_archive(std::move(databases));
 }
 
@@ -85,6 +105,10 @@ Status run_task_archive(Context& context) {
     }
     TASKSTORE_LET(const config::Config* const settings, context.settings());
     const bool drop = context.call.has("drop") || settings->boolean("tasks.archive_drop");
+    if (!drop) {
+        TASKSTORE_LET(store::Databases* const databases, context.databases());
+        TASKSTORE_TRY(check_place(*databases));
+    }
     TASKSTORE_LET(const auto tasks, open_tasks(context));
     Archive archive;
     if (!drop && !request.dry_run) {
