@@ -11,10 +11,12 @@
 #include <taskstore/base/id.hpp>
 #include <taskstore/tasks/schedule.hpp>
 #include <taskstore/tasks/task_archive.hpp>
+#include <taskstore/tasks/task_import.hpp>
 #include <taskstore/tasks/task_store.hpp>
 
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <set>
 
 namespace taskstore::tasks {
@@ -34,6 +36,7 @@ class SqlTaskStore final : public TaskStore, public Schedules, public Pruning {
     Result<Written<Task>> create_task(const CreateTask& request) override;
     Result<Written<std::vector<std::string>>> create_tasks(
         std::span<const CreateTask> requests) override;
+    Result<Written<std::vector<Imported>>> import_tasks(const ImportTasks& request) override;
     Result<std::optional<Task>> get_task(const std::string& id) override;
     Result<std::vector<std::optional<Task>>> get_tasks(std::span<const std::string> ids) override;
     Result<std::string> find_id(const std::string& part) override;
@@ -98,6 +101,16 @@ class SqlTaskStore final : public TaskStore, public Schedules, public Pruning {
     /// Of dependencies that are not among the tasks, those that the archive settles, into
     /// `settled`. not_found; conflict.
     Status find_settled(const Task& task, std::set<std::string>& settled);
+
+    // taking in (task_import.cpp)
+    struct Traces {
+        std::map<std::string, Imported> known;
+        std::map<std::string, TaskStatus> archived;  ///< Of those that are there.
+        bool has_dependencies(const Task& task) const;
+    };
+    Result<Traces> find_traces(const std::set<std::string>& ids);
+    Status add_imported(Making& making, const ImportTasks& request, const Task& task,
+                        const Traces& traces) const;
 
     // schedules (schedules.cpp, schedules_fire.cpp)
     Result<Schedule> must_get_schedule(const std::string& id);

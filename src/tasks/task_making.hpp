@@ -14,7 +14,9 @@ struct SqlTaskStore::Making {
     Statements touches;
     std::map<std::int64_t, sql::BoundStatement> lanes;
     Statements tasks;
+    Statements ends;  ///< Of tasks that had ended before they came here.
     Statements histories;
+    Statements moves;  ///< The same: how they came to that.
     Statements edges;
     Statements counts;
     Statements limits;
@@ -28,7 +30,7 @@ struct SqlTaskStore::Making {
         });
         std::ranges::move(touches, std::back_inserter(out));
         for (auto& [id, lane] : lanes) out.push_back(std::move(lane));
-        for (Statements* part : {&tasks, &histories, &edges, &counts, &limits})
+        for (Statements* part : {&tasks, &ends, &histories, &moves, &edges, &counts, &limits})
             std::ranges::move(*part, std::back_inserter(out));
         return out;
     }

@@ -134,6 +134,7 @@ Texts make(bool postgres) {
         .list_tasks = text(task_sql::list_tasks),
         .search_tasks = text(task_sql::search_tasks),
         .insert_history = text(task_sql::insert_history),
+        .insert_imported_history = text(task_sql::insert_imported_history),
         .history_of_write = text(task_sql::history_of_write),
         .history_of_claim = text(task_sql::history_of_claim),
         .history_of_removal = text(task_sql::history_of_removal),

@@ -12,6 +12,7 @@ struct Texts {
     std::string list_tasks;
     std::string search_tasks;
     std::string insert_history;
+    std::string insert_imported_history;
     std::string history_of_write;
     std::string history_of_claim;
     std::string history_of_removal;

@@ -132,6 +132,10 @@ Result<Written<std::vector<std::string>>> FollowingStore::create_tasks(
     std::span<const tasks::CreateTask> tasks) {
     return ask<Kind::write>(&TaskStore::create_tasks, tasks);
 }
+Result<Written<std::vector<tasks::Imported>>> FollowingStore::import_tasks(
+    const tasks::ImportTasks& request) {
+    return ask<Kind::write>(&TaskStore::import_tasks, request);
+}
 Result<std::optional<Task>> FollowingStore::get_task(const std::string& id) {
     return ask<Kind::read>(&TaskStore::get_task, id);
 }

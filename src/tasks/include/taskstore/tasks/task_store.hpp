@@ -7,6 +7,7 @@
 #include <taskstore/sql/identity.hpp>
 #include <taskstore/sql/migration.hpp>
 #include <taskstore/tasks/task.hpp>
+#include <taskstore/tasks/task_import.hpp>
 
 #include <array>
 #include <functional>
@@ -270,6 +271,11 @@ class TaskStore {
     /// an idempotency key that is known, the id that is there.
     virtual Result<Written<std::vector<std::string>>> create_tasks(
         std::span<const CreateTask> tasks) = 0;
+    /// Tasks of another system, each with the id that it has there or that was derived from it; one
+    /// transaction. What became of each, in the order given: the same again changes nothing, and
+    /// what was removed here stays so. invalid, naming the task (check_import()): nothing was
+    /// written.
+    virtual Result<Written<std::vector<Imported>>> import_tasks(const ImportTasks& request) = 0;
     /// Nothing where there is none. This, and what follows about one task by its id, tells of
     /// archived ones too, where TaskStoreOptions::archive leads to some; a verb that would change
     /// one is a conflict, and says that it is archived. That one can be removed, and waited for.

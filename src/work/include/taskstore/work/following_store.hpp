@@ -55,6 +55,8 @@ class FollowingStore final : public tasks::TaskStore {
     Result<tasks::Written<tasks::Task>> create_task(const tasks::CreateTask& task) override;
     Result<tasks::Written<std::vector<std::string>>> create_tasks(
         std::span<const tasks::CreateTask> tasks) override;
+    Result<tasks::Written<std::vector<tasks::Imported>>> import_tasks(
+        const tasks::ImportTasks& request) override;
     Result<std::optional<tasks::Task>> get_task(const std::string& id) override;
     Result<std::vector<std::optional<tasks::Task>>> get_tasks(
         std::span<const std::string> ids) override;
