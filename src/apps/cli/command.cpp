@@ -8,6 +8,7 @@
 #include <taskstore/base/secrets.hpp>
 #include <taskstore/base/text.hpp>
 #include <taskstore/exchange/incoming.hpp>
+#include <taskstore/founding/found.hpp>
 
 #include <algorithm>
 #include <array>
@@ -128,7 +129,8 @@ constexpr std::array kImport{
     Option{"to", 0, "COLLECTION", "put the records there as they are; each needs an id"},
     Option{"strict", 0, "", "import nothing, and exit 1, if anything has no place to go"},
     Option{"dry-run", 'n', "", "only say what would change"},
-    Option{"revive", 0, "", "take in again what was deleted here"}};
+    Option{"revive", 0, "", "take in again what was deleted here"},
+    Option{"project", 0, "P", "of tasks (lib-task-store, adt) that name none"}};
 constexpr std::array kExport{
     Option{"format", 0, "F", "jsonl is the default; markdown has PRDs and specs", false, kFormats},
     Option{"output", 'o', "FILE", "into FILE, which is replaced as a whole (default: stdout)"},
@@ -223,16 +225,19 @@ constexpr std::array kPlanCommands{
     Command{"collection show", "NAME", "its schema, and the records that do not fit", kNone,
             "taskstore collection show bugs\ntaskstore collection show bugs --json",
             run_collection_show},
-    Command{"import", "FILE",
+    Command{"import", "[FILE]",
             "take in tracker JSONL, CSV, Taskwarrior or GitHub JSON, a Markdown checklist or an "
             "export (xz, zst and gz too); twice changes nothing; makes the store in a git work "
-            "tree, as sync does",
+            "tree, as sync does. From lib-task-store (its SQLite file) and adt (its home, ~/.adt "
+            "where none is named) the device's tasks",
             kImport,
             "taskstore import issues.jsonl.xz\ntaskstore import docs/roadmap.md --dry-run\n"
             "task export | taskstore import -\n"
             "gh issue list --state all --json number,title,body,state,labels,url | taskstore "
             "import -\n"
-            "taskstore import contacts.csv --to contacts",
+            "taskstore import contacts.csv --to contacts\n"
+            "taskstore import --from lib-task-store ~/.local/share/adi/tasks.db\n"
+            "taskstore import --from adt --dry-run",
             run_import},
     Command{"export", "[COLLECTION]…",
             "write all live records, or those of some collections, in a form that import takes in "
@@ -444,6 +449,18 @@ Status only_global(const std::vector<std::string>& words, Invocation& call) {
 
 }  // namespace
 
+/// Kinds of files, and the systems whose tasks come along.
+std::span<const std::string_view> import_words() {
+    static const std::vector<std::string_view> kWords = [] {
+        std::vector<std::string_view> words(exchange::kind_words().begin(),
+                                            exchange::kind_words().end());
+        words.push_back(founding::word_of(founding::System::lib_task_store));
+        words.push_back(founding::word_of(founding::System::adt));
+        return words;
+    }();
+    return kWords;
+}
+
 std::span<const Command> commands() {
     return kCommands;
 }
@@ -466,7 +483,7 @@ std::vector<Option> options_of(const Command& command) {
             }
         }
     }
-    if (command.words == "import") options[0].choices = exchange::kind_words();
+    if (command.words == "import") options[0].choices = import_words();
     for (Option option : kGlobal) {
         // A command's own letter comes first: the founding lists have -s for --status.
         if (std::ranges::find(command.options, option.letter, &Option::letter) !=

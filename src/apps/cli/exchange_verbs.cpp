@@ -1,11 +1,13 @@
 // Moving in and out: import and export.
 
-#include "context.hpp"
+#include "task_verbs.hpp"
 
 #include <taskstore/base/display.hpp>
+#include <taskstore/base/text.hpp>
 #include <taskstore/store/export.hpp>
 #include <taskstore/store/import.hpp>
 
+#include <array>
 #include <cstdio>
 
 namespace taskstore::cli {
@@ -147,13 +149,33 @@ void tell_what_was_not(Context& context, const std::string& path,
     for (const std::string& note : report.notes) context.warn(note);
 }
 
+/// A word that is none may be meant for a system whose tasks are taken in.
+Result<exchange::Kind> kind_of_file(const std::string& word) {
+    auto kind = exchange::kind_of_word(word);
+    if (kind) return kind;
+    Error error = std::move(kind).error();
+    const std::array systems{founding::word_of(founding::System::lib_task_store),
+                             founding::word_of(founding::System::adt)};
+    error.message +=
+        "; tasks come from " + std::string(systems[0]) + ", " + std::string(systems[1]);
+    if (const auto nearest = nearest_name(word, systems))
+        error.hint = "did you mean '" + std::string(*nearest) + "'?";
+    return fail(std::move(error));
+}
+
 }  // namespace
 
 Status run_import(Context& context) {
+    if (const auto system = founding::system_of(context.call.value("from")))
+        return run_import_of_tasks(context, *system);
+    if (context.call.has("project"))
+        return fail(Code::invalid, "--project is for tasks, from lib-task-store or adt");
+    if (context.call.arguments.empty())
+        return fail(Code::invalid, "which file? 'taskstore import FILE', or - for standard input");
     const std::string& path = context.call.arguments[0];
     store::ImportRequest request;
     if (context.call.has("from")) {
-        TASKSTORE_LET(request.from, exchange::kind_of_word(context.call.value("from")));
+        TASKSTORE_LET(request.from, kind_of_file(context.call.value("from")));
     }
     request.to = context.call.value("to");
     if (const records::Kind* kind = records::find_kind(request.to)) request.to = kind->collection;

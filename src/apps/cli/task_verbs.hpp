@@ -4,6 +4,7 @@
 #include "command.hpp"
 #include "context.hpp"
 
+#include <taskstore/founding/found.hpp>
 #include <taskstore/tasks/task_archive.hpp>
 #include <taskstore/work/claim_wait.hpp>
 #include <taskstore/work/following_store.hpp>
@@ -38,6 +39,8 @@ Status run_task_dead_drop(Context& context);
 Status run_task_wait(Context& context);
 Status run_task_archive(Context& context);
 Status run_work(Context& context);
+/// import --from of a system before this one.
+Status run_import_of_tasks(Context& context, founding::System system);
 Status run_query(Context& context);
 Status run_spec_enqueue(Context& context);
 Status run_dependency_resolve(Context& context);
