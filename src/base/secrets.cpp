@@ -1,3 +1,4 @@
+#include <taskstore/base/ascii.hpp>
 #include <taskstore/base/secrets.hpp>
 
 #include <algorithm>
@@ -9,12 +10,8 @@ namespace {
 constexpr std::string_view kBlank = " \t\r\n";
 constexpr std::string_view kHidden = "***";
 
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
 bool is_letter_or_digit(char c) {
-    return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z');
+    return (c >= '0' && c <= '9') || (ascii::lower(c) >= 'a' && ascii::lower(c) <= 'z');
 }
 
 bool holds_only(std::string_view text, std::string_view signs) {
@@ -51,7 +48,7 @@ bool is_host(std::string_view text) {
         // A whole URL that was encoded: what looks like a host is user and password.
         for (std::string_view rest = text.substr(0, colon); rest.size() >= 3;
              rest.remove_prefix(1)) {
-            const std::array<char, 3> sign{rest[0], lower(rest[1]), lower(rest[2])};
+            const std::array<char, 3> sign{rest[0], ascii::lower(rest[1]), ascii::lower(rest[2])};
             const std::string_view code(sign.data(), sign.size());
             if (code == "%3a" || code == "%40" || code == "%23" || code == "%3f") return false;
         }
@@ -271,8 +268,7 @@ UrlParts split_url(std::string_view url) {
 bool is_secret_name(std::string_view name) {
     constexpr std::array<std::string_view, 8> kEndings{
         "password", "passwd", "passphrase", "token", "secret", "jwt", "apikey", "api_key"};
-    std::string small(name);
-    std::ranges::transform(small, small.begin(), lower);
+    const std::string small = ascii::lowered(name);
     return small == "pwd" || std::ranges::any_of(kEndings, [&](std::string_view ending) {
                return small.ends_with(ending);
            });

@@ -1,3 +1,4 @@
+#include <taskstore/base/ascii.hpp>
 #include <taskstore/base/text.hpp>
 
 #include <algorithm>
@@ -7,10 +8,6 @@
 
 namespace taskstore {
 namespace {
-
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 // Days since 1970-01-01 of a proleptic Gregorian date, and back.
 // Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil and
@@ -203,7 +200,7 @@ std::optional<std::string_view> nearest_name(std::string_view name,
             row[0] = i;
             for (std::size_t k = 1; k <= other.size(); ++k) {
                 const std::size_t change =
-                    diagonal + (lower(name[i - 1]) == lower(other[k - 1]) ? 0 : 1);
+                    diagonal + (ascii::lower(name[i - 1]) == ascii::lower(other[k - 1]) ? 0 : 1);
                 diagonal = row[k];
                 row[k] = std::min({row[k] + 1, row[k - 1] + 1, change});
             }

@@ -1,3 +1,4 @@
+#include <taskstore/base/ascii.hpp>
 #include <taskstore/base/check.hpp>
 #include <taskstore/base/json.hpp>
 #include <taskstore/base/text.hpp>
@@ -274,10 +275,7 @@ Result<Layer> from_environment(std::span<const std::string> entries) {
             TASKSTORE_TRY(check_plain(name));
             continue;
         }
-        std::string key = name.substr(kPrefix.size());
-        std::ranges::transform(key, key.begin(), [](char c) {
-            return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-        });
+        std::string key = ascii::lowered(std::string_view(name).substr(kPrefix.size()));
         if (const std::size_t two = key.find("__"); two != std::string::npos)
             key.replace(two, 2, ".");
         if (setting_of(key) == nullptr) return unknown(key, "the environment (" + name + ")");

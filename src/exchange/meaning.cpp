@@ -1,3 +1,4 @@
+#include <taskstore/base/ascii.hpp>
 #include <taskstore/base/json.hpp>
 #include <taskstore/base/stamp.hpp>
 #include <taskstore/base/text.hpp>
@@ -52,7 +53,7 @@ std::string folded(std::string_view text) {
     for (const char c : text) {
         const bool space = c == ' ' || c == '-' || c == '_' || c == '\t';
         if (space && (out.empty() || out.back() == '_')) continue;
-        out += space ? '_' : c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        out += space ? '_' : ascii::lower(c);
     }
     if (out.ends_with('_')) out.pop_back();
     return out;

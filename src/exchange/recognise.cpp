@@ -1,5 +1,6 @@
 #include "input.hpp"
 
+#include <taskstore/base/ascii.hpp>
 #include <taskstore/base/text.hpp>
 #include <taskstore/exchange/outgoing.hpp>
 
@@ -59,11 +60,7 @@ std::optional<Kind> kind_of_header(std::string_view line) {
     if (names.size() < 2) return std::nullopt;
     for (const std::string& one : names) header.members.push_back({one, "1"});
     if (has(header, "_collection")) return Kind::own;
-    for (std::string& one : names) {
-        std::ranges::transform(one, one.begin(), [](char c) {
-            return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-        });
-    }
+    for (std::string& one : names) one = ascii::lowered(one);
     for (const std::string_view known : {"title", "name", "summary", "subject", "task"}) {
         if (std::ranges::find(names, known) != names.end()) return Kind::table;
     }

@@ -1,3 +1,4 @@
+#include <taskstore/base/ascii.hpp>
 #include <taskstore/git/config_text.hpp>
 
 #include <algorithm>
@@ -9,12 +10,8 @@ bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
 bool is_name_character(char c) {
-    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '-';
+    return (ascii::lower(c) >= 'a' && ascii::lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '-';
 }
 
 std::string quoted(std::string_view value) {
@@ -43,7 +40,7 @@ ConfigText::ConfigText(std::string text) : x_text(std::move(text)) {
 /// `at` stands behind '['. Returns where ']' ends, or npos where it is no header.
 std::size_t ConfigText::parse_header(std::size_t at, Item& item) const {
     const auto next = [&] { return at < x_text.size() ? x_text[at] : '\n'; };
-    while (is_name_character(next()) || next() == '.') item.section += lower(x_text[at++]);
+    while (is_name_character(next()) || next() == '.') item.section += ascii::lower(x_text[at++]);
     if (const std::size_t dot = item.section.find('.'); dot != std::string::npos) {
         item.subsection = item.section.substr(dot + 1);
         item.section.resize(dot);
@@ -133,7 +130,7 @@ void ConfigText::parse() {
         } else if (is_name_character(c) && !section.empty()) {
             Item item{.begin = begin, .section = section, .subsection = subsection};
             while (at < x_text.size() && is_name_character(x_text[at]))
-                item.key += lower(x_text[at++]);
+                item.key += ascii::lower(x_text[at++]);
             while (at < x_text.size() && is_blank(x_text[at])) ++at;
             if (at < x_text.size() && x_text[at] == '=') {
                 at = parse_value(at + 1, item);

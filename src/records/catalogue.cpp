@@ -1,3 +1,4 @@
+#include <taskstore/base/ascii.hpp>
 #include <taskstore/base/text.hpp>
 #include <taskstore/ledger/files.hpp>
 #include <taskstore/records/catalogue.hpp>
@@ -9,12 +10,6 @@ namespace {
 
 constexpr std::string_view kSuffix = ".json";
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return out;
-}
-
 }  // namespace
 
 Status check_declarable(std::string_view name) {
@@ -24,7 +19,7 @@ Status check_declarable(std::string_view name) {
                                        "' is no collection's name: 1 to 64 of A-Z a-z 0-9 _ -");
     }
     // Its table in store.db is called as it is, and SQLite's names know no case.
-    const std::string plain = lower(name);
+    const std::string plain = ascii::lowered(name);
     for (const Kind& kind : kinds()) {
         if (plain == kind.collection || plain == kind.noun ||
             std::ranges::find(kind.aliases, plain) != kind.aliases.end()) {
@@ -63,7 +58,7 @@ Status Catalogue::take(const SchemaFile& file, const Catalogue* before) {
     const std::string name = file.name.substr(0, file.name.size() - kSuffix.size());
     TASKSTORE_TRY(check_declarable(name));
     for (const auto& [other, schema] : x_schemas) {
-        if (lower(other) == lower(name))
+        if (ascii::same_word(other, name))
             return fail(Code::conflict, "'" + other + "' differs from it only in case")
                 .with_hint("rename one of them");
     }

@@ -1,3 +1,4 @@
+#include <taskstore/base/ascii.hpp>
 #include <taskstore/base/json.hpp>
 #include <taskstore/base/text.hpp>
 #include <taskstore/records/collection_schema.hpp>
@@ -18,12 +19,6 @@ constexpr std::array<std::string_view, 1> kUpdated{"updated_at"};
 /// Of the cache's tables; SQLite's names know no case.
 constexpr std::array<std::string_view, 6> kTaken{"rid",      "id",   "updated_at",
                                                  "revision", "data", "stamps"};
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return out;
-}
 
 std::string quoted_text(std::string_view text) {
     std::string raw;
@@ -141,7 +136,7 @@ Status CollectionSchema::read_parts() {
         field.document = !field.indexed && ++columns > kColumnsMax;
         if (field.document) continue;
         std::string column(field.name);
-        while (!taken.insert(lower(column)).second) column += '_';
+        while (!taken.insert(ascii::lowered(column)).second) column += '_';
         if (column != field.name) field.column = keep(std::move(column));
     }
     const auto is_false = [&](std::string_view keyword) {

@@ -1,5 +1,6 @@
 // Filters as people write them.
 
+#include <taskstore/base/ascii.hpp>
 #include <taskstore/base/json.hpp>
 #include <taskstore/base/text.hpp>
 #include <taskstore/records/query.hpp>
@@ -25,13 +26,6 @@ std::string_view trimmed(std::string_view text) {
     const std::size_t first = text.find_first_not_of(' ');
     if (first == std::string_view::npos) return {};
     return text.substr(first, text.find_last_not_of(' ') - first + 1);
-}
-
-/// `word` is in capitals.
-bool same_word(std::string_view text, std::string_view word) {
-    return std::ranges::equal(text, word, [](char a, char b) {
-        return (a >= 'a' && a <= 'z' ? static_cast<char>(a - 'a' + 'A') : a) == b;
-    });
 }
 
 /// Takes the last word off; the only one stays, for it is a member's name.
@@ -86,12 +80,12 @@ class Parser {
             return i >= x_text.size() || x_text[i] == ' ' || x_text[i] == '(';
         };
         return at > 0 && (x_text[at - 1] == ' ' || x_text[at - 1] == ')') &&
-               same_word(x_text.substr(at, word.size()), word) && apart(at + word.size());
+               ascii::same_word(x_text.substr(at, word.size()), word) && apart(at + word.size());
     }
     /// NOT stands before what it turns; a member of that name stands before a sign.
     bool take_not() {
         constexpr std::string_view kSignStarts = "!=<>~";
-        if (!same_word(x_text.substr(x_at, 3), "NOT")) return false;
+        if (!ascii::same_word(x_text.substr(x_at, 3), "NOT")) return false;
         const std::size_t next = std::min(x_text.find_first_not_of(' ', x_at + 3), x_text.size());
         const bool apart = next > x_at + 3 || (next < x_text.size() && x_text[next] == '(');
         if (!apart || (next < x_text.size() && kSignStarts.find(x_text[next]) != kSignStarts.npos))
@@ -146,14 +140,16 @@ class Parser {
         const std::size_t end = std::min(x_text.find_first_of("!=<>~(", x_at), x_text.size());
         std::string_view field = trimmed(x_text.substr(x_at, end - x_at));
         if (end < x_text.size() && x_text[end] == '(') {
-            if (!same_word(cut_last_word(field), "IN")) return no_filter("no operator before '('");
+            if (!ascii::same_word(cut_last_word(field), "IN"))
+                return no_filter("no operator before '('");
             std::string_view before = field;
-            const bool turned = same_word(cut_last_word(before), "NOT");
+            const bool turned = ascii::same_word(cut_last_word(before), "NOT");
             x_at = end + 1;
             TASKSTORE_LET(auto in, list(std::string(turned ? before : field)));
             return turned ? none_of(std::move(in)) : std::move(in);
         }
-        if (same_word(field.substr(0, 4), "AND ") || same_word(field.substr(0, 3), "OR "))
+        if (ascii::same_word(field.substr(0, 4), "AND ") ||
+            ascii::same_word(field.substr(0, 3), "OR "))
             return no_filter("nothing stands before '" + std::string(field) + "'");
         for (const Sign& sign : kSigns) {
             if (end >= x_text.size() || x_text.substr(end, sign.sign.size()) != sign.sign) continue;

@@ -1,3 +1,4 @@
+#include <taskstore/base/ascii.hpp>
 #include <taskstore/records/catalogue.hpp>
 #include <taskstore/records/planning.hpp>
 
@@ -154,17 +155,10 @@ const Kind* find_kind(std::string_view name) {
 }
 
 Result<std::string_view> parse_choice(const Field& field, std::string_view text) {
-    std::string lower(text);
-    std::ranges::transform(lower, lower.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    const auto same = [](char one, char other) {
-        return one == other || (one >= 'A' && one <= 'Z' && one + ('a' - 'A') == other);
-    };
+    const std::string lower = ascii::lowered(text);
     const auto find = [&](std::string_view word) -> const std::string_view* {
-        const auto found = std::ranges::find_if(field.choices, [&](std::string_view choice) {
-            return std::ranges::equal(choice, word, same);
-        });
+        const auto found = std::ranges::find_if(
+            field.choices, [&](std::string_view choice) { return ascii::same_word(choice, word); });
         return found == field.choices.end() ? nullptr : &*found;
     };
     const auto exact = std::ranges::find(field.choices, text);

@@ -1,3 +1,4 @@
+#include <taskstore/base/ascii.hpp>
 #include <taskstore/base/secrets.hpp>
 #include <taskstore/sql/location.hpp>
 
@@ -47,14 +48,6 @@ constexpr std::array<std::pair<std::string_view, Engine>, 5> kWords{{
     {"turso", Engine::libsql},
 }};
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return out;
-}
-
 bool is_scheme(std::string_view text) {
     constexpr std::size_t kBytesMax = 16;
     return !text.empty() && text.size() <= kBytesMax && std::ranges::all_of(text, [](char c) {
@@ -80,7 +73,7 @@ std::string_view name_of(Engine engine) {
 }
 
 Result<Engine> engine_of(std::string_view word) {
-    const std::string small = lower(word);
+    const std::string small = ascii::lowered(word);
     for (const auto& [known, engine] : kWords) {
         if (known == small) return engine;
     }
@@ -105,7 +98,7 @@ Result<Location> parse_location(std::string_view text) {
     }
     const std::size_t colon = text.find("://");
     if (colon != std::string_view::npos) {
-        const std::string scheme = lower(text.substr(0, colon));
+        const std::string scheme = ascii::lowered(text.substr(0, colon));
         for (const auto& [known, engine] : kSchemes) {
             if (known != scheme) continue;
             return Location{engine, scheme + std::string(text.substr(colon))};

@@ -11,4 +11,13 @@ std::string quoted(std::string_view text) {
     return out + "'";
 }
 
+std::string quoted_name(std::string_view name) {
+    std::string out = "\"";
+    for (const char c : name) {
+        if (c == '"') out += c;
+        out += c;
+    }
+    return out + '"';
+}
+
 }  // namespace taskstore::sql

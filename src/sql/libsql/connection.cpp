@@ -2,6 +2,7 @@
 
 #include "outcomes.hpp"
 
+#include <taskstore/base/ascii.hpp>
 #include <taskstore/base/check.hpp>
 #include <taskstore/sql/retry.hpp>
 
@@ -27,7 +28,7 @@ std::string_view bare(std::string_view name) {
 
 bool is_reserved(std::string_view savepoint) {
     constexpr std::string_view kPrefix = "taskstore_";
-    return same_word(bare(savepoint).substr(0, kPrefix.size()), kPrefix);
+    return ascii::same_word(bare(savepoint).substr(0, kPrefix.size()), kPrefix);
 }
 
 bool ends_or_begins(StatementKind kind) {
@@ -119,7 +120,7 @@ Status EngineConnection::check_allowed(const StatementText& statement) {
         if (kind == StatementKind::attach) return refuse_in_work("attach or detach databases");
         if (kind == StatementKind::pragma && !pragma_reads(statement) &&
             std::ranges::none_of(kTransactionPragmas, [&](std::string_view name) {
-                return same_word(name, statement.name);
+                return ascii::same_word(name, statement.name);
             }))
             return refuse_in_work("change the connection (" + excerpt(statement.sql) + ")");
         if (x_state == State::idle) {

@@ -4,6 +4,7 @@
 #include "sign_of_life.hpp"
 
 #include <curl/curl.h>
+#include <taskstore/base/ascii.hpp>
 #include <taskstore/base/check.hpp>
 
 #include <algorithm>
@@ -98,11 +99,7 @@ std::size_t Transport::Flight::take_header(const char* bytes, std::size_t size, 
     auto& flight = *static_cast<Flight*>(user);
     flight.headers_bytes += line.size();
     flight.headers_ended = line == "\r\n" || line == "\n";
-    std::string name(line.substr(0, kName.size()));
-    std::ranges::transform(name, name.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    if (name == kName) {
+    if (ascii::same_word(line.substr(0, kName.size()), kName)) {
         line.remove_prefix(kName.size());
         line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
         int seconds = 0;  // Its other form, a date, is left alone: our own backoff does.

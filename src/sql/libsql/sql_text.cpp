@@ -1,5 +1,7 @@
 #include "sql_text.hpp"
 
+#include <taskstore/base/ascii.hpp>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -15,14 +17,12 @@ struct Token {
     std::string_view text;
 };
 
-char upper(char c) {
-    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-}
 bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 bool is_word_start(char c) {
-    return (upper(c) >= 'A' && upper(c) <= 'Z') || c == '_' || static_cast<unsigned char>(c) > 127;
+    return (ascii::upper(c) >= 'A' && ascii::upper(c) <= 'Z') || c == '_' ||
+           static_cast<unsigned char>(c) > 127;
 }
 bool is_word(char c) {
     return is_word_start(c) || is_digit(c) || c == '$';
@@ -128,7 +128,7 @@ class Reader {
   private:
     bool is_word(std::size_t i, std::string_view word) const {
         return i < x_count && i < x_first.size() && x_first[i].kind == TokenKind::word &&
-               same_word(x_first[i].text, word);
+               ascii::same_word(x_first[i].text, word);
     }
     bool is_trigger() const {
         std::size_t i = 0;
@@ -140,7 +140,7 @@ class Reader {
     // The body's statements have semicolons of their own: it ends with "; END ;".
     bool inside_trigger() const {
         if (!is_trigger()) return false;
-        return !(x_last.kind == TokenKind::word && same_word(x_last.text, "END") &&
+        return !(x_last.kind == TokenKind::word && ascii::same_word(x_last.text, "END") &&
                  x_before_last.kind == TokenKind::semicolon);
     }
 
@@ -153,15 +153,15 @@ class Reader {
         }
         if (token.text == ")") --x_depth;
         if (x_depth != 0 || token.kind != TokenKind::word) return;
-        const auto is = [&](std::string_view word) { return same_word(token.text, word); };
+        const auto is = [&](std::string_view word) { return ascii::same_word(token.text, word); };
         if (is("VALUES")) x_after_values = true;
         if (is("RETURNING")) {
             x_returning = true;
             x_after_values = false;
         }
         if (is("ON") || is("OR") || is("SELECT") || is("WITH")) x_conditional = true;
-        const bool replaces =
-            is("INTO") && x_last.kind == TokenKind::word && same_word(x_last.text, "REPLACE");
+        const bool replaces = is("INTO") && x_last.kind == TokenKind::word &&
+                              ascii::same_word(x_last.text, "REPLACE");
         if (is("INSERT") || is("UPDATE") || is("DELETE") || replaces) x_changes = true;
     }
 
@@ -172,8 +172,8 @@ class Reader {
         std::string_view word = name.text;
         if (name.kind == TokenKind::quoted && word.size() > 2)
             word = word.substr(1, word.size() - 2);
-        return std::ranges::any_of(kFunctions,
-                                   [&](std::string_view one) { return same_word(one, word); });
+        return std::ranges::any_of(
+            kFunctions, [&](std::string_view one) { return ascii::same_word(one, word); });
     }
 
     void count_parameter(std::string_view text) {
@@ -246,17 +246,15 @@ constexpr std::array<std::string_view, 16> kLookingPragmas{
 
 }  // namespace
 
-bool same_word(std::string_view a, std::string_view b) {
-    return std::ranges::equal(a, b, [](char x, char y) { return upper(x) == upper(y); });
-}
-
 bool pragma_reads(const StatementText& pragma) {
     if (!pragma.has_argument)
-        return !same_word(pragma.name, "incremental_vacuum") &&
-               !same_word(pragma.name, "optimize") && !same_word(pragma.name, "wal_checkpoint") &&
-               !same_word(pragma.name, "shrink_memory");
-    return std::ranges::any_of(kLookingPragmas,
-                               [&](std::string_view name) { return same_word(name, pragma.name); });
+        return !ascii::same_word(pragma.name, "incremental_vacuum") &&
+               !ascii::same_word(pragma.name, "optimize") &&
+               !ascii::same_word(pragma.name, "wal_checkpoint") &&
+               !ascii::same_word(pragma.name, "shrink_memory");
+    return std::ranges::any_of(kLookingPragmas, [&](std::string_view name) {
+        return ascii::same_word(name, pragma.name);
+    });
 }
 
 std::vector<StatementText> split_statements(std::string_view sql) {

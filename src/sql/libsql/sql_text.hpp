@@ -39,7 +39,4 @@ std::vector<StatementText> split_statements(std::string_view sql);
 /// answer without one.
 bool pragma_reads(const StatementText& pragma);
 
-/// ASCII letters without regard to case.
-bool same_word(std::string_view a, std::string_view b);
-
 }  // namespace taskstore::libsql

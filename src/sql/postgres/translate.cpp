@@ -1,5 +1,6 @@
 #include "translate.hpp"
 
+#include <taskstore/base/ascii.hpp>
 #include <taskstore/base/text.hpp>
 
 #include <algorithm>
@@ -22,19 +23,6 @@ bool starts_name(char c) {
 }
 bool continues_name(char c) {
     return starts_name(c) || is_digit(c) || c == '$';
-}
-std::string upper(std::string_view word) {
-    std::string out(word);
-    for (char& c : out)
-        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-    return out;
-}
-
-std::string lower(std::string_view word) {
-    std::string out(word);
-    for (char& c : out)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return out;
 }
 
 template <std::size_t N>
@@ -292,8 +280,8 @@ class Lexer {
         x_empty = false;
         std::size_t end = x_at;
         while (end < x_sql.size() && continues_name(x_sql[end])) ++end;
-        const std::string word = upper(x_sql.substr(x_at, end - x_at));
-        x_now.names.insert(lower(word));
+        const std::string word = ascii::uppered(x_sql.substr(x_at, end - x_at));
+        x_now.names.insert(ascii::lowered(word));
         keep(end - x_at);
         if (word == "E" && peek() == '\'') return take_quoted('\'', true);
         // U&"…": a name whose letters may be written as numbers.
@@ -305,7 +293,7 @@ class Lexer {
     }
 
     void note_name(std::string_view name) {
-        if (writes_behind_read_only(upper(name))) x_now.escapes_read_only = true;
+        if (writes_behind_read_only(ascii::uppered(name))) x_now.escapes_read_only = true;
     }
 
     // CREATE FUNCTION … BEGIN ATOMIC …; …; END: its semicolons do not end the statement.

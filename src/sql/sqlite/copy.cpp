@@ -2,6 +2,8 @@
 #include "dump.hpp"
 #include "errors.hpp"
 
+#include <taskstore/base/ascii.hpp>
+#include <taskstore/sql/quoted.hpp>
 #include <taskstore/sqlite/copy.hpp>
 
 #include <algorithm>
@@ -51,19 +53,10 @@ bool is_local(int result) {
 /// Values in columns of this type keep the type that they were written with, where others make a
 /// real of a whole number.
 bool keeps_types(std::string_view declared) {
-    std::string type(declared);
-    std::ranges::transform(type, type.begin(), [](char c) {
-        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-    });
+    const std::string type = ascii::uppered(declared);
     for (const char* other : {"INT", "CHAR", "CLOB", "TEXT"})
         if (type.find(other) != std::string::npos) return false;
     return type.empty() || type == "ANY" || type.find("BLOB") != std::string::npos;
-}
-
-std::string quoted_name(std::string_view name) {
-    std::string out = "\"";
-    for (const char c : name) out += c == '"' ? "\"\"" : std::string(1, c);
-    return out + '"';
 }
 
 class EngineCopy final : public sql::CopyFile {
@@ -238,9 +231,9 @@ Status EngineCopy::check_types() {
         if (!keeps_types(columns->column_text(2))) continue;
         const std::string table(columns->column_text(0));
         const std::string column(columns->column_text(1));
-        const std::string name = quoted_name(column);
+        const std::string name = sql::quoted_name(column);
         TASKSTORE_LET(const auto whole,
-                      x_connection->prepare("SELECT 1 FROM " + quoted_name(table) +
+                      x_connection->prepare("SELECT 1 FROM " + sql::quoted_name(table) +
                                             " WHERE typeof(" + name + ") = 'integer' LIMIT 1"));
         TASKSTORE_LET(const bool found, whole->step());
         if (found)

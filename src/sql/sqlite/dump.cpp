@@ -1,5 +1,7 @@
 #include "dump.hpp"
 
+#include <taskstore/base/ascii.hpp>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -49,10 +51,7 @@ std::string take_word(std::string_view& text) {
         word = text.substr(0, static_cast<std::size_t>(end - text.begin()));
         text.remove_prefix(word.size());
     }
-    std::ranges::transform(word, word.begin(), [](char c) {
-        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-    });
-    return word;
+    return ascii::uppered(word);
 }
 
 DumpStatement kind_of_create(std::string_view text) {

@@ -10,4 +10,7 @@ namespace taskstore::sql {
 /// (standard_conforming_strings, its default).
 std::string quoted(std::string_view text);
 
+/// A name of a table or a column, whatever it holds: in double quotes, these doubled.
+std::string quoted_name(std::string_view name);
+
 }  // namespace taskstore::sql
