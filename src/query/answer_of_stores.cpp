@@ -85,7 +85,8 @@ std::vector<Outcome> ask_all(const Request& request, std::span<const Store> stor
         threads.emplace_back([&, i] {
             Request own = request;
             own.filter.after = cursors[i];
-            outcomes[i] = ask_store(own, stores[i].open, deadline_ns, clock, random);
+            const auto open = [&] { return stores[i].open(deadline_ns); };
+            outcomes[i] = ask_store(own, open, deadline_ns, clock, random);
         });
     threads.clear();
     return outcomes;
@@ -106,9 +107,6 @@ struct Joined {
 Joined join(const Request& request, std::span<const Store> stores,
             std::span<const Outcome> outcomes, std::vector<std::string> cursors) {
     Joined joined;
-    const auto task_at = [&](const Place& place) -> const tasks::Task& {
-        return outcomes[place.store]->page.tasks[place.task];
-    };
     bool more = false;
     for (std::size_t i = 0; i < outcomes.size(); ++i) {
         if (!outcomes[i]) continue;
@@ -118,14 +116,16 @@ Joined join(const Request& request, std::span<const Store> stores,
     }
     // Of one place in the order, which a copy of a task has, the stores' own order decides.
     std::ranges::stable_sort(joined.tasks, [&](const Place& a, const Place& b) {
-        return tasks::comes_before(request.filter, task_at(a), task_at(b));
+        return tasks::comes_before(request.filter, outcomes[a.store]->page, a.task,
+                                   outcomes[b.store]->page, b.task);
     });
     if (std::ssize(joined.tasks) > request.filter.limit) {
         joined.tasks.resize(static_cast<std::size_t>(request.filter.limit));
         more = true;
     }
     for (const Place& place : joined.tasks)
-        cursors[place.store] = tasks::cursor_after(request.filter, task_at(place));
+        cursors[place.store] =
+            tasks::cursor_after(request.filter, outcomes[place.store]->page, place.task);
     if (more) joined.next_cursor = cursor_of(stores, cursors);
     return joined;
 }

@@ -79,9 +79,10 @@ TEST(Queries, StoresOfAllEnginesAreAskedAtOnce) {
         const std::string name(sql::name_of(engine));
         static_cast<void>(must(tasks::make_task_store(*database, clock, random)
                                    ->create_task({.title = "of " + name})));
-        stores.push_back({.name = name, .open = [database] { return Result(database); }});
+        stores.push_back(
+            {.name = name, .open = [database](std::int64_t) { return Result(database); }});
     }
-    stores.push_back({.name = "away", .open = []() -> Result<sql::Database*> {
+    stores.push_back({.name = "away", .open = [](std::int64_t) -> Result<sql::Database*> {
                           return fail(Code::unavailable, "nobody answers");
                       }});
     std::string cursor;

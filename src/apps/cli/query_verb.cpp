@@ -23,10 +23,11 @@ struct NamedStore {
 };
 
 /// As it is: a question to another store makes nothing there, and brings nothing up.
-Result<sql::Database*> open_as_it_is(NamedStore& named) {
+Result<sql::Database*> open_as_it_is(NamedStore& named, std::int64_t until_boot_ns) {
     constexpr auto kTasks = store::DatabaseName::tasks;
     store::Databases& databases = named.databases;
-    TASKSTORE_LET(const auto connection, databases.connect(kTasks, named.location, {}));
+    TASKSTORE_LET(const auto connection,
+                  databases.connect(kTasks, named.location, {.until_boot_ns = until_boot_ns}));
     TASKSTORE_LET(const auto identity, sql::find_identity(*connection, store::name_of(kTasks)));
     if (!identity)
         return fail(Code::not_found, "there are no tasks in " + sql::shown(named.location));
@@ -58,7 +59,9 @@ Result<query::Answer> ask_named(Context& context, const std::string& request) {
             return fail(Code::invalid, "--on names " + sql::shown(location) + " twice");
         NamedStore& one = named.emplace_back(context, location, own->options());
         stores.push_back(
-            {.name = name_among(stores, location), .open = [&one] { return open_as_it_is(one); }});
+            {.name = name_among(stores, location), .open = [&one](std::int64_t until_boot_ns) {
+                 return open_as_it_is(one, until_boot_ns);
+             }});
     }
     return query::answer_of_stores(request, stores, context.clock, context.random);
 }

@@ -14,6 +14,7 @@ libsql::Options options_of(const sql::OpenRequest& request) {
     return {.pool = request.pool,
             .token = request.token,
             .read_only = request.read_only,
+            .until_boot_ns = request.until_boot_ns,
             .clock = request.clock,
             .random = request.random,
             .warn = request.warn};

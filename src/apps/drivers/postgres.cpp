@@ -31,14 +31,8 @@ class PostgresPart final : public sql::Part {
         return postgres::open_database(std::move(options));
     }
     Result<std::unique_ptr<sql::Connection>> connect(const sql::OpenRequest& request) override {
-        const std::lock_guard lock(x_mutex);
-        postgres::Driver& driver = x_drivers.emplace_back(
-            postgres::DriverOptions{.clock = request.clock,
-                                    .schema = request.name,
-                                    .pooler = request.pooler,
-                                    .statement_timeout_ms = request.pool.statement_timeout_ms});
-        return driver.connect(request.location.text,
-                              {.read_only = request.read_only, .create = request.create});
+        return driver_for(request).connect(
+            request.location.text, {.read_only = request.read_only, .create = request.create});
     }
     std::string version() const override {
         const int version = PQlibVersion();  // 150018 is 15.18
@@ -46,6 +40,16 @@ class PostgresPart final : public sql::Part {
     }
 
   private:
+    /// A server that is silent keeps nobody else from connecting to another one.
+    postgres::Driver& driver_for(const sql::OpenRequest& request) {
+        const std::lock_guard lock(x_mutex);
+        return x_drivers.emplace_back(
+            postgres::DriverOptions{.clock = request.clock,
+                                    .schema = request.name,
+                                    .pooler = request.pooler,
+                                    .statement_timeout_ms = request.pool.statement_timeout_ms,
+                                    .until_boot_ns = request.until_boot_ns});
+    }
     std::mutex x_mutex;
     std::list<postgres::Driver> x_drivers;  ///< They outlive what they connected.
 };

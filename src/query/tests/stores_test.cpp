@@ -33,7 +33,7 @@ class Stores : public testing::Test {
         one.database = std::move(*database);
         one.store = tasks::make_task_store(*one.database, x_clock, x_random,
                                            {.time = tasks::TimeSource::clock});
-        x_stores.push_back({.name = name, .open = [&one]() -> Result<sql::Database*> {
+        x_stores.push_back({.name = name, .open = [&one](std::int64_t) -> Result<sql::Database*> {
                                 if (one.away)
                                     return fail(Code::unavailable,
                                                 "postgres://u:geheim@h/db does not answer");

@@ -351,8 +351,9 @@ Result<std::unique_ptr<sql::Connection>> Driver::connect(const std::string& loca
     TASKSTORE_CHECK(x_options.clock != nullptr && x_options.random != nullptr);
     TASKSTORE_LET(Endpoint endpoint, parse_url(location));
     auto client = std::make_shared<Client>(std::move(endpoint), x_options);
-    return std::unique_ptr<sql::Connection>(
-        std::make_unique<EngineConnection>(std::move(client), open_options));
+    auto connection = std::make_unique<EngineConnection>(std::move(client), open_options);
+    connection->set_deadline(x_options.until_boot_ns);
+    return std::unique_ptr<sql::Connection>(std::move(connection));
 }
 
 }  // namespace taskstore::libsql

@@ -28,8 +28,8 @@ Result<std::unique_ptr<sql::Connection>> Driver::connect(const std::string& loca
         .statement_timeout_ms = x_options.statement_timeout_ms,
         .lock_timeout_ms = std::max<std::int64_t>(1, options.busy_timeout_ms),
         .should_stop = options.should_stop};
-    TASKSTORE_LET(auto connection, EngineConnection::open(parsed, own, /*deadline_boot_ns=*/0));
-    connection->session().set_deadline(0);
+    TASKSTORE_LET(auto connection, EngineConnection::open(parsed, own, x_options.until_boot_ns));
+    connection->session().set_deadline(x_options.until_boot_ns);
     return std::unique_ptr<sql::Connection>(std::move(connection));
 }
 

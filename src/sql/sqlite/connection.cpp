@@ -126,15 +126,6 @@ class EngineStatement final : public sql::Statement {
     sqlite3_stmt* x_handle;
 };
 
-int ask_to_stop(void* should_stop) {
-    // An exception must not unwind through SQLite's frames.
-    try {
-        return (*static_cast<std::function<bool()>*>(should_stop))() ? 1 : 0;
-    } catch (...) {
-        return 1;
-    }
-}
-
 /// A path as SQLite's URI form wants it, for the one setting that has no other way in.
 std::string immutable_uri(std::string_view path) {
     constexpr std::string_view kDigits = "0123456789ABCDEF";
@@ -204,9 +195,7 @@ Status EngineConnection::configure(bool immutable) {
             return engine_failure(x_db, result, x_path, "cannot reserve room for checksums");
         if (building) trust_pages(x_db);
     }
-    if (x_options.should_stop) {
-        sqlite3_progress_handler(x_db, kStepsBetweenQuestions, ask_to_stop, &x_options.should_stop);
-    }
+    ask_now_and_then();
     // A database that is being built sorts its indexes: beyond the cache's size that goes to a
     // file, so that memory does not grow with the rows.
     const std::string settings =
@@ -246,6 +235,29 @@ Status EngineConnection::only_read() {
     x_guard.read_only = true;
     x_guard.install(x_db);
     return ok();
+}
+
+int EngineConnection::ask_to_stop(void* connection) {
+    const auto& self = *static_cast<EngineConnection*>(connection);
+    if (self.x_end_boot_ns != 0 && self.x_clock->boot_ns() > self.x_end_boot_ns) return 1;
+    // An exception must not unwind through SQLite's frames.
+    try {
+        return self.x_options.should_stop && self.x_options.should_stop() ? 1 : 0;
+    } catch (...) {
+        return 1;
+    }
+}
+
+/// Nobody asks where nobody can say stop.
+void EngineConnection::ask_now_and_then() {
+    const bool asks = x_options.should_stop || x_end_boot_ns != 0;
+    sqlite3_progress_handler(x_db, kStepsBetweenQuestions, asks ? ask_to_stop : nullptr, this);
+}
+
+void EngineConnection::end_statements_at(const Clock& clock, std::int64_t boot_ns) {
+    x_clock = &clock;
+    x_end_boot_ns = boot_ns;
+    ask_now_and_then();
 }
 
 // SQLite's own wait soon looks ten times a second: somebody who writes without a pause, and holds

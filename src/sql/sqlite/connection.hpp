@@ -46,6 +46,8 @@ class EngineConnection final : public sql::Connection {
     /// Runs the work under the guard: what a work may not do is refused, and makes it fail even if
     /// it went on; statements it left open are reset; what it throws becomes an error.
     Status run_work(const sql::Work& work);
+    /// From then on statements end soon after this time of the clock, with `cancelled`; 0: never.
+    void end_statements_at(const Clock& clock, std::int64_t boot_ns);
 
     // --- for copies -----------------------------------------------------------------------------
     /// From here on it is as one that was opened to read; writes in its open transaction stay.
@@ -77,6 +79,8 @@ class EngineConnection final : public sql::Connection {
     Status check_wal();
     Status use_wal();
     static int wait_for_lock(void* connection, int asked_before);
+    static int ask_to_stop(void* connection);
+    void ask_now_and_then();
     Status run_own(Own which);
     Status refuse_in_work(std::string_view what);
     Failure compile_failure(int result, std::string_view sql);
@@ -87,6 +91,8 @@ class EngineConnection final : public sql::Connection {
     sqlite3* x_db = nullptr;
     bool x_checked = false;                                 ///< Its pages have checksums.
     std::chrono::steady_clock::time_point x_waiting_since;  ///< For a lock.
+    const Clock* x_clock = nullptr;                         ///< Of the end of statements.
+    std::int64_t x_end_boot_ns = 0;                         ///< 0: none.
     Guard x_guard;
     StatementCache x_cache;
     std::array<sqlite3_stmt*, kOwnCount> x_own{};

@@ -250,6 +250,31 @@ TEST(SqliteWriterQueue, ProcessesQueueOnTheLockFileRatherThanFail) {
     EXPECT_EQ(sqlite::number(*anchor, "SELECT COUNT(*) FROM notes"), kProcesses * kWrites);
 }
 
+TEST(SqliteWriterQueue, AReadThatIsLongerThanItsTimeIsBrokenOff) {
+    const TemporaryFolder folder;
+    FakeClock clock;
+    const auto database =
+        sqlite::must(sqlite::open_database(folder / "a.db", {}, {.clock = &clock}));
+    constexpr std::string_view kLong =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) "
+        "SELECT max(i) FROM n";
+    const auto read = [&](std::int64_t deadline_ns, std::int64_t passes_ms) {
+        return database->read(
+            [&](Connection& connection) {
+                clock.advance_ms(passes_ms);
+                return connection.execute(kLong);
+            },
+            {.deadline_boot_ns = deadline_ns});
+    };
+    const auto in_ms = [&](std::int64_t ms) { return clock.boot_ns() + ms * 1'000'000; };
+    EXPECT_TRUE(read(in_ms(100), 50));
+    const Status late = read(in_ms(100), 101);
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, Code::timed_out);
+    EXPECT_THAT(late.error().message, HasSubstr("before the read was over"));
+    EXPECT_TRUE(read(0, 1'000)) << "the connection is as before";
+}
+
 TEST(SqliteWriterQueue, AReadOnlyDatabaseReadsAndRefusesToWrite) {
     const TemporaryFolder folder;
     const SystemClock clock;

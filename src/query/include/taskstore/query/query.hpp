@@ -53,15 +53,15 @@ struct Answer {
 using OpenDatabase = std::function<Result<sql::Database*>()>;
 
 /// Never without an answer. The database is opened only for a request that is none of `invalid` and
-/// `unsupported`, and read only. timed_out: the deadline passed before a read began, or, where a
-/// network is between, before its answer came.
+/// `unsupported`, and read only. timed_out: the deadline passed before the answer was there.
 Answer answer(std::string_view request, const OpenDatabase& open, const Clock& clock,
               Random& random);
 
 /// One of several that are asked.
 struct Store {
     std::string name;  ///< In answers: of its own among them, and nothing secret.
-    OpenDatabase open;
+    /// As OpenDatabase; given up at this time of the clock's boot_ns().
+    std::function<Result<sql::Database*>(std::int64_t until_boot_ns)> open;
 };
 inline constexpr std::size_t kStoresMax = 64;
 
@@ -73,8 +73,7 @@ inline constexpr std::size_t kStoresMax = 64;
 ///
 /// Unlike answer(), this is for whoever named the stores: it repeats what each says of itself.
 /// invalid: no store, more than kStoresMax, two of one name. `random` is shared by the threads.
-/// Returns when all have ended: one that is not reached is given up when its driver does so, which
-/// may be after the deadline.
+/// Returns when all have ended, which is soon after the deadline.
 Answer answer_of_stores(std::string_view request, std::span<const Store> stores, const Clock& clock,
                         Random& random);
 

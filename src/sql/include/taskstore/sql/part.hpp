@@ -27,6 +27,9 @@ struct OpenRequest {
     PoolOptions pool = {};
     bool read_only = false;
     bool create = true;
+    /// Of connect(), in the clock's boot_ns(): when it is given up, and all that the session is
+    /// asked. 0: as the driver and the location say.
+    std::int64_t until_boot_ns = 0;
     bool pooler = false;           ///< PgBouncer in transaction mode lies in between.
     std::string token = {};        ///< Bearer token, where the location carries none.
     const Clock* clock = nullptr;  ///< These two must outlive what is opened.
@@ -79,7 +82,7 @@ struct PartEntry {
 };
 inline constexpr const char* kPartSymbol = "taskstore_part";
 /// Version of the port and of the compiler: equal or not loaded.
-inline constexpr const char* kPartStamp = "taskstore-part-2 " __VERSION__;
+inline constexpr const char* kPartStamp = "taskstore-part-3 " __VERSION__;
 
 inline Status Part::copy(const OpenRequest& /*request*/, CopyFile& /*to*/) {
     return fail(Code::unsupported, version() + " copies no databases");

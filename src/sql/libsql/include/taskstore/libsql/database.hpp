@@ -31,8 +31,10 @@ struct Traffic {
 
 struct Options {
     sql::PoolOptions pool = {};
-    std::string token = {};        ///< Bearer; where the URL has an authToken, that one.
-    bool read_only = false;        ///< See Driver.
+    std::string token = {};  ///< Bearer; where the URL has an authToken, that one.
+    bool read_only = false;  ///< See Driver.
+    /// As of sql::OpenRequest, for single connections.
+    std::int64_t until_boot_ns = 0;
     const Clock* clock = nullptr;  ///< Needed; these two must outlive what is opened.
     Random* random = nullptr;      ///< Needed: ids of writers, jitter.
     /// Any thread: a connection was waited for too long (once a minute).

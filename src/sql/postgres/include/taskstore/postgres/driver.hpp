@@ -21,6 +21,8 @@ struct DriverOptions {
     /// Behind PgBouncer in transaction mode: see Options::pooler.
     bool pooler = false;
     std::int64_t statement_timeout_ms = 30'000;  ///< 0: none. Passed: cancelled.
+    /// As of sql::OpenRequest.
+    std::int64_t until_boot_ns = 0;
 };
 
 /// Single connections, for tools and migrations; threads that share a database open it with
