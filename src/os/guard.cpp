@@ -51,30 +51,60 @@ Failure interrupted_by_nul(std::string_view what) {
     return fail(Code::invalid, std::string(what) + " holds a NUL, which no program can be given");
 }
 
+/// Hides nothing that the command cannot do without.
+std::string tmp_of(const Isolation& isolation, const std::string& program,
+                   const std::string& folder) {
+    const bool hides = lies_in_tmp(program) || lies_in_tmp(folder) ||
+                       std::ranges::any_of(isolation.writable, lies_in_tmp);
+    return hides ? "" : isolation.tmp;
+}
+
 Result<std::string> order_text(const GuardedCommand& command, const std::string& mark) {
     if (command.arguments.empty()) return fail(Code::invalid, "no program was named");
     TASKSTORE_LET(const std::string program, program_of(command.arguments.front()));
     auto changes = command.environment;
     changes.emplace_back(kGuardMark, mark);
-    const std::vector<std::string> variables = environment_with(changes);
+    const std::vector<std::string> variables =
+        environment_with(changes, command.environment_kept ? &*command.environment_kept : nullptr);
+    const Isolation isolation = command.isolation.value_or(Isolation());
+    if (isolation.writable.size() > kWritableMax)
+        return fail(Code::invalid, std::to_string(isolation.writable.size()) +
+                                       " paths are to be writable, " +
+                                       std::to_string(kWritableMax) + " can be");
+    const std::string tmp = tmp_of(isolation, program, command.folder);
     std::string strings;
-    for (const std::string* one : {&program, &command.folder, &command.log_path}) {
+    for (const std::string* one : {&program, &command.folder, &command.log_path, &tmp}) {
         if (one->find('\0') != std::string::npos) return interrupted_by_nul("a path");
         strings.append(one->c_str(), one->size() + 1);
     }
-    for (const auto* list : {&command.arguments, &variables}) {
+    for (const auto* list : {&command.arguments, &variables, &isolation.writable}) {
         for (const std::string& one : *list) {
             if (one.find('\0') != std::string::npos) return interrupted_by_nul("an argument");
             strings.append(one.c_str(), one.size() + 1);
         }
     }
-    const GuardOrder head{static_cast<std::uint32_t>(command.arguments.size()),
-                          static_cast<std::uint32_t>(variables.size()), strings.size(),
-                          command.input.size()};
+    const CommandLimits& limits = isolation.limits;
+    const GuardOrder head{.arguments = static_cast<std::uint32_t>(command.arguments.size()),
+                          .variables = static_cast<std::uint32_t>(variables.size()),
+                          .writable = static_cast<std::uint32_t>(isolation.writable.size()),
+                          .isolated = command.isolation ? 1U : 0U,
+                          .parts = bits_of(isolation.parts),
+                          .limits = {.memory_bytes = limits.memory_bytes.value_or(-1),
+                                     .cpu_seconds = limits.cpu_seconds.value_or(-1),
+                                     .files = limits.files.value_or(-1),
+                                     .processes = limits.processes.value_or(-1)},
+                          .string_bytes = strings.size(),
+                          .input_bytes = command.input.size()};
     std::string out(reinterpret_cast<const char*>(&head), sizeof head);
     out += strings;
     out += command.input;
     return out;
+}
+
+Failure not_begun(const GuardMessage& answer, const std::string& program) {
+    const auto step = static_cast<Step>(answer.step);
+    if (step == Step::begin) return system_failure("run", program, answer.value);
+    return system_failure(std::string(text_of(step)) + " for", program, answer.value);
 }
 
 }  // namespace
@@ -181,10 +211,10 @@ Status Guard::run(const GuardedCommand& command) {
     if (!x_state->send(GuardMessage::run, order)) return x_state->lost();
     const auto answer = x_state->receive();
     if (!answer) return x_state->lost();
-    if (answer->kind != GuardMessage::started && answer->value == ETIME)
+    if (answer->kind != GuardMessage::started && answer->value == ETIME &&
+        static_cast<Step>(answer->step) == Step::begin)
         return fail(Code::timed_out, "the time of the command was over before it began");
-    if (answer->kind != GuardMessage::started)
-        return system_failure("run", command.arguments.front(), answer->value);
+    if (answer->kind != GuardMessage::started) return not_begun(*answer, command.arguments.front());
     x_state->command = answer->value;
     return ok();
 }

@@ -1,8 +1,9 @@
 #include "guard_process.hpp"
 
+#include "guarded_command.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -25,35 +26,17 @@ namespace {
 constexpr int kControl = 3;
 constexpr int kSignalOfDeath = SIGUSR1;
 constexpr int kLookAgainMs = 20;
-constexpr int kNoProgram = 127;
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
-
-bool read_all(int fd, void* to, std::size_t bytes) {
-    auto* at = static_cast<char*>(to);
-    while (bytes > 0) {
-        const ssize_t got = ::read(fd, at, bytes);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return false;
-        at += got;
-        bytes -= static_cast<std::size_t>(got);
-    }
-    return true;
-}
-
-bool write_all(int fd, const char* from, std::size_t bytes) {
-    while (bytes > 0) {
-        const ssize_t put = ::write(fd, from, bytes);
-        if (put < 0 && errno == EINTR) continue;
-        if (put <= 0) return false;
-        from += put;
-        bytes -= static_cast<std::size_t>(put);
-    }
-    return true;
-}
 
 void tell(GuardMessage::Kind kind, int value) {
     const GuardMessage message{kind, value, 0, 0};
     // A worker that is gone hears nothing; the next look at the socket says so.
+    static_cast<void>(::send(kControl, &message, sizeof message, MSG_NOSIGNAL));
+}
+
+void tell_unable(const StepFailure& failure) {
+    GuardMessage message{GuardMessage::unable, failure.error, 0, 0};
+    message.step = static_cast<std::int32_t>(failure.step);
     static_cast<void>(::send(kControl, &message, sizeof message, MSG_NOSIGNAL));
 }
 
@@ -134,18 +117,6 @@ int sign_lock(int lock) {
     return write_all(lock, text.data(), static_cast<std::size_t>(end - text.data())) ? 0 : errno;
 }
 
-/// When a command is to be killed.
-struct End {
-    std::int64_t at_ns = 0;  ///< 0: never.
-    clockid_t clock = CLOCK_BOOTTIME;
-
-    bool passed() const {
-        struct timespec now{};
-        if (at_ns == 0 || ::clock_gettime(clock, &now) != 0) return false;
-        return now.tv_sec * kNsPerSecond + now.tv_nsec >= at_ns;
-    }
-};
-
 /// Field 4 of proc(5) stat, behind a name that may hold anything.
 pid_t parent_of(const char* pid_text) {
     std::array<char, 64> path{"/proc/"};
@@ -188,60 +159,6 @@ void kill_children() {
         }
     }
     ::close(folder);
-}
-
-struct Order {
-    GuardOrder head;
-    const char* program = nullptr;
-    const char* folder = nullptr;
-    const char* log = nullptr;
-    char** arguments = nullptr;
-    char** variables = nullptr;
-    const char* input = nullptr;
-};
-
-/// Reads an order into pages of its own, which stay until the guard ends.
-bool read_order(std::uint64_t bytes, Order& order) {
-    if (bytes < sizeof(GuardOrder) || !read_all(kControl, &order.head, sizeof(GuardOrder)))
-        return false;
-    const std::uint64_t rest = bytes - sizeof(GuardOrder);
-    if (rest != order.head.string_bytes + order.head.input_bytes) return false;
-    const std::size_t pointers =
-        (std::size_t{order.head.arguments} + order.head.variables + 2) * sizeof(char*);
-    void* memory = ::mmap(nullptr, pointers + rest + 1, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) return false;
-    auto* next = static_cast<char**>(memory);
-    char* text = static_cast<char*>(memory) + pointers;
-    if (!read_all(kControl, text, rest)) return false;
-    order.input = text + order.head.string_bytes;
-    const auto take = [&text] {
-        char* one = text;
-        text += std::strlen(text) + 1;
-        return one;
-    };
-    order.program = take();
-    order.folder = take();
-    order.log = take();
-    order.arguments = next;
-    for (std::uint32_t i = 0; i < order.head.arguments; ++i) *next++ = take();
-    *next++ = nullptr;
-    order.variables = next;
-    for (std::uint32_t i = 0; i < order.head.variables; ++i) *next++ = take();
-    *next = nullptr;
-    return true;
-}
-
-/// A file in memory: a command that reads nothing keeps nobody waiting.
-int open_input(const Order& order) {
-    if (order.head.input_bytes == 0) return ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-    const int fd = ::memfd_create("input", MFD_CLOEXEC);
-    if (fd < 0) return fd;
-    if (!write_all(fd, order.input, order.head.input_bytes) || ::lseek(fd, 0, SEEK_SET) != 0) {
-        ::close(fd);
-        return -1;
-    }
-    return fd;
 }
 
 class GuardProcess {
@@ -333,60 +250,42 @@ class GuardProcess {
 
     void start(std::uint64_t bytes) {
         Order order;
-        if (!read_order(bytes, order)) leave();
-        std::array<int, 2> failed{};
-        if (::pipe2(failed.data(), O_CLOEXEC) != 0) return tell(GuardMessage::unable, errno);
-        const pid_t own = ::getpid();
-        const pid_t pid = ::fork();
-        if (pid == 0) {
-            // Shared with the guard by the fork: nobody but the guard is to hold it.
-            ::close(x_lock);
-            const int error = become(order, own, x_end);
-            static_cast<void>(!::write(failed[1], &error, sizeof error));
-            ::_exit(kNoProgram);
-        }
-        const int fork_error = errno;
-        ::close(failed[1]);
-        if (pid < 0) {
-            ::close(failed[0]);
-            return tell(GuardMessage::unable, fork_error);
-        }
-        ::setpgid(pid, pid);
-        int error = 0;
-        // Ends when the program has taken over, or with the error.
-        if (!read_all(failed[0], &error, sizeof error)) error = 0;
-        ::close(failed[0]);
-        if (error != 0) {
+        if (!read_order(kControl, bytes, order)) leave();
+        // What the command is not to know is in the worker's memory, which we have a copy of.
+        if (order.head.isolated != 0) ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+        CommandStart start{.order = order, .end = x_end, .guard = ::getpid()};
+        StepFailure failure = open_streams(start);
+        if (!failure) failure = begin(start);
+        close_streams(start);
+        if (failure) {
             kill_all();
-            return tell(GuardMessage::unable, error);
+            drop_status();
+            x_command = 0;
+            return tell_unable(failure);
         }
-        x_command = pid;
-        tell(GuardMessage::started, pid);
+        tell(GuardMessage::started, x_command);
     }
 
-    /// In the command's process. Returns errno.
-    static int become(const Order& order, pid_t guard, const End& end) {
-        ::setpgid(0, 0);
-        if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return errno;
-        if (::getppid() != guard) return ESRCH;
-        const int input = open_input(order);
-        if (input < 0) return errno;
-        const int output =
-            *order.log == '\0'
-                ? ::open("/dev/null", O_WRONLY | O_CLOEXEC)
-                : ::open(order.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (output < 0) return errno;
-        if (::dup2(input, STDIN_FILENO) < 0 || ::dup2(output, STDOUT_FILENO) < 0 ||
-            ::dup2(output, STDERR_FILENO) < 0)
-            return errno;
-        if (*order.folder != '\0' && ::chdir(order.folder) != 0) return errno;
-        sigset_t none;
-        ::sigemptyset(&none);
-        ::sigprocmask(SIG_SETMASK, &none, nullptr);
-        // As late as can be: we may have been stopped on the way.
-        if (end.passed()) return ETIME;
-        ::execve(order.program, order.arguments, order.variables);
-        return errno;
+    /// Returns when the program has taken over.
+    StepFailure begin(CommandStart& start) {
+        const pid_t pid = fork_into(start.order.surroundings.parts);
+        if (pid == 0) {
+            // Shared with the guard by the fork: nobody but the guard is to hold any of them.
+            for (const int fd : {x_lock, x_signals, x_timer, kControl}) {
+                if (fd >= 0) ::close(fd);
+            }
+            be_command(start);
+        }
+        if (pid < 0)
+            return {start.order.surroundings.parts == 0 ? Step::begin : Step::namespaces, errno};
+        ::setpgid(pid, pid);
+        close_child_ends(start);
+        x_command = pid;
+        x_told_status = start.status[0];
+        start.status[0] = -1;
+        StepFailure failure;
+        if (!read_all(start.failed[0], &failure, sizeof failure)) failure = {};
+        return failure;
     }
 
     void look_for_end() {
@@ -413,8 +312,18 @@ class GuardProcess {
 
     void end_command(GuardMessage::Kind kind = GuardMessage::ended) {
         kill_all();
+        // The first process of a namespace is not the command; killed, it has nothing to say.
+        int status = 0;
+        if (x_told_status >= 0 && ::read(x_told_status, &status, sizeof status) == sizeof status)
+            x_status = status;
+        drop_status();
         x_command = 0;
         tell(kind, x_status);
+    }
+
+    void drop_status() {
+        if (x_told_status >= 0) ::close(x_told_status);
+        x_told_status = -1;
     }
 
     /// Returns when nothing is left of what was started.
@@ -450,7 +359,8 @@ class GuardProcess {
     int x_lock = -1;
     int x_timer = -1;
     End x_end;
-    pid_t x_command = 0;
+    pid_t x_command = 0;  ///< Or the first process of its namespace.
+    int x_told_status = -1;
     int x_status = 0;
 };
 

@@ -4,6 +4,8 @@
 // It may be forked by a thread of a program with many: so it calls what is safe in a signal
 // handler, allocates nothing but pages of its own, and never returns.
 
+#include "isolation_process.hpp"
+
 #include <sys/types.h>
 
 #include <cstdint>
@@ -23,7 +25,7 @@ struct GuardMessage {
         locked,
         refused,  ///< value: errno of the step that failed before `locked`.
         started,  ///< value: the command's pid.
-        unable,   ///< value: errno of the step that kept the command from starting.
+        unable,   ///< value: errno of the `step` that kept the command from starting.
         ended,    ///< value: the status of waitpid(2); nothing is left of it.
         lapsed,   ///< The same, and it was killed at its end.
     };
@@ -31,13 +33,20 @@ struct GuardMessage {
     std::int32_t value = 0;
     std::uint64_t bytes = 0;
     std::int64_t at_ns = 0;
+    std::int32_t step = 0;
+    std::int32_t unused = 0;
 };
 
-/// What `run` is followed by: this, the strings, each with its NUL (program, folder, log, the
-/// arguments, the environment), and the input.
+/// What `run` is followed by: this, the strings, each with its NUL (program, folder, log, /tmp, the
+/// arguments, the environment, what is writable), and the input.
 struct GuardOrder {
     std::uint32_t arguments = 0;
     std::uint32_t variables = 0;
+    std::uint32_t writable = 0;
+    std::uint32_t isolated = 0;  ///< 0: what follows is not looked at.
+    std::uint32_t parts = 0;
+    std::uint32_t unused = 0;
+    LimitNumbers limits = {};
     std::uint64_t string_bytes = 0;
     std::uint64_t input_bytes = 0;
 };

@@ -15,12 +15,16 @@
 // A command may be given an end (end_at()), which the guard keeps by itself: a worker that is
 // stopped does not keep it from that.
 //
-// What may outlive a command: a process that runs as another user (setuid), which nobody here may
-// kill: the lock is then held until it ends. Whoever kills the guard itself frees the lock at once;
-// the command's first process dies with it, the others are found by end_marked(). Whoever stops the
-// guard too has end_guarded() do its work.
+// An isolated command (isolation.hpp) with a pid namespace has a first process between it and the
+// guard, which ends with either, and by whose end the kernel kills all that is left in there.
+//
+// What may outlive a command without one: a process that runs as another user (setuid), which
+// nobody here may kill: the lock is then held until it ends. Whoever kills the guard itself frees
+// the lock at once; the command's first process dies with it, the others are found by end_marked().
+// Whoever stops the guard too has end_guarded() do its work.
 
 #include <taskstore/base/result.hpp>
+#include <taskstore/os/isolation.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -39,11 +43,16 @@ struct GuardedCommand {
     /// The program, looked up on PATH where it holds no '/', and its arguments.
     std::vector<std::string> arguments;
     std::string folder = {};  ///< Where it runs; empty: the working folder.
-    /// On top of our own environment: a value, or nothing to take the name away.
+    /// Names of our own environment that it gets, and beginnings of names, which end in '*'.
+    /// Nothing: all of it.
+    std::optional<std::vector<std::string>> environment_kept = {};
+    /// On top of that: a value, or nothing to take the name away.
     std::vector<std::pair<std::string, std::optional<std::string>>> environment = {};
     std::string_view input = {};  ///< What it reads from its standard input.
     /// Both its outputs are appended to this file (mode 0600). Empty: they are thrown away.
     std::string log_path = {};
+    /// Nothing: it may do whatever its user may.
+    std::optional<Isolation> isolation = {};
 };
 
 /// How a command ended.
@@ -72,8 +81,9 @@ class Guard {
     /// then; the last word holds. Before run(): a command whose end has come is not begun.
     void end_at(std::int64_t at_ns, GuardClock clock);
     /// Returns when the command has begun, in a process group of its own. not_found: there is no
-    /// such program or folder; denied; timed_out: its end came first; failed, unavailable: as of
-    /// wait(). After an error the guard is of no further use.
+    /// such program or folder; denied; timed_out: its end came first; failed: a part of its
+    /// isolation is not to be had any more; failed, unavailable: as of wait(). After an error the
+    /// guard is of no further use.
     Status run(const GuardedCommand& command);
     /// How it ended, once nothing of it is left: what it started and left behind was killed.
     /// Nothing: the time is over (none: as long as it takes), or wake() was called. failed:
@@ -89,8 +99,10 @@ class Guard {
     /// The same as the destructor, and takes the lock file away: nobody refers to it any more.
     void dismiss();
 
-    std::int64_t pid() const;          ///< The guard's own.
-    std::int64_t command_pid() const;  ///< 0 before run(). Its process group has the same number.
+    std::int64_t pid() const;  ///< The guard's own.
+    /// 0 before run(). Its process group has the same number; in a pid namespace of its own it is
+    /// that of the first process there.
+    std::int64_t command_pid() const;
     const std::string& lock_path() const;
 
   private:
