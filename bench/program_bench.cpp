@@ -1,7 +1,10 @@
 // Figures of the program as people run it, against the sqlite3 shell and against itself.
-//   program_bench FOLDER PROGRAM [RECORDS]     FOLDER on the disk to measure
+//   program_bench FOLDER PROGRAM [RECORDS]     FOLDER on the disk to measure; tmpfs: no flush
+//   counts
 // cold: a process of its own for each answer, its pages in the page cache; interleaved, median of
 // 31. Sixteen processes: each runs the program 100 times, one after the other.
+#include <taskstore/task_store.hpp>
+
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -71,17 +74,17 @@ struct Wait {
     double longest = 0;  ///< Of one run of the program.
 };
 
-Wait create_at_once(const std::string& program, const std::string& store, int processes) {
+using Commands = std::vector<std::vector<std::string>>;
+
+Wait at_once(const Commands& commands, int processes) {
     std::array<int, 2> pipe_ends{};
     if (pipe(pipe_ends.data()) != 0) std::exit(1);
     const double start = now();
     for (int i = 0; i < processes; ++i) {
         if (fork() != 0) continue;
         double longest = 0;
-        for (int n = 0; n < kCreates; ++n) {
-            longest = std::max(longest, run({program, "--store", store, "--quiet", "prd", "add",
-                                             "--title", "one of many"}));
-        }
+        for (int n = 0; n < kCreates; ++n)
+            for (const auto& command : commands) longest = std::max(longest, run(command));
         if (write(pipe_ends[1], &longest, sizeof longest) < 0) _exit(1);
         _exit(0);
     }
@@ -98,6 +101,51 @@ Wait create_at_once(const std::string& program, const std::string& store, int pr
     close(pipe_ends[0]);
     close(pipe_ends[1]);
     return wait;
+}
+
+/// A plan or a queue made anew for each round: one process alone, then all of them.
+template <typename Make>
+void compare_at_once(const char* what, const Make& make) {
+    std::vector<double> ratios;
+    double longest = 0;
+    for (int round = 0; round < 3; ++round) {
+        const Commands commands = make(round);
+        const Wait alone = at_once(commands, 1);
+        const Wait together = at_once(commands, kProcesses);
+        ratios.push_back(kProcesses * alone.total / together.total);
+        longest = std::max(longest, together.longest);
+    }
+    std::printf("%-44s ratio %5.2f of one alone, longest wait %.0f ms\n", what, median(ratios),
+                longest * 1e3);
+}
+
+/// A cold claim among many, and processes that create and claim at once.
+void queue(const std::filesystem::path& folder, const std::string& program, int count) {
+    const std::string database = folder / "queue.db";
+    {
+        auto store = taskstore::create_task_store(taskstore::Sqlite{database});
+        const std::vector<taskstore::tasks::CreateTask> many(static_cast<std::size_t>(count),
+                                                             {.title = "one of many"});
+        if (!store || !(*store)->create_tasks(many)) std::exit(1);
+    }
+    const std::string copy = folder / "copy.db";
+    run({"sqlite3", database, "VACUUM INTO '" + copy + "'"});
+    run({"sqlite3", copy, "PRAGMA journal_mode = WAL"});
+    ::setenv("TASK_STORE_PATH", database.c_str(), 1);
+    compare(
+        "cold task next", {program, "task", "next", "--worker", "w"},
+        {"sqlite3", copy,
+         "UPDATE tasks SET status = 'in_progress', ready = 0, fence = 1, assigned_to = 'w', "
+         "lease_expires_at = 1, revision = 2 WHERE id = (SELECT id FROM tasks WHERE ready = 1 AND "
+         "lane = (SELECT id FROM task_lanes) "
+         "ORDER BY rank, id LIMIT 1) RETURNING *"});
+    compare_at_once("16 processes, 100 creates and claims each", [&](int round) {
+        ::setenv("TASK_STORE_PATH", (folder / ("at_once" + std::to_string(round) + ".db")).c_str(),
+                 1);
+        return Commands{{program, "--quiet", "task", "add", "--title", "one of many"},
+                        {program, "--quiet", "task", "next", "--worker", "w"}};
+    });
+    ::unsetenv("TASK_STORE_PATH");
 }
 
 }  // namespace
@@ -134,18 +182,13 @@ int main(int argc, char** argv) {
             {"sqlite3", "-readonly", database,
              "SELECT * FROM task_specs ORDER BY created_at, id LIMIT 20"});
 
-    std::vector<double> ratios;
-    double longest = 0;
-    for (int round = 0; round < 3; ++round) {
+    compare_at_once("16 processes, 100 creates each", [&](int round) {
         const std::string plan = folder / ("many" + std::to_string(round));
         run({program, "init", "--store", plan});
-        const Wait alone = create_at_once(program, plan, 1);
-        const Wait together = create_at_once(program, plan, kProcesses);
-        ratios.push_back(kProcesses * alone.total / together.total);
-        longest = std::max(longest, together.longest);
-    }
-    std::printf("%-44s ratio %5.2f of one alone, longest wait %.0f ms\n",
-                "16 processes, 100 creates each", median(ratios), longest * 1e3);
+        return Commands{
+            {program, "--store", plan, "--quiet", "prd", "add", "--title", "one of many"}};
+    });
+    queue(folder, program, records);
     std::filesystem::remove_all(folder);
     return 0;
 }
