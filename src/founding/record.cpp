@@ -1,5 +1,6 @@
 #include "record.hpp"
 
+#include <taskstore/base/ascii.hpp>
 #include <taskstore/base/json.hpp>
 #include <taskstore/base/text.hpp>
 
@@ -31,14 +32,6 @@ constexpr std::array kPriorities{PriorityWord{"low", -10}, PriorityWord{"normal"
                                  PriorityWord{"high", 10}, PriorityWord{"urgent", 20}};
 constexpr std::int64_t kPriorityMax = 100;
 constexpr std::int64_t kCountMax = 1'000'000;
-
-std::string folded(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return out;
-}
 
 /// The first line that says anything.
 std::string title_of(std::string_view text) {
@@ -145,7 +138,7 @@ std::int64_t priority_of(Taker& take) {
     if (const auto number = take.number("priority", -kPriorityMax, kPriorityMax)) return *number;
     const auto word = take.text("priority");
     if (!word) return 0;
-    const auto found = std::ranges::find(kPriorities, folded(*word), &PriorityWord::word);
+    const auto found = std::ranges::find(kPriorities, ascii::lowered(*word), &PriorityWord::word);
     if (found != kPriorities.end()) return found->priority;
     take.put_back();
     return 0;
@@ -210,7 +203,8 @@ void take_record(const Record& record, const Zone& zone, Found& found) {
     if (task.id.empty()) return refuse("it has no id");
     task.where += ", task '" + task.id + "'";
     task.status = take.text("status").value_or("");
-    const auto status = std::ranges::find(kStatuses, folded(task.status), &StatusWord::word);
+    const auto status =
+        std::ranges::find(kStatuses, ascii::lowered(task.status), &StatusWord::word);
     if (status == kStatuses.end())
         return refuse(task.status.empty() ? "it has no status"
                                           : "its status '" + task.status + "' is not known");

@@ -3,8 +3,10 @@
 #include <taskstore/base/json.hpp>
 #include <taskstore/base/text.hpp>
 #include <taskstore/founding/task_table.hpp>
+#include <taskstore/sql/quoted.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 namespace taskstore::founding {
@@ -16,8 +18,11 @@ Failure named(Error error, const std::string& where) {
 }
 
 Result<std::vector<std::string>> tables_of(sql::Connection& connection) {
-    TASKSTORE_LET(const auto rows, connection.prepare("SELECT name FROM sqlite_schema WHERE type = "
-                                                      "'table' ORDER BY name"));
+    // Not virtual ones: their modules need not be here, and what they keep is in tables beside
+    // them.
+    TASKSTORE_LET(const auto rows,
+                  connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND "
+                                     "rootpage > 0 ORDER BY name"));
     std::vector<std::string> names;
     while (true) {
         TASKSTORE_LET(const bool row, rows->step());
@@ -28,14 +33,8 @@ Result<std::vector<std::string>> tables_of(sql::Connection& connection) {
     }
 }
 
-std::string quoted_name(std::string_view name) {
-    std::string out = "\"";
-    for (const char c : name) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-    return out + "\"";
-}
-
 Result<std::int64_t> count_rows(sql::Connection& connection, const std::string& table) {
-    const std::string sql = "SELECT count(*) FROM " + quoted_name(table);
+    const std::string sql = "SELECT count(*) FROM " + sql::quoted_name(table) + " NOT INDEXED";
     TASKSTORE_LET(const auto rows, connection.prepare(sql));
     TASKSTORE_TRY(rows->step());
     return rows->column_int64(0);
@@ -60,7 +59,11 @@ std::optional<std::string> raw_of(const sql::Value& value) {
     if (const auto* integer = std::get_if<std::int64_t>(&value)) {
         writer.integer(*integer);
     } else if (const auto* real = std::get_if<double>(&value)) {
-        writer.number(*real);
+        // JSON has no infinity; spelled as SQLite's shell does.
+        if (std::isfinite(*real))
+            writer.number(*real);
+        else
+            writer.string(*real > 0 ? "Inf" : "-Inf");
     } else if (const auto* text = std::get_if<std::string>(&value)) {
         if (first_invalid_utf8(*text)) return std::nullopt;
         append_json_string(raw, *text);
@@ -71,7 +74,9 @@ std::optional<std::string> raw_of(const sql::Value& value) {
 }
 
 Status read_rows(sql::Connection& connection, const TableSource& source, Found& found) {
-    TASKSTORE_LET(const auto rows, connection.prepare("SELECT * FROM tasks ORDER BY id"));
+    // An index that is damaged would hide rows; the table itself says where it is damaged.
+    TASKSTORE_LET(const auto rows,
+                  connection.prepare("SELECT * FROM tasks NOT INDEXED ORDER BY id"));
     TASKSTORE_TRY(check_columns(*rows, source.where));
     Record record{.of_table = true};
     for (std::int64_t at = 1;; ++at) {

@@ -1,3 +1,4 @@
+#include <taskstore/base/ascii.hpp>
 #include <taskstore/store/task_import.hpp>
 
 #include "task_import_order.hpp"
@@ -123,6 +124,7 @@ class Import {
         for (const Ordered::Left& left : ordered.left)
             refuse(x_found.tasks[left.task], left.reason);
         std::set<std::size_t> gone;
+        std::set<std::string> ids;
         for (const std::size_t place : ordered.order) {
             const FoundTask& found = x_found.tasks[place];
             std::string behind;
@@ -133,7 +135,11 @@ class Import {
                             .held = found.standing == Standing::held,
                             .for_person = waits_for_person(place, ordered)};
             Task task = task_of(planned, ordered);
-            const Status fits = tasks::check_import(task);
+            const Status fits = ids.insert(task.id).second
+                                    ? tasks::check_import(task)
+                                    : fail(Code::conflict,
+                                           "its id is another task's of the same source, but for "
+                                           "large and small letters");
             if (behind.empty() && fits) {
                 x_planned.push_back(std::move(planned));
                 x_tasks.push_back(std::move(task));
@@ -351,13 +357,7 @@ class Import {
 }  // namespace
 
 std::string imported_id(founding::System system, const FoundTask& task) {
-    if (is_uuid(task.id)) {
-        std::string id = task.id;
-        std::ranges::transform(id, id.begin(), [](char c) {
-            return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
-        });
-        return id;
-    }
+    if (is_uuid(task.id)) return ascii::lowered(task.id);
     constexpr std::size_t kTimeDigits = 12;
     constexpr std::string_view kDigits = "0123456789abcdef";
     const std::int64_t at = task.created_as_written;

@@ -1,7 +1,9 @@
 #include "task_import_order.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
+#include <span>
 #include <string_view>
 
 namespace taskstore::store {
@@ -9,6 +11,8 @@ namespace {
 
 using founding::FoundTask;
 using founding::Standing;
+
+const std::string kArrow = " \xE2\x86\x92 ";
 
 class Ordering {
   public:
@@ -121,23 +125,43 @@ class Ordering {
         return any;
     }
 
-    std::string circle_from(std::size_t start) const {
-        std::vector<std::size_t> path;
-        std::size_t at = start;
-        while (std::ranges::find(path, at) == path.end()) {
-            path.push_back(at);
-            at = *std::ranges::find_if(x_out.depends_on[at],
-                                       [&](std::size_t other) { return !x_sorted[other]; });
-        }
+    /// A long one is cut.
+    std::string shown(std::span<const std::size_t> circle) const {
+        constexpr std::size_t kShownMax = 8;
         std::string text;
-        for (auto one = std::ranges::find(path, at); one != path.end(); ++one)
-            text += x_tasks[*one].id + " \xE2\x86\x92 ";
-        return text + x_tasks[at].id;
+        for (std::size_t i = 0; i < circle.size() && i < kShownMax; ++i)
+            text += x_tasks[circle[i]].id + kArrow;
+        if (circle.size() > kShownMax)
+            text += "and " + std::to_string(circle.size() - kShownMax) + " more" + kArrow;
+        return text + x_tasks[circle.front()].id;
     }
 
+    /// Each task is walked over once, however long the circles are: the circle that it is in, or
+    /// waits for.
     void leave_circles() {
+        constexpr std::size_t kNone = SIZE_MAX;
+        std::vector<std::string> circles;
+        std::vector<std::size_t> circle_of(x_tasks.size(), kNone);
+        std::vector<std::size_t> place_in_path(x_tasks.size(), kNone);
+        for (std::size_t i = 0; i < x_tasks.size(); ++i) {
+            if (x_sorted[i] || x_gone[i]) continue;
+            std::vector<std::size_t> path;
+            std::size_t at = i;
+            while (circle_of[at] == kNone && place_in_path[at] == kNone) {
+                place_in_path[at] = path.size();
+                path.push_back(at);
+                at = *std::ranges::find_if(x_out.depends_on[at],
+                                           [&](std::size_t other) { return !x_sorted[other]; });
+            }
+            std::size_t circle = circle_of[at];
+            if (circle == kNone) {
+                circle = circles.size();
+                circles.push_back(shown(std::span(path).subspan(place_in_path[at])));
+            }
+            for (const std::size_t one : path) circle_of[one] = circle;
+        }
         for (std::size_t i = 0; i < x_tasks.size(); ++i)
-            if (!x_sorted[i] && !x_gone[i]) leave(i, "it would wait for ever: " + circle_from(i));
+            if (circle_of[i] != kNone) leave(i, "it would wait for ever: " + circles[circle_of[i]]);
     }
 
     const std::vector<FoundTask>& x_tasks;

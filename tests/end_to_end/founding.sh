@@ -74,6 +74,11 @@ one=$(taskstore task list --project web --quiet --status completed)
 expect 0 taskstore task rm "$one"
 sed -i 's/which key?/still no key/' adt/queue/tasks.json
 expect 0 taskstore import --from adt adt; has "$err" "1 task was removed here, and stays so"; has "$err" "1 task has changed there"
+# Archived ones, too.
+one=$(taskstore task list --project web --quiet --status cancelled)
+expect 0 taskstore task add --title "the last that moved"
+expect 0 taskstore task archive --older-than 0s; expect 0 taskstore task rm "$one"
+expect 0 taskstore import --from adt adt; has "$out" "nothing new in"; has "$err" "2 tasks were removed here, and stay so"
 
 # A journal that a writer left behind is rolled back in the copy, not in the source.
 python3 - <<'PY'
@@ -93,6 +98,21 @@ expect 0 taskstore import --from lib-task-store hot.db --project hot; has "$out"
 same "$(sums hot.db*)" "$before"
 expect 0 taskstore task list --project hot --limit 1000 --json; lacks "$out" "half Hot"
 
+# An index that hides rows, and a table whose module is not here, are no hindrance.
+python3 - <<'PY'
+import sqlite3
+c = sqlite3.connect("odd.db")
+c.execute("CREATE TABLE tasks (id TEXT PRIMARY KEY, title TEXT, status TEXT)")
+c.execute("CREATE TABLE other (x TEXT PRIMARY KEY)")
+c.executemany("INSERT INTO tasks VALUES (?, 'Odd', 'pending')", [("o1",), ("o2",)])
+c.execute("PRAGMA writable_schema=1")
+c.execute("UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'other') "
+          "WHERE type = 'index' AND tbl_name = 'tasks'")
+c.execute("INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, sql) VALUES ('table', 'v', 'v', 0, 'CREATE VIRTUAL TABLE v USING vec0(x)')")
+c.commit()
+PY
+expect 0 taskstore import --from lib-task-store odd.db --dry-run; has "$out" "would import odd.db (lib-task-store): 2 tasks"
+
 # What is broken, or something else, says what and where; nothing is taken in.
 expect 3 taskstore import --from lib-task-store nothing.db; has "$err" "nothing.db"
 expect 2 taskstore import --from lib-task-store adt/config.yml; has "$err" "no SQLite database"
@@ -100,6 +120,18 @@ expect 2 taskstore import --from lib-task-store home/tasks.db; has "$err" "tasks
 ln -s tasks.db link.db; expect 2 taskstore import --from lib-task-store link.db; has "$err" "symbolic link"
 head -c 4096 tasks.db > cut.db; head -c 3000 /dev/urandom | tee -a cut.db > /dev/null
 expect 2 taskstore import --from lib-task-store cut.db; has "$err" "cut.db"; lacks "$err" "copy-"
+python3 - <<'PY'
+import sqlite3
+c = sqlite3.connect("torn.db")
+c.execute("CREATE TABLE tasks (id TEXT, title TEXT, status TEXT)")
+c.executemany("INSERT INTO tasks VALUES (?, ?, 'pending')", [(f"t{i}", "x" * 900) for i in range(40)])
+c.commit()
+c.close()
+with open("torn.db", "r+b") as f:
+    f.seek(5 * 4096)
+    f.write(b"\xff" * 4096)
+PY
+expect 6 taskstore import --from lib-task-store torn.db; has "$err" "torn.db"; lacks "$err" "copy-"
 expect 2 taskstore import --from lib-task-store
 expect 2 taskstore import --from adt home; has "$err" "no home of ADT"
 expect 2 taskstore import --from adt adt --to prds; expect 2 taskstore import x.md --project p; expect 2 taskstore import

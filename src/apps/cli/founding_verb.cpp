@@ -24,27 +24,23 @@ class Copies {
         }
         TASKSTORE_LET(const founding::CopiedDatabase copy,
                       founding::copy_database(x_context.files, path, x_folder->path()));
-        if (copy.has_journal) {
-            auto mended = x_context.driver.connect(copy.path, {.create = false});
-            if (!mended) return named(std::move(mended).error(), path, copy.path);
-        }
-        auto opened = x_context.driver.connect(copy.path, {.read_only = true});
-        if (!opened) return named(std::move(opened).error(), path, copy.path);
-        return std::move(*opened);
+        x_copies.emplace_back(copy.path, path);
+        if (copy.has_journal) TASKSTORE_TRY(x_context.driver.connect(copy.path, {.create = false}));
+        return x_context.driver.connect(copy.path, {.read_only = true});
+    }
+    /// Nobody knows the copies by their names.
+    std::string named(std::string text) const {
+        for (const auto& [copy, path] : x_copies)
+            for (std::size_t at = 0; (at = text.find(copy, at)) != std::string::npos;
+                 at += path.size())
+                text.replace(at, copy.size(), path);
+        return text;
     }
 
   private:
-    /// Nobody knows the copy by its name.
-    static Failure named(Error error, const std::string& path, const std::string& copy) {
-        if (const std::size_t at = error.message.find(copy); at != std::string::npos)
-            error.message.replace(at, copy.size(), path);
-        else
-            error.message = path + ": " + error.message;
-        return fail(std::move(error));
-    }
-
     Context& x_context;
     std::unique_ptr<PrivateFolder> x_folder;
+    std::vector<std::pair<std::string, std::string>> x_copies;
 };
 
 /// Where ADT keeps its home: ADT_HOME, else ~/.adt.
@@ -56,8 +52,8 @@ Result<std::string> home_of_adt(Context& context) {
         .with_hint("name the folder: 'taskstore import --from adt DIR'");
 }
 
-Result<founding::Found> read_source(Context& context, founding::System system, std::string& path) {
-    Copies copies(context);
+Result<founding::Found> read_by_copies(Context& context, founding::System system, std::string& path,
+                                       Copies& copies) {
     if (system == founding::System::adt) {
         TASKSTORE_LET(path, home_of_adt(context));
         return founding::read_adt(
@@ -72,6 +68,18 @@ Result<founding::Found> read_source(Context& context, founding::System system, s
     founding::Found found{.system = system};
     TASKSTORE_LET(const auto connection, copies.open(path));
     TASKSTORE_TRY(founding::read_tasks(*connection, {.where = os::name_of_path(path)}, found));
+    return found;
+}
+
+Result<founding::Found> read_source(Context& context, founding::System system, std::string& path) {
+    Copies copies(context);
+    auto found = read_by_copies(context, system, path, copies);
+    if (!found) {
+        Error error = std::move(found).error();
+        error.message = copies.named(std::move(error.message));
+        return fail(std::move(error));
+    }
+    for (founding::Refused& one : found->refused) one.reason = copies.named(std::move(one.reason));
     return found;
 }
 

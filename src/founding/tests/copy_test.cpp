@@ -1,4 +1,5 @@
 #include <taskstore/founding/copy.hpp>
+#include <taskstore/os/fault_file_system.hpp>
 #include <taskstore/os/file_system.hpp>
 #include <taskstore/sqlite/driver.hpp>
 #include <taskstore/testing/temporary_folder.hpp>
@@ -71,6 +72,27 @@ TEST_F(Copy, ALogOfAnEarlierCopyIsNotTakenForOneOfTheNext) {
     ASSERT_TRUE(copy);
     EXPECT_FALSE(x_files.info(copy->path + "-wal"));
     EXPECT_EQ(rows(*copy), 2);
+}
+
+TEST(CopyOfABusyFile, WhatWasWrittenWithinOneTickOfItsClockIsSeen) {
+    os::FaultFileSystem disk({.granularity_ns = 1'000'000'000});
+    const std::string magic("SQLite format 3\0", 16);
+    disk.put_file("/home/a.db", magic + "old");
+    disk.put_directory("/scratch");
+    bool written = false;
+    disk.set_hook([&](const os::CallRecord& call) {
+        // The second piece, of which there is none: the first has been copied.
+        if (written || call.call != os::Call::read || call.path != "/home/a.db" || call.offset == 0)
+            return;
+        written = true;
+        disk.overwrite_file("/home/a.db", magic + "new");
+    });
+    const auto before = disk.info("/home/a.db");
+    const auto copy = copy_database(disk, "/home/a.db", "/scratch");
+    ASSERT_TRUE(copy) << copy.error().message;
+    EXPECT_TRUE(written);
+    EXPECT_EQ(disk.info("/home/a.db")->identity, before->identity) << "its times tell nothing";
+    EXPECT_EQ(disk.get_file(copy->path), magic + "new");
 }
 
 TEST_F(Copy, WhatIsNoDatabaseSaysSo) {

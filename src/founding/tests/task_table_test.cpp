@@ -67,6 +67,15 @@ TEST_F(TaskTable, EveryColumnOfLibTaskStoreIsRead) {
     EXPECT_THAT(task.others, IsEmpty());
 }
 
+TEST_F(TaskTable, ANumberThatJsonCannotSayIsKeptAsItIsShown) {
+    ASSERT_TRUE(
+        read("CREATE TABLE tasks (id, title, status, cost); INSERT INTO tasks VALUES ('a', "
+             "'A', 'pending', 9e999), ('b', 'B', 'pending', -9e999)"));
+    ASSERT_EQ(x_found.tasks.size(), 2U);
+    EXPECT_THAT(x_found.tasks[0].others, ElementsAre(Pair("cost", "\"Inf\"")));
+    EXPECT_THAT(x_found.tasks[1].others, ElementsAre(Pair("cost", "\"-Inf\"")));
+}
+
 TEST_F(TaskTable, EveryColumnOfAdtIsRead) {
     ASSERT_TRUE(read(std::string(kAdt) +
                      "INSERT INTO tasks VALUES ('ab12', 'web', '\n first\r\nmore', 'URGENT', "

@@ -186,14 +186,36 @@ TEST_F(TaskImport, WhatWaitsForNothingThatComesIsLeftOut) {
          task("good", Standing::pending), task("good", Standing::pending)});
     EXPECT_THAT(reasons(report),
                 ElementsAre("db, task 'x': it would wait for ever: x → y → z → x",
-                            "db, task 'y': it would wait for ever: y → z → x → y",
-                            "db, task 'z': it would wait for ever: z → x → y → z",
+                            "db, task 'y': it would wait for ever: x → y → z → x",
+                            "db, task 'z': it would wait for ever: x → y → z → x",
                             "db, task 'behind': it would wait for ever: x → y → z → x",
                             "db, task 'lost': it waits for task 'nowhere', which the source does "
                             "not have",
                             "db, task 'own': it would wait for ever: own → own",
                             "db, task 'good': its id is another task's of the same source"));
     EXPECT_EQ(count(), 1U);
+}
+
+TEST_F(TaskImport, ACircleOfManyIsToldInShort) {
+    constexpr int kCount = 100'000;
+    std::vector<FoundTask> many;
+    for (int i = 0; i < kCount; ++i)
+        many.push_back(task("t" + std::to_string(i), Standing::pending,
+                            {"t" + std::to_string((i + 1) % kCount)}));
+    const TaskImportReport report = import(std::move(many), {.dry_run = true});
+    ASSERT_EQ(report.refused.size(), std::size_t{kCount});
+    EXPECT_EQ(report.refused.back().reason,
+              "it would wait for ever: t0 → t1 → t2 → t3 → t4 → t5 → t6 → t7 → and 99992 more → "
+              "t0");
+}
+
+TEST_F(TaskImport, IdsThatDifferInLettersOfTheirCaseAreToldAndNotLost) {
+    const FoundTask one = task("abcdef00-1111-4222-8333-444444444444", Standing::pending);
+    const FoundTask other = task("ABCDEF00-1111-4222-8333-444444444444", Standing::pending);
+    const TaskImportReport report = import({one, other});
+    EXPECT_EQ(report.created, 1);
+    EXPECT_EQ(report.unchanged, 0);
+    EXPECT_THAT(reasons(report), ElementsAre(HasSubstr("its id is another task's")));
 }
 
 TEST_F(TaskImport, WhatHasEndedComesWithoutTheEdgesThatCannotBe) {
