@@ -21,8 +21,10 @@ Result<std::unique_ptr<sql::Connection>> Databases::copy(DatabaseName name,
     const Status copied = part->copy(asked, *file);
     auto copy =
         copied ? file->finish() : Result<std::unique_ptr<sql::Connection>>(fail(copied.error()));
-    if (!copy && copy.error().code == Code::unsupported) return std::unique_ptr<sql::Connection>();
-    return copy;
+    if (copy) return copy;
+    // Who may read nothing at all is told so by the rows.
+    const bool not_so = copy.error().code == Code::unsupported || copy.error().code == Code::denied;
+    return not_so ? std::unique_ptr<sql::Connection>() : std::move(copy);
 }
 
 }  // namespace taskstore::store

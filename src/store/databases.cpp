@@ -156,6 +156,7 @@ Result<sql::OpenRequest> Databases::request(DatabaseName name, const sql::Locati
                             .pool = x_options.pool,
                             .read_only = access.read_only,
                             .create = access.create,
+                            .until_boot_ns = access.until_boot_ns,
                             .pooler = x_options.pooler,
                             .token = x_options.token,
                             .clock = &x_clock,
@@ -171,13 +172,14 @@ Result<std::unique_ptr<sql::Connection>> Databases::connect(DatabaseName name,
     if (sql::row_of(location.engine).is_file) return part->connect(asked);
     // A server that is started again, or gives way to another one, is back soon.
     constexpr std::int64_t kComesBackNs = 2'000'000'000;
+    std::int64_t until_ns = x_clock.boot_ns() + kComesBackNs;
+    if (access.until_boot_ns != 0) until_ns = std::min(until_ns, access.until_boot_ns);
     Result<std::unique_ptr<sql::Connection>> made = std::unique_ptr<sql::Connection>();
-    TASKSTORE_TRY(sql::retry(
-        {.base_ms = 20, .cap_ms = 250, .deadline_boot_ns = x_clock.boot_ns() + kComesBackNs},
-        x_clock, x_random, [&]() -> Status {
-            made = part->connect(asked);
-            return made ? ok() : Status(fail(made.error()));
-        }));
+    TASKSTORE_TRY(sql::retry({.base_ms = 20, .cap_ms = 250, .deadline_boot_ns = until_ns}, x_clock,
+                             x_random, [&]() -> Status {
+                                 made = part->connect(asked);
+                                 return made ? ok() : Status(fail(made.error()));
+                             }));
     return made;
 }
 
@@ -303,14 +305,14 @@ Result<sql::Database*> Databases::open(DatabaseName name) {
     if (slot != nullptr) return slot.get();
     TASKSTORE_LET(const DatabasePlace at, place(name));
     TASKSTORE_LET(sql::Part* const part, x_options.part(at.location.engine));
-    {
-        TASKSTORE_LET(const auto connection, connect_or_make(name, at.location));
-        // What is closed is not brought up either: it is another one's to change.
-        TASKSTORE_LET(const auto known, sql::find_identity(*connection, name_of(name)));
-        TASKSTORE_TRY(known ? check_live(*known) : check_may_make(name, at.location));
-        TASKSTORE_LET(const sql::Identity identity, bring_up(*connection, name, at.location));
-        TASKSTORE_TRY(check_live(identity));
-    }
+    TASKSTORE_LET(auto connection, connect_or_make(name, at.location));
+    // What is closed is not brought up either: it is another one's to change.
+    TASKSTORE_LET(const auto known, sql::find_identity(*connection, name_of(name)));
+    TASKSTORE_TRY(known ? check_live(*known) : check_may_make(name, at.location));
+    TASKSTORE_LET(const sql::Identity identity, bring_up(*connection, name, at.location));
+    TASKSTORE_TRY(check_live(identity));
+    // A file's is kept until there is another one: the last one that closes puts the log away.
+    if (!sql::row_of(at.location.engine).is_file) connection.reset();
     TASKSTORE_LET(const sql::OpenRequest asked,
                   request(name, at.location, {.read_only = false, .create = true}));
     TASKSTORE_LET(auto database, part->open_database(asked));

@@ -1,5 +1,7 @@
 #include "cron.hpp"
 
+#include <taskstore/base/ascii.hpp>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -36,13 +38,6 @@ constexpr std::array kNicknames{
     Nickname{"@daily", "0 0 * * *"},   Nickname{"@midnight", "0 0 * * *"},
     Nickname{"@hourly", "0 * * * *"}};
 
-bool is_same_word(std::string_view a, std::string_view b) {
-    const auto small = [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    };
-    return std::ranges::equal(a, b, {}, small, small);
-}
-
 Failure wrong(const Field& field, std::string_view part, const std::string& why) {
     return fail(Code::invalid,
                 "cron: '" + std::string(part) + "' is no " + std::string(field.name) + ": " + why);
@@ -57,7 +52,7 @@ std::optional<unsigned> number_of(std::string_view text) {
 
 Result<unsigned> value_of(const Field& field, std::string_view part, std::string_view text) {
     for (std::size_t i = 0; i < field.words.size(); ++i)
-        if (is_same_word(field.words[i], text)) return field.least + static_cast<unsigned>(i);
+        if (ascii::same_word(field.words[i], text)) return field.least + static_cast<unsigned>(i);
     const auto number = number_of(text);
     if (!number || *number < field.least || *number > field.most)
         return wrong(field, part,
@@ -118,7 +113,7 @@ std::vector<std::string_view> words_of(std::string_view text) {
 
 Result<std::string_view> meaning_of(std::string_view nickname) {
     for (const Nickname& one : kNicknames)
-        if (is_same_word(one.name, nickname)) return one.meaning;
+        if (ascii::same_word(one.name, nickname)) return one.meaning;
     return fail(Code::invalid, "cron: there is no '" + std::string(nickname) + "'")
         .with_hint("@hourly, @daily, @weekly, @monthly or @yearly");
 }

@@ -38,6 +38,7 @@ void begin_schedule(JsonWriter& writer, const Schedule& schedule) {
     writer.key("tz").string(timing.zone);
     writer.key("catch_up").string(name_of(schedule.catch_up));
     writer.key("paused").boolean(schedule.paused);
+    if (!schedule.fault.empty()) writer.key("fault").string(schedule.fault);
     put(writer, "next_at", schedule.next_at);
     put(writer, "last_at", schedule.last_at);
     put(writer, "last_task", schedule.last_task);

@@ -86,10 +86,6 @@ Result<TaskTemplate> template_of(const std::string& text) {
     return made;
 }
 
-Failure corrupt(const std::string& id, const std::string& what) {
-    return fail(Code::corrupt, "schedule " + id + " has " + what);
-}
-
 }  // namespace
 
 std::string_view name_of(CatchUp policy) {
@@ -102,7 +98,7 @@ std::optional<CatchUp> catch_up_of(std::string_view word) {
     return static_cast<CatchUp>(found - kPolicies.begin());
 }
 
-Result<Schedule> schedule_of(const std::vector<sql::Value>& row) {
+Schedule schedule_of(const std::vector<sql::Value>& row) {
     RowReader read(row);
     Schedule schedule;
     schedule.id = read.text();
@@ -113,11 +109,13 @@ Result<Schedule> schedule_of(const std::vector<sql::Value>& row) {
     schedule.timing.anchor_at = read.number();
     const std::string policy = read.text();
     const auto catch_up = catch_up_of(policy);
-    if (!catch_up) return corrupt(schedule.id, "the catch-up policy '" + policy + "'");
-    schedule.catch_up = *catch_up;
+    if (!catch_up) schedule.fault = "its catch-up policy '" + policy + "' is none";
+    schedule.catch_up = catch_up.value_or(CatchUp::none);
     auto made = template_of(read.text());
-    if (!made) return corrupt(schedule.id, "a template that is none: " + made.error().message);
-    schedule.made = std::move(*made);
+    if (made)
+        schedule.made = std::move(*made);
+    else
+        schedule.fault = "its template is none: " + made.error().message;
     schedule.made.task.project = project;
     schedule.paused = read.number() != 0;
     schedule.next_at = read.maybe_number();

@@ -9,9 +9,9 @@
 
 namespace taskstore::tasks {
 
-/// From the columns of sql/get_schedule.sql; more may follow. corrupt: what this version does not
-/// know.
-Result<Schedule> schedule_of(const std::vector<sql::Value>& row);
+/// From the columns of sql/get_schedule.sql; more may follow. What this version does not know is
+/// its fault.
+Schedule schedule_of(const std::vector<sql::Value>& row);
 /// From the columns of sql/list_schedule_history.sql.
 ScheduleEntry schedule_entry_of(const std::vector<sql::Value>& row);
 /// What sql/insert_schedule.sql and sql/rewrite_schedule.sql say first: all but the times of making

@@ -78,8 +78,7 @@ Result<Written<Schedule>> SqlTaskStore::add_schedule(const CreateSchedule& reque
 Result<std::optional<Schedule>> SqlTaskStore::get_schedule(const std::string& id) {
     TASKSTORE_LET(const auto answers, read_one({.sql = task_sql::get_schedule, .values = {id}}));
     if (answers[0].rows.empty()) return std::optional<Schedule>();
-    TASKSTORE_LET(Schedule schedule, schedule_of(answers[0].rows[0]));
-    return std::optional(std::move(schedule));
+    return std::optional(schedule_of(answers[0].rows[0]));
 }
 
 Result<Schedule> SqlTaskStore::must_get_schedule(const std::string& id) {
@@ -113,10 +112,7 @@ Result<std::vector<Schedule>> SqlTaskStore::list_schedules(
     TASKSTORE_LET(const auto answers,
                   read_one({.sql = task_sql::list_schedules, .values = {value_of(project)}}));
     std::vector<Schedule> schedules;
-    for (const auto& row : answers[0].rows) {
-        TASKSTORE_LET(Schedule schedule, schedule_of(row));
-        schedules.push_back(std::move(schedule));
-    }
+    for (const auto& row : answers[0].rows) schedules.push_back(schedule_of(row));
     return schedules;
 }
 
@@ -149,6 +145,10 @@ Result<Written<Schedule>> SqlTaskStore::update_schedule(const std::string& id,
     if (change.made) TASKSTORE_TRY(check_template(*change.made));
     for (int attempt = 0; attempt < kDecisionsMax; ++attempt) {
         TASKSTORE_LET(const Schedule was, must_get_schedule(id));
+        if (!was.fault.empty())
+            return taskstore::fail(Code::corrupt,
+                                   "schedule " + id + " cannot be read: " + was.fault)
+                .with_hint("remove it and add it anew: 'taskstore schedule rm " + id + "'");
         if (change.revision && *change.revision != was.revision)
             return taskstore::fail(Code::conflict, "schedule '" + id + "' is at revision " +
                                                        std::to_string(was.revision) + ", not " +

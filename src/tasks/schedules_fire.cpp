@@ -137,8 +137,27 @@ Status SqlTaskStore::pause_broken(const Schedule& schedule, const Error& error,
     return ok();
 }
 
+/// By its row alone: what stands in it besides is not written again.
+Status SqlTaskStore::pause_unreadable(const Schedule& schedule, std::int64_t now_ms) {
+    const Statements batch{{.sql = task_sql::pause_schedule,
+                            .values = {schedule.id, now_ms, schedule.revision},
+                            .changes_expected = 1},
+                           {.sql = task_sql::insert_schedule_history,
+                            .values = {schedule.id, schedule.revision + 1, std::string("pause"),
+                                       std::string("taskstore"), now_ms, value_of(schedule.next_at),
+                                       sql::Value{}, "cannot be read: " + schedule.fault}}};
+    const auto committed = write_batch(batch, waking());
+    // Somebody else has paused, changed or removed it.
+    if (!committed && !is_conflict(committed.error())) return taskstore::fail(committed.error());
+    return ok();
+}
+
 /// How many tasks were made of a schedule that is due.
 Result<std::int64_t> SqlTaskStore::fire(const Schedule& schedule, std::int64_t now_ms) {
+    if (!schedule.fault.empty()) {
+        TASKSTORE_TRY(pause_unreadable(schedule, now_ms));
+        return 0;
+    }
     const auto ticks = Ticks::of(schedule.timing);
     const Status usable =
         ticks ? check_template(schedule.made) : Status(taskstore::fail(ticks.error()));
@@ -167,9 +186,8 @@ Result<std::int64_t> SqlTaskStore::fire_due() {
                       read_one({.sql = x_texts.due_schedules, .values = {now()}}));
         if (answers[0].rows.empty()) break;
         for (const auto& row : answers[0].rows) {
-            TASKSTORE_LET(const Schedule schedule, schedule_of(row));
             TASKSTORE_LET(const std::int64_t one,
-                          fire(schedule, std::get<std::int64_t>(row.back())));
+                          fire(schedule_of(row), std::get<std::int64_t>(row.back())));
             made += one;
         }
     }

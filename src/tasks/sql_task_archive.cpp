@@ -59,6 +59,7 @@ class SqlTaskArchive final : public TaskArchive {
     Result<TaskPage> list_tasks(const TaskFilter& filter) override;
     Result<std::vector<HistoryEntry>> history(const std::string& id) override;
     Result<std::int64_t> count(const std::optional<std::string>& project) override;
+    Result<std::vector<std::string>> held(std::span<const std::string> ids) override;
     Result<std::optional<sql::DurabilityLevel>> remove(const std::string& id) override;
 
   private:
@@ -172,10 +173,16 @@ Result<std::int64_t> SqlTaskArchive::count(const std::optional<std::string>& pro
     return RowReader(answer.rows.at(0)).number();
 }
 
+Result<std::vector<std::string>> SqlTaskArchive::held(std::span<const std::string> ids) {
+    TASKSTORE_LET(const sql::Rows answer,
+                  read({.sql = x_texts.held_archived, .values = {ids_json(ids)}}));
+    return ids_of(answer);
+}
+
 Result<std::optional<sql::DurabilityLevel>> SqlTaskArchive::remove(const std::string& id) {
     // Most are not there, and need no write.
-    TASKSTORE_LET(const auto there, get_task(id));
-    if (!there) return std::optional<sql::DurabilityLevel>();
+    TASKSTORE_LET(const auto there, held({&id, 1}));
+    if (there.empty()) return std::optional<sql::DurabilityLevel>();
     const Statements batch{{.sql = task_sql::delete_archived_history, .values = {id}},
                            {.sql = task_sql::delete_archived, .values = {id}}};
     TASKSTORE_LET(const sql::Committed committed, x_database.write_batch(batch));

@@ -59,6 +59,8 @@ class SqlTaskStore final : public TaskStore, public Schedules, public Pruning {
                                       const std::string& reason) override;
     bool leases_count_sleep() const override { return !x_lease_clock; }
     Result<std::int64_t> tend() override;
+    Result<Ageing> ageing() override;
+    Result<Written<Ageing>> set_ageing(std::optional<std::int64_t> ageing_ms) override;
     Result<Outlook> outlook(const ClaimRequest& request) override;
     Result<std::unique_ptr<sql::Waiter>> waiter() override;
     Result<std::unique_ptr<sql::Waiter>> holder_waiter() override;
@@ -71,7 +73,10 @@ class SqlTaskStore final : public TaskStore, public Schedules, public Pruning {
     Result<std::int64_t> now_ms() override;
     Result<std::vector<EndedTask>> ended_tasks(const EndedAsked& asked) override;
     Result<WholeTasks> whole_tasks(std::span<const EndedTask> tasks) override;
-    Result<Written<std::int64_t>> forget_tasks(std::span<const EndedTask> tasks) override;
+    Result<Written<std::vector<std::string>>> forget_tasks(
+        std::span<const EndedTask> tasks) override;
+    Result<std::vector<KnownTask>> known_tasks(std::span<const std::string> ids) override;
+    Result<std::vector<MadeTask>> tasks_made_by(const MadeAsked& asked) override;
 
     Result<Written<Schedule>> add_schedule(const CreateSchedule& schedule) override;
     Result<std::optional<Schedule>> get_schedule(const std::string& id) override;
@@ -122,10 +127,18 @@ class SqlTaskStore final : public TaskStore, public Schedules, public Pruning {
     Result<std::vector<std::int64_t>> without_known(const Schedule& schedule,
                                                     std::vector<std::int64_t> ticks);
     static void forget_schedule_history(Statements& batch, const Schedule& schedule);
+    Status pause_unreadable(const Schedule& schedule, std::int64_t now_ms);
     Status pause_broken(const Schedule& schedule, const Error& error, std::int64_t now_ms);
 
     // changing (task_update.cpp)
     static void mark_keys(Statements& batch, std::set<std::optional<std::string>> keys);
+    /// Nothing: it was not there. conflict: somebody does the same at once.
+    Result<std::optional<sql::DurabilityLevel>> remove_archived(TaskArchive& archive,
+                                                                const std::string& id,
+                                                                const std::string& actor);
+    /// From the archive; `is_here`: the task is among the tasks, too.
+    Result<std::optional<sql::DurabilityLevel>> remove_copy(const std::string& id,
+                                                            const std::string& actor, bool is_here);
 
     // listing (task_lists.cpp)
     Status sort_by_rarity(std::vector<std::string>& tokens);
@@ -140,6 +153,10 @@ class SqlTaskStore final : public TaskStore, public Schedules, public Pruning {
     void write_edges(Statements& batch, const Task& task, const std::vector<std::string>& had,
                      const std::set<std::string>& settled, bool otherwise_ready,
                      std::int64_t write) const;
+
+    // ageing (task_ageing.cpp)
+    /// A page of what an ageing that was set has left to be ranked. How much was done.
+    Result<std::int64_t> rank_some();
 
     // claiming (task_claims.cpp)
     Result<Written<std::vector<Task>>> claim_once(const ClaimRequest& request, bool& look);
@@ -196,13 +213,20 @@ class SqlTaskStore final : public TaskStore, public Schedules, public Pruning {
     void settle_after(const sql::Committed& committed, const Moved& moved, const Task& task);
     std::int64_t draw() { return static_cast<std::int64_t>(x_random.next_u64() >> 1U); }
 
+    // what ended (task_ended.cpp)
+    /// How many of the first of them kWholeBytes hold, one at least.
+    Result<std::size_t> slice_of(std::span<const EndedTask> tasks);
+
     // reading (task_store.cpp)
     /// Of the tasks alone. must_get: not_found; conflict where it is archived.
     Result<std::optional<Task>> get_kept(const std::string& id);
     Result<Task> must_get(const std::string& id);
+    /// conflict: somebody holds it, or waits for it (task_update.cpp).
+    Status check_removable(const Task& task);
     /// Null: there is none.
     Result<std::shared_ptr<TaskArchive>> archive() const;
-    Result<std::optional<Task>> get_archived(const std::string& id) const;
+    /// Nothing too where it was removed here.
+    Result<std::optional<Task>> get_archived(const std::string& id);
     Result<std::vector<sql::Rows>> read_one(sql::BoundStatement statement);
     /// Every write of the store: the time that its statements go by is right.
     Result<sql::Committed> write_batch(sql::Batch batch, const sql::WriteOptions& options = {});
@@ -225,7 +249,7 @@ class SqlTaskStore final : public TaskStore, public Schedules, public Pruning {
     const Texts& x_texts;
     const bool x_server_time;
     const std::function<Status(const WatchedTask&)> x_before_freeing;
-    const std::function<Result<std::shared_ptr<TaskArchive>>()> x_archive;
+    const ArchiveFinder x_archive;
     /// Nothing where the server's time counts, or its own offset is not needed.
     std::optional<LeaseClock> x_lease_clock;
 };

@@ -1,3 +1,4 @@
+#include <taskstore/base/ascii.hpp>
 #include <taskstore/tasks/task.hpp>
 
 #include <algorithm>
@@ -41,11 +42,8 @@ constexpr std::array<Word<std::int64_t>, 4> kPriorities{
 
 template <typename T>
 std::optional<T> find_word(std::span<const Word<T>> words, std::string_view word) {
-    const auto same = [](char a, char b) {
-        return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
-    };
     for (const auto& [known, value] : words) {
-        if (std::ranges::equal(word, known, same)) return value;
+        if (ascii::same_word(word, known)) return value;
     }
     return std::nullopt;
 }

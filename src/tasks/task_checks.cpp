@@ -12,7 +12,6 @@
 namespace taskstore::tasks {
 namespace {
 
-constexpr std::int64_t kPriorityMax = 100;
 constexpr std::int64_t kCountMax = 1'000'000;
 constexpr std::int64_t kDurationMsMax = 366LL * 86'400'000;
 constexpr std::int64_t kTimeMsMax = 7'258'118'400'000;  // 2200-01-01
@@ -245,10 +244,15 @@ Lane lane_of(const Task& task) {
     return {static_cast<std::int64_t>(xxh3_64(text) >> 1U), std::move(needs)};
 }
 
-std::int64_t rank_of(const Task& task) {
-    static_assert(kTimeMsMax < (std::int64_t{1} << kTimeBits));
-    const std::int64_t at = std::clamp<std::int64_t>(task.created_at, 0, kTimeMsMax);
-    return ((kPriorityMax - task.priority) << kTimeBits) | at;
+std::int64_t age_of(const Task& task) {
+    return std::clamp<std::int64_t>(task.created_at, 0, kTimeMsMax);
+}
+
+std::int64_t strict_rank_of(const Task& task) {
+    // As @ageing@ of task_texts.cpp has it, for ten.
+    static_assert(kTimeMsMax < (std::int64_t{1} << kTimeBits) &&
+                  (std::int64_t{10} << kTimeBits) == 87'960'930'222'080);
+    return ((kPriorityMax - task.priority) << kTimeBits) | age_of(task);
 }
 
 }  // namespace taskstore::tasks

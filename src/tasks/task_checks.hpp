@@ -9,6 +9,8 @@
 
 namespace taskstore::tasks {
 
+inline constexpr std::int64_t kPriorityMax = 100;
+
 /// invalid: no UTF-8, or U+0000, which no database keeps.
 Status check_member(std::string_view name, const std::string& text);
 Status check_json_member(std::string_view name, const std::string& text);
@@ -33,7 +35,9 @@ struct Lane {
     std::string needs;  ///< JSON.
 };
 Lane lane_of(const Task& task);
-/// Smaller is claimed first: by priority strictly, then by age.
-std::int64_t rank_of(const Task& task);
+/// What its rank has of its age: when it was made.
+std::int64_t age_of(const Task& task);
+/// By priority strictly, larger first, then by age: the rank where there is no ageing.
+std::int64_t strict_rank_of(const Task& task);
 
 }  // namespace taskstore::tasks

@@ -75,13 +75,14 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& 
     Statements batch;
     take_request(batch, asked);
     const std::size_t first = batch.size();
+    const bool one = request.limit == 1;
     const Statements claim{
         {.sql = x_texts.promote_due, .values = {now()}},
-        {.sql = x_texts.claim,
+        {.sql = one ? x_texts.claim_one : x_texts.claim,
          .values = {now(), value_of(request.project), offers, request.worker,
                     value_of(request.lease_ms), write, request.limit, value_of(request.liveness),
                     std::int64_t{request.with_command ? 1 : 0}}},
-        {.sql = x_texts.history_of_claim,
+        {.sql = one ? x_texts.history_of_claim_of_one : x_texts.history_of_claim,
          .values = {request.worker, write,
                     request.request_id.empty() ? sql::Value{} : sql::Value{request.request_id}}},
         {.sql = x_texts.look, .values = {now()}}};
@@ -98,7 +99,10 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& 
         committed = write_batch(batch);
     }
     if (!committed) return fail(std::move(committed).error());
-    look = RowReader(committed->answers[first + 3].rows.at(0)).number() != 0;
+    RowReader looked(committed->answers[first + 3].rows.at(0));
+    look = looked.number() != 0;
+    looked.number();
+    look = looked.number() != 0 || look;
     TASKSTORE_LET(auto tasks, claimed_tasks(committed->answers[first + 1]));
     return Written<std::vector<Task>>{std::move(tasks), committed->level};
 }

@@ -20,13 +20,13 @@ bool is_ready(const Task& task) {
 std::vector<sql::Value> values_of(const Task& task, std::int64_t lane) {
     std::vector<sql::Value> values{task.id};
     append_terms(values, task);
-    values.insert(values.end(),
-                  {json_list(task.depends_on), std::string(name_of(task.on_failed_dependency)),
-                   value_of(task.parent), value_of(task.concurrency_key),
-                   value_of(task.concurrency_limit), value_of(task.idempotency_key), task.metadata,
-                   value_of(task.spec_id), task.created_at, lane, rank_of(task),
-                   std::int64_t{is_ready(task) ? 1 : 0}, std::int64_t{task.shell ? 1 : 0},
-                   value_of(task.timeout_ms), words_of(task.title, task.description)});
+    values.insert(
+        values.end(),
+        {json_list(task.depends_on), std::string(name_of(task.on_failed_dependency)),
+         value_of(task.parent), value_of(task.concurrency_key), value_of(task.concurrency_limit),
+         value_of(task.idempotency_key), task.metadata, value_of(task.spec_id), task.created_at,
+         lane, age_of(task), std::int64_t{is_ready(task) ? 1 : 0}, std::int64_t{task.shell ? 1 : 0},
+         value_of(task.timeout_ms), words_of(task.title, task.description)});
     return values;
 }
 
@@ -51,7 +51,7 @@ Status SqlTaskStore::add_task(Making& making, const CreateTask& request, const T
     making.lanes.try_emplace(
         lane_id, sql::BoundStatement{.sql = task_sql::insert_lane,
                                      .values = {lane_id, task.project, std::move(lane.needs)}});
-    making.tasks.push_back({.sql = task_sql::insert_task,
+    making.tasks.push_back({.sql = x_texts.insert_task,
                             .values = values_of(task, lane_id),
                             .set_based = x_texts.insert_tasks});
     making.histories.push_back({.sql = x_texts.insert_history,

@@ -83,13 +83,14 @@ Status check_filter(const TaskFilter& filter) {
     return ok();
 }
 
-std::int64_t Ordered::place_of(const Task& task) const {
-    if (mark[0] == 'p') return rank_of(task);
+std::int64_t Ordered::place_of(const Task& task, const std::vector<sql::Value>& row) const {
+    if (mark[0] == 'r') return std::get<std::int64_t>(row.back());
+    if (mark[0] == 'p') return strict_rank_of(task);
     return mark[0] == 'u' ? task.updated_at : task.created_at;
 }
 
-std::string Ordered::cursor_after(const Task& task) const {
-    return mark + std::to_string(place_of(task)) + "." + task.id;
+std::string Ordered::cursor_after(const TaskPage& page, std::size_t at) const {
+    return mark + std::to_string(page.places.at(at)) + "." + page.tasks.at(at).id;
 }
 
 Ordered ordered_by(const TaskFilter& filter, const std::string& created_at) {
@@ -99,14 +100,14 @@ Ordered ordered_by(const TaskFilter& filter, const std::string& created_at) {
     switch (filter.order) {
         case TaskOrder::by_part:
             // What may be claimed is listed in the order of claims.
-            if (filter.part == TaskPart::ready) return {"p-", "rank", false};
+            if (filter.part == TaskPart::ready) return {"r", "rank", false};
             return {"c-", created_at, true};
         case TaskOrder::created:
             return of("c", created_at, filter.descending);
         case TaskOrder::updated:
             return of("u", "updated_at", filter.descending);
         case TaskOrder::priority:
-            return of("p", "rank", !filter.descending);
+            return of("p", "((100 - priority) * 8796093022208 + created_at)", !filter.descending);
     }
     return {};
 }
@@ -150,15 +151,15 @@ bool order_by(std::string_view word, TaskFilter& filter) {
     return false;
 }
 
-bool comes_before(const TaskFilter& filter, const Task& a, const Task& b) {
-    const Ordered order = ordered_by(filter, {});
-    const auto here = std::make_pair(order.place_of(a), std::string_view(a.id));
-    const auto there = std::make_pair(order.place_of(b), std::string_view(b.id));
-    return order.descending ? here > there : here < there;
+bool comes_before(const TaskFilter& filter, const TaskPage& a, std::size_t at_a, const TaskPage& b,
+                  std::size_t at_b) {
+    const auto here = std::make_pair(a.places.at(at_a), std::string_view(a.tasks.at(at_a).id));
+    const auto there = std::make_pair(b.places.at(at_b), std::string_view(b.tasks.at(at_b).id));
+    return ordered_by(filter, {}).descending ? here > there : here < there;
 }
 
-std::string cursor_after(const TaskFilter& filter, const Task& last) {
-    return ordered_by(filter, {}).cursor_after(last);
+std::string cursor_after(const TaskFilter& filter, const TaskPage& page, std::size_t at) {
+    return ordered_by(filter, {}).cursor_after(page, at);
 }
 
 }  // namespace taskstore::tasks

@@ -35,8 +35,9 @@ struct Ordered {
     std::string mark;
     std::string column;
     bool descending = false;
-    std::int64_t place_of(const Task& task) const;
-    std::string cursor_after(const Task& task) const;
+    /// `row` ends with the task's rank where tasks are listed that may be claimed.
+    std::int64_t place_of(const Task& task, const std::vector<sql::Value>& row) const;
+    std::string cursor_after(const TaskPage& page, std::size_t at) const;
 };
 
 Ordered ordered_by(const TaskFilter& filter, const std::string& created_at);
@@ -55,10 +56,11 @@ Result<TaskPage> page_of(const sql::Rows& answer, const TaskFilter& filter, cons
     TaskPage page;
     for (const auto& row : answer.rows) {
         if (std::ssize(page.tasks) == filter.limit) {
-            page.next_cursor = order.cursor_after(page.tasks.back());
+            page.next_cursor = order.cursor_after(page, page.tasks.size() - 1);
             break;
         }
         TASKSTORE_LET(Task task, read(row));
+        page.places.push_back(order.place_of(task, row));
         page.tasks.push_back(std::move(task));
     }
     return page;

@@ -236,11 +236,12 @@ Result<std::int64_t> SqlTaskStore::tend() {
             if (written) ++done;
         }
     }
+    TASKSTORE_LET(const std::int64_t ranked, rank_some());
     TASKSTORE_LET(const std::int64_t settled, settle_keys());
     const Statements forget{{.sql = x_texts.forget_expired, .values = {now()}},
                             {.sql = x_texts.forget_keys, .values = {now()}}};
     TASKSTORE_TRY(write_batch(forget));
-    return fired + done + settled;
+    return fired + done + ranked + settled;
 }
 
 Result<std::vector<WatchedTask>> SqlTaskStore::watched_tasks() {

@@ -71,6 +71,7 @@ Result<std::string> SqlTaskStore::why(const std::string& id) {
     const std::int64_t slots = read.number();
     const std::int64_t held = read.number();
     const std::int64_t before = read.number();
+    const std::optional<std::int64_t> ageing_ms = read.maybe_number();
     if (task.open_dependencies > 0) {
         std::string out = "it waits for " + std::to_string(task.open_dependencies) +
                           (task.open_dependencies == 1 ? " task:" : " tasks:");
@@ -96,6 +97,10 @@ Result<std::string> SqlTaskStore::why(const std::string& id) {
                                    : "nobody has put it in order yet: the next claim does";
     if (before > 0)
         out += ", after " + std::to_string(before) + (before == 1 ? " other" : " others");
+    if (ageing_ms && task.priority <= kPriorityMax - 10)
+        out += "; by its age it goes before tasks of priority " +
+               std::to_string(task.priority + 10) + " that are made after " +
+               moment(task.created_at + *ageing_ms);
     std::string needs;
     for (const std::string& need : needs_of(task.capabilities, task.agent_type))
         needs += (needs.empty() ? "" : ", ") + need;

@@ -31,6 +31,21 @@ std::string json_list(const std::vector<std::string>& words) {
     return out;
 }
 
+std::string ids_json(std::span<const std::string> ids) {
+    std::string out;
+    JsonWriter writer(out);
+    writer.begin_array();
+    for (const std::string& id : ids) writer.begin_array().string(id).end_array();
+    writer.end_array();
+    return out;
+}
+
+std::vector<std::string> ids_of(const sql::Rows& answer) {
+    std::vector<std::string> ids;
+    for (const auto& row : answer.rows) ids.push_back(RowReader(row).text());
+    return ids;
+}
+
 void append_terms(std::vector<sql::Value>& values, const Task& task) {
     values.insert(
         values.end(),

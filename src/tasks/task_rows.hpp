@@ -6,6 +6,7 @@
 #include <taskstore/tasks/task.hpp>
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,10 @@ sql::Value name_value(const std::optional<T>& word) {
 }
 /// A JSON array of strings.
 std::string json_list(const std::vector<std::string>& words);
+/// For statements that have @ids@: [[id], …]
+std::string ids_json(std::span<const std::string> ids);
+/// The first column.
+std::vector<std::string> ids_of(const sql::Rows& answer);
 
 /// What sql/insert_task.sql and sql/rewrite_task.sql say first of a task, after its id and
 /// revision.

@@ -22,18 +22,21 @@ constexpr std::array kTables{
     sql::Table{"task_limits", "name"},
     sql::Table{.name = "task_schedules", .key = "id", .since = 5},
     sql::Table{.name = "task_schedule_history", .key = "schedule_id, revision", .since = 5},
+    sql::Table{.name = "task_ageing", .key = "id", .since = 6},
 };
 constexpr std::array kSqlite{sql::Migration{1, "tasks", task_sql_sqlite::create_tasks},
                              sql::Migration{2, "clock", task_sql::add_clock},
                              sql::Migration{3, "liveness", task_sql_sqlite::add_liveness},
                              sql::Migration{4, "words", task_sql_sqlite::add_words, fill_words},
-                             sql::Migration{5, "schedules", task_sql_sqlite::add_schedules}};
+                             sql::Migration{5, "schedules", task_sql_sqlite::add_schedules},
+                             sql::Migration{6, "ageing", task_sql::add_ageing}};
 constexpr std::array kPostgres{
     sql::Migration{1, "tasks", task_sql_postgres::create_tasks},
     sql::Migration{2, "clock", task_sql::add_clock},
     sql::Migration{3, "liveness", task_sql_postgres::add_liveness},
     sql::Migration{4, "words", task_sql_postgres::add_words, keep_and_fill_words},
-    sql::Migration{5, "schedules", task_sql_postgres::add_schedules}};
+    sql::Migration{5, "schedules", task_sql_postgres::add_schedules},
+    sql::Migration{6, "ageing", task_sql::add_ageing}};
 
 }  // namespace
 
@@ -77,12 +80,24 @@ Result<std::vector<sql::Rows>> SqlTaskStore::read_one(sql::BoundStatement statem
 }
 
 Result<std::shared_ptr<TaskArchive>> SqlTaskStore::archive() const {
-    return x_archive ? x_archive() : std::shared_ptr<TaskArchive>();
+    if (!x_archive) return std::shared_ptr<TaskArchive>();
+    auto found = x_archive();
+    if (found) return found;
+    Error error = std::move(found).error();
+    error.message = "the archive cannot be asked: " + error.message;
+    return fail(std::move(error));
 }
 
-Result<std::optional<Task>> SqlTaskStore::get_archived(const std::string& id) const {
+/// A copy may be left there of what was removed: by an archiver that had read it before that, or
+/// because the archive was away.
+Result<std::optional<Task>> SqlTaskStore::get_archived(const std::string& id) {
     TASKSTORE_LET(const auto kept, archive());
-    return kept ? kept->get_task(id) : std::optional<Task>();
+    if (!kept) return std::optional<Task>();
+    TASKSTORE_LET(auto task, kept->get_task(id));
+    if (!task) return task;
+    TASKSTORE_LET(const auto known, known_tasks({&id, 1}));
+    if (!known.empty() && known[0].removed) task.reset();
+    return task;
 }
 
 /// What goes into the archive is there before it is gone here: who asks in this order misses none.
@@ -135,9 +150,13 @@ Result<std::vector<HistoryEntry>> SqlTaskStore::history(const std::string& id) {
         TASKSTORE_LET(HistoryEntry entry, history_entry_of(row));
         entries.push_back(std::move(entry));
     }
-    if (!entries.empty()) return entries;
+    if (!entries.empty() && entries.front().revision == 1) return entries;
     TASKSTORE_LET(const auto kept, archive());
-    return kept ? kept->history(id) : std::move(entries);
+    if (!kept) return entries;
+    // Somebody is removing it there: that stands here first.
+    TASKSTORE_LET(auto archived, kept->history(id));
+    archived.insert(archived.end(), entries.begin(), entries.end());
+    return archived;
 }
 
 std::unique_ptr<TaskStore> make_task_store(sql::Database& database, const Clock& clock,

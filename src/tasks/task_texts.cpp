@@ -14,27 +14,37 @@ using Substitution = std::pair<std::string_view, std::string_view>;
 
 // ?1 is the clock's time (lease_clock.hpp), or null: then the server's. A number of a history row
 // is larger than all before it, and than (epoch << 20); on PostgreSQL its sequence is, which
-// begin_epoch.sql sees to. A substitute may hold what stands after it. Without figures about its
-// tables SQLite would go by the status, through all that is pending.
+// begin_epoch.sql sees to. A substitute may hold what stands after it.
+
 // What an archive may take: nobody who is open needs it, an edge that is still open would change
 // its meaning, its key finds it, and the history goes on from its last number.
 constexpr Substitution kMayGo{
     "@may_go@",
     "NOT EXISTS (SELECT 1 FROM task_dependencies d JOIN tasks w ON w.id = d.task_id WHERE "
-    "d.depends_on = tasks.id AND (d.open = 1 OR w.status IN ('pending', 'in_progress'))) "
-    "AND NOT EXISTS (SELECT 1 FROM tasks c WHERE c.parent = tasks.id AND c.status IN ('pending', "
+    "d.depends_on = @of@.id AND (d.open = 1 OR w.status IN ('pending', 'in_progress'))) "
+    "AND NOT EXISTS (SELECT 1 FROM tasks c WHERE c.parent = @of@.id AND c.status IN ('pending', "
     "'in_progress')) "
-    "AND NOT EXISTS (SELECT 1 FROM tasks p WHERE p.id = tasks.parent AND p.status IN ('pending', "
+    "AND NOT EXISTS (SELECT 1 FROM tasks p WHERE p.id = @of@.parent AND p.status IN ('pending', "
     "'in_progress')) "
-    "AND NOT EXISTS (SELECT 1 FROM task_keys k WHERE k.task_id = tasks.id AND k.expires_at > "
+    "AND NOT EXISTS (SELECT 1 FROM task_keys k WHERE k.task_id = @of@.id AND k.expires_at > "
     "@now@) "
-    "AND tasks.id <> coalesce((SELECT h.task_id FROM task_history h ORDER BY h.seq DESC LIMIT 1), "
+    "AND @of@.id <> coalesce((SELECT h.task_id FROM task_history h ORDER BY h.seq DESC LIMIT 1), "
     "'')"};
 
+constexpr Substitution kClaimed{
+    "@claimed@",
+    "status = 'in_progress', ready = 0, assigned_to = ?4, @next_fence@, started_at = @now@, "
+    "liveness = ?8, lease_expires_at = @now@ + coalesce(?5, lease_ms), updated_at = @now@, "
+    "revision = revision + 1, last_write = ?6"};
+
+// Without figures about its tables SQLite would go by the status, through all that is pending.
 constexpr std::array kSqlite{
     Substitution{"@by_not_before@", "INDEXED BY idx_tasks_not_before"},
     Substitution{"@by_lease@", "INDEXED BY idx_tasks_lease"},
     Substitution{"@by_status@", "INDEXED BY idx_tasks_status"},
+    Substitution{"@by_project@", "INDEXED BY idx_tasks_project"},
+    Substitution{"@octets_begin@", "length(CAST("},
+    Substitution{"@octets_end@", "AS BLOB))"},
     Substitution{"@by_deadline@", "INDEXED BY idx_tasks_deadline"},
     Substitution{"@by_liveness@", "INDEXED BY idx_tasks_liveness"},
     Substitution{"@next_seq_of_row@", "@next_seq@ + row_number() OVER (ORDER BY rank, id) - 1"},
@@ -62,6 +72,9 @@ constexpr std::array kPostgres{
     Substitution{"@by_not_before@", ""},
     Substitution{"@by_lease@", ""},
     Substitution{"@by_status@", ""},
+    Substitution{"@by_project@", ""},
+    Substitution{"@octets_begin@", "octet_length("},
+    Substitution{"@octets_end@", ")"},
     Substitution{"@for_update@", "FOR UPDATE"},
     Substitution{"@ids@", "SELECT value->>0 FROM json_array_elements(?1::text::json)"},
     Substitution{"@pairs@",
@@ -106,6 +119,13 @@ constexpr std::array kBoth{
                  "WITH RECURSIVE ended(id) AS (SELECT p.id FROM tasks p WHERE p.id = ?1 AND "
                  "p.last_write = ?2 UNION SELECT t.id FROM ended e JOIN task_dependencies d ON "
                  "d.depends_on = e.id JOIN tasks t ON t.id = d.task_id WHERE t.last_write = ?2)"},
+    // Smaller goes first. Without an ageing a priority outweighs all of time: 2^43 ms, which end in
+    // 2248 (task_checks.cpp).
+    Substitution{"@rank@",
+                 "((100 - priority) * @ageing@ / 10 + CASE WHEN created_at < 7258118400000 THEN "
+                 "created_at ELSE 7258118400000 END)"},
+    Substitution{"@ageing@",
+                 "coalesce((SELECT ageing_ms FROM task_ageing WHERE id = 1), 87960930222080)"},
     Substitution{"@epoch@", "(SELECT epoch FROM taskstore_database WHERE name = 'tasks')"},
 };
 
@@ -119,11 +139,18 @@ std::string replaced(std::string text, const Substitution& one) {
 Texts make(bool postgres) {
     const auto text = [&](std::string_view sql) {
         std::string out = replaced(std::string(sql), {"@columns@", task_sql::columns});
+        out = replaced(std::move(out), kClaimed);
         out = replaced(std::move(out), kMayGo);
+        out = replaced(std::move(out), {"@of@", "tasks"});
         for (const Substitution& one : postgres ? kPostgres : kSqlite)
             out = replaced(std::move(out), one);
         for (const Substitution& one : kBoth) out = replaced(std::move(out), one);
         return out;
+    };
+    const auto ended = [&](std::string_view which) {
+        std::string out = replaced(std::string(task_sql::ended_tasks), kMayGo);
+        out = replaced(std::move(out), {"@of@", "page"});
+        return text(replaced(std::move(out), {"@of_which@", which}));
     };
     const auto after_restore = [&](std::string_view reason) {
         return replaced(replaced(text(task_sql::after_restore), {"?1", "NULL"}),
@@ -133,17 +160,26 @@ Texts make(bool postgres) {
         .get_task = text(task_sql::get_task),
         .list_tasks = text(task_sql::list_tasks),
         .search_tasks = text(task_sql::search_tasks),
+        .insert_task = text(task_sql::insert_task),
         .insert_history = text(task_sql::insert_history),
         .insert_imported_history = text(task_sql::insert_imported_history),
         .history_of_write = text(task_sql::history_of_write),
         .history_of_claim = text(task_sql::history_of_claim),
+        .history_of_claim_of_one = text(
+            replaced(std::string(task_sql::history_of_claim), {"@next_seq_of_row@", "@next_seq@"})),
         .history_of_removal = text(task_sql::history_of_removal),
+        .history_of_archived_removal = text(task_sql::history_of_archived_removal),
         .rewrite_task = text(task_sql::rewrite_task),
         .count_open_again = text(task_sql::count_open_again),
         .claim_key = text(task_sql::claim_key),
         .find_key = text(task_sql::find_key),
         .promote_due = text(task_sql::promote_due),
         .look = text(task_sql::look),
+        .hold_writers = postgres ? text(task_sql_postgres::hold_writers) : "",
+        .next_page_of_ranks = text(task_sql::next_page_of_ranks),
+        .mark_keys_of_page = text(task_sql::mark_keys_of_page),
+        .rank_page = text(task_sql::rank_page),
+        .find_misranked = text(task_sql::find_misranked),
         .find_candidate = text(task_sql::find_candidate),
         .next_time = text(task_sql::next_time),
         .complete = text(task_sql::complete),
@@ -175,7 +211,10 @@ Texts make(bool postgres) {
         .why_task = text(task_sql::why_task),
         .mark_limits = text(task_sql::mark_limits),
         .claim = text(postgres ? task_sql_postgres::claim : task_sql_sqlite::claim),
-        .ended_tasks = text(task_sql::ended_tasks),
+        .claim_one = text(postgres ? task_sql_postgres::claim : task_sql_sqlite::claim_one),
+        .ended_tasks = ended("@by_status@ WHERE"),
+        .ended_tasks_of_project = ended("@by_project@ WHERE project = ?7 AND"),
+        .measure_tasks = text(task_sql::measure_tasks),
         .whole_tasks = text(task_sql::whole_tasks),
         .whole_histories = text(task_sql::whole_histories),
         .hold_ended = text(task_sql::hold_ended),
@@ -185,7 +224,9 @@ Texts make(bool postgres) {
         .forget_edges_on_ended = text(task_sql::forget_edges_on_ended),
         .forget_keys_of_ended = text(task_sql::forget_keys_of_ended),
         .forget_ended = text(task_sql::forget_ended),
+        .known_tasks = text(task_sql::known_tasks),
         .get_archived = text(task_sql::get_archived),
+        .held_archived = text(task_sql::held_archived),
         .list_archived = text(task_sql::list_archived),
         .after_restore = after_restore("the database was restored"),
         .after_loss =

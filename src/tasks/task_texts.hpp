@@ -11,17 +11,25 @@ struct Texts {
     std::string get_task;
     std::string list_tasks;
     std::string search_tasks;
+    std::string insert_task;
     std::string insert_history;
     std::string insert_imported_history;
     std::string history_of_write;
     std::string history_of_claim;
+    std::string history_of_claim_of_one;
     std::string history_of_removal;
+    std::string history_of_archived_removal;
     std::string rewrite_task;
     std::string count_open_again;
     std::string claim_key;
     std::string find_key;
     std::string promote_due;
     std::string look;
+    std::string hold_writers;  ///< Empty where one writes at a time.
+    std::string next_page_of_ranks;
+    std::string mark_keys_of_page;
+    std::string rank_page;
+    std::string find_misranked;
     std::string find_candidate;
     std::string next_time;
     std::string complete;
@@ -53,7 +61,10 @@ struct Texts {
     std::string why_task;
     std::string mark_limits;
     std::string claim;
+    std::string claim_one;  ///< Where the limit is 1.
     std::string ended_tasks;
+    std::string ended_tasks_of_project;
+    std::string measure_tasks;
     std::string whole_tasks;
     std::string whole_histories;
     std::string hold_ended;
@@ -63,7 +74,9 @@ struct Texts {
     std::string forget_edges_on_ended;
     std::string forget_keys_of_ended;
     std::string forget_ended;
+    std::string known_tasks;
     std::string get_archived;
+    std::string held_archived;
     std::string list_archived;
     std::string after_restore;  ///< Several statements, without parameters.
     std::string after_loss;     ///< The same with another reason.

@@ -17,7 +17,7 @@ std::vector<sql::Value> values_of(const Task& task, std::int64_t lane, bool read
     values.insert(values.end(),
                   {std::string(name_of(task.on_failed_dependency)), value_of(task.concurrency_key),
                    value_of(task.concurrency_limit), task.metadata, value_of(task.spec_id),
-                   value_of(task.parent), lane, rank_of(task), std::int64_t{ready ? 1 : 0},
+                   value_of(task.parent), lane, age_of(task), std::int64_t{ready ? 1 : 0},
                    std::int64_t{task.shell ? 1 : 0}, value_of(task.timeout_ms), write,
                    json_list(task.depends_on), words_of(task.title, task.description)});
     return values;
@@ -72,33 +72,57 @@ Result<Written<Task>> SqlTaskStore::update_task(const std::string& id, const Upd
     return too_fast(id);
 }
 
+Status SqlTaskStore::check_removable(const Task& task) {
+    if (!allowed(state_of(task.status), Verb::remove))
+        return fail(Code::conflict,
+                    "task '" + task.id + "' is held by " + task.assigned_to.value_or("somebody"))
+            .with_hint("cancel it first: 'taskstore task cancel " + task.id + "'");
+    TASKSTORE_LET(const auto waiting,
+                  read_one({.sql = task_sql::open_dependents, .values = {task.id}}));
+    if (waiting[0].rows.empty()) return ok();
+    return fail(Code::conflict, "task '" + task.id + "' is waited for by task " +
+                                    RowReader(waiting[0].rows[0]).text())
+        .with_hint("take that dependency away first ('taskstore task set THAT --no-depends-on " +
+                   task.id + "'), or cancel that task");
+}
+
+Result<std::optional<sql::DurabilityLevel>> SqlTaskStore::remove_archived(
+    TaskArchive& archive, const std::string& id, const std::string& actor) {
+    TASKSTORE_LET(const auto task, archive.get_task(id));
+    if (!task) return std::optional<sql::DurabilityLevel>();
+    const sql::BoundStatement trace{.sql = x_texts.history_of_archived_removal,
+                                    .values = {now(), id, actor, task->revision + 1,
+                                               std::string(name_of(task->status)), task->fence}};
+    TASKSTORE_LET(const sql::Committed traced, write_batch({&trace, 1}));
+    TASKSTORE_LET(const auto removed, archive.remove(id));
+    if (!removed) return removed;
+    return std::optional(sql::weaker_of(*removed, traced.level));
+}
+
+Result<std::optional<sql::DurabilityLevel>> SqlTaskStore::remove_copy(const std::string& id,
+                                                                      const std::string& actor,
+                                                                      bool is_here) {
+    TASKSTORE_LET(const auto kept, archive());
+    if (!kept) return std::optional<sql::DurabilityLevel>();
+    return is_here ? kept->remove(id) : remove_archived(*kept, id, actor);
+}
+
 Result<sql::DurabilityLevel> SqlTaskStore::delete_task(const std::string& id,
                                                        const std::string& actor) {
     TASKSTORE_TRY(check_member("actor", actor));
-    // There first: what is gone here must not be found there again.
-    TASKSTORE_LET(const auto kept, archive());
     std::optional<sql::DurabilityLevel> removed;
-    if (kept) {
-        TASKSTORE_LET(removed, kept->remove(id));
-    }
     for (int attempt = 0; attempt < kDecisionsMax; ++attempt) {
         TASKSTORE_LET(const auto found, get_kept(id));
+        if (found) TASKSTORE_TRY(check_removable(*found));
+        // There first, and each time: somebody may archive it meanwhile. Of what was here the
+        // history says that it was removed: a copy that cannot be reached is not found again.
+        const auto copy = remove_copy(id, actor, found.has_value());
+        if (!copy && is_conflict(copy.error())) continue;
+        if (!copy && !found) return fail(copy.error());
+        if (copy && *copy) removed = removed ? sql::weaker_of(*removed, **copy) : **copy;
         if (!found && removed) return *removed;
         if (!found) return no_such_task(id);
         const Task& task = *found;
-        if (!allowed(state_of(task.status), Verb::remove))
-            return fail(Code::conflict,
-                        "task '" + id + "' is held by " + task.assigned_to.value_or("somebody"))
-                .with_hint("cancel it first: 'taskstore task cancel " + id + "'");
-        TASKSTORE_LET(const auto waiting,
-                      read_one({.sql = task_sql::open_dependents, .values = {id}}));
-        if (!waiting[0].rows.empty())
-            return fail(Code::conflict, "task '" + id + "' is waited for by task " +
-                                            RowReader(waiting[0].rows[0]).text())
-                .with_hint(
-                    "take that dependency away first ('taskstore task set THAT "
-                    "--no-depends-on " +
-                    id + "'), or cancel that task");
         Statements batch;
         // Its slot is another's.
         mark_keys(batch, {task.concurrency_key});
@@ -113,7 +137,8 @@ Result<sql::DurabilityLevel> SqlTaskStore::delete_task(const std::string& id,
             batch.push_back({.sql = sql, .values = {id}});
         auto committed = write_batch(batch, waking());
         if (committed && task.concurrency_key) settle_or_leave_marked();
-        if (committed) return committed->level;
+        if (committed)
+            return removed ? sql::weaker_of(*removed, committed->level) : committed->level;
         if (!is_conflict(committed.error())) return fail(std::move(committed).error());
     }
     return too_fast(id);

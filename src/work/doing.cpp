@@ -1,10 +1,12 @@
 // The two ways to carry out a task: a command under its guard, and a function of this program.
 
+#include "isolated.hpp"
 #include "running.hpp"
 
 #include <taskstore/base/json.hpp>
 #include <taskstore/work/command_words.hpp>
 
+#include <filesystem>
 #include <thread>
 
 namespace taskstore::work {
@@ -18,9 +20,13 @@ class CommandDoing final : public Doing {
         : x_services(services),
           x_task(task),
           x_guard(guard),
-          x_log(os::join_path(services.options.log_folder,
-                              task.id + "-" + std::to_string(task.fence) + ".log")),
-          x_result(x_log.substr(0, x_log.size() - 4) + ".result") {}
+          x_name(task.id + "-" + std::to_string(task.fence)),
+          x_log(os::join_path(services.options.log_folder, x_name + ".log")),
+          x_result(os::join_path(services.options.log_folder, x_name + ".result")) {
+        if (!services.isolation) return;
+        x_own.emplace(services.files, services.options.isolation->folder, x_name);
+        x_result = x_own->result();
+    }
 
     ~CommandDoing() override { static_cast<void>(x_services.files.unlink(x_result).has_value()); }
     CommandDoing(const CommandDoing&) = delete;
@@ -40,6 +46,7 @@ class CommandDoing final : public Doing {
         command.environment.emplace_back("TASKSTORE_TASK_FENCE", std::to_string(x_task.fence));
         command.environment.emplace_back("TASKSTORE_TASK_WORKER", x_services.options.name);
         command.environment.emplace_back("TASKSTORE_TASK_RESULT", x_result);
+        if (x_own) TASKSTORE_TRY(isolate(command));
         const std::string input = tasks::task_json(x_task) + "\n";
         command.input = input;
         return x_guard.run(command);
@@ -52,6 +59,10 @@ class CommandDoing final : public Doing {
     void terminate() override { x_guard.terminate(); }
     void kill() override { x_guard.kill(); }
     Result<std::optional<std::string>> result() override {
+        // A pipe that nobody writes to would keep us, and a link lead to what is none of its own.
+        const auto info = x_services.files.link_info(x_result);
+        if (info && x_own && info->kind != os::FileKind::regular)
+            return fail(Code::invalid, "what the command left as its result is no file");
         auto text = os::read_file(x_services.files, x_result, kResultBytesMax);
         if (!text && text.error().code == Code::not_found) return std::optional<std::string>();
         if (!text) return fail(std::move(text).error());
@@ -63,11 +74,46 @@ class CommandDoing final : public Doing {
     std::string log_path() const override { return x_log; }
 
   private:
+    Status isolate(os::GuardedCommand& command) {
+        const IsolationOptions& wanted = *x_services.options.isolation;
+        const IsolationFound& found = *x_services.isolation;
+        TASKSTORE_TRY(x_own->make(x_guard.lock_path()));
+        TASKSTORE_TRY(begin_log("isolated: " + text_of(found) + "\n"));
+        const std::string from =
+            command.folder.empty() ? std::filesystem::current_path().string() : command.folder;
+        // Meant from where the worker stands.
+        std::string& program = command.arguments.front();
+        if (program.find('/') != std::string::npos && !program.starts_with('/'))
+            program = os::join_path(from, program);
+        command.environment_kept.emplace(kEnvironmentKept.begin(), kEnvironmentKept.end());
+        command.environment_kept->insert(command.environment_kept->end(),
+                                         wanted.environment_kept.begin(),
+                                         wanted.environment_kept.end());
+        command.environment.emplace_back("HOME", x_own->home());
+        command.environment.emplace_back("TMPDIR", x_own->tmp());
+        command.environment.emplace_back("TASKSTORE_TASK_FOLDER", from);
+        command.isolation.emplace();
+        command.isolation->parts = found.trial.got;
+        command.isolation->limits = found.limits;
+        command.isolation->writable = wanted.writable;
+        command.isolation->writable.push_back(x_own->path());
+        if (!os::lies_in_tmp(from)) command.isolation->tmp = x_own->tmp();
+        command.folder = x_own->home();
+        return ok();
+    }
+    Status begin_log(const std::string& line) {
+        TASKSTORE_LET(const auto log, x_services.files.open(x_log, os::OpenMode::create, 0600));
+        std::size_t written = 0;
+        return log->append(line, written);
+    }
+
     const Services& x_services;
     const tasks::Task& x_task;
     os::Guard& x_guard;
+    const std::string x_name;
     const std::string x_log;
-    const std::string x_result;
+    std::string x_result;
+    std::optional<IsolatedFolder> x_own;
 };
 
 class HandlerDoing final : public Doing {

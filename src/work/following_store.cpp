@@ -200,6 +200,12 @@ bool FollowingStore::leases_count_sleep() const {
 Result<std::int64_t> FollowingStore::tend() {
     return ask<Kind::write>(&TaskStore::tend);
 }
+Result<tasks::Ageing> FollowingStore::ageing() {
+    return ask<Kind::read>(&TaskStore::ageing);
+}
+Result<Written<tasks::Ageing>> FollowingStore::set_ageing(std::optional<std::int64_t> ageing_ms) {
+    return ask<Kind::write>(&TaskStore::set_ageing, ageing_ms);
+}
 Result<tasks::Outlook> FollowingStore::outlook(const tasks::ClaimRequest& request) {
     return ask<Kind::read>(&TaskStore::outlook, request);
 }

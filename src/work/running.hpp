@@ -16,6 +16,7 @@ struct Services {
     const Clock& clock;
     os::FileSystem& files;
     const WorkerOptions& options;
+    const std::optional<IsolationFound>& isolation;  ///< Where the options want one.
 };
 
 /// A time that leases go by. Whether it counts sleep, the store knows: another one, once the

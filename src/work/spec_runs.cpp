@@ -200,7 +200,11 @@ Result<std::int64_t> SpecRuns::settle() {
     for (const records::Record& one : open.records) {
         const auto claim = claim_of(one.id);
         if (!claim) continue;
-        TASKSTORE_LET(const auto task, x_store.get_task(claim->first));
+        const auto found = x_store.get_task(claim->first);
+        // It may be archived: what cannot be asked now is settled when it can.
+        if (!found && found.error().code == Code::unavailable) continue;
+        if (!found) return fail(found.error());
+        const std::optional<Task>& task = *found;
         // Of another device's queue, or still at work.
         if (!task || (task->status == TaskStatus::in_progress && task->fence == claim->second))
             continue;

@@ -1,6 +1,7 @@
 #include <taskstore/work/claim_wait.hpp>
 #include <taskstore/work/worker.hpp>
 
+#include "isolated.hpp"
 #include "log_cleaning.hpp"
 #include "running.hpp"
 
@@ -35,9 +36,10 @@ struct Worker::State {
           os::FileSystem& given_files, WorkerOptions given)
         : options(std::move(given)),
           random(given_random),
-          services{given_store, given_clock, given_files, options} {}
+          services{given_store, given_clock, given_files, options, isolation} {}
 
     WorkerOptions options;
+    std::optional<IsolationFound> isolation;  ///< Set before there are threads.
     Random& random;
     Services services;
     std::stop_source draining;
@@ -66,7 +68,9 @@ struct Worker::State {
     void listen(const std::stop_token& stop);
     Status look_at_held();
     void job();
-    void clean_logs_now_and_then();
+    Status isolate();
+    void clean_now_and_then();
+    void clean_logs();
     void do_chores(const std::stop_token& stop);
     Status work_on(Job& job);
     bool may_begin();
@@ -88,6 +92,9 @@ Status Worker::State::check() const {
     TASKSTORE_TRY(bounds("grace", options.grace_ms, 0, kGraceMsMax));
     if (options.timeout_ms) TASKSTORE_TRY(bounds("timeout", *options.timeout_ms, 1, INT64_MAX));
     if (options.tasks_max) TASKSTORE_TRY(bounds("tasks", *options.tasks_max, 1, INT64_MAX));
+    if (options.handler && options.isolation)
+        return fail(Code::invalid,
+                    "a handler runs in this process, and cannot be isolated from it");
     return ok();
 }
 
@@ -98,9 +105,17 @@ Status Worker::State::prepare() {
     TASKSTORE_TRY(rescue_dead(services.store, files, options.run));
     if (!options.handler) {
         TASKSTORE_TRY(os::make_directories(files, options.log_folder, 0700));
-        clean_logs_now_and_then();
+        TASKSTORE_TRY(isolate());
+        clean_now_and_then();
     }
     return watch(options.run);
+}
+
+Status Worker::State::isolate() {
+    if (!options.isolation) return ok();
+    TASKSTORE_LET(isolation, find_isolation(*options.isolation));
+    if (options.isolated) options.isolated(*isolation);
+    return ok();
 }
 
 Status Worker::State::watch(const RunFolder& folder) {
@@ -155,14 +170,20 @@ Status Worker::State::look_at_held() {
 }
 
 /// What cannot be removed keeps nobody from working.
-void Worker::State::clean_logs_now_and_then() {
+void Worker::State::clean_now_and_then() {
     const std::int64_t now_ns = services.clock.boot_ns();
-    if (options.log_folder.empty() || (cleaned_ns != 0 && now_ns < cleaned_ns + kCleaningNs))
-        return;
+    if (cleaned_ns != 0 && now_ns < cleaned_ns + kCleaningNs) return;
     cleaned_ns = now_ns;
+    if (!options.log_folder.empty()) clean_logs();
+    if (!options.isolation) return;
+    const auto cleared = clear_isolated(services.files, options.isolation->folder);
+    if (!cleared) warn("what killed commands left stays: " + cleared.error().message);
+}
+
+void Worker::State::clean_logs() {
     const auto cleaned =
-        clean_logs(services.files, options.log_folder,
-                   {options.log_age_ms_max, options.log_bytes_max}, services.clock.wall_ms());
+        work::clean_logs(services.files, options.log_folder,
+                         {options.log_age_ms_max, options.log_bytes_max}, services.clock.wall_ms());
     if (!cleaned) warn("old logs stay: " + cleaned.error().message);
 }
 
@@ -180,7 +201,7 @@ void Worker::State::listen(const std::stop_token& stop) {
     const auto waiter = services.store.holder_waiter();
     if (!waiter) return warn(waiter.error().message);
     while (!stop.stop_requested()) {
-        clean_logs_now_and_then();
+        clean_now_and_then();
         const Status looked = look_at_held();
         const auto woken = looked ? (*waiter)->wait(0, stop) : Result<bool>(fail(looked.error()));
         if (!woken && woken.error().code != Code::cancelled) {

@@ -18,9 +18,11 @@ expect 0 taskstore task list --archived --json; same "$(json "$out" d)" "[]"
 expect 3 taskstore task show nobody
 expect 0 taskstore task archive --older-than 0s --dry-run; same "$out" "would archive 2 tasks"
 expect 0 taskstore task archive --older-than 1d; same "$out" "archived 0 tasks"
-rm -f "$archive"*
+expect 0 taskstore task archive --older-than 1d --drop; same "$out" "dropped 0 tasks"
 expect 0 taskstore task stats --json; same "$(json "$out" 'd["archived"]')" 0
-[ ! -e "$archive" ] || bad "who looked made an archive"
+expect 0 taskstore migrate --apply; has "$out" "not made yet"
+[ ! -e "$archive" ] || bad "an archive was made for nothing"
+expect 0 taskstore backup "$scratch/alone.zst"
 
 expect 0 taskstore task archive --older-than 0s --json; same "$(json "$out" 'd["archived"], d["held_back"], d["dry_run"]')" "(2, 0, False)"
 has "$out" '"level":"flushed"'
@@ -48,6 +50,19 @@ expect 0 taskstore task cancel "$open"; expect 0 taskstore task add --title 'Las
 expect 0 taskstore task archive --older-than 0s; same "$out" "archived 1 task"
 expect 0 taskstore task list --archived --quiet --limit 1; same "$out" "$open"
 expect 0 taskstore task rm "$open"; expect 3 taskstore task show "$open"
+# Away, it keeps nobody from what is not there.
+expect 0 taskstore task add --title 'Goes without it' --json; here=$(json "$out" 'd["id"]')
+mv "$scratch/moved" "$scratch/unmounted"
+expect 0 taskstore task stats --json; same "$(json "$out" 'd["archived"], d["by_status"]["pending"] > 0')" "(None, True)"
+has "$err" "what is archived is not counted"
+expect 0 taskstore task show "${here:0:35}"
+expect 5 taskstore task show "$first"; has "$err" "the archive cannot be asked"; has "$err" "does not hold it now"
+expect 5 taskstore task rm "$first"
+expect 0 taskstore task cancel "$here"; expect 0 taskstore task add --title 'Moved last'
+expect 5 taskstore task archive --older-than 0s; expect 5 taskstore task archive --older-than 0s --drop; [ ! -e "$scratch/moved" ] || bad "an archive was made where one is away"
+expect 0 taskstore task rm "$here"; has "$err" "a copy there is not found any more"
+mv "$scratch/unmounted" "$scratch/moved"
+expect 0 taskstore task show "$first"; expect 3 taskstore task show "$here"
 # A backup of before brings its tasks back; what the archive has stays there, and they are one.
 expect 0 taskstore task add --title 'Last of all'
 expect 0 taskstore restore --replace backup/tasks-*.zst
@@ -55,7 +70,7 @@ expect 0 taskstore task show "$open" --json; same "$(json "$out" 'd["status"], d
 expect 0 taskstore restore --replace backup/archive-*.zst
 expect 0 taskstore task list --archived --quiet; same "$(wc -l <<<"$out")" 2
 
-# What the settings say, by a worker.
+# What the settings say, by a worker, which makes no archive where they place it elsewhere.
 expect 0 taskstore task cancel "$open"
 printf '[tasks]\narchive_after_days = 1\n' >> "$scratch/home/config.toml"
 python3 - "$tasks" "$open" <<'PY' || bad "no task was made old"
@@ -64,6 +79,9 @@ with sqlite3.connect(sys.argv[1]) as db:
     db.execute("UPDATE tasks SET created_at = 1, completed_at = 1 WHERE id = ?", (sys.argv[2],))
 PY
 expect 0 taskstore task add --title 'By a worker' --command true
+mkdir "$scratch/disk"
+expect 0 env TASKSTORE_CONFIG_DATABASES__ARCHIVE="sqlite:$scratch/disk/archive.db" "$TASKSTORE" work --drain
+has "$err" "old tasks stay: there is no archive at"; [ -z "$(ls "$scratch/disk")" ] || bad "a worker made an archive"
 expect 0 taskstore work --drain
 expect 0 taskstore task show "$open" --json; same "$(json "$out" 'd["archived_at"] is not None')" True
 expect 0 taskstore task archive --drop --older-than 0s; has "$out" "dropped"

@@ -25,6 +25,7 @@ expect 3 taskstore restore "$scratch/absent.zst"; has "$err" "$scratch/absent.zs
 # --- a place that a move led to and that is away is said to be, by whoever would read there
 mover() { env TASKSTORE_HOME="$scratch/mover" "$TASKSTORE" "$@"; }
 mkdir disk && expect 0 mover task add --title moved && expect 0 mover move --to "sqlite:$scratch/disk/tasks.db" && mv disk unmounted
+expect 0 mover doctor; has "$out" "$scratch/disk/tasks.db does not hold it now"
 for command in "migrate --status" "migrate --plan" "backup $scratch" "backup --database tasks $scratch/away.zst" "sql --database tasks SELECT" "task list"; do
   expect 5 mover $command; has "$err" "$scratch/disk/tasks.db does not hold it now"
 done

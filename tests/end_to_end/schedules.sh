@@ -50,6 +50,19 @@ kill "$runner"; wait "$runner" 2>/dev/null
 expect 0 taskstore task list --project proj --text Alone --quiet; [ "$(wc -l <<< "$out")" -ge 2 ] || bad "a tick made no task"
 expect 0 taskstore schedule rm "$alone"
 
+# One that somebody damaged is told, and keeps neither the others nor claims from going on.
+expect 0 taskstore schedule add --title Damaged --every 1h --quiet; damaged=$out
+python3 -c 'import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as c: c.execute("UPDATE task_schedules SET template = ?, next_at = 1 WHERE id = ?", ("{", sys.argv[2]))' \
+  "$TASKSTORE_HOME/tasks.db" "$damaged"
+expect 0 taskstore task claim --worker w --project none
+expect 0 taskstore schedule run --once
+expect 0 taskstore schedule list; has "$out" "cannot be read"; has "$out" Backup; has "$err" "$damaged"
+expect 0 taskstore schedule show "$damaged" --history --json; same "$(json "$out" 'd["paused"], d["history"][-1]["verb"], "template" in d["fault"]')" "(True, 'pause', True)"
+expect 0 taskstore doctor; has "$out" "schedule  $damaged"
+expect 6 taskstore schedule set "$damaged" --resume; has "$err" "schedule rm"
+expect 0 taskstore schedule rm "$damaged"; expect 0 taskstore doctor; lacks "$out" "$damaged"
+
 # Backups and moves have them.
 expect 0 taskstore backup --database tasks "$scratch/b.zst"
 expect 0 taskstore schedule rm "$backup"

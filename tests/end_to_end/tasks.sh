@@ -38,6 +38,18 @@ expect 4 taskstore task complete "$first" --fence "$fence"
 expect 0 taskstore task claim --worker w1 --limit 5 --lease 10m --request-id r1 --json; same "$(json "$out" 'd[0]["fence"]')" "$fence"; has "$err" "$first is completed by now"
 expect 0 taskstore task show "$first" --history --json; same "$(json "$out" '[h["verb"] for h in d["history"]]')" "['create', 'claim', 'complete']"
 
+# A status is spelt as the founding systems spelt it, and the same for people and for the query protocol.
+expect 0 taskstore task add --title none --json; none=$(json "$out" 'd["id"]'); expect 0 taskstore task cancel "$none"
+for pair in pending:pending running:in_progress In-Progress:in_progress complete:completed DONE:completed error:failed canceled:cancelled; do
+  for word in "${pair%:*}" "${pair#*:}"; do
+    expect 0 taskstore task list --all-projects --status "$word" --json; same "$word: $(json "$out" 'all(t["status"] == sys.argv[3] for t in d)' "${pair#*:}")" "$word: True"
+    listed=$(json "$out" 'sorted(t["id"] for t in d)')
+    expect 0 taskstore query '{"query_type":"list_tasks","params":{"status":"'"$word"'"}}'; same "$(json "$out" 'sorted(t["id"] for t in d["tasks"])')" "$listed"
+  done
+done
+expect 2 taskstore task list --status bogus; has "$err" "is no status"
+expect 0 taskstore task rm "$none"
+
 # Each answer to a write names what it survives, and no other answer does.
 level() { python3 -c 'import json,sys; print(json.loads(sys.argv[1]).get("level"))' "$1"; }
 expect 0 taskstore task add --title level --json; same "$(level "$out")" flushed; own=$(json "$out" 'd["id"]')
@@ -112,6 +124,15 @@ expect 9 taskstore query --on "$scratch/other.db" --on "$scratch/none.db" --on '
 has "$out" '"status":"partial"'; has "$out" Elsewhere; has "$out" '"status":"not_found"'
 lacks "$out$err" geheim; has "$err" '2 of 3 stores'; [ ! -e "$scratch/none.db" ] || bad "a question made a store"
 expect 3 taskstore query --on "$scratch/none.db" "$asked"; has "$out" '"data":null'
+# A server that takes connections and says nothing is given up at the deadline of the request.
+python3 -c 'import socket, time
+s = socket.create_server(("127.0.0.1", 0), backlog=16); open("mute.tmp", "w").write(str(s.getsockname()[1]))
+import os; os.rename("mute.tmp", "mute"); time.sleep(1000)' & mute=$!
+until [ -e mute ]; do command sleep 0.02; done; port=$(cat mute)
+expect 9 taskstore query --on "$scratch/other.db" --on "postgres://u@127.0.0.1:$port/d?connect_timeout=900&sslmode=disable" --on "libsql://127.0.0.1:$port?tls=0" \
+  '{"query_type":"list_tasks","deadline_ms":1500}'
+same "$(python3 -c 'import json,sys; print([s["status"] for s in json.loads(sys.argv[1])["stores"]])' "$out")" "['ok', 'timed_out', 'timed_out']"
+kill $mute; wait $mute 2>/dev/null
 expect 2 taskstore query --on "$scratch/other.db" --on ../other.db "$asked"; has "$err" twice
 expect 2 taskstore query --on nothing "$asked"; has "$err" "postgres://"
 
@@ -124,6 +145,33 @@ expect 0 taskstore task set "$index" --title 'Build the Tree'; expect 0 taskstor
 expect 0 taskstore move --database tasks --to "sqlite:$scratch/moved.db"
 expect 0 taskstore task search tree --quiet; same "$out" "$index"; expect 0 taskstore task rm "$index"
 expect 0 taskstore move --database tasks --undo; expect 0 taskstore task search tree --quiet; same "$out" ""
+
+# Age against priority: for a whole database, also where it has moved, and out of a backup.
+expect 0 taskstore task ageing; same "$out" "off: tasks are claimed by priority strictly, then by age"
+expect 0 taskstore task add --project aged --title old --priority low --quiet; old=$out
+expect 0 taskstore task add --project aged --title new --quiet; new=$out
+python3 - "$TASKSTORE_HOME/tasks.db" "$old" <<'PY'
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as db: db.execute("UPDATE tasks SET created_at = created_at - 5000 WHERE id = ?", (sys.argv[2],))
+PY
+expect 0 taskstore task ready --project aged --quiet; same "$out" "$new
+$old"
+for wrong in 0s 500ms 367d soon; do expect 2 taskstore task ageing --set $wrong; done
+expect 0 taskstore task ageing --set 1s --json; same "$(json "$out" 'd["ageing_ms"], d["ranking"]')" "(1000, False)"; has "$out" '"level":"flushed"'
+expect 0 taskstore task ready --project aged --quiet; same "$out" "$old
+$new"
+expect 0 taskstore task why "$old"; has "$out" "by its age it goes before tasks of priority 0 that are made after"
+expect 0 taskstore backup --database tasks "$scratch/aged.zst"
+expect 0 taskstore move --database tasks --to "sqlite:$scratch/moved-aged.db"
+expect 0 taskstore task ageing; same "$out" "1s: a task goes before one of ten more priority that is made 1s later"
+expect 0 taskstore move --database tasks --undo
+expect 0 taskstore task ageing --set off; has "$out" off
+expect 0 taskstore task ready --project aged --quiet; same "$out" "$new
+$old"
+expect 0 taskstore restore --replace "$scratch/aged.zst"
+expect 0 taskstore task ready --project aged --quiet; same "$out" "$old
+$new"
+expect 0 taskstore task ageing --set off; expect 0 taskstore task rm "$old"; expect 0 taskstore task rm "$new"
 
 # Eight processes work off sixty tasks; each is held once.
 for i in $(seq 60); do echo "$i"; done | xargs -P 8 -I{} "$TASKSTORE" task add --project many --title 'job {}' --quiet > "$scratch/made"

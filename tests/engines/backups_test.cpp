@@ -195,14 +195,16 @@ TEST(Backups, ByACopyAreTheSameBytesAsByRows) {
     }
 }
 
-TEST(Backups, OfAServerThatHasNoDumpAreMadeOfRows) {
+TEST(Backups, OfAServerThatGivesNoDumpAreMadeOfRows) {
     Things things(place_of(sql::Engine::libsql));
     add(**things.databases()->open(DatabaseName::tasks), "a", {{}, std::int64_t{1}, 2.0, {}});
     const std::string by_copy = things.must_back_up();
     Watched& part = things.part(sql::Engine::libsql);
-    part.before = [] { return Status(fail(Code::unsupported, "404")); };
-    EXPECT_EQ(things.must_back_up(), by_copy);
-    EXPECT_EQ(part.begun, 2);
+    for (const Code refused : {Code::unsupported, Code::denied}) {
+        part.before = [refused] { return Status(fail(refused, "no dump for you")); };
+        EXPECT_EQ(things.must_back_up(), by_copy);
+    }
+    EXPECT_EQ(part.begun, 3);
     EXPECT_EQ(part.ended, 1);
 }
 

@@ -359,6 +359,10 @@ void Context::print(std::string_view text) const {
     std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
+void Context::tell_now() const {
+    std::fflush(stdout);
+}
+
 void Context::print_json(std::string_view kind, std::string_view data,
                          std::string_view next_cursor) const {
     std::string out;

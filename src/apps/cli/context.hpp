@@ -58,6 +58,8 @@ struct Context {
     Result<std::string> ledger_folder();
     /// Defaults, the device's file, the plan's file, the environment.
     Result<const config::Config*> settings();
+    /// The same, read anew. For any thread.
+    Result<config::Config> settings_now() { return read_settings(); }
     enum class Make : std::uint8_t { no, where_missing, for_now };
     enum class TakeIn : std::uint8_t { on_open, later };
     /// Opens the plan. where_missing: makes the store first where a git work tree has none, or in
@@ -82,6 +84,9 @@ struct Context {
                     std::string_view next_cursor = {}) const;
     /// What was not written by us must have gone through base/display.hpp.
     void print(std::string_view text) const;
+    /// What was printed goes out now: who waits for it does not wait for this process to tidy up.
+    /// That it could not be written is told at the end.
+    void tell_now() const;
     /// A path of the command line, with symbolic links followed as far as the file system has them.
     std::string absolute(const std::string& path) const;
     /// Work that may take over a second tells of itself.

@@ -4,6 +4,8 @@
 
 #include <taskstore/base/display.hpp>
 
+#include <algorithm>
+
 namespace taskstore::cli {
 namespace {
 
@@ -12,6 +14,14 @@ std::vector<store::DatabaseName> named(const Context& context) {
         return {store::kDatabaseNames.begin(), store::kDatabaseNames.end()};
     const auto name = store::database_of(context.call.value("database"));
     return name ? std::vector{*name} : std::vector<store::DatabaseName>();
+}
+
+/// The first task that goes into the archive makes it: a device without one has one database.
+bool is_wanted_later(const store::MigrationReport& report) {
+    return report.database == store::DatabaseName::archive && !report.away &&
+           std::ranges::all_of(report.modules, [](const store::MigrationReport::Module& one) {
+               return one.applied.empty();
+           });
 }
 
 void write_module(JsonWriter& writer, const store::MigrationReport::Module& module) {
@@ -58,10 +68,10 @@ void print_reports(Context& context, const std::vector<store::MigrationReport>& 
         for (const store::MigrationReport::Module& module : report.modules) {
             write_module(writer, module);
             const std::string state =
-                report.away              ? "away: it was moved there"
-                : !report.exists         ? "not made yet"
-                : module.newer           ? "newer than this program: upgrade it"
-                : module.pending.empty() ? "up to date"
+                report.away                                 ? "away: it was moved there"
+                : !report.exists || is_wanted_later(report) ? "not made yet"
+                : module.newer                              ? "newer than this program: upgrade it"
+                : module.pending.empty()                    ? "up to date"
                                          : counted(static_cast<std::int64_t>(module.pending.size()),
                                                    "migration", "migrations") +
                                                " to apply";
@@ -98,11 +108,13 @@ Status run_migrate(Context& context) {
     TASKSTORE_LET(store::Databases* const databases, context.databases());
     std::vector<store::MigrationReport> reports;
     for (const store::DatabaseName name : named(context)) {
-        if (call.has("apply") && !store::tables_of(name).empty()) {
+        TASKSTORE_LET(auto report, databases->migrations(name));
+        const bool now = call.has("database") || !is_wanted_later(report);
+        if (call.has("apply") && now && !store::tables_of(name).empty()) {
             TASKSTORE_TRY(databases->open(name));
             context.wrote = "the schema of " + std::string(store::name_of(name)) + " is up to date";
+            TASKSTORE_LET(report, databases->migrations(name));
         }
-        TASKSTORE_LET(auto report, databases->migrations(name));
         reports.push_back(std::move(report));
     }
     print_reports(context, reports, call.has("plan"));

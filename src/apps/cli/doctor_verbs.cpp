@@ -4,8 +4,11 @@
 
 #include <taskstore/base/display.hpp>
 #include <taskstore/ledger/files.hpp>
+#include <taskstore/store/databases.hpp>
 #include <taskstore/store/move.hpp>
+#include <taskstore/tasks/schedule.hpp>
 
+#include <algorithm>
 #include <iterator>
 
 namespace taskstore::cli {
@@ -68,6 +71,64 @@ Findings of_the_device(Context& context) {
              move.back ? "'taskstore move --database " + name + " --undo' goes on with it"
                        : "the same 'taskstore move' goes on with it; with --undo it is taken "
                          "back"});
+    }
+    return findings;
+}
+
+/// Schedules that make no tasks, for they cannot be read; of a database that is there and of this
+/// version.
+Result<Findings> of_the_schedules(Context& context, store::Databases& databases,
+                                  const store::MigrationReport& report) {
+    Findings findings;
+    const bool usable = report.exists && !report.away &&
+                        std::ranges::all_of(report.modules, [](const auto& module) {
+                            return module.pending.empty() && !module.newer;
+                        });
+    if (!usable) return findings;
+    TASKSTORE_LET(const auto database, databases.open_at(report.database, report.place.location));
+    const auto store = tasks::make_task_store(*database, context.clock, context.random);
+    TASKSTORE_LET(const auto list, store->schedules().list_schedules(std::nullopt));
+    for (const tasks::Schedule& one : list) {
+        if (!one.fault.empty())
+            findings.push_back(
+                {"schedule", one.id, one.fault,
+                 "'taskstore schedule rm " + one.id + "' takes it away; then add it anew"});
+    }
+    return findings;
+}
+
+/// Databases that cannot be used as they are. One that is not made yet is none of them.
+Result<Findings> of_the_databases(Context& context) {
+    if (!context.database_home()) return Findings();
+    TASKSTORE_LET(store::Databases* const databases, context.databases());
+    Findings findings;
+    for (const store::DatabaseName name : store::kDatabaseNames) {
+        const std::string noun(store::name_of(name));
+        const auto found = [&](const Error& error) {
+            findings.push_back(
+                {"database", noun, error.message,
+                 error.hint.empty() ? "'taskstore config show' names its place" : error.hint});
+        };
+        const auto report = databases->migrations(name);
+        if (!report) {
+            found(report.error());
+            continue;
+        }
+        if (report->away) found(*report->away);
+        if (name == store::DatabaseName::tasks) {
+            auto schedules = of_the_schedules(context, *databases, *report);
+            if (schedules)
+                add(findings, std::move(*schedules));
+            else
+                found(schedules.error());
+        }
+        for (const auto& module : report->modules) {
+            if (!module.newer) continue;
+            findings.push_back(
+                {"database", noun + " at " + sql::shown(report->place.location),
+                 "module '" + module.name + "' was written by a newer version of this program",
+                 "upgrade this program"});
+        }
     }
     return findings;
 }
@@ -139,6 +200,8 @@ Status run_doctor(Context& context) {
     }
     auto& [done, findings] = looked;
     add(findings, of_the_device(context));
+    TASKSTORE_LET(Findings unusable, of_the_databases(context));
+    add(findings, std::move(unusable));
     if (!done.empty()) context.wrote = "what could be mended is mended";
     if (context.json) {
         std::string data;

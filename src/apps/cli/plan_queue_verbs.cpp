@@ -133,6 +133,7 @@ Status run_dependency_wait(Context& context) {
         TASKSTORE_LET(const Waited waited, look(*plan, id));
         if (waited.open == 0) {
             print_waited(context, waited.resolved);
+            context.tell_now();
             return ok();
         }
         std::optional<std::int64_t> left_ms;

@@ -71,7 +71,14 @@ std::string time_or(std::optional<std::int64_t> at, std::string_view other) {
 }
 
 std::string next_of(const Schedule& schedule) {
+    if (!schedule.fault.empty()) return "cannot be read";
     return schedule.paused ? "paused" : time_or(schedule.next_at, "never again");
+}
+
+void warn_of_fault(Context& context, const Schedule& schedule) {
+    if (!schedule.fault.empty())
+        context.warn("schedule " + schedule.id + " makes no tasks, for it cannot be read: " +
+                     printable_line(schedule.fault) + ": remove it and add it anew");
 }
 
 void print_schedules(Context& context, const std::vector<Schedule>& list) {
@@ -145,7 +152,7 @@ void print_history(Context& context, const std::vector<ScheduleEntry>& history) 
 /// The next ticks of a schedule from now on.
 Result<std::vector<std::int64_t>> coming(const Schedule& schedule, std::int64_t count) {
     std::vector<std::int64_t> ticks;
-    if (!schedule.next_at) return ticks;
+    if (!schedule.next_at || !schedule.fault.empty()) return ticks;
     TASKSTORE_LET(const tasks::Ticks all, tasks::Ticks::of(schedule.timing));
     for (auto at = schedule.next_at; at && std::ssize(ticks) < count; at = all.next(*at))
         ticks.push_back(*at);
@@ -178,6 +185,7 @@ Status run_schedule_list(Context& context) {
     TASKSTORE_LET(const auto project, project_of(context));
     TASKSTORE_LET(const auto store, open_tasks(context));
     TASKSTORE_LET(const auto list, store->schedules().list_schedules(project));
+    for (const Schedule& one : list) warn_of_fault(context, one);
     if (!context.json) {
         print_schedules(context, list);
         return ok();
@@ -197,6 +205,7 @@ Status run_schedule_show(Context& context) {
     TASKSTORE_LET(const std::string id, schedules.find_schedule_id(context.call.arguments[0]));
     TASKSTORE_LET(const auto schedule, schedules.get_schedule(id));
     if (!schedule) return fail(Code::not_found, "there is no schedule '" + id + "'");
+    warn_of_fault(context, *schedule);
     std::vector<ScheduleEntry> history;
     if (context.call.has("history")) {
         TASKSTORE_LET(history, schedules.schedule_history(id));
@@ -311,7 +320,7 @@ Result<std::int64_t> make_due(Context& context, tasks::TaskStore& store) {
     TASKSTORE_LET(const std::int64_t made, schedules.fire_due());
     if (made > 0 && !context.json && !context.quiet) {
         context.print("made " + counted(made, "task", "tasks") + "\n");
-        std::fflush(stdout);
+        context.tell_now();
     }
     TASKSTORE_LET(const auto next_ms, schedules.next_tick_in_ms());
     // A moment that has begun is not before the tick.

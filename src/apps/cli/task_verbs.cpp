@@ -346,9 +346,11 @@ Status run_task_set(Context& context) {
 
 Status run_task_rm(Context& context) {
     TASKSTORE_LET(const std::string actor, task_actor(context));
-    TASKSTORE_LET(const auto store, open_tasks(context));
+    const tasks::ArchiveFinder archive = archive_of_command(context);
+    TASKSTORE_LET(const auto store, open_tasks(context, archive));
     TASKSTORE_LET(const std::string id, task_id_of(*store, context.call.arguments[0]));
     TASKSTORE_LET(const sql::DurabilityLevel level, store->delete_task(id, actor));
+    note_copies_that_stay(context, archive);
     context.survives(level);
     context.wrote = "removed task " + id;
     if (context.json) {

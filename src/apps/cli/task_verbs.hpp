@@ -37,6 +37,7 @@ Status run_task_dead_list(Context& context);
 Status run_task_dead_retry(Context& context);
 Status run_task_dead_drop(Context& context);
 Status run_task_wait(Context& context);
+Status run_task_ageing(Context& context);
 Status run_task_archive(Context& context);
 Status run_work(Context& context);
 /// import --from of a system before this one.
@@ -48,20 +49,28 @@ Status run_dependency_wait(Context& context);
 
 // --- what the verbs share (task_verbs_shared.cpp)
 
-/// The device's tasks, opened; lives as long as the context's databases.
+/// The device's tasks, opened; lives as long as the context's databases. `archive`: as
+/// archive_of_command() has it.
 Result<std::shared_ptr<tasks::TaskStore>> open_tasks(Context& context);
+Result<std::shared_ptr<tasks::TaskStore>> open_tasks(Context& context,
+                                                     tasks::ArchiveFinder archive);
 /// For verbs that wait: they go with the database when it moves.
 Result<std::unique_ptr<work::FollowingStore>> open_tasks_to_stay(Context& context,
                                                                  work::Patience patience);
-/// TaskStoreOptions::archive of the device's tasks.
-using ArchiveFinder = std::function<Result<std::shared_ptr<tasks::TaskArchive>>()>;
-ArchiveFinder archive_finder(Context& context);
+/// TaskStoreOptions::archive of the device's tasks, for who stays: it may move meanwhile.
+tasks::ArchiveFinder archive_finder(Context& context);
+/// The same for one command: it is looked for once, and only if it is asked for.
+tasks::ArchiveFinder archive_of_command(Context& context);
+/// A note, where it could not be asked while tasks were removed.
+void note_copies_that_stay(Context& context, const tasks::ArchiveFinder& archive);
 /// A page of it; empty where there is none.
 Result<tasks::TaskPage> list_archive(Context& context, const tasks::TaskFilter& filter);
-Result<std::int64_t> count_archive(Context& context, const std::optional<std::string>& project);
-/// What the settings say of old tasks, for a worker to do now and then; nothing: they stay.
-Result<std::function<Status(const std::stop_token&)>> archiving_as_set(Context& context,
-                                                                       tasks::TaskStore& tasks);
+/// Nothing, and a note: it cannot be asked.
+std::optional<std::int64_t> count_archive(Context& context, tasks::TaskStore& tasks,
+                                          const std::optional<std::string>& project);
+/// What the settings say of old tasks, each time anew, for a worker to do now and then.
+std::function<Status(const std::stop_token&)> archiving_as_set(Context& context,
+                                                               tasks::TaskStore& tasks);
 /// Where holders of the device's tasks are seen on this host: beside a database that is a file,
 /// else in the device's home.
 Result<work::RunFolder> run_folder_of(Context& context);
@@ -91,6 +100,12 @@ Status put_task_fields(Context& context, tasks::CreateTask& task);
 Result<tasks::CreateTask> new_task_of(Context& context);
 /// What the plan of the work tree shows of workers. not_found: there is no plan here.
 Result<std::unique_ptr<work::SpecRuns>> spec_runs_of(Context& context, tasks::TaskStore& store);
+/// Nothing where commands are not to be isolated. invalid: an option that means it is.
+Result<std::optional<work::IsolationOptions>> isolation_of(Context& context);
+/// What `--share-store` gives: `options` has its isolation, and the place of its holders.
+Status share_store(Context& context, work::WorkerOptions& options);
+/// Its members, for an object that is open.
+void put_isolation(JsonWriter& writer, const work::IsolationFound& found);
 /// When a wait ends that the option bounds, in boot_ns; 0: never.
 Result<std::int64_t> deadline_of(Context& context, std::string_view option);
 Failure waited_in_vain(const std::string& what);
@@ -185,6 +200,8 @@ inline constexpr std::array kTaskList{
     Option{"limit", 0, "N", "at most N tasks (default: 100)"},
     Option{"cursor", 0, "C", "go on where an earlier page ended"},
     Option{"archived", 0, "", "those in the archive, not the others"}};
+inline constexpr std::array kTaskAgeing{
+    Option{"set", 0, "D", "so long counts as ten more priority: 10m; or off"}};
 inline constexpr std::array kTaskArchive{
     Option{"older-than", 0, "D", "ended so long ago: 30d (default: tasks.archive_after_days)"},
     Option{"drop", 0, "", "do not keep them in the archive"},
@@ -249,7 +266,22 @@ inline constexpr std::array kWork{
     Option{"timeout", 0, "D", "how long a command may run, where its task does not say"},
     Option{"grace", 0, "D", "from TERM to KILL (default: 10s)"},
     Option{"once", 0, "", "one task, then end"},
-    Option{"drain", 0, "", "end when there is nothing to claim"}};
+    Option{"drain", 0, "", "end when there is nothing to claim"},
+    Option{"isolate", 0, "",
+           "each command has a folder, an environment, limits and namespaces of its own; what the "
+           "system refuses of that is told"},
+    Option{"strict", 0, "", "with --isolate: work only where nothing is refused"},
+    Option{"no-network", 0, "", "with --isolate: commands have no network"},
+    Option{"share-store", 0, "",
+           "with --isolate: commands may use the tasks themselves (task complete, …)"},
+    Option{"writable", 0, "DIR", "with --isolate: commands may write there too", true},
+    Option{"keep-env", 0, "NAME",
+           "with --isolate: commands get this variable too; NAME* is a beginning", true},
+    Option{"limit-memory", 0, "SIZE", "with --isolate: memory of a process: 512M, 2G"},
+    Option{"limit-cpu", 0, "D", "with --isolate: processor time of a process: 30s, 10m"},
+    Option{"limit-files", 0, "N", "with --isolate: open files of a process (default: 4096)"},
+    Option{"limit-processes", 0, "N",
+           "with --isolate: processes of a command (default: 1024, where they are counted so)"}};
 inline constexpr std::array<Option, 0> kTaskNone{};
 inline constexpr std::array kQuery{Option{
     "on", 0, "URL", "ask this store's tasks instead of the device's own; all at once", true}};
@@ -333,6 +365,10 @@ inline constexpr std::array kTaskCommands{
             "taskstore task dead retry 0193a1b2", run_task_dead_retry},
     Command{"task dead drop", "ID…", "remove dead tasks", kTaskNone,
             "taskstore task dead drop 0193a1b2", run_task_dead_drop},
+    Command{"task ageing", "",
+            "whether a task that waits long goes before those of more priority, for all who use "
+            "the database",
+            kTaskAgeing, "taskstore task ageing\ntaskstore task ageing --set 10m", run_task_ageing},
     Command{"task archive", "",
             "move tasks that ended long ago out of the others' way, into the archive; what is open "
             "or needed stays",
@@ -346,7 +382,10 @@ inline constexpr std::array kTaskCommands{
         "work", "[COMMAND]…",
         "claim tasks and run their commands, or COMMAND for each, which reads the task as JSON; "
         "TERM finishes what runs, a second one ends it",
-        kWork, "taskstore work --jobs 4\ntaskstore work --drain -- ./build.sh --fast", run_work},
+        kWork,
+        "taskstore work --jobs 4\ntaskstore work --drain -- ./build.sh --fast\n"
+        "taskstore work --isolate --no-network --limit-memory 2G",
+        run_work},
     Command{"query", "[REQUEST]",
             "answer one JSON request about the device's tasks, as other devices ask it: REQUEST, "
             "or standard input; or ask it of other stores, and join what they say",

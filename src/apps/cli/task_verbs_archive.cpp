@@ -6,9 +6,7 @@
 #include <taskstore/store/archive.hpp>
 #include <taskstore/tasks/prune.hpp>
 
-#include <algorithm>
 #include <mutex>
-#include <set>
 
 namespace taskstore::cli {
 namespace {
@@ -17,11 +15,16 @@ constexpr std::int64_t kMsPerDay = 86'400'000;
 
 using Archive = std::shared_ptr<tasks::TaskArchive>;
 
+/// Whether the settings name a place for the archive alone.
+bool is_placed(const store::Databases& databases) {
+    constexpr auto kArchive = static_cast<std::size_t>(store::DatabaseName::archive);
+    return !databases.options().settings.places[kArchive].value.empty();
+}
+
 /// Others share tasks that are on a server: who does not say otherwise would put them where nobody
 /// else finds them.
 Status check_place(store::Databases& databases) {
-    constexpr auto kArchive = static_cast<std::size_t>(store::DatabaseName::archive);
-    if (!databases.options().settings.places[kArchive].value.empty()) return ok();
+    if (is_placed(databases)) return ok();
     TASKSTORE_LET(const store::DatabasePlace tasks, databases.place(store::DatabaseName::tasks));
     TASKSTORE_LET(const store::DatabasePlace archive,
                   databases.place(store::DatabaseName::archive));
@@ -42,19 +45,35 @@ Result<Archive> archive_to_fill(Context& context) {
     return store::open_archive(std::move(databases));
 }
 
+/// Nobody sees what it makes: where the settings place the archive elsewhere, a disk that is not
+/// mounted looks as if there were none yet.
+Result<Archive> archive_of_chore(Context& context) {
+    TASKSTORE_LET(auto databases, context.databases_now());
+    TASKSTORE_TRY(check_place(*databases));
+    if (!is_placed(*databases)) return store::open_archive(std::move(databases));
+    TASKSTORE_LET(const store::DatabasePlace at, databases->place(store::DatabaseName::archive));
+    TASKSTORE_LET(Archive archive, store::find_archive(std::move(databases)));
+    if (archive) return archive;
+    return fail(Code::unavailable, "there is no archive at " + sql::shown(at.location))
+        .with_hint("is its disk mounted? 'taskstore migrate --apply --database archive' makes one");
+}
+
 std::string counted(std::int64_t count) {
     return std::to_string(count) + (count == 1 ? " task" : " tasks");
 }
 
-void print_report(Context& context, const tasks::PruneReport& report, bool drop, bool dry_run) {
-    const std::string_view verb = drop ? "drop" : "archive";
-    context.wrote = std::string(drop ? "dropped " : "archived ") + counted(report.gone);
+enum class Fate : std::uint8_t { archive, drop };
+
+void print_report(Context& context, const tasks::PruneReport& report, Fate fate, bool dry_run) {
+    const std::string_view verb = fate == Fate::drop ? "drop" : "archive";
+    const std::string done = fate == Fate::drop ? "dropped" : "archived";
+    if (!dry_run) context.wrote = done + " " + counted(report.gone);
     if (report.level) context.survives(*report.level);
     if (context.json) {
         std::string data;
         JsonWriter(data)
             .begin_object()
-            .key(drop ? "dropped" : "archived")
+            .key(done)
             .integer(report.gone)
             .key("held_back")
             .integer(report.held_back)
@@ -86,14 +105,29 @@ Result<std::int64_t> age_asked_for(Context& context) {
 
 }  // namespace
 
-ArchiveFinder archive_finder(Context& context) {
-    const auto one_at_a_time = std::make_shared<std::mutex>();
-    return [&context, one_at_a_time]() -> Result<Archive> {
-        const std::lock_guard lock(*one_at_a_time);
-        // As the settings say now: it may have moved since.
-        TASKSTORE_LET(auto databases, context.databases_now());
-        return store::find_archive(std::move(databases));
+tasks::ArchiveFinder archive_finder(Context& context) {
+    return store::archive_finder([&context] { return context.databases_now(); });
+}
+
+tasks::ArchiveFinder archive_of_command(Context& context) {
+    struct Found {
+        std::mutex one_at_a_time;
+        std::optional<Result<Archive>> archive;
     };
+    return [find = archive_finder(context), found = std::make_shared<Found>()] {
+        const std::lock_guard lock(found->one_at_a_time);
+        if (!found->archive) found->archive = find();
+        return *found->archive;
+    };
+}
+
+void note_copies_that_stay(Context& context, const tasks::ArchiveFinder& archive) {
+    const auto found = archive();
+    if (found) return;
+    context.warn(
+        "the archive cannot be asked: a copy there is not found any more, and goes with "
+        "the next 'task rm' of the same: " +
+        found.error().message);
 }
 
 Status run_task_archive(Context& context) {
@@ -109,64 +143,65 @@ Status run_task_archive(Context& context) {
         TASKSTORE_LET(store::Databases* const databases, context.databases());
         TASKSTORE_TRY(check_place(*databases));
     }
-    TASKSTORE_LET(const auto tasks, open_tasks(context));
-    Archive archive;
-    if (!drop && !request.dry_run) {
-        TASKSTORE_LET(archive, archive_to_fill(context));
-    }
+    request.drop = drop;
+    const tasks::ArchiveFinder looked_at = archive_of_command(context);
+    TASKSTORE_LET(const auto tasks, open_tasks(context, looked_at));
     request.go_on = [&](const tasks::PruneReport& so_far) {
         context.progress(drop ? "dropping tasks" : "archiving tasks", so_far.gone,
                          request.limit.value_or(0));
         return true;
     };
+    const tasks::ArchiveFinder filled = [&context] { return archive_to_fill(context); };
     TASKSTORE_LET(const tasks::PruneReport report,
-                  tasks::prune_tasks(*tasks, archive.get(), request));
+                  tasks::prune_tasks(*tasks, drop ? looked_at : filled, request));
     context.end_progress();
-    print_report(context, report, drop, request.dry_run);
+    print_report(context, report, drop ? Fate::drop : Fate::archive, request.dry_run);
     return ok();
 }
 
-Result<std::function<Status(const std::stop_token&)>> archiving_as_set(Context& context,
-                                                                       tasks::TaskStore& tasks) {
-    using Chore = std::function<Status(const std::stop_token&)>;
-    TASKSTORE_LET(const config::Config* const settings, context.settings());
-    const std::int64_t age_ms = settings->integer("tasks.archive_after_days") * kMsPerDay;
-    const bool drop = settings->boolean("tasks.archive_drop");
-    if (age_ms == 0) return Chore();
-    return Chore([&context, &tasks, age_ms, drop](const std::stop_token& stop) -> Status {
-        Archive archive;
-        if (!drop) {
-            TASKSTORE_LET(archive, archive_to_fill(context));
-        }
+std::function<Status(const std::stop_token&)> archiving_as_set(Context& context,
+                                                               tasks::TaskStore& tasks) {
+    const auto prune = [&context, &tasks](const std::stop_token& stop) -> Status {
+        TASKSTORE_LET(const config::Config settings, context.settings_now());
+        const std::int64_t days = settings.integer("tasks.archive_after_days");
+        if (days == 0) return ok();
+        const bool drop = settings.boolean("tasks.archive_drop");
         const tasks::PruneRequest request{
-            .age_ms = age_ms,
-            .go_on = [&](const tasks::PruneReport&) { return !stop.stop_requested(); }};
-        TASKSTORE_TRY(tasks::prune_tasks(tasks, archive.get(), request));
+            .age_ms = days * kMsPerDay, .drop = drop, .go_on = [&](const tasks::PruneReport&) {
+                return !stop.stop_requested();
+            }};
+        const tasks::ArchiveFinder archive =
+            drop ? archive_finder(context)
+                 : tasks::ArchiveFinder([&context] { return archive_of_chore(context); });
+        TASKSTORE_TRY(tasks::prune_tasks(tasks, archive, request));
         return ok();
-    });
+    };
+    return [prune](const std::stop_token& stop) -> Status {
+        const Status done = prune(stop);
+        if (done) return done;
+        Error error = done.error();
+        error.message = "old tasks stay: " + error.message;
+        return fail(std::move(error));
+    };
 }
 
 Result<tasks::TaskPage> list_archive(Context& context, const tasks::TaskFilter& filter) {
-    TASKSTORE_LET(const Archive archive, archive_finder(context)());
+    const tasks::ArchiveFinder find = archive_of_command(context);
+    TASKSTORE_LET(const Archive archive, find());
     if (!archive) return tasks::TaskPage{};
-    TASKSTORE_LET(tasks::TaskPage page, archive->list_tasks(filter));
-    // What the tasks have too is theirs.
-    TASKSTORE_LET(store::Databases* const databases, context.databases());
-    TASKSTORE_LET(sql::Database* const database, databases->open(store::DatabaseName::tasks));
-    const auto kept = tasks::make_task_store(*database, context.clock, context.random);
-    std::vector<std::string> ids;
-    for (const tasks::Task& task : page.tasks) ids.push_back(task.id);
-    TASKSTORE_LET(const auto found, kept->get_tasks(ids));
-    std::set<std::string> theirs;
-    for (const auto& task : found)
-        if (task) theirs.insert(task->id);
-    std::erase_if(page.tasks, [&](const tasks::Task& task) { return theirs.contains(task.id); });
-    return page;
+    TASKSTORE_LET(const auto tasks, open_tasks(context, find));
+    return tasks::list_archived(*tasks, *archive, filter);
 }
 
-Result<std::int64_t> count_archive(Context& context, const std::optional<std::string>& project) {
-    TASKSTORE_LET(const Archive archive, archive_finder(context)());
-    return archive ? archive->count(project) : Result<std::int64_t>(std::int64_t{0});
+std::optional<std::int64_t> count_archive(Context& context, tasks::TaskStore& tasks,
+                                          const std::optional<std::string>& project) {
+    const auto archive = archive_finder(context)();
+    if (archive && !*archive) return 0;
+    const auto count = archive ? tasks::count_archived(tasks, **archive, project)
+                               : Result<std::int64_t>(fail(archive.error()));
+    if (count) return *count;
+    context.warn("what is archived is not counted: " + count.error().message);
+    return std::nullopt;
 }
 
 }  // namespace taskstore::cli

@@ -18,7 +18,7 @@ void put_counts(JsonWriter& writer, const tasks::TaskStats::Counts& counts) {
     writer.key("total").integer(total).end_object();
 }
 
-std::string stats_json(const tasks::TaskStats& stats, std::int64_t archived) {
+std::string stats_json(const tasks::TaskStats& stats, std::optional<std::int64_t> archived) {
     std::string out;
     JsonWriter writer(out);
     writer.begin_object().key("by_status");
@@ -37,7 +37,12 @@ std::string stats_json(const tasks::TaskStats& stats, std::int64_t archived) {
         writer.null();
     writer.key("completed_last_hour").integer(stats.completed_last_hour);
     writer.key("completed_last_day").integer(stats.completed_last_day);
-    writer.key("archived").integer(archived).end_object();
+    writer.key("archived");
+    if (archived)
+        writer.integer(*archived);
+    else
+        writer.null();
+    writer.end_object();
     return out;
 }
 
@@ -53,7 +58,7 @@ Status run_task_stats(Context& context) {
     TASKSTORE_LET(const auto project, project_of(context));
     TASKSTORE_LET(const auto store, open_tasks(context));
     TASKSTORE_LET(const tasks::TaskStats stats, store->stats(project));
-    TASKSTORE_LET(const std::int64_t archived, count_archive(context, project));
+    const std::optional<std::int64_t> archived = count_archive(context, *store, project);
     if (context.json) {
         context.print_json("task_stats", stats_json(stats, archived));
         return ok();
@@ -72,7 +77,7 @@ Status run_task_stats(Context& context) {
                       " UTC\n");
     context.print("completed: " + std::to_string(stats.completed_last_hour) + " in an hour, " +
                   std::to_string(stats.completed_last_day) + " in a day\n");
-    if (archived > 0) context.print("archived: " + std::to_string(archived) + "\n");
+    if (archived.value_or(0) > 0) context.print("archived: " + std::to_string(*archived) + "\n");
     return ok();
 }
 

@@ -163,6 +163,7 @@ Status run_task_next(Context& context) {
             TASKSTORE_LET(const auto claimed, claim(context, *store, request));
             if (!claimed.empty()) {
                 print_claimed(context, claimed);
+                context.tell_now();
                 return ok();
             }
         }
@@ -284,7 +285,8 @@ Status run_task_dead_retry(Context& context) {
 
 Status run_task_dead_drop(Context& context) {
     TASKSTORE_LET(const std::string actor, task_actor(context));
-    TASKSTORE_LET(const auto store, open_tasks(context));
+    const tasks::ArchiveFinder archive = archive_of_command(context);
+    TASKSTORE_LET(const auto store, open_tasks(context, archive));
     TASKSTORE_LET(const auto dead, dead_tasks(context, *store));
     std::string data;
     JsonWriter writer(data);
@@ -296,6 +298,7 @@ Status run_task_dead_drop(Context& context) {
         writer.begin_object().key("id").string(task.id).end_object();
     }
     writer.end_array();
+    if (!dead.empty()) note_copies_that_stay(context, archive);
     if (context.json)
         context.print_json("task_removed_list", data);
     else
@@ -319,6 +322,7 @@ Status run_task_wait(Context& context) {
         }
         if (ended.size() == ids.size()) {
             print_tasks(context, ended);
+            context.tell_now();
             return ok();
         }
         TASKSTORE_TRY(waiter->wait(deadline_ns));

@@ -32,14 +32,14 @@ Result<std::string> place_in(const store::Databases& databases) {
 
 /// `owner` is kept: whose the databases are.
 Result<work::TasksAt> tasks_in(Context& context, store::Databases& databases,
-                               std::shared_ptr<void> owner = {}) {
+                               tasks::ArchiveFinder archive, std::shared_ptr<void> owner = {}) {
     TASKSTORE_LET(sql::Database* const database, databases.open(store::DatabaseName::tasks));
     TASKSTORE_LET(const work::RunFolder run, run_folder_in(context, databases));
     TASKSTORE_LET(std::string place, place_in(databases));
     return work::TasksAt{.store = tasks::make_task_store(*database, context.clock, context.random,
                                                          {.owner = std::move(owner),
                                                           .before_freeing = work::end_lapsed(run),
-                                                          .archive = archive_finder(context)}),
+                                                          .archive = std::move(archive)}),
                          .database = database,
                          .place = std::move(place),
                          .run = run};
@@ -48,23 +48,29 @@ Result<work::TasksAt> tasks_in(Context& context, store::Databases& databases,
 }  // namespace
 
 Result<std::shared_ptr<tasks::TaskStore>> open_tasks(Context& context) {
+    return open_tasks(context, archive_of_command(context));
+}
+
+Result<std::shared_ptr<tasks::TaskStore>> open_tasks(Context& context,
+                                                     tasks::ArchiveFinder archive) {
     TASKSTORE_LET(store::Databases* const databases, context.databases());
-    TASKSTORE_LET(work::TasksAt at, tasks_in(context, *databases));
+    TASKSTORE_LET(work::TasksAt at, tasks_in(context, *databases, std::move(archive)));
     return std::move(at.store);
 }
 
 Result<std::unique_ptr<work::FollowingStore>> open_tasks_to_stay(Context& context,
                                                                  work::Patience patience) {
     TASKSTORE_LET(store::Databases* const databases, context.databases());
-    TASKSTORE_LET(work::TasksAt at, tasks_in(context, *databases));
+    const tasks::ArchiveFinder archive = archive_finder(context);
+    TASKSTORE_LET(work::TasksAt at, tasks_in(context, *databases, archive));
     work::TasksNow now{
         .place = [&context]() -> Result<std::string> {
             TASKSTORE_LET(const std::shared_ptr<store::Databases> found, context.databases_now());
             return place_in(*found);
         },
-        .open = [&context]() -> Result<work::TasksAt> {
+        .open = [&context, archive]() -> Result<work::TasksAt> {
             TASKSTORE_LET(const std::shared_ptr<store::Databases> found, context.databases_now());
-            return tasks_in(context, *found, found);
+            return tasks_in(context, *found, archive, found);
         }};
     return std::make_unique<work::FollowingStore>(context.clock, std::move(at), std::move(now),
                                                   patience);

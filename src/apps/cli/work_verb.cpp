@@ -61,6 +61,8 @@ Result<work::WorkerOptions> options_of(Context& context) {
     // Verbs that a command runs are to find the same database.
     if (call.has("store"))
         options.environment.emplace_back("TASKSTORE_DIR", context.absolute(call.value("store")));
+    TASKSTORE_LET(options.isolation, isolation_of(context));
+    if (options.isolation) options.isolation->folder = os::join_path(home, "isolated");
     return options;
 }
 
@@ -87,9 +89,18 @@ class Report {
                     printable_line(finished.task.title);
             if (!finished.error.empty()) line += ": " + printable_line(finished.error);
             x_context.print(line + "\n");
-            std::fflush(stdout);
+            x_context.tell_now();
         }
         show();
+    }
+    void isolated(const work::IsolationFound& found) {
+        x_isolation = found;
+        for (const os::RefusedPart& part : found.trial.refused)
+            x_context.warn("commands run without the namespace " + std::string(name_of(part.part)) +
+                           ": " + part.reason);
+        if (x_context.json || x_context.quiet) return;
+        x_context.print("isolated: " + text_of(found) + "\n");
+        std::fflush(stdout);
     }
     void finish(const std::string& worker) {
         x_context.end_progress();
@@ -99,6 +110,7 @@ class Report {
             writer.begin_object().key("worker").string(worker).key("tasks").integer(x_done);
             for (std::size_t i = 0; i < kOutcomes; ++i)
                 writer.key(name_of(static_cast<Outcome>(i))).integer(x_counts[i]);
+            if (x_isolation) put_isolation(writer, *x_isolation);
             writer.end_object();
             x_context.print_json("work", data);
         } else if (!x_context.quiet) {
@@ -136,6 +148,7 @@ class Report {
     std::int64_t x_done = 0;
     std::int64_t x_total = 0;
     std::int64_t x_counted_at = 0;
+    std::optional<work::IsolationFound> x_isolation;
 };
 
 /// Nothing where there is no plan here.
@@ -153,10 +166,12 @@ Status run_work(Context& context) {
     TASKSTORE_LET(work::WorkerOptions options, options_of(context));
     // It asks again by itself.
     TASKSTORE_LET(const auto store, open_tasks_to_stay(context, {}));
-    TASKSTORE_LET(options.chore, archiving_as_set(context, *store));
+    options.chore = archiving_as_set(context, *store);
     options.run = store->at()->run;
     options.run_now = [&store] { return store->at()->run; };
+    if (context.call.has("share-store")) TASKSTORE_TRY(share_store(context, options));
     Report report(context, *store, options.project);
+    options.isolated = [&](const work::IsolationFound& found) { report.isolated(found); };
     TASKSTORE_LET(const auto runs, runs_of(context, *store));
     const auto show = [&](const Status& shown) {
         if (!shown) context.warn("the plan does not show it: " + shown.error().message);

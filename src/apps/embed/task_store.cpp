@@ -75,11 +75,11 @@ class Opened {
         return work::run_folder(device_home(), at.location.text);
     }
     /// Of databases of its own: those of the tasks are not for any thread.
-    std::function<Result<std::shared_ptr<tasks::TaskArchive>>()> archive_finder() {
-        return [this]() -> Result<std::shared_ptr<tasks::TaskArchive>> {
-            return store::find_archive(std::make_shared<store::Databases>(
+    tasks::ArchiveFinder archive_finder() {
+        return store::archive_finder([this] {
+            return Result<std::shared_ptr<store::Databases>>(std::make_shared<store::Databases>(
                 x_files, x_clock, x_random, x_databases.options()));
-        };
+        });
     }
     store::DatabasesOptions options(const TaskStoreBackend& backend) {
         store::DatabasesOptions options;

@@ -11,7 +11,7 @@ UPDATE task_limits SET dirty = 1 WHERE name IN (
 
 UPDATE tasks SET
     status = 'pending', ready = CASE WHEN open_dependencies = 0 AND concurrency_key IS NULL THEN 1 ELSE 0 END,
-    not_before = NULL, assigned_to = NULL, lease_expires_at = NULL, liveness = NULL, updated_at = @now@, revision = revision + 1
+    rank = @rank@, not_before = NULL, assigned_to = NULL, lease_expires_at = NULL, liveness = NULL, updated_at = @now@, revision = revision + 1
 WHERE status = 'in_progress' AND cancel_requested_at IS NULL;
 
 -- What that means to others is said by whoever tends next.

@@ -1,2 +1,3 @@
--- Through idx_archived_tasks_project, or the part of it that is one project's (?1).
-SELECT count(*) FROM archived_tasks WHERE project = coalesce(?1, project)
+-- Of one project (?1) through idx_archived_tasks_project; of all, through an index as a whole.
+SELECT CASE WHEN CAST(?1 AS TEXT) IS NULL THEN (SELECT count(*) FROM archived_tasks)
+            ELSE (SELECT count(*) FROM archived_tasks WHERE project = ?1) END

@@ -248,6 +248,30 @@ TEST_P(TaskStoreContract, WhatCannotTickIsPausedAndSaysWhy) {
                 HasSubstr("Nowhere/None"));
 }
 
+TEST_P(TaskStoreContract, AScheduleThatCannotBeReadKeepsNobodyFromClaiming) {
+    const Schedule broken = added_every(*x_store, kMinute);
+    const Schedule whole = added_every(*x_store, kMinute);
+    const sql::BoundStatement damage{
+        .sql = "UPDATE task_schedules SET template = '{\"title\":' WHERE id = ?1",
+        .values = {broken.id}};
+    ASSERT_TRUE(x_sandbox->database().write_batch({&damage, 1}));
+    x_clock.advance_ms(kMinute);
+    EXPECT_THAT(claimed("w", {.limit = 10}), SizeIs(1)) << "of the other schedule";
+    EXPECT_THAT(claimed("w"), IsEmpty()) << "nothing is there, and nothing fails";
+    tasks::Schedules& schedules = x_store->schedules();
+    const Schedule seen = now_of(*x_store, broken.id);
+    EXPECT_THAT(seen.fault, HasSubstr("template"));
+    EXPECT_TRUE(seen.paused);
+    EXPECT_THAT(*schedules.list_schedules(std::nullopt), SizeIs(2));
+    EXPECT_THAT(schedules.schedule_history(broken.id)->back().reason.value_or(""),
+                HasSubstr("cannot be read"));
+    EXPECT_EQ(schedules.update_schedule(broken.id, {.paused = false}).error().code, Code::corrupt);
+    EXPECT_EQ(schedules.next_tick_in_ms()->value_or(-1), kMinute);
+    EXPECT_EQ(now_of(*x_store, whole.id).fault, "");
+    EXPECT_TRUE(schedules.delete_schedule(broken.id, "ann"));
+    EXPECT_EQ(*schedules.get_schedule(broken.id), std::nullopt);
+}
+
 TEST_P(TaskStoreContract, SlotsOfAConcurrencyKeyHoldForTicksToo) {
     added(*x_store, {.timing = {.every_ms = kMinute},
                      .catch_up = CatchUp::all,

@@ -131,14 +131,13 @@ TEST_P(TaskStoreContract, ImportsOfTheSameAtOnceMakeEachTaskOnce) {
 
 TEST_P(TaskStoreContract, WhatWasArchivedSinceItsImportIsKnown) {
     const std::shared_ptr<TaskArchive> archive = make_task_archive(x_sandbox->archive());
+    const ArchiveFinder find = [&] { return Result<std::shared_ptr<TaskArchive>>(archive); };
     const auto store = make_task_store(x_sandbox->database(), x_clock, x_random,
-                                       {.time = TimeSource::clock, .archive = [&] {
-                                            return Result<std::shared_ptr<TaskArchive>>(archive);
-                                        }});
+                                       {.time = TimeSource::clock, .archive = find});
     const std::vector<Task> first{ended("done", TaskStatus::completed),
                                   ended("dropped", TaskStatus::cancelled)};
     imported(*store, first);
-    const auto pruned = prune_tasks(*store, archive.get(), {});
+    const auto pruned = prune_tasks(*store, find, {});
     ASSERT_TRUE(pruned) << pruned.error().message;
     // The task that moved last stays.
     std::vector<Task> all = first;
@@ -150,10 +149,13 @@ TEST_P(TaskStoreContract, WhatWasArchivedSinceItsImportIsKnown) {
                                                    Imported::created, Imported::created));
     EXPECT_EQ((*store->get_task("ready"))->open_dependencies, 0);
     EXPECT_EQ(store->claim_tasks({.worker = "w"})->value.at(0).id, "ready");
-    ASSERT_TRUE(prune_tasks(*store, archive.get(), {}));
+    ASSERT_TRUE(prune_tasks(*store, find, {}));
     ASSERT_TRUE((*store->get_task("dropped"))->archived_at);
     EXPECT_THAT(imported(*store, {pending("never", {"dropped"})}),
                 ElementsAre(Imported::lacks_dependency));
+    ASSERT_TRUE(store->delete_task("dropped", "ann"));
+    EXPECT_THAT(imported(*store, first), ElementsAre(Imported::there, Imported::removed));
+    EXPECT_FALSE(*store->get_task("dropped")) << "what was removed stays removed";
 }
 
 TEST_P(TaskStoreContract, AnImportOfWhatNoTaskCanBeIsRefusedWhole) {

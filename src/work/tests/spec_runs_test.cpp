@@ -136,6 +136,25 @@ TEST_F(SpecRunsTest, WhatADeadWorkerLeftIsSettledFromTheQueue) {
     EXPECT_EQ(*x_runs->settle(), 0);
 }
 
+TEST_F(SpecRunsTest, WhatMayBeInAnArchiveThatIsAwayIsSettledLater) {
+    enqueued();
+    const Task task = claimed("w1");
+    ASSERT_TRUE(x_runs->began(task));
+    ASSERT_TRUE(x_tasks.store->complete_task(hold(task), {}));
+    ASSERT_TRUE(x_tasks.database().write(
+        [](sql::Connection& connection) { return connection.execute("DELETE FROM tasks"); }));
+    const auto away =
+        tasks::make_task_store(x_tasks.database(), x_tasks.clock, x_tasks.random,
+                               {.archive = []() -> Result<std::shared_ptr<tasks::TaskArchive>> {
+                                   return fail(Code::unavailable, "its disk is not mounted");
+                               }});
+    SpecRuns runs(*x_plan, *away, {.worktree_path = "/work", .branch_name = [] { return "main"; }});
+    const auto settled = runs.settle();
+    ASSERT_TRUE(settled) << settled.error().message;
+    EXPECT_EQ(*settled, 0);
+    EXPECT_EQ(executions()[0].status, ExecutionStatus::running);
+}
+
 TEST_F(SpecRunsTest, TheNextClaimStopsTheExecutionOfARescuedOne) {
     enqueued();
     const Task first = claimed("w1");

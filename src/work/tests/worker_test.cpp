@@ -173,7 +173,7 @@ TEST_F(WorkerTest, ACancellationEndsTheCommandAtOnce) {
 TEST_F(WorkerTest, ATaskThatWasLostIsNotWrittenTo) {
     const Task made = tasks().add({.title = "x", .command = begins("begun"), .shell = true});
     auto options = tasks().options("w1");
-    options.lease_ms = 150;
+    options.lease_ms = 3'000;
     std::vector<Outcome> outcomes;
     options.finished = [&](const Finished& one) { outcomes.push_back(one.outcome); };
     std::jthread worker([&] { EXPECT_TRUE(tasks().work(options)); });
@@ -198,7 +198,7 @@ TEST_F(WorkerTest, ACommandWhoseTaskWasLostIsGivenNoGrace) {
                      .command = "trap '' TERM; " + begins("begun", "while :; do sleep 0.01; done"),
                      .shell = true});
     auto options = tasks().options("w1");
-    options.lease_ms = 150;
+    options.lease_ms = 3'000;
     options.grace_ms = 3'600'000;
     std::jthread worker([&] { EXPECT_TRUE(tasks().work(options)); });
     wait_for_file("begun");
@@ -309,7 +309,7 @@ TEST_F(WorkerTest, ARenewalThatBlocksKeepsNoCommandRunningBeyondItsTime) {
 TEST_F(WorkerTest, AWorkerRenewsWhileItsCommandRuns) {
     const Task made = tasks().add({.title = "x", .command = begins("begun"), .shell = true});
     auto options = tasks().options("w1");
-    options.lease_ms = 600;
+    options.lease_ms = 3'000;
     Worker worker(*tasks().store, tasks().clock, tasks().random, tasks().files, options);
     std::jthread thread([&] { EXPECT_TRUE(worker.run()); });
     wait_for_file("begun");

@@ -1,7 +1,6 @@
 -- Of each lane that the worker serves the first ones, of those the first: by idx_tasks_rank, one range per lane.
 UPDATE tasks SET
-    status = 'in_progress', ready = 0, assigned_to = ?4, @next_fence@, started_at = @now@, liveness = ?8,
-    lease_expires_at = @now@ + coalesce(?5, lease_ms), updated_at = @now@, revision = revision + 1, last_write = ?6
+    @claimed@
 WHERE id IN (
     SELECT c.id FROM task_lanes l JOIN tasks c ON c.id IN (
         SELECT b.id FROM tasks b WHERE b.ready = 1 AND b.lane = l.id AND (b.deadline IS NULL OR b.deadline > @now@)

@@ -94,14 +94,16 @@ class Databases {
     struct Access {
         bool read_only = true;
         bool create = false;
+        std::int64_t until_boot_ns = 0;  ///< As of sql::OpenRequest, of servers.
     };
     Result<std::unique_ptr<sql::Connection>> connect(DatabaseName name,
                                                      const sql::Location& location, Access access);
     /// What the database holds at one moment, copied by the engine's own means into a file in
     /// `folder` that has no name once it is made, and goes with the connection: to read. Of what a
     /// crash left there the next call makes use. Null: the engine has no such means, or this server
-    /// has not, or the copy would not be the same: a read transaction of connect() shows one state,
-    /// too. unavailable: the server broke it off half-way. failed: the disk is full.
+    /// has not or refuses it, or the copy would not be the same: a read transaction of connect()
+    /// shows one state, too. unavailable: the server broke it off half-way. failed: the disk is
+    /// full.
     Result<std::unique_ptr<sql::Connection>> copy(DatabaseName name, const sql::Location& location,
                                                   const std::string& folder);
     /// The same where a file may be made; unavailable where check_may_make() says so.

@@ -66,6 +66,9 @@ struct Schedule {
     std::int64_t created_at = 0;
     std::int64_t updated_at = 0;
     std::int64_t revision = 1;
+    /// What of it cannot be read; empty: nothing. Such a one has no template, makes no tasks, and
+    /// can only be removed.
+    std::string fault = {};
     friend bool operator==(const Schedule&, const Schedule&) = default;
 };
 
@@ -96,7 +99,7 @@ class Schedules {
     virtual ~Schedules() = default;
     /// invalid: a timing that is none or never comes, a template that no task could be made of.
     virtual Result<Written<Schedule>> add_schedule(const CreateSchedule& schedule) = 0;
-    /// Nothing where there is none. corrupt: what is stored is not of this version.
+    /// Nothing where there is none.
     virtual Result<std::optional<Schedule>> get_schedule(const std::string& id) = 0;
     /// As TaskStore::find_id().
     virtual Result<std::string> find_schedule_id(const std::string& part) = 0;
@@ -104,7 +107,7 @@ class Schedules {
     virtual Result<std::vector<Schedule>> list_schedules(
         const std::optional<std::string>& project) = 0;
     /// Ticks that passed while it was paused, or before its timing was changed, are not caught up.
-    /// not_found; conflict: the revision; invalid as of add_schedule().
+    /// not_found; conflict: the revision; invalid as of add_schedule(); corrupt: it has a fault.
     virtual Result<Written<Schedule>> update_schedule(const std::string& id,
                                                       const UpdateSchedule& change) = 0;
     /// The tasks that it made stay, and its history. not_found.
@@ -114,8 +117,8 @@ class Schedules {
     /// change and tick after those takes a few of the oldest away.
     virtual Result<std::vector<ScheduleEntry>> schedule_history(const std::string& id) = 0;
     /// Makes the tasks of all ticks that have come. How many were made. A schedule of which no
-    /// task can be made, or that names a time zone which is not known here, is paused, and its
-    /// history says why.
+    /// task can be made, that names a time zone which is not known here, or that has a fault, is
+    /// paused, and its history says why: the others tick on.
     virtual Result<std::int64_t> fire_due() = 0;
     /// How long it is to the next tick of any schedule, by the clock that ticks go by; nothing
     /// where none will come. Not below 0.

@@ -39,9 +39,19 @@ class TaskArchive {
     virtual Result<std::vector<HistoryEntry>> history(const std::string& id) = 0;
     /// Of one project, or of all. The cost grows with them.
     virtual Result<std::int64_t> count(const std::optional<std::string>& project) = 0;
+    /// Which of these are there.
+    virtual Result<std::vector<std::string>> held(std::span<const std::string> ids) = 0;
     /// With its history. Nothing: it was not there.
     virtual Result<std::optional<sql::DurabilityLevel>> remove(const std::string& id) = 0;
 };
+
+/// A page of what is archived, without tasks that the tasks database has, or somebody removed from
+/// it: it may be a shorter one.
+Result<TaskPage> list_archived(TaskStore& store, TaskArchive& archive, const TaskFilter& filter);
+/// How many are archived and not among the tasks. The cost is that of TaskArchive::count(), and
+/// grows with the tasks that were made before the last one of the archive.
+Result<std::int64_t> count_archived(TaskStore& store, TaskArchive& archive,
+                                    const std::optional<std::string>& project);
 
 /// `owner` is kept till the archive is gone: what opened the database.
 std::unique_ptr<TaskArchive> make_task_archive(sql::Database& database,

@@ -96,7 +96,7 @@ enum class TaskOrder : std::uint8_t {
     created,
     updated,
     priority,  ///< Small numbers first, of one the last made first; descending, that is as claims
-               ///< go.
+               ///< go where there is no ageing.
 };
 
 /// Bounds that are given, both belong to it.
@@ -134,13 +134,16 @@ bool order_by(std::string_view word, TaskFilter& filter);
 /// Of equal places in the order, in that of the ids.
 struct TaskPage {
     std::vector<Task> tasks;
-    std::string next_cursor;  ///< Empty: this was the last page.
+    std::string next_cursor;           ///< Empty: this was the last page.
+    std::vector<std::int64_t> places;  ///< Of each of the tasks, for comes_before().
 };
 
-/// For whoever joins the lists of several stores: whether `a` stands before `b` in what the filter
-/// asks for, and the cursor of a page that ends with `last`.
-bool comes_before(const TaskFilter& filter, const Task& a, const Task& b);
-std::string cursor_after(const TaskFilter& filter, const Task& last);
+/// For whoever joins the lists of several stores, all of them answers to the filter: whether the
+/// task at `at_a` of `a` stands before that at `at_b` of `b`, and the cursor of a page that ends
+/// with the task at `at`.
+bool comes_before(const TaskFilter& filter, const TaskPage& a, std::size_t at_a, const TaskPage& b,
+                  std::size_t at_b);
+std::string cursor_after(const TaskFilter& filter, const TaskPage& page, std::size_t at);
 
 /// What an acknowledged write promises, beside the answer: of several commits the weakest. An
 /// answer that stood there already (a known key, a request that was answered) has the level of what
@@ -190,6 +193,16 @@ struct FailedAttempt {
     bool final = false;  ///< No further attempt, whatever the policy says.
 };
 
+/// How age counts against priority, for all who use the database.
+struct Ageing {
+    /// A task goes before one of ten more priority that was made so much later, and so on in
+    /// proportion. Nothing: never, priority goes strictly before age.
+    std::optional<std::int64_t> ms = {};
+    /// Tasks that were pending when it was set are still being put in their order.
+    bool ranking = false;
+    friend bool operator==(const Ageing&, const Ageing&) = default;
+};
+
 /// A task whose holder's life can be seen by its host.
 struct WatchedTask {
     std::string task_id;
@@ -221,6 +234,8 @@ struct TaskStats {
 
 class Schedules;
 class TaskArchive;
+/// Null: there is none.
+using ArchiveFinder = std::function<Result<std::shared_ptr<TaskArchive>>()>;
 
 /// Which of the tasks that have ended prune.hpp asks for: a page of those that were made by
 /// a time, in the order in which they were made.
@@ -228,7 +243,7 @@ struct EndedAsked {
     TaskStatus status = TaskStatus::completed;
     std::int64_t by = 0;
     std::optional<std::string> project = {};
-    std::int64_t limit = 1;
+    std::int64_t limit = 1;              ///< 250 at most.
     std::int64_t after_created_at = -1;  ///< The last of the page before.
     std::string after_id = {};
 };
@@ -243,7 +258,27 @@ struct EndedTask {
 struct WholeTasks {
     std::vector<std::vector<sql::Value>> tasks;
     std::vector<std::vector<sql::Value>> histories;
+    std::size_t looked_at = 0;  ///< So many of those that were asked for, the first of them.
 };
+/// A page of tasks that were made by a time, in the order in which they were made.
+struct MadeAsked {
+    std::int64_t by = 0;
+    std::optional<std::string> project = {};
+    std::int64_t limit = 1;
+    std::int64_t after_created_at = -1;  ///< The last of the page before.
+    std::string after_id = {};
+};
+struct MadeTask {
+    std::string id;
+    std::int64_t created_at = 0;
+};
+struct KnownTask {
+    std::string id;
+    bool removed = false;  ///< By somebody; otherwise it is here.
+};
+
+/// What is held in memory of tasks at once: so many bytes, more or less, or one task.
+inline constexpr std::int64_t kWholeBytes = std::int64_t{8} << 20U;
 
 /// What prune.hpp is made of; nobody else needs it. Thread-safe, as its TaskStore.
 class Pruning {
@@ -252,11 +287,16 @@ class Pruning {
     /// By the clock that the ends of tasks go by.
     virtual Result<std::int64_t> now_ms() = 0;
     virtual Result<std::vector<EndedTask>> ended_tasks(const EndedAsked& asked) = 0;
-    /// Of those that are still at the revision, all of one moment.
+    /// Of the first of these, as many as kWholeBytes hold: those that are still at the revision,
+    /// all of one moment.
     virtual Result<WholeTasks> whole_tasks(std::span<const EndedTask> tasks) = 0;
     /// One transaction: what is still at the revision and may go is deleted, with its history and
-    /// all that refers to it. How many those were.
-    virtual Result<Written<std::int64_t>> forget_tasks(std::span<const EndedTask> tasks) = 0;
+    /// all that refers to it. Their ids.
+    virtual Result<Written<std::vector<std::string>>> forget_tasks(
+        std::span<const EndedTask> tasks) = 0;
+    /// Of these, those that have an end or a place here, whatever an archive holds of them.
+    virtual Result<std::vector<KnownTask>> known_tasks(std::span<const std::string> ids) = 0;
+    virtual Result<std::vector<MadeTask>> tasks_made_by(const MadeAsked& asked) = 0;
 };
 
 /// Thread-safe. Errors of every method, beyond its own: those of sql::Database.
@@ -295,12 +335,15 @@ class TaskStore {
     /// would wait for itself, and the message has the circle (a → b → a). Refused, nothing is
     /// written.
     virtual Result<Written<Task>> update_task(const std::string& id, const UpdateTask& change) = 0;
-    /// Its history stays; an archived one goes with it. not_found; conflict: it is held, or others
-    /// still wait for it.
+    /// Its history stays; of an archived one only that it was removed: after an error that may
+    /// stand there already. Then, and where the archive cannot be asked about a task that is here,
+    /// a copy may stay there: it is not found any more, and goes with the next removal of the same.
+    /// not_found; conflict: it is held, or others still wait for it.
     virtual Result<sql::DurabilityLevel> delete_task(const std::string& id,
                                                      const std::string& actor = {}) = 0;
-    /// Takes up to `limit` tasks for the worker: by priority strictly, then by age. Nobody else
-    /// gets them until their leases run out. Empty: there is nothing to claim.
+    /// Takes up to `limit` tasks for the worker: by priority strictly, then by age, or as the
+    /// ageing says. Nobody else gets them until their leases run out. Empty: there is nothing to
+    /// claim.
     virtual Result<Written<std::vector<Task>>> claim_tasks(const ClaimRequest& request) = 0;
     /// A lease of `lease_ms` from now (nothing: as the task says), never a shorter one than there
     /// is. A task that was to be cancelled comes back cancelled: the hold has ended. lease_lost;
@@ -336,8 +379,16 @@ class TaskStore {
     /// Whether leases go on while this machine sleeps: those of a server do.
     virtual bool leases_count_sleep() const = 0;
     /// What is due: ticks of schedules, leases that ran out, deadlines that passed, slots that
-    /// became free. A bounded number; claims do it by themselves. How much was done.
+    /// became free, tasks that an ageing puts elsewhere. A bounded number; claims do it by
+    /// themselves. How much was done.
     virtual Result<std::int64_t> tend() = 0;
+    virtual Result<Ageing> ageing() = 0;
+    /// 1'000 ms..366 days; nothing: off. Of every task that is made, changed or pending again after
+    /// it returns it holds at once; those that are pending follow in pages with each tend() and
+    /// each claim, and once with them `ranking` ends. Until then claims go by the ranks that there
+    /// are. On PostgreSQL it waits for those who are just writing tasks. The same again changes
+    /// nothing. invalid: out of bounds.
+    virtual Result<Written<Ageing>> set_ageing(std::optional<std::int64_t> ageing_ms) = 0;
     virtual Result<Outlook> outlook(const ClaimRequest& request) = 0;
     /// Ends when tasks have changed.
     virtual Result<std::unique_ptr<sql::Waiter>> waiter() = 0;
@@ -374,8 +425,8 @@ struct TaskStoreOptions {
     /// see that holder ends what it still runs. An error: the task stays as it is, until the next
     /// one who tends asks again. From any thread; never while a transaction is open.
     std::function<Status(const WatchedTask&)> before_freeing = {};
-    /// Asked for what is not among the tasks. Null: there is no archive. From any thread.
-    std::function<Result<std::shared_ptr<TaskArchive>>()> archive = {};
+    /// Asked for what is not among the tasks, and by removals. From any thread.
+    ArchiveFinder archive = {};
 };
 
 /// Over a database that has the migrations and an identity named kModule. Both must outlive it.

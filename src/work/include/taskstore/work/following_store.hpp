@@ -87,6 +87,9 @@ class FollowingStore final : public tasks::TaskStore {
                                       const std::string& reason) override;
     bool leases_count_sleep() const override;
     Result<std::int64_t> tend() override;
+    Result<tasks::Ageing> ageing() override;
+    Result<tasks::Written<tasks::Ageing>> set_ageing(
+        std::optional<std::int64_t> ageing_ms) override;
     Result<tasks::Outlook> outlook(const tasks::ClaimRequest& request) override;
     /// Of the new place from the first wait after the move on; that wait ends at once.
     Result<std::unique_ptr<sql::Waiter>> waiter() override;

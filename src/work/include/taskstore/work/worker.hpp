@@ -10,6 +10,11 @@
 // result; and the task as JSON on its standard input. Exit code 0 completes the task, another one
 // fails the attempt.
 //
+// An isolated one (IsolationOptions) runs in a folder of its own, with an environment that holds
+// what was chosen, under limits, and in the namespaces that the system gives (os/isolation.hpp).
+// The worker tries them at its start; a command gets exactly those that were told then, and the
+// first line of its log names them. A part that the system takes back fails the attempt.
+//
 // A command that is to end gets SIGTERM with its whole process group, after the grace period
 // everything that it started gets SIGKILL.
 
@@ -17,15 +22,18 @@
 #include <taskstore/base/result.hpp>
 #include <taskstore/os/file_system.hpp>
 #include <taskstore/os/guard.hpp>
+#include <taskstore/os/isolation.hpp>
 #include <taskstore/tasks/task_store.hpp>
 #include <taskstore/work/liveness.hpp>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -60,6 +68,37 @@ struct Finished {
 using Handler =
     std::function<Result<std::string>(const tasks::Task& task, const std::stop_token& stop)>;
 
+/// What commands are kept from, and what not.
+struct IsolationOptions {
+    /// Below it each command's own folder (0700), TASK-FENCE: HOME and working folder, TMPDIR, and
+    /// the file TASKSTORE_TASK_RESULT are there; TASKSTORE_TASK_FOLDER is where others run. It goes
+    /// with the command, however that ended; what is to stay is in the result and the log.
+    std::string folder;
+    /// Of the worker's environment, besides kEnvironmentKept; a name that ends in '*' is a
+    /// beginning.
+    std::vector<std::string> environment_kept = {};
+    /// Absolute paths that it may write to, besides its folder. With a mount namespace all else is
+    /// read-only.
+    std::vector<std::string> writable = {};
+    bool network = true;  ///< False: none but a loopback of its own; denied where that cannot be.
+    bool strict = false;  ///< Works only where the system refuses nothing.
+    /// Nothing: kFilesMax open files; kProcessesMax processes where they are counted by command.
+    os::CommandLimits limits = {};
+};
+/// What every isolated command gets of the worker's environment.
+inline constexpr std::array<std::string_view, 8> kEnvironmentKept{
+    "PATH", "LANG", "LANGUAGE", "LC_*", "TZ", "TERM", "USER", "LOGNAME"};
+inline constexpr std::int64_t kFilesMax = 4'096;
+inline constexpr std::int64_t kProcessesMax = 1'024;
+
+/// What the system gave.
+struct IsolationFound {
+    os::IsolationTrial trial;
+    os::CommandLimits limits;
+};
+/// In one line: "user, mount, ipc, uts; refused: pid (…); limits: core 0, files 4096".
+std::string text_of(const IsolationFound& found);
+
 struct WorkerOptions {
     std::string name;                            ///< Who holds the tasks.
     std::optional<std::string> project = {};     ///< Of this one alone.
@@ -86,6 +125,9 @@ struct WorkerOptions {
     std::int64_t log_bytes_max = std::int64_t{1} << 30;
     /// On top of the environment of every command.
     std::vector<std::pair<std::string, std::optional<std::string>>> environment = {};
+    std::optional<IsolationOptions> isolation = {};  ///< Nothing: commands run as the worker does.
+    /// Once, before the first claim: with what commands are isolated.
+    std::function<void(const IsolationFound&)> isolated = {};
     /// One at a time, from the threads of the worker.
     std::function<void(const tasks::Task&)> began = {};
     std::function<void(const Finished&)> finished = {};
@@ -109,7 +151,8 @@ class Worker {
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
-    /// Works until it is told to end, or as the options say. invalid: options that are none. Once.
+    /// Works until it is told to end, or as the options say. invalid: options that are none.
+    /// denied: of the isolation something is refused that has to be. Once.
     Status run();
     /// Claims no more, and ends when what runs has ended. For any thread.
     void drain();
