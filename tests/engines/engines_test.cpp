@@ -72,12 +72,6 @@ class TwoSessions : public testing::Test {
                                          must(sql::parse_location(x_device.place)),
                                          {.read_only = false}));
     }
-    static std::string first_of(sql::Connection& connection, std::string_view text,
-                                std::vector<sql::Value> values = {}) {
-        const sql::BoundStatement one{.sql = text, .values = std::move(values)};
-        const auto rows = must(sql::run_batch(connection, {&one, 1}))[0].rows;
-        return rows.empty() ? "" : std::get<std::string>(rows[0][0]);
-    }
 
     store::Device x_device{TASKSTORE_DRIVERS_HERE};
     std::unique_ptr<store::Databases> x_databases = [this] {
@@ -97,15 +91,12 @@ TEST_F(TwoSessions, TheFoundingClaimGivesOneTaskToBoth) {
         "started_at TIMESTAMP);"
         "INSERT INTO founding (id) VALUES ('a'), ('b')"));
     ASSERT_TRUE(first->begin_write());
-    const std::string got = first_of(*first, kFoundingClaim, {std::string("w1")});
+    const std::string got = store::first_of(*first, kFoundingClaim, {std::string("w1")});
     std::string got_too;
     {
         std::jthread other(
-            [&] { got_too = first_of(*second, kFoundingClaim, {std::string("w2")}); });
-        while (first_of(*looker,
-                        "SELECT 'waits' FROM pg_stat_activity WHERE datname = current_database() "
-                        "AND wait_event_type = 'Lock' LIMIT 1") != "waits")
-            std::this_thread::yield();
+            [&] { got_too = store::first_of(*second, kFoundingClaim, {std::string("w2")}); });
+        store::wait_until_one_waits(*looker);
         ASSERT_TRUE(first->commit());
     }
     EXPECT_EQ(got, got_too) << "it is why claims here are made otherwise";
@@ -119,9 +110,9 @@ TEST_F(TwoSessions, OurClaimPassesOverWhatAnotherIsAboutToTake) {
     const std::string b = must(tasks->create_task({.title = "b"})).value.id;
     const auto first = session();
     ASSERT_TRUE(first->begin_write());
-    EXPECT_EQ(first_of(*first,
-                       "SELECT id FROM tasks WHERE ready = 1 ORDER BY rank, id LIMIT 1 "
-                       "FOR UPDATE SKIP LOCKED"),
+    EXPECT_EQ(store::first_of(*first,
+                              "SELECT id FROM tasks WHERE ready = 1 ORDER BY rank, id LIMIT 1 "
+                              "FOR UPDATE SKIP LOCKED"),
               a);
     EXPECT_EQ(must(tasks->claim_tasks({.worker = "w2"})).value.at(0).id, b);
     ASSERT_TRUE(first->commit());

@@ -94,6 +94,26 @@ TEST_F(Lacking, ManyThatStartAtOnceWithLocksThatDoNotLockFindOneSchema) {
     OpenTasks(x_device).add("a");
 }
 
+TEST_F(Lacking, WhoFindsTheSchemaBeingMadeTakesItAsItIs) {
+    const auto looker = must(x_databases->connect(
+        DatabaseName::tasks, must(sql::parse_location(as_role(x_device.place, "postgres"))),
+        {.read_only = false, .create = true}));
+    ASSERT_TRUE(looker->execute("DROP SCHEMA IF EXISTS tasks"));
+    ASSERT_TRUE(x_superuser->begin_write());
+    ASSERT_TRUE(x_superuser->execute("CREATE SCHEMA tasks AUTHORIZATION plain"));
+    Status told = ok();
+    {
+        const std::jthread opener([&] {
+            const auto opened = x_device.databases()->open(DatabaseName::tasks);
+            told = opened ? ok() : Status(fail(opened.error()));
+        });
+        wait_until_one_waits(*looker);
+        ASSERT_TRUE(x_superuser->commit());
+    }
+    EXPECT_TRUE(told) << told.error().message;
+    OpenTasks(x_device).add("a");
+}
+
 // As on servers without numbers of transactions: nobody can be asked what became of a COMMIT.
 TEST_F(Lacking, ALostCommitIsInDoubtWhereTransactionsHaveNoNumbers) {
     ASSERT_TRUE(x_superuser->execute(

@@ -11,6 +11,8 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <thread>
+#include <vector>
 
 namespace taskstore {
 
@@ -66,6 +68,22 @@ inline MoveRequest to(Device& device, const std::string& url) {
     request.to = *sql::parse_location(url);
     request.to_text = url;
     return request;
+}
+
+/// The first value of what that answers; empty: nothing.
+inline std::string first_of(sql::Connection& connection, std::string_view text,
+                            std::vector<sql::Value> values = {}) {
+    const sql::BoundStatement one{.sql = text, .values = std::move(values)};
+    const auto rows = must(sql::run_batch(connection, {&one, 1}))[0].rows;
+    return rows.empty() ? "" : std::get<std::string>(rows[0][0]);
+}
+
+/// Until a session of that database waits for another's lock (PostgreSQL).
+inline void wait_until_one_waits(sql::Connection& looker) {
+    while (first_of(looker,
+                    "SELECT 'waits' FROM pg_stat_activity WHERE datname = current_database() "
+                    "AND wait_event_type = 'Lock' LIMIT 1") != "waits")
+        std::this_thread::yield();
 }
 
 /// An empty place of that engine.

@@ -91,6 +91,11 @@ bool is_lacking(const Error& error) {
     return error.native == native_of("0A000") || error.native == native_of("42883");
 }
 
+bool is_there_already(const Error& error) {
+    // unique_violation (of the catalogue), duplicate_schema
+    return error.native == native_of("23505") || error.native == native_of("42P06");
+}
+
 std::string_view sqlstate_of(const PGresult* result) {
     return field(result, PG_DIAG_SQLSTATE);
 }

@@ -22,6 +22,8 @@ bool is_transient(std::string_view sqlstate);
 int native_of(std::string_view sqlstate);
 /// Whether a server that only speaks PostgreSQL's protocol has no such function.
 bool is_lacking(const Error& error);
+/// Of a statement that makes a schema: another session made it meanwhile.
+bool is_there_already(const Error& error);
 
 /// The five characters; empty where the error is libpq's own (a lost connection).
 std::string_view sqlstate_of(const PGresult* result);

@@ -116,8 +116,10 @@ Status EngineConnection::make_schema() {
     auto made = ask(*x_session, locked, doing);
     if (made) return ok();
     static_cast<void>(x_session->simple("ROLLBACK"));
-    if (!is_lacking(made.error())) return fail(std::move(made).error());
-    // Without such locks: who comes second fails once, and finds it made.
+    if (x_session->broken() || !(is_lacking(made.error()) || is_there_already(made.error())))
+        return fail(std::move(made).error());
+    // Without such locks, or with some that do nothing, or where somebody makes it by hand: who
+    // comes second fails once, and finds it made.
     made = ask(*x_session, create, doing);
     if (!made && !x_session->broken()) made = ask(*x_session, create, doing);
     if (!made) return fail(std::move(made).error());
