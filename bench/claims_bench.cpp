@@ -3,6 +3,7 @@
 // Three databases: one where 1,000 tasks are pending; one of TASKS (2,000,000) of which half are
 // pending and half have ended; one the same, where of those that are pending one of a hundred is
 // for this worker. A claim on each in turn; what was claimed is completed and replaced untimed.
+#include "must.hpp"
 #include "timing.hpp"
 
 #include <sqlite3.h>
@@ -15,14 +16,7 @@
 namespace taskstore {
 namespace {
 
-template <typename T>
-T must(Result<T> result) {
-    if (!result) {
-        std::fprintf(stderr, "%s\n", result.error().message.c_str());
-        std::exit(1);
-    }
-    return std::move(*result);
-}
+using bench::must;
 
 struct Queue {
     std::string what;

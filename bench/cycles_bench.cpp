@@ -4,6 +4,7 @@
 // transaction; PostgreSQL (a server of its own, fsync on, 4 connections) against pgbench with 4
 // clients that insert, claim as the founding data layer does (with SKIP LOCKED) and update. Rounds
 // are interleaved; the middle one counts.
+#include "must.hpp"
 #include "timing.hpp"
 
 #include <sqlite3.h>
@@ -25,17 +26,10 @@
 namespace taskstore {
 namespace {
 
+using bench::must;
+
 constexpr int kCallers = 64;
 constexpr std::size_t kRawTasks = 20'000;
-
-template <typename T>
-T must(Result<T> result) {
-    if (!result) {
-        std::fprintf(stderr, "%s\n", result.error().message.c_str());
-        std::exit(1);
-    }
-    return std::move(*result);
-}
 
 /// Transitions a second of 64 callers, each of whom makes a task, claims one and completes that.
 double cycles(tasks::TaskStore& store, double seconds) {

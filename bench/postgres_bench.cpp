@@ -1,7 +1,10 @@
 // postgres_bench [SECONDS]: the PostgreSQL driver against libpq and psql, on a server of its own
 // with fsync on. Rounds of each are interleaved; the middle one counts.
 
+#include "must.hpp"
+
 #include <libpq-fe.h>
+
 #include <taskstore/base/check.hpp>
 #include <taskstore/postgres/database.hpp>
 #include <taskstore/postgres/driver.hpp>
@@ -22,6 +25,8 @@
 
 namespace taskstore {
 namespace {
+
+using bench::must;
 
 constexpr int kRounds = 5;
 constexpr int kCallers = 64;
@@ -204,15 +209,6 @@ class Bench {
     }
 
   private:
-    static void must(const Status& status) {
-        if (status) return;
-        std::fprintf(stderr, "%s\n", status.error().message.c_str());
-        std::abort();
-    }
-    static void must(const Result<sql::Committed>& committed) {
-        if (!committed) must(Status(fail(committed.error())));
-    }
-
     std::unique_ptr<sql::Database> open(const sql::PoolOptions& pool) {
         return std::move(*postgres::open_database(
             {.location = x_location, .pool = pool, .clock = &x_clock, .random = &x_random}));

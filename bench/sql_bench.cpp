@@ -2,6 +2,7 @@
 // databases of one folder (the working one, whose disk flushes). Rounds of each are interleaved;
 // the middle one counts.
 
+#include "must.hpp"
 #include "timing.hpp"
 
 #include <sqlite3.h>
@@ -19,6 +20,8 @@
 namespace taskstore {
 namespace {
 
+using bench::must;
+
 constexpr int kRounds = 15;
 constexpr int kCallers = 64;
 constexpr std::int64_t kRows = 50'000;
@@ -31,17 +34,6 @@ const std::string kBody(400, 'x');
 std::int64_t next_id() {
     static std::atomic<std::int64_t> last{1'000'000};
     return last.fetch_add(1) + 1;
-}
-
-void must(const Status& status) {
-    if (!status) std::fprintf(stderr, "%s\n", status.error().message.c_str());
-    TASKSTORE_CHECK(status);
-}
-template <typename T>
-T must(Result<T> result) {
-    if (!result) std::fprintf(stderr, "%s\n", result.error().message.c_str());
-    TASKSTORE_CHECK(result);
-    return std::move(*result);
 }
 
 /// SQLite as a program would use it that knows what it wants: statements prepared once.

@@ -2,6 +2,8 @@
 //   tasks_bench [TASKS] [ROUNDS]     on the disk of the working folder
 // Both write tasks, history, words and all their indexes in one transaction, flushed; rounds are
 // interleaved. The raw one has its words made before, and keeps them by no triggers.
+#include "must.hpp"
+
 #include <taskstore/base/clock.hpp>
 #include <taskstore/sqlite/database.hpp>
 #include <taskstore/tasks/task_store.hpp>
@@ -18,14 +20,7 @@ using namespace taskstore;
 
 namespace {
 
-template <typename T>
-T must(Result<T> result) {
-    if (!result) {
-        std::fprintf(stderr, "%s\n", result.error().message.c_str());
-        std::exit(1);
-    }
-    if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
+using taskstore::bench::must;
 
 using Row = std::vector<sql::Value>;
 struct Table {

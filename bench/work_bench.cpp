@@ -2,6 +2,8 @@
 //   work_bench PROGRAM [ROUNDS]     PROGRAM: taskstore; on the disk of the working folder
 // Every round is a worker process of its own that is killed with SIGKILL, and a waiter process that
 // is asleep.
+#include "must.hpp"
+
 #include <taskstore/base/clock.hpp>
 #include <taskstore/os/process.hpp>
 #include <taskstore/os/watch.hpp>
@@ -25,16 +27,9 @@ using namespace taskstore;
 
 namespace {
 
-using Steady = std::chrono::steady_clock;
+using taskstore::bench::must;
 
-template <typename T>
-T must(Result<T> result) {
-    if (!result) {
-        std::fprintf(stderr, "%s\n", result.error().message.c_str());
-        std::exit(1);
-    }
-    return std::move(*result);
-}
+using Steady = std::chrono::steady_clock;
 
 double ms_between(Steady::time_point from, Steady::time_point to) {
     return std::chrono::duration<double, std::milli>(to - from).count();

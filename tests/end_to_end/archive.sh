@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
 # Tasks that ended long ago go into the archive: what people see of them, backups and moves of it, and kill -9 half-way.
-. "$(dirname "$0")/begin.sh"
-export TASKSTORE_HOME="$scratch/home"
-json() { python3 -c 'import json,sys; d=json.loads(sys.argv[1])["data"]; print(eval(sys.argv[2]))' "$@"; }
+. "$(dirname "$0")/begin_tasks.sh"
 tasks="$scratch/home/tasks.db" archive="$scratch/home/archive.db"
 
 expect 0 taskstore task add --title 'Build the index' --command make --json; first=$(json "$out" 'd["id"]')

@@ -1,16 +1,11 @@
 #!/usr/bin/env bash
 # Workers and waiters whose database moves under them, by their device and by another one. Nothing here goes by time: whatever is waited for is a
 # file or a task.
-. "$(dirname "$0")/begin.sh"
+. "$(dirname "$0")/begin_tasks.sh"
 export HOME=$scratch/home TASKSTORE_HOME=$scratch/device
 mkdir -p "$HOME" "$TASKSTORE_HOME" "$scratch/spots"
-trap 'kill -9 $(jobs -p) 2>/dev/null; rm -rf "$scratch"' EXIT
 spots=$scratch/spots new=$scratch/disk/new.db
-json() { python3 -c 'import json,sys; d=json.loads(sys.argv[1])["data"]; print(eval(sys.argv[2]))' "$1" "$2"; }
-show() { json "$(taskstore task show "$1" --history --json)" "$2"; }
 status() { show "$1" 'd["status"]'; }
-until_true() { until eval "$1"; do command sleep 0.02; done; }
-add() { taskstore task add --quiet --title "$1" --shell --command "$2" "${@:3}"; }
 
 # --- what runs while the database moves ends in the new place, by the claim that it had
 first=$(add first ": > $spots/begun; until [ -e $spots/go-on ]; do sleep 0.02; done; echo '[7]' > \$TASKSTORE_TASK_RESULT" --lease 1h)

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Tasks of the systems before this one come along: import --from lib-task-store, import --from adt.
-. "$(dirname "$0")/begin.sh"
-export TASKSTORE_HOME="$scratch/home" TZ=UTC
-json() { python3 -c 'import json,sys; d=json.loads(sys.argv[1])["data"]; print(eval(sys.argv[2]))' "$@"; }
+. "$(dirname "$0")/begin_tasks.sh"
+export TZ=UTC
 sums() { find "$@" -type f -exec sha256sum {} + | sort; find "$@" | sort; }
 
 python3 - <<'PY'

@@ -1,15 +1,8 @@
 #!/usr/bin/env bash
 # `work --isolate` as people run it: what commands are kept from, what is told of it, and that nothing of a command is left
 # when its worker or its guard is killed. What this system refuses has to be told; the rest of the promise holds without it.
-. "$(dirname "$0")/begin.sh"
-export TASKSTORE_HOME="$scratch/home"
-export PATH="$(dirname "$TASKSTORE"):$PATH"
-json() { python3 -c 'import json,sys; d=json.loads(sys.argv[1])["data"]; print(eval(sys.argv[2]))' "$1" "$2"; }
-show() { json "$(taskstore task show "$1" --history --json)" "$2"; }
-trap 'kill -9 $(jobs -p) 2>/dev/null; rm -rf "$scratch"' EXIT
+. "$(dirname "$0")/begin_tasks.sh"
 mkdir proj && cd proj && git init -q .
-until_true() { until eval "$1"; do command sleep 0.02; done; }
-add() { taskstore task add --quiet --title "$1" --shell --command "$2" "${@:3}"; }
 own() { ls "$TASKSTORE_HOME/isolated" 2>/dev/null | grep -v '[.]lock$'; }
 # The processes that were begun with this number of seconds to sleep, wherever they went.
 sleepers() { for p in /proc/[0-9]*; do { tr "\0" " " <"$p/cmdline" | grep -q "^sleep $1 "; } 2>/dev/null && echo "${p#/proc/}"; done; }

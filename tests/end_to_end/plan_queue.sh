@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
 # A spec becomes a task, its runs are executions of the plan, and executions wait for each other.
-. "$(dirname "$0")/begin.sh"
-export TASKSTORE_HOME="$scratch/home"
-json() { python3 -c 'import json,sys; d=json.loads(sys.argv[1])["data"]; print(eval(sys.argv[2]))' "$1" "$2"; }
+. "$(dirname "$0")/begin_tasks.sh"
 record() { json "$(taskstore "$1" show "$2" --json)" "$3"; }
 mkdir proj && cd proj && git init -q -b trunk . && git config user.name ann && git config user.email ann@localhost
 expect 0 taskstore init

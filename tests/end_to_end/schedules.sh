@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
 # Schedules as people and workers use them.
-. "$(dirname "$0")/begin.sh"
-export TASKSTORE_HOME="$scratch/home"
-json() { python3 -c 'import json,sys; d=json.loads(sys.argv[1])["data"]; print(eval(sys.argv[2]))' "$@"; }
+. "$(dirname "$0")/begin_tasks.sh"
 mkdir proj && cd proj && git init -q .
 
 expect 2 taskstore schedule add --title t; has "$err" "--cron"

@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
 # The queue as people and workers use it, verb by verb; and workers that are killed.
-. "$(dirname "$0")/begin.sh"
-export TASKSTORE_HOME="$scratch/home"
-json() { python3 -c 'import json,sys; d=json.loads(sys.argv[1])["data"]; print(eval(sys.argv[2]))' "$@"; }
+. "$(dirname "$0")/begin_tasks.sh"
 mkdir proj && cd proj && git init -q .
 
 expect 0 taskstore task claim --worker w1 --json; same "$(json "$out" d)" "[]"

@@ -1,22 +1,14 @@
 #!/usr/bin/env bash
 # Workers as people run them: what their commands are given, and what becomes of tasks when a worker, its guard or its
 # command is killed, stopped or told to end. Nothing here goes by time: whatever is waited for is a file or a task.
-. "$(dirname "$0")/begin.sh"
-export TASKSTORE_HOME="$scratch/home"
-export PATH="$(dirname "$TASKSTORE"):$PATH"
-json() { python3 -c 'import json,sys; d=json.loads(sys.argv[1])["data"]; print(eval(sys.argv[2]))' "$1" "$2"; }
-show() { json "$(taskstore task show "$1" --history --json)" "$2"; }
-trap 'kill -9 $(jobs -p) 2>/dev/null; rm -rf "$scratch"' EXIT
+. "$(dirname "$0")/begin_tasks.sh"
 mkdir proj && cd proj && git init -q .
 spots=$scratch/spots
 mkdir "$spots"
-# A folder is watched by nobody here: looks are repeated until it is so, as long as the test may take.
-until_true() { until eval "$1"; do command sleep 0.02; done; }
 # Also of one that nobody has waited for: its new parent may take its time.
 gone() { case "$(ps -o stat= -p "$1")" in '' | Z*) ;; *) return 1 ;; esac; }
 # A command that says its pid, and goes on for good.
 lingers() { echo "echo \$\$ > $spots/.$1 && mv $spots/.$1 $spots/$1 && while :; do sleep 1000; done"; }
-add() { taskstore task add --quiet --title "$1" --shell --command "$2" "${@:3}"; }
 # The program itself, not a shell around it, is what is killed.
 worker() { "$TASKSTORE" work "$@" >"$spots.out" 2>&1 & worker=$!; }
 

@@ -100,7 +100,7 @@ class Report {
                            ": " + part.reason);
         if (x_context.json || x_context.quiet) return;
         x_context.print("isolated: " + text_of(found) + "\n");
-        std::fflush(stdout);
+        x_context.tell_now();
     }
     void finish(const std::string& worker) {
         x_context.end_progress();

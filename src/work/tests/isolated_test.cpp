@@ -160,27 +160,30 @@ TEST_F(IsolatedTest, OptionsThatAreNoneAreRefused) {
 }
 
 TEST_F(IsolatedTest, AWorkerThatIsKilledLeavesNoCommandAndItsFolderToTheNext) {
-    const Task made = tasks().add({.title = "x",
-                                   .command = "env -i setsid sleep 1000 & echo > .f; mv .f f; "
-                                              "sleep 1000",
-                                   .shell = true});
+    const std::string spots = x_folder / "spots";
+    ASSERT_TRUE(x_files.make_directory(spots));
+    auto watch = std::move(*os::FolderWatch::open(x_files, spots));
+    const Task made =
+        tasks().add({.title = "x",
+                     .command = "env -i setsid sleep 1000 & touch f; cd ..; echo $PWD > " + spots +
+                                "/.begun; mv " + spots + "/.begun " + spots + "/begun; sleep 1000",
+                     .shell = true});
     x_tasks.reset();
     Child worker([&](Pipe&) {
         ScratchTasks own(x_folder.path());
-        static_cast<void>(own.work(options(own)).has_value());
+        auto writing = options(own);
+        writing.isolation->writable = {spots};
+        static_cast<void>(own.work(std::move(writing)).has_value());
         return 0;
     });
-    std::string name;
-    while (name.empty()) {
-        for (const std::string& one : left())
-            if (x_files.info(x_folder / ("isolated/" + one + "/home/f"))) name = one;
-        if (name.empty()) ::usleep(1'000);
-    }
+    while (!x_files.info(spots + "/begun")) ASSERT_TRUE(watch.wait(kLongMs));
+    std::string folder = *os::read_file(x_files, spots + "/begun");
+    folder.pop_back();
     // In use: not cleared by others.
     auto other = options(tasks());
     other.project = "another";
     ASSERT_TRUE(tasks().work(other));
-    EXPECT_TRUE(x_files.info(x_folder / ("isolated/" + name + "/home/f")));
+    EXPECT_TRUE(x_files.info(folder + "/home/f"));
     worker.kill();
     while (tasks().get(made.id).status != TaskStatus::pending)
         ASSERT_TRUE(rescue_dead(*tasks().store, x_files, other.run));

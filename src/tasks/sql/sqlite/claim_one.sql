@@ -1,4 +1,4 @@
--- As claim.sql, of one task: without lists it takes half the time. Of each lane the first one, of those the first: by
+-- As claim.sql, of one task: without lists the statement takes half the time. Of each lane the first one, of those the first: by
 -- idx_tasks_rank, one look per lane.
 UPDATE tasks SET
     @claimed@
