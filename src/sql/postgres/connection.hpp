@@ -83,7 +83,8 @@ class EngineConnection final : public sql::Connection {
     Status run_work(const sql::Work& work, bool read_only);
     /// SELECT that begins each transaction: its id, and settings that hold for it alone.
     /// `lock_timeout_ms`: 0 for what the session has.
-    std::string prelude(bool traced, std::int64_t lock_timeout_ms) const;
+    /// `by_indexes`: its statements are planned as for large tables.
+    std::string prelude(bool traced, std::int64_t lock_timeout_ms, bool by_indexes = false) const;
     /// commit() with `before` in the same round trip.
     Status commit_after(std::span<const Outgoing> before);
     /// A commit that succeeded promises this.

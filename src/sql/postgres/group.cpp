@@ -1,10 +1,13 @@
 #include "group.hpp"
 
+#include "group_plan.hpp"
 #include "statement.hpp"
+
+#include <taskstore/base/check.hpp>
 
 #include <algorithm>
 #include <deque>
-#include <map>
+#include <utility>
 
 namespace taskstore::postgres {
 namespace {
@@ -12,27 +15,6 @@ namespace {
 /// How long a member may wait for a row that another session holds while others wait for it.
 constexpr std::int64_t kLockInGroupMsMax = 100;
 constexpr std::string_view kLockNotAvailable = "55P03";
-/// Rows sent as one statement: what the server unpacks fits into its work_mem.
-constexpr std::size_t kRowsMergedMax = 2'048;
-
-struct Row {
-    Member* member = nullptr;
-    std::size_t part = 0;
-};
-
-/// One statement on the wire: of one row, or of many.
-struct Item {
-    std::vector<Row> rows;
-    const Translated* statement = nullptr;
-    bool merged = false;
-    Parameters parameters{};
-    std::int64_t changes = -1;
-};
-
-const CheckedBatch::Part& part_of(const Row& row) {
-    return row.member->batch->parts[row.part];
-}
-
 class Group {
   public:
     Group(EngineConnection& connection, std::vector<Member*>& members, std::string_view schema,
@@ -40,7 +22,7 @@ class Group {
         : x_connection(connection), x_members(members), x_schema(schema), x_shared(shared) {}
 
     GroupOutcome run() {
-        plan();
+        x_items = plan(x_members);
         const bool expects = std::ranges::any_of(x_items, [](const Item& item) {
             return std::ranges::any_of(item.rows, [](const Row& row) {
                 return part_of(row).bound->changes_expected.has_value();
@@ -53,13 +35,12 @@ class Group {
     }
 
   private:
-    void plan();
-    void add(const Row& row, Item* into);
     bool fill(Item& item);
     void append_wakes(std::vector<Outgoing>& parts);
     bool send(bool with_commit);
     void take(std::size_t index, ResultPtr result);
     void take_item(Item& item, ResultPtr result);
+    static void deal_out(const Item& item, sql::Rows found);
     bool judge(const Status& sent, std::size_t commit_index);
     void connection_lost(const Status& why);
     void blame(const Item& item, const PGresult* refusal);
@@ -82,34 +63,6 @@ class Group {
     ResultPtr x_committed;
     GroupOutcome x_outcome;
 };
-
-void Group::plan() {
-    std::map<const Translated*, Item*> open;  // Lone rows of any member meet here.
-    for (Member* member : x_members) {
-        const auto& parts = member->batch->parts;
-        member->answers.assign(parts.size(), sql::Rows{.columns = {}, .rows = {}, .changes = -1});
-        member->answers_complete = false;
-        Item* last = nullptr;
-        for (std::size_t i = 0; i < parts.size(); ++i) {
-            const Row row{member, i};
-            const bool plain = parts[i].bound->changes_expected.value_or(1) == 1;
-            const Translated* const many = member->merge && plain ? parts[i].many.get() : nullptr;
-            if (many == nullptr) {
-                x_items.push_back({.rows = {row}, .statement = parts[i].one.get()});
-                last = nullptr;
-                continue;
-            }
-            // Within a batch only neighbours may meet: what stands between them may read.
-            Item*& place = parts.size() == 1 ? open[many] : last;
-            if (place == nullptr || place->statement != many ||
-                place->rows.size() >= kRowsMergedMax) {
-                x_items.push_back({.rows = {}, .statement = many, .merged = true});
-                place = &x_items.back();
-            }
-            place->rows.push_back(row);
-        }
-    }
-}
 
 /// False: the values of a column are of unlike types, so the rows cannot be sent as one.
 bool Group::fill(Item& item) {
@@ -150,14 +103,15 @@ bool Group::send(bool with_commit) {
     std::vector<Outgoing> parts;
     parts.reserve(x_items.size() + 8);
     parts.push_back({.sql = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"});
-    const auto& prelude =
-        x_texts.emplace_back(x_connection.prelude(true, x_shared ? kLockInGroupMsMax : 0));
+    const auto& prelude = x_texts.emplace_back(x_connection.prelude(
+        true, x_shared ? kLockInGroupMsMax : 0, std::ranges::any_of(x_items, &Item::merged)));
     parts.push_back({.sql = prelude, .once = x_connection.session().deadline() != 0});
     x_before = parts.size();
     // The id comes back while the statements run, and COMMIT is not sent before it is there: a
     // commit that was lost without it could not be asked for. Answers that hold more than a number
     // are waited for, too: they would be lost with it.
-    const bool merged = std::ranges::all_of(x_items, &Item::merged);
+    const bool merged = std::ranges::all_of(
+        x_items, [](const Item& item) { return item.merged && !returns_rows(item); });
     if (with_commit && merged) parts.push_back({.mark = Outgoing::Mark::flush});
     for (const Item& item : x_items)
         parts.push_back({.sql = item.statement->text, .parameters = &item.parameters});
@@ -200,9 +154,28 @@ void Group::take_item(Item& item, ResultPtr result) {
         row.member->answers[row.part] = rows_of(result.get());
         return;
     }
+    if (PQnfields(result.get()) > 0) return deal_out(item, rows_of(result.get()));
     // Each row changes one row at most, so all did where the sum says so.
     const bool each = item.changes == static_cast<std::int64_t>(item.rows.size());
-    for (const Row& row : item.rows) row.member->answers[row.part].changes = each ? 1 : -1;
+    const std::int64_t changes = item.changes == 0 ? 0 : each ? 1 : -1;
+    for (const Row& row : item.rows) row.member->answers[row.part].changes = changes;
+}
+
+/// To each row of values what its form answered it.
+void Group::deal_out(const Item& item, sql::Rows found) {
+    found.columns.erase(found.columns.begin());
+    for (const Row& row : item.rows)
+        row.member->answers[row.part] = {.columns = found.columns, .rows = {}, .changes = 0};
+    for (std::vector<sql::Value>& values : found.rows) {
+        const auto* const number = std::get_if<std::int64_t>(&values.front());
+        TASKSTORE_CHECK(number != nullptr && *number >= 1 &&
+                        std::cmp_less_equal(*number, item.rows.size()));
+        const Row& row = item.rows[static_cast<std::size_t>(*number - 1)];
+        values.erase(values.begin());
+        sql::Rows& answer = row.member->answers[row.part];
+        answer.rows.push_back(std::move(values));
+        ++answer.changes;
+    }
 }
 
 bool Group::judge(const Status& sent, std::size_t commit_index) {
@@ -225,8 +198,9 @@ bool Group::judge(const Status& sent, std::size_t commit_index) {
         return false;
     }
     if (!sent || fatal) {
-        const bool complete =
-            std::ranges::all_of(x_items, [](const Item& i) { return i.merged || i.changes >= 0; });
+        const bool complete = std::ranges::all_of(x_items, [](const Item& i) {
+            return i.changes >= 0 || (i.merged && !returns_rows(i));
+        });
         for (Member* member : x_members) member->answers_complete = complete;
         Status why = sent ? Status(ok()) : Status(fail(sent.error()));
         if (fatal)

@@ -94,6 +94,38 @@ TEST_F(Grouped, LoneStatementsOfOneFormAreSentAsOne) {
     EXPECT_LE(count_of(x_proxy->recorded(Proxy::to_client), "INSERT 0 "), 3U);
 }
 
+TEST_F(Grouped, BatchesOfTheSameFormsMeetStatementByStatement) {
+    const auto made_and_read = [](std::int64_t id, std::int64_t reads) {
+        auto batch = insert(id, "of " + std::to_string(id));
+        batch.push_back({.sql = "SELECT text, id FROM notes WHERE id = ?1",
+                         .values = {reads},
+                         .set_based = "SELECT n.number, text, id FROM unnest(?1::bigint[]) WITH "
+                                      "ORDINALITY AS n (of_note, number) JOIN notes ON id = "
+                                      "n.of_note"});
+        return batch;
+    };
+    std::vector<std::vector<sql::BoundStatement>> batches;
+    for (std::int64_t id = 0; id < 8; ++id) batches.push_back(made_and_read(id, id == 3 ? 99 : id));
+    const auto told = together(batches);
+    EXPECT_EQ(count_of(x_proxy->recorded(Proxy::to_client), std::string("INSERT 0 8\0", 11)), 1U);
+    for (std::size_t i = 0; i < told.size(); ++i) {
+        ASSERT_TRUE(told[i]) << told[i].error().message;
+        const sql::Rows& read = told[i]->answers[1];
+        EXPECT_EQ(read.columns, (std::vector<std::string>{"text", "id"}));
+        ASSERT_EQ(read.rows.size(), i == 3 ? 0U : 1U);
+        if (i == 3) continue;
+        EXPECT_EQ(read.rows[0][0], sql::Value("of " + std::to_string(i)));
+        EXPECT_EQ(read.rows[0][1], sql::Value(static_cast<std::int64_t>(i)));
+    }
+    // One of them fails, and is told so alone.
+    const auto again = together({made_and_read(20, 20), made_and_read(5, 5), made_and_read(21, 3)});
+    EXPECT_TRUE(again[0]);
+    EXPECT_EQ(again[1].error().code, Code::conflict);
+    ASSERT_TRUE(again[2]);
+    EXPECT_EQ(again[2]->answers[1].rows[0][0], sql::Value(std::string("of 3")));
+    EXPECT_EQ(count("id >= 0"), 10);
+}
+
 TEST_F(Grouped, WhoFailsHarmsNobodyElse) {
     must(x_database->write_batch(insert(3)));
     std::vector<std::vector<sql::BoundStatement>> batches;

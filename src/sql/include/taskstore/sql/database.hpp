@@ -149,11 +149,16 @@ struct BoundStatement {
     /// number of rows: the state that a write expects is part of it.
     std::optional<std::int64_t> changes_expected = {};
     /// The same for many rows at once, in engines that have such a form (PostgreSQL's unnest):
-    /// parameter n is the array of every row's n-th value. Only for a statement that returns no
-    /// rows, does not read what another row of it wrote, and changes one row per row of values at
-    /// most. Sent so are statements that stand alone in their batch, and neighbours in one; where
-    /// one of them changed nothing and none expects a number, `changes` of all is -1: not known.
-    /// Engines without such a form run `sql`.
+    /// parameter n is the array of every row's n-th value. It returns rows where `sql` does, each
+    /// with one column before the others: the number of its row of values, from 1. Where `sql`
+    /// returns none it may return these numbers alone, one for each row that it changed for that
+    /// one; else it is to change one row at most for each, and `changes` of all is -1, not known,
+    /// where some changed one and others none.
+    ///
+    /// Sent so are neighbours in a batch, and batches of up to 64 statements that all have forms,
+    /// the same ones in the same order, with others of their like: the first statements of all,
+    /// then the second ones, and so on. So none may read what another row, or another such batch,
+    /// wrote. Engines without such a form run `sql`.
     std::string_view set_based = {};
 };
 using Batch = std::span<const BoundStatement>;
