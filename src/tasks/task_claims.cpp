@@ -77,15 +77,17 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& 
     const std::size_t first = batch.size();
     const bool one = request.limit == 1;
     const Statements claim{
-        {.sql = x_texts.promote_due, .values = {now()}},
+        {.sql = x_texts.promote_due, .values = {now()}, .set_based = x_texts.promotions_due},
         {.sql = one ? x_texts.claim_one : x_texts.claim,
          .values = {now(), value_of(request.project), offers, request.worker,
                     value_of(request.lease_ms), write, request.limit, value_of(request.liveness),
-                    std::int64_t{request.with_command ? 1 : 0}}},
+                    std::int64_t{request.with_command ? 1 : 0}},
+         .set_based = one ? std::string_view(x_texts.claims) : std::string_view()},
         {.sql = one ? x_texts.history_of_claim_of_one : x_texts.history_of_claim,
          .values = {request.worker, write,
-                    request.request_id.empty() ? sql::Value{} : sql::Value{request.request_id}}},
-        {.sql = x_texts.look, .values = {now()}}};
+                    request.request_id.empty() ? sql::Value{} : sql::Value{request.request_id}},
+         .set_based = x_texts.histories_of_claims},
+        {.sql = x_texts.look, .values = {now()}, .set_based = x_texts.looks}};
     batch.insert(batch.end(), claim.begin(), claim.end());
     answer_request(batch, asked, request.worker, write);
     auto committed = write_batch(batch);
@@ -224,7 +226,8 @@ Result<Written<Task>> SqlTaskStore::complete_task(const Hold& hold, const Comple
     Statements batch{{.sql = x_texts.complete,
                       .values = {now(), hold.task_id, write, value_of(completion.result),
                                  value_of(completion.exit_code), value_of(completion.logs),
-                                 value_of(hold.fence)}},
+                                 value_of(hold.fence)},
+                      .set_based = x_texts.completions},
                      history_of(hold.task_id, write, Verb::complete, TaskStatus::in_progress,
                                 hold.actor, std::nullopt, asked.id)};
     end_for_others(batch, hold.task_id, write, TaskStatus::completed);

@@ -50,7 +50,8 @@ Status SqlTaskStore::add_task(Making& making, const CreateTask& request, const T
     const std::int64_t lane_id = lane.id;
     making.lanes.try_emplace(
         lane_id, sql::BoundStatement{.sql = task_sql::insert_lane,
-                                     .values = {lane_id, task.project, std::move(lane.needs)}});
+                                     .values = {lane_id, task.project, std::move(lane.needs)},
+                                     .set_based = x_texts.insert_lanes});
     making.tasks.push_back({.sql = x_texts.insert_task,
                             .values = values_of(task, lane_id),
                             .set_based = x_texts.insert_tasks});

@@ -28,7 +28,8 @@ sql::BoundStatement SqlTaskStore::history_of(const std::string& id, std::int64_t
                                              const std::string& request_id) const {
     return {.sql = x_texts.history_of_write,
             .values = {id, write, std::string(name_of(verb)), std::string(name_of(from)),
-                       value_of_name(actor), value_of(reason), value_of_name(request_id)}};
+                       value_of_name(actor), value_of(reason), value_of_name(request_id)},
+            .set_based = x_texts.histories_of_writes};
 }
 
 SqlTaskStore::Move SqlTaskStore::move_of(const Task& was, Verb verb, TaskStatus to,
@@ -43,8 +44,11 @@ SqlTaskStore::Move SqlTaskStore::move_of(const Task& was, Verb verb, TaskStatus 
 void SqlTaskStore::end_for_others(Statements& batch, const std::string& id, std::int64_t write,
                                   TaskStatus to) const {
     if (to == TaskStatus::completed) {
-        batch.push_back({.sql = task_sql::count_down, .values = {id, write}});
-        batch.push_back({.sql = task_sql::close_edges, .values = {id, write}});
+        batch.push_back(
+            {.sql = task_sql::count_down, .values = {id, write}, .set_based = x_texts.counts_down});
+        batch.push_back({.sql = task_sql::close_edges,
+                         .values = {id, write},
+                         .set_based = x_texts.closed_edges});
     } else if (is_final(state_of(to))) {
         const std::string why =
             "task " + id + ", which it waits for, is " + std::string(name_of(to));
@@ -56,7 +60,8 @@ void SqlTaskStore::end_for_others(Statements& batch, const std::string& id, std:
         batch.push_back({.sql = x_texts.mark_limits_anyway, .values = {id, write}});
         return;
     }
-    batch.push_back({.sql = x_texts.mark_limits, .values = {id, write}});
+    batch.push_back(
+        {.sql = x_texts.mark_limits, .values = {id, write}, .set_based = x_texts.marked_limits});
 }
 
 SqlTaskStore::Moved SqlTaskStore::add_move(Statements& batch, const Task& was, const Move& move) {
@@ -353,11 +358,12 @@ void SqlTaskStore::settle_or_leave_marked() {
 
 void SqlTaskStore::settle_after(const sql::Committed& committed, const Moved& moved,
                                 const Task& task) {
-    bool marked = committed.answers[moved.limits].changes > 0;
+    // Not known (-1) may be some.
+    bool marked = committed.answers[moved.limits].changes != 0;
     // Those that wait for it are counted, or cancelled, between the two.
     bool concerns = task.concurrency_key.has_value();
     for (std::size_t i = moved.task + 2; i < moved.limits; ++i)
-        concerns = concerns || committed.answers[i].changes > 0;
+        concerns = concerns || committed.answers[i].changes != 0;
     if (!marked && concerns && x_database.dialect() == "postgres") {
         const sql::BoundStatement again{.sql = x_texts.mark_limits_again,
                                         .values = {task.id, moved.write}};

@@ -152,6 +152,10 @@ Texts make(bool postgres) {
         out = replaced(std::move(out), {"@of@", "page"});
         return text(replaced(std::move(out), {"@of_which@", which}));
     };
+    // All of a group have one clock.
+    const auto many = [&](std::string_view sql) {
+        return postgres ? replaced(text(sql), {"(?1::bigint,", "((?1::bigint[])[1],"}) : "";
+    };
     const auto after_restore = [&](std::string_view reason) {
         return replaced(replaced(text(task_sql::after_restore), {"?1", "NULL"}),
                         {"@reason@", reason});
@@ -232,8 +236,18 @@ Texts make(bool postgres) {
         .after_loss =
             after_restore("the place that the database had moved to was given up for lost "
                           "(move --undo --forget)"),
-        .insert_tasks = postgres ? text(task_sql_postgres::insert_tasks) : "",
-        .insert_histories = postgres ? text(task_sql_postgres::insert_histories) : "",
+        .insert_lanes = many(task_sql_postgres::insert_lanes),
+        .insert_tasks = many(task_sql_postgres::insert_tasks),
+        .insert_histories = many(task_sql_postgres::insert_histories),
+        .promotions_due = many(task_sql::promote_due),
+        .claims = many(task_sql_postgres::claims),
+        .histories_of_claims = many(task_sql_postgres::histories_of_claims),
+        .looks = many(replaced(std::string(task_sql_postgres::looks), {"@look@", task_sql::look})),
+        .completions = many(task_sql_postgres::completions),
+        .histories_of_writes = many(task_sql_postgres::histories_of_writes),
+        .counts_down = many(task_sql_postgres::counts_down),
+        .closed_edges = many(task_sql_postgres::closed_edges),
+        .marked_limits = many(task_sql_postgres::marked_limits),
     };
 }
 

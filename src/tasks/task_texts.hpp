@@ -81,8 +81,18 @@ struct Texts {
     std::string after_restore;  ///< Several statements, without parameters.
     std::string after_loss;     ///< The same with another reason.
     /// The forms for many rows; empty where there are none.
+    std::string insert_lanes;
     std::string insert_tasks;
     std::string insert_histories;
+    std::string promotions_due;
+    std::string claims;  ///< Of one task each.
+    std::string histories_of_claims;
+    std::string looks;
+    std::string completions;
+    std::string histories_of_writes;
+    std::string counts_down;
+    std::string closed_edges;
+    std::string marked_limits;
 };
 
 /// `dialect` as of sql::Connection. Made once per dialect and kept.
