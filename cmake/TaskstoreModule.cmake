@@ -102,7 +102,8 @@ function(taskstore_test)
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 900)
   endif()
-  set_tests_properties(${T_NAME} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT})
+  # What may take longest begins first, so that it does not run alone in the end.
+  set_tests_properties(${T_NAME} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT} COST ${T_TIMEOUT})
 endfunction()
 
 # taskstore_program(<target> <page>...): a program that is installed, with the pages that it prints itself: man (by its

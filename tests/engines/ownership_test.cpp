@@ -19,7 +19,7 @@ namespace taskstore::ownership {
 namespace {
 
 constexpr std::int64_t kPatienceNs = 60'000'000'000;
-constexpr std::int64_t kFewerForLibsql = 40;
+constexpr std::int64_t kFewerForLibsql = 10;
 
 /// What one process has open.
 struct Opened {
