@@ -4,6 +4,12 @@
 mkdir proj && cd proj && git init -q .
 
 expect 0 taskstore task claim --worker w1 --json; same "$(json "$out" d)" "[]"
+expect 0 taskstore task add --title 'Elsewhere' --project q -q; other=$out
+expect 0 taskstore task list; same "$out" "no tasks"; has "$err" "only tasks of project 'proj'"; has "$err" "--all-projects"
+expect 0 taskstore task list --project proj; same "$err" ""
+expect 0 taskstore task stats; has "$out" "proj "; lacks "$out" "all "
+expect 0 taskstore task stats --all-projects; has "$out" "q "; has "$out" "all "
+expect 0 taskstore task rm "$other"
 expect 5 taskstore task next --wait 100ms; has "$err" "nothing to claim"
 expect 0 taskstore task add --title 'First' --priority low --json; first=$(json "$out" 'd["id"]')
 same "$(json "$out" 'd["status"], d["project"], d["priority"]')" "('pending', 'proj', -10)"

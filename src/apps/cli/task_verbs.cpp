@@ -277,6 +277,9 @@ Status list_part(Context& context, tasks::TaskFilter filter) {
         TASKSTORE_LET(const auto store, open_tasks(context));
         TASKSTORE_LET(page, store->list_tasks(filter));
     }
+    if (page.tasks.empty() && filter.project && !context.call.has("project") && !context.quiet)
+        context.warn("only tasks of project '" + *filter.project +
+                     "' were looked for: --all-projects looks for those of all");
     print_tasks(context, page.tasks, page.next_cursor);
     return ok();
 }

@@ -66,7 +66,10 @@ Status run_task_stats(Context& context) {
     std::vector<std::vector<Cell>> rows;
     for (const auto& [name, counts] : stats.by_project)
         rows.push_back(count_row(name.empty() ? "(none)" : printable_line(name), counts));
-    rows.push_back(count_row("all", stats.by_status));
+    if (!project)
+        rows.push_back(count_row("all", stats.by_status));
+    else if (rows.empty())
+        rows.push_back(count_row(printable_line(*project), stats.by_status));
     context.print(format_table(
         context.terminal, {"PROJECT", "PENDING", "IN PROGRESS", "COMPLETED", "FAILED", "CANCELLED"},
         rows));
