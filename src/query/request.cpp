@@ -204,8 +204,10 @@ Status read_type(const Json& json, Asked& asked) {
     const auto word = value.as_string();
     for (const QueryType type : kTypes)
         if (word == name_of(type)) asked.type = type;
-    if (!asked.type)
-        return wrong("query_type", "query: list_tasks, get_task, get_task_stats, search_tasks");
+    constexpr std::string_view kThereAre =
+        "query: list_tasks, get_task, get_task_stats, search_tasks";
+    if (!word) return fail(Code::invalid, "query_type is missing: which " + std::string(kThereAre));
+    if (!asked.type) return wrong("query_type", kThereAre);
     return ok();
 }
 

@@ -97,6 +97,8 @@ TEST(QueryRequest, WhatIsWrongIsNamed) {
     EXPECT_THAT(refused(R"({"query_type":"search_tasks"})"), HasSubstr("params.query"));
     EXPECT_THAT(refused(R"({"query_type":"list_tasks","deadline_ms":0})"), HasSubstr("1..600000"));
     EXPECT_THAT(refused(R"({"query_type":"list_tasks","query_id":7})"), HasSubstr("query_id"));
+    EXPECT_THAT(refused(R"({"query":"list_tasks"})"), HasSubstr("query_type is missing: which"));
+    EXPECT_THAT(refused(R"({"query_type":"lists"})"), HasSubstr("query_type is no query: list_"));
     EXPECT_THAT(refused(list_with(R"("statis":"done")")), HasSubstr("'status'?"));
     EXPECT_THAT(refused(list_with(R"("query":"x")")), HasSubstr("'query' is not known"));
     EXPECT_THAT(refused(list_with(R"("status":"lost")")), HasSubstr("params.status"));
