@@ -116,6 +116,14 @@ Status check_task(Task& task) {
     return ok();
 }
 
+namespace {
+
+bool is_blank(std::string_view text) {
+    return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
+}  // namespace
+
 Result<Task> task_asked_for(const CreateTask& request) {
     Task task{.id = {},
               .project = request.project,
@@ -140,10 +148,12 @@ Result<Task> task_asked_for(const CreateTask& request) {
               .spec_id = request.spec_id,
               .shell = request.shell,
               .timeout_ms = request.timeout_ms};
+    if (is_blank(task.title)) task.title.clear();
     if (task.title.empty() && task.description) {
         task.title = task.description->substr(0, task.description->find('\n'));
         if (task.title.ends_with('\r')) task.title.pop_back();
     }
+    if (is_blank(task.title)) task.title.clear();
     TASKSTORE_TRY(check_task(task));
     TASKSTORE_TRY(check_member("actor", request.actor));
     TASKSTORE_TRY(check_range("key_retention_ms", request.key_retention_ms, 1, kDurationMsMax));
@@ -188,7 +198,7 @@ void put_change(const UpdateTask& change, CreateTask& task) {
 }
 
 Status apply_change(const UpdateTask& change, Task& task) {
-    if (change.title && change.title->empty()) return fail(Code::invalid, "a task wants a title");
+    if (change.title && is_blank(*change.title)) return fail(Code::invalid, "a task wants a title");
     put_members(change, task);
     return check_task(task);
 }

@@ -73,14 +73,22 @@ Result<std::string> SqlTaskStore::why(const std::string& id) {
     const std::int64_t before = read.number();
     const std::optional<std::int64_t> ageing_ms = read.maybe_number();
     if (task.open_dependencies > 0) {
+        std::vector<std::string> lost;
         std::string out = "it waits for " + std::to_string(task.open_dependencies) +
                           (task.open_dependencies == 1 ? " task:" : " tasks:");
         for (const auto& row : answers[1].rows) {
             RowReader other(row);
             const std::string other_id = other.text();
             const std::string title = other.text();
-            out += "\n  " + other_id + " (" + other.text() + "): " + title;
+            const std::string word = other.text();
+            out += "\n  " + other_id + " (" + word + "): " + title;
+            if (word == name_of(TaskStatus::failed) || word == name_of(TaskStatus::cancelled))
+                lost.push_back(other_id);
         }
+        for (const std::string& other : lost)
+            out += "\nfor ever, unless somebody tries that again ('taskstore task retry " + other +
+                   "') or takes the dependency away ('taskstore task set " + id +
+                   " --no-depends-on " + other + "')";
         return out;
     }
     if (task.not_before && *task.not_before > now_ms)

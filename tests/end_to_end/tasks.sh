@@ -18,6 +18,16 @@ expect 0 taskstore task add --title 'Second' --depends-on "$first" --key k --jso
 expect 4 taskstore task add --title 'Other' --key k; has "$err" "$second"
 expect 3 taskstore task add --title 'x' --depends-on nobody
 expect 2 taskstore task add --title 'x' --priority huge
+expect 2 taskstore task add --title ' '; has "$err" "wants a title"
+expect 2 taskstore task set "$first"; has "$err" "nothing to set"
+expect 2 taskstore task set "$first" --title ' '; has "$err" "wants a title"
+expect 2 taskstore task dead; has "$err" "'task dead' needs a verb: list, retry, drop"
+expect 2 taskstore work --jobs -1; has "$err" "jobs -1 is not in 1.."; same "$out" ""
+lost=$(taskstore task add -q --title lost --project q); after=$(taskstore task add -q --title after --depends-on "$lost" --input '[1]' --project q)
+expect 0 taskstore task cancel "$lost"
+expect 0 taskstore task why "$after"; has "$out" "task retry $lost"; has "$out" "--no-depends-on $lost"
+expect 0 taskstore task show "$after"; has "$out" "input               [1]"; lacks "$out" "held by"
+expect 0 taskstore task rm "$after"; expect 0 taskstore task rm "$lost"
 expect 0 taskstore task ready --quiet; same "$out" "$first"
 expect 0 taskstore task blocked --quiet; same "$out" "$second"
 expect 0 taskstore task why "$second"; has "$out" "$first"

@@ -553,12 +553,22 @@ Result<Invocation> parse(std::vector<std::string> words) {
                 call.topic = leading[0];
                 return call;
             }
-            std::string list;
-            for (const std::string_view word : known)
-                list += (list.empty() ? "" : ", ") + std::string(word);
-            if (leading.size() < 2)
-                return fail(Code::invalid, "'" + leading[0] + "' needs a verb: " + list)
+            const auto needs_verb = [&](const std::string& whose, std::size_t skip) {
+                std::string list;
+                for (const std::string_view word : known)
+                    list += (list.empty() ? "" : ", ") + std::string(word.substr(skip));
+                return fail(Code::invalid, "'" + whose + "' needs a verb: " + list)
                     .with_hint("see 'taskstore " + leading[0] + " --help'");
+            };
+            if (leading.size() < 2) return needs_verb(leading[0], 0);
+            const std::string inner = leading[1] + " ";
+            if (leading.size() == 2 && std::ranges::any_of(known, [&](std::string_view word) {
+                    return word.starts_with(inner);
+                })) {
+                std::erase_if(known,
+                              [&](std::string_view word) { return !word.starts_with(inner); });
+                return needs_verb(leading[0] + " " + leading[1], inner.size());
+            }
             return unknown("'" + leading[0] + "' has no verb", leading[1], known,
                            "taskstore " + leading[0] + " --help");
         }

@@ -169,7 +169,18 @@ std::string shown(const Task& task) {
     add("command", task.command);
     if (task.shell) out += title_line("shell", "sh -c");
     if (task.timeout_ms) out += title_line("timeout", std::to_string(*task.timeout_ms) + " ms");
-    add("held by", task.assigned_to);
+    if (task.input != "null") add("input", task.input);
+    add("agent type", task.agent_type);
+    for (const std::string& word : task.capabilities) add("capability", word);
+    if (task.concurrency_key)
+        add("concurrency key", *task.concurrency_key + ", " +
+                                   std::to_string(task.concurrency_limit.value_or(1)) + " at once");
+    add("key", task.idempotency_key);
+    add("parent", task.parent);
+    add("spec", task.spec_id);
+    if (task.metadata != "{}") add("metadata", task.metadata);
+    const bool held = task.status == tasks::TaskStatus::in_progress;
+    add(held ? "held by" : "last held by", task.assigned_to);
     if (task.fence != 0) out += title_line("fence", std::to_string(task.fence));
     add_time("lease until", task.lease_expires_at);
     add_time("to be cancelled", task.cancel_requested_at);
@@ -177,8 +188,12 @@ std::string shown(const Task& task) {
                                              std::to_string(task.retry.max_attempts));
     if (task.rescues > 0) out += title_line("rescues", std::to_string(task.rescues));
     add("error", task.error);
+    if (task.error_class) add("error class", std::string(name_of(*task.error_class)));
+    if (task.exit_code) out += title_line("exit code", std::to_string(*task.exit_code));
     add("result", task.result);
     for (const std::string& other : task.depends_on) out += title_line("depends on", other);
+    if (task.on_failed_dependency != tasks::OnFailedDependency::block)
+        add("if these fail", std::string(name_of(task.on_failed_dependency)));
     add_time("not before", task.not_before);
     add_time("deadline", task.deadline);
     add_time("created", task.created_at);
@@ -325,6 +340,8 @@ Status run_task_set(Context& context) {
         change.add_dependencies = list_of(context.call, "depends-on");
     if (context.call.has("no-depends-on"))
         change.remove_dependencies = list_of(context.call, "no-depends-on");
+    if (change == tasks::UpdateTask() && !has_retry(context.call))
+        return fail(Code::invalid, "nothing to set").with_hint("see 'taskstore task set --help'");
     if (context.call.has("if-revision")) {
         TASKSTORE_LET(change.revision, number_of("if-revision", context.call.value("if-revision")));
     }

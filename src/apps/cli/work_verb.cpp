@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <climits>
 #include <cstdio>
 #include <thread>
 
@@ -43,7 +44,7 @@ Result<work::WorkerOptions> options_of(Context& context) {
     if (call.has("agent-type")) options.agent_type = call.value("agent-type");
     if (call.has("jobs")) {
         TASKSTORE_LET(const std::int64_t jobs, number_of("jobs", call.value("jobs")));
-        options.jobs = static_cast<int>(std::clamp<std::int64_t>(jobs, 0, 1'000));
+        options.jobs = static_cast<int>(std::clamp<std::int64_t>(jobs, INT_MIN, INT_MAX));
     }
     TASKSTORE_LET(options.lease_ms, maybe_duration(context, "lease"));
     TASKSTORE_LET(options.timeout_ms, maybe_duration(context, "timeout"));
@@ -102,6 +103,7 @@ class Report {
         x_context.print("isolated: " + text_of(found) + "\n");
         x_context.tell_now();
     }
+    bool any() const { return x_done > 0; }
     void finish(const std::string& worker) {
         x_context.end_progress();
         if (x_context.json) {
@@ -197,6 +199,8 @@ Status run_work(Context& context) {
             if (signals.wait()) worker.stop();
         }
     }
+    // Who could not begin has nothing to sum up.
+    if (!status && !report.any()) return status;
     report.finish(name);
     return status;
 }

@@ -78,6 +78,7 @@ struct UpdateTask {
     std::vector<std::string> remove_dependencies = {};
     /// conflict where the task has another one by now.
     std::optional<std::int64_t> revision = {};
+    friend bool operator==(const UpdateTask&, const UpdateTask&) = default;
 };
 
 /// Into what a task is made of; dependencies and the revision are not of it. Checks nothing:
