@@ -308,15 +308,25 @@ Failure EngineConnection::compile_failure(int result, std::string_view sql) {
         .with_native(result);
 }
 
+/// SQLite looks twice where others change the schema meanwhile, and gives up then: many that bring
+/// one file up at once may well do it as often. Each time it was somebody's commit.
+int EngineConnection::compile(const char* text, int bytes, unsigned flags, sqlite3_stmt** handle,
+                              const char** tail) {
+    constexpr int kLooksMax = 1'000;
+    int result = SQLITE_SCHEMA;
+    for (int looks = 0; primary(result) == SQLITE_SCHEMA && looks < kLooksMax; ++looks)
+        result = sqlite3_prepare_v3(x_db, text, bytes, flags, handle, tail);
+    return result;
+}
+
 Result<std::unique_ptr<sql::Statement>> EngineConnection::prepare(std::string_view sql) {
     StatementCache::Node node = x_cache.take(sql);
     if (node.empty()) {
         CompiledStatement compiled{std::string(sql), nullptr};
         const char* tail = nullptr;
         // The size counts the terminating NUL, which saves SQLite a copy of the text.
-        const int result = sqlite3_prepare_v3(x_db, compiled.sql.c_str(),
-                                              static_cast<int>(compiled.sql.size() + 1),
-                                              kPersistent, &compiled.handle, &tail);
+        const int result = compile(compiled.sql.c_str(), static_cast<int>(compiled.sql.size() + 1),
+                                   kPersistent, &compiled.handle, &tail);
         if (result != SQLITE_OK) return compile_failure(result, sql);
         const std::string_view rest = tail;
         const bool single = rest.find_first_not_of(" \t\r\n;") == std::string_view::npos ||
@@ -365,7 +375,7 @@ Status EngineConnection::execute(std::string_view sql) {
     while (*rest != '\0') {
         sqlite3_stmt* handle = nullptr;
         const char* tail = nullptr;
-        const int result = sqlite3_prepare_v3(x_db, rest, -1, 0, &handle, &tail);
+        const int result = compile(rest, -1, 0, &handle, &tail);
         if (result != SQLITE_OK) return compile_failure(result, rest);
         const std::string_view one(rest, static_cast<std::size_t>(tail - rest));
         rest = tail;
@@ -389,8 +399,7 @@ Status EngineConnection::run_own(Own which) {
     const auto index = static_cast<std::size_t>(which);
     sqlite3_stmt*& handle = x_own[index];
     if (handle == nullptr) {
-        const int result =
-            sqlite3_prepare_v3(x_db, kSql[index].data(), -1, kPersistent, &handle, nullptr);
+        const int result = compile(kSql[index].data(), -1, kPersistent, &handle, nullptr);
         if (result != SQLITE_OK) return compile_failure(result, kSql[index]);
     }
     const int result = sqlite3_step(handle);

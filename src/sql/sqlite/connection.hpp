@@ -83,6 +83,8 @@ class EngineConnection final : public sql::Connection {
     void ask_now_and_then();
     Status run_own(Own which);
     Status refuse_in_work(std::string_view what);
+    int compile(const char* text, int bytes, unsigned flags, sqlite3_stmt** handle,
+                const char** tail);
     Failure compile_failure(int result, std::string_view sql);
     void reset_left_open();
 

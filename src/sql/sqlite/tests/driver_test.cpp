@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <fstream>
 #include <thread>
 
@@ -294,6 +295,29 @@ TEST(SqliteDriver, WhoWritesWithoutAPauseKeepsNobodyAway) {
         const auto begun = waiting->begin_write();
         ASSERT_TRUE(begun) << i << ": " << begun.error().message;
         must(waiting->commit());
+    }
+}
+
+TEST(SqliteDriver, WhatIsNotThereIsSaidSoHoweverOftenOthersChangeTheSchema) {
+    const TemporaryFolder folder;
+    const auto looking = connect(folder / "a.db", {.durability = sql::Durability::cache});
+    must(looking->execute("CREATE TABLE t (id INTEGER)"));
+    std::atomic<int> changes{0};
+    std::vector<std::jthread> changing;
+    for (int i = 0; i < 3; ++i)
+        changing.emplace_back([&, i](const std::stop_token& stop) {
+            const auto own = connect(folder / "a.db", {.durability = sql::Durability::cache});
+            const std::string name = "t" + std::to_string(i);
+            while (!stop.stop_requested()) {
+                static_cast<void>(own->execute("CREATE TABLE " + name + " (id INTEGER)"));
+                static_cast<void>(own->execute("DROP TABLE " + name));
+                changes.fetch_add(1);
+            }
+        });
+    for (int i = 0; i < 20'000 || changes.load() < 100; ++i) {
+        const auto missing = looking->prepare("SELECT * FROM nowhere");
+        ASSERT_FALSE(missing);
+        ASSERT_EQ(missing.error().code, Code::invalid) << i << ": " << missing.error().message;
     }
 }
 
