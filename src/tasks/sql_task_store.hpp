@@ -159,7 +159,8 @@ class SqlTaskStore final : public TaskStore, public Schedules, public Pruning {
     Result<std::int64_t> rank_some();
 
     // claiming (task_claims.cpp)
-    Result<Written<std::vector<Task>>> claim_once(const ClaimRequest& request, bool& look);
+    Result<Written<std::vector<Task>>> claim_once(const ClaimRequest& request, bool meets,
+                                                  bool& look);
     Result<bool> has_candidate(const ClaimRequest& request);
     /// Why a hold is not what it says; nothing where it is.
     static std::optional<Error> lost(const Task& task, const Hold& hold);

@@ -60,7 +60,9 @@ Result<std::vector<Task>> claimed_tasks(const sql::Rows& rows) {
 
 }  // namespace
 
-Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& request,
+/// `meets`: in one statement with what others ask. Those who ask unlike things find the same task
+/// there, and one of them gets it; one after the other each sees what those before him took.
+Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& request, bool meets,
                                                             bool& look) {
     const std::string offers = offers_of(request);
     const std::int64_t write = draw();
@@ -82,7 +84,7 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& 
          .values = {now(), value_of(request.project), offers, request.worker,
                     value_of(request.lease_ms), write, request.limit, value_of(request.liveness),
                     std::int64_t{request.with_command ? 1 : 0}},
-         .set_based = one ? std::string_view(x_texts.claims) : std::string_view()},
+         .set_based = one && meets ? std::string_view(x_texts.claims) : std::string_view()},
         {.sql = one ? x_texts.history_of_claim_of_one : x_texts.history_of_claim,
          .values = {request.worker, write,
                     request.request_id.empty() ? sql::Value{} : sql::Value{request.request_id}},
@@ -124,7 +126,7 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_tasks(const ClaimRequest&
     TASKSTORE_TRY(check_claim(request));
     for (int attempt = 1;; ++attempt) {
         bool look = false;
-        TASKSTORE_LET(auto claimed, claim_once(request, look));
+        TASKSTORE_LET(auto claimed, claim_once(request, attempt == 1, look));
         const auto tended = look ? tend() : Result<std::int64_t>(0);
         // What was claimed is told, whatever comes after it: the next claim tends again.
         if (!claimed.value.empty()) return claimed;

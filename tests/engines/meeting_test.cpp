@@ -218,6 +218,43 @@ TEST_F(Meeting, WhoAsksOtherwiseGetsWhatFitsAndNoTaskHasTwo) {
     EXPECT_THAT(what_is_wrong(*x_database, x_clock.wall_ms()), IsEmpty());
 }
 
+// All find the same first task in one statement.
+TEST_F(Meeting, HoweverManyAskOtherwiseEachGetsWhatIsThere) {
+    claim("w");
+    constexpr std::size_t kCallers = 14;
+    for (std::size_t i = 0; i < kCallers; ++i) make({.title = "for anybody"});
+    std::vector<std::vector<Task>> got(kCallers);
+    std::vector<Call> calls;
+    for (std::size_t i = 0; i < kCallers; ++i)
+        calls.emplace_back([&, i] {
+            got[i] = must(x_store->claim_tasks({.worker = "w" + std::to_string(i),
+                                                .capabilities = {"c" + std::to_string(i)}}))
+                         .value;
+        });
+    together(calls);
+    std::set<std::string> ids;
+    for (const auto& tasks : got) {
+        ASSERT_EQ(tasks.size(), 1U);
+        ids.insert(tasks[0].id);
+    }
+    EXPECT_EQ(ids.size(), kCallers);
+}
+
+TEST_F(Meeting, WhatIsDueIsThereForAllOfThem) {
+    claim("w");
+    constexpr std::size_t kCallers = 70;
+    std::vector<CreateTask> due(kCallers, {.title = "due", .not_before = 1});
+    must(x_store->create_tasks(due));
+    std::atomic<std::size_t> got{0};
+    std::vector<Call> calls;
+    for (std::size_t i = 0; i < kCallers; ++i)
+        calls.emplace_back([&, i] {
+            got += must(x_store->claim_tasks({.worker = "w" + std::to_string(i)})).value.size();
+        });
+    together(calls);
+    EXPECT_EQ(got.load(), kCallers);
+}
+
 TEST_F(Meeting, CompletionsCountForOthersAndStaleOnesAreRefused) {
     claim("w");
     const Task a = make({.title = "a"});

@@ -250,9 +250,9 @@ std::string EngineConnection::prelude(bool traced, std::int64_t lock_timeout_ms,
     if (timeout_ms != 0) set("statement_timeout", std::to_string(timeout_ms));
     if (lock_timeout_ms != 0) set("lock_timeout", std::to_string(lock_timeout_ms));
     // A plan is kept, and a table that was small when it was made grows faster than its figures;
-    // the price that a forbidden scan is given must not have it compiled. Others than PostgreSQL
-    // may not know these.
-    if (by_indexes && (x_options.pooler || !x_facts.cluster.empty()))
+    // the price that a forbidden scan is given must not have it compiled. Behind a pooler no plan
+    // is kept, and others than PostgreSQL may not know these.
+    if (by_indexes && !x_facts.cluster.empty())
         for (const char* name : {"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"})
             set(name, "off");
     return sql;
