@@ -25,6 +25,9 @@ expect 4 taskstore prd set "$prd" --title y --if-revision 1@a; has "$err" "revis
 expect 3 taskstore show prd nothing
 expect 2 taskstore show nonsense x
 expect 2 taskstore frobnicate; expect 2 taskstore list-pdrs; has "$err" "list-prds"
+expect 2 taskstore task dead; has "$err" "'task dead' needs a verb: list, retry, drop"
+expect 2 taskstore task dead lst; has "$err" "'task dead' has no verb 'lst'"; has "$err" "list"
+expect 0 taskstore task dead --help; has "$out" "task dead drop"; lacks "$out" "task add"
 expect 2 taskstore prd add --titel x; has "$err" "--titel"
 expect 2 taskstore prd add; has "$err" "title"
 expect 2 taskstore list-prds --status nonsense; has "$err" "draft"

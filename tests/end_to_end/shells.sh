@@ -11,6 +11,9 @@ same "$(complete_bash taskstore prd s)" "set show"
 same "$(complete_bash taskstore -C /tmp list-p)" "list-prds"
 same "$(complete_bash taskstore prd set x --status '')" "draft ready active complete cancelled"
 same "$(complete_bash taskstore spec add --phase)" "--phase-name"
+same "$(complete_bash taskstore task dea)" "dead"
+same "$(complete_bash taskstore task dead '')" "list retry drop"
+same "$(complete_bash taskstore task dead list --all)" "--all-projects"
 same "$(complete_bash taskstore import --from g)" "github"
 same "$(complete_bash taskstore export --format c)" "csv"
 git init -q . && taskstore --quiet sync && echo '{}' > any.json && taskstore --quiet collection add bugs --schema any.json && taskstore --quiet record add notes n=1
@@ -27,6 +30,8 @@ taskstore completion fish > taskstore.fish; fish -n taskstore.fish || bad "fish 
 complete_fish() { fish -c 'source taskstore.fish; complete -C "$argv"' "$@" | cut -f1 | tr '\n' ' '; }
 same "$(complete_fish 'taskstore prd s')" "set show "
 has "$(complete_fish 'taskstore prd set x --status ')" "cancelled "
+same "$(complete_fish 'taskstore task dea')" "dead "
+same "$(complete_fish 'taskstore task dead ')" "drop list retry "
 has "$(complete_fish 'taskstore sync --')" "--rebuild "
 has "$(complete_fish 'taskstore import --from ')" "github "
 same "$(complete_fish 'taskstore record add b')" "bugs "

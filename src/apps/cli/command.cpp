@@ -541,36 +541,35 @@ Result<Invocation> parse(std::vector<std::string> words) {
         return call;
     }
     if (call.command == nullptr) {
+        // "task dead" has verbs too.
+        std::string group = leading[0];
+        std::size_t depth = 1;
+        const auto leads = [](const std::string& start) {
+            return std::ranges::any_of(kCommands, [&](const Command& command) {
+                return command.words.starts_with(start + " ");
+            });
+        };
+        while (depth < leading.size() && leads(group + " " + leading[depth]))
+            group += " " + leading[depth++];
         std::vector<std::string_view> known;
-        const std::string start = leading[0] + " ";
         for (const Command& command : kCommands) {
-            if (command.words.starts_with(start))
-                known.push_back(command.words.substr(start.size()));
+            if (command.words.starts_with(group + " "))
+                known.push_back(command.words.substr(group.size() + 1));
         }
         if (!known.empty()) {
-            if (leading.size() < 2 && (asks_help || help_command)) {
+            if (leading.size() == depth && (asks_help || help_command)) {
                 call.help = true;
-                call.topic = leading[0];
+                call.topic = group;
                 return call;
             }
-            const auto needs_verb = [&](const std::string& whose, std::size_t skip) {
-                std::string list;
-                for (const std::string_view word : known)
-                    list += (list.empty() ? "" : ", ") + std::string(word.substr(skip));
-                return fail(Code::invalid, "'" + whose + "' needs a verb: " + list)
-                    .with_hint("see 'taskstore " + leading[0] + " --help'");
-            };
-            if (leading.size() < 2) return needs_verb(leading[0], 0);
-            const std::string inner = leading[1] + " ";
-            if (leading.size() == 2 && std::ranges::any_of(known, [&](std::string_view word) {
-                    return word.starts_with(inner);
-                })) {
-                std::erase_if(known,
-                              [&](std::string_view word) { return !word.starts_with(inner); });
-                return needs_verb(leading[0] + " " + leading[1], inner.size());
-            }
-            return unknown("'" + leading[0] + "' has no verb", leading[1], known,
-                           "taskstore " + leading[0] + " --help");
+            std::string list;
+            for (const std::string_view word : known)
+                list += (list.empty() ? "" : ", ") + std::string(word);
+            if (leading.size() == depth)
+                return fail(Code::invalid, "'" + group + "' needs a verb: " + list)
+                    .with_hint("see 'taskstore " + group + " --help'");
+            return unknown("'" + group + "' has no verb", leading[depth], known,
+                           "taskstore " + group + " --help");
         }
         for (const Command& command : kCommands)
             known.push_back(command.words.substr(0, command.words.find(' ')));

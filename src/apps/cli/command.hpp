@@ -40,7 +40,7 @@ struct Invocation {
     std::vector<std::string> arguments;
     std::map<std::string, std::vector<std::string>, std::less<>> options;
     bool help = false;
-    std::string topic;  ///< Help on all commands that begin with this word; empty: on all.
+    std::string topic;  ///< Help on all commands that begin with these words; empty: on all.
 
     bool has(std::string_view option) const { return options.contains(option); }
     /// The last one given, or `other`.

@@ -25,20 +25,33 @@ std::string quoted(std::string_view text) {
     return out + "'";
 }
 
-/// What may follow the words so far: "" the first words, "prd" its verbs; with their help.
-std::map<std::string, std::vector<std::pair<std::string, std::string>>> next_words() {
-    std::map<std::string, std::vector<std::pair<std::string, std::string>>> next;
+/// What may follow the words so far: "" the first words, "prd" its verbs, "task dead" those of the
+/// dead; with their help.
+using NextWords = std::map<std::string, std::vector<std::pair<std::string, std::string>>>;
+NextWords next_words() {
+    NextWords next;
     for (const Command& command : commands()) {
         const std::string words(command.words);
-        const std::size_t space = words.find(' ');
-        const std::string first = words.substr(0, space);
-        auto& firsts = next[""];
-        const bool grouped = space != std::string::npos;
-        if (std::ranges::find(firsts, first, &std::pair<std::string, std::string>::first) ==
-            firsts.end())
-            firsts.emplace_back(first, grouped ? "add, set, rm, list, …" : command.help);
-        if (grouped) next[first].emplace_back(words.substr(space + 1), command.help);
+        for (std::size_t begin = 0; begin < words.size();) {
+            const std::size_t end = std::min(words.find(' ', begin), words.size());
+            auto& here = next[words.substr(0, begin == 0 ? 0 : begin - 1)];
+            const std::string word = words.substr(begin, end - begin);
+            if (std::ranges::find(here, word, &std::pair<std::string, std::string>::first) ==
+                here.end())
+                here.emplace_back(word, end == words.size() ? command.help : "");
+            begin = end + 1;
+        }
     }
+    // What has verbs is told by the first of them.
+    constexpr std::size_t kTold = 4;
+    for (auto& [words, list] : next)
+        for (auto& [word, help] : list) {
+            const auto verbs = next.find(words.empty() ? word : words + " " + word);
+            if (!help.empty() || verbs == next.end()) continue;
+            for (std::size_t i = 0; i < std::min(kTold, verbs->second.size()); ++i)
+                help += (i == 0 ? "" : ", ") + verbs->second[i].first;
+            if (verbs->second.size() > kTold) help += ", …";
+        }
     return next;
 }
 
@@ -79,7 +92,8 @@ std::string find_command(std::string_view words, std::string_view cursor, std::s
            [] {
                std::string groups;
                for (const auto& [words_so_far, unused] : next_words()) {
-                   if (!words_so_far.empty()) groups += (groups.empty() ? "" : "|") + words_so_far;
+                   if (!words_so_far.empty())
+                       groups += (groups.empty() ? "" : "|") + quoted(words_so_far);
                }
                return groups;
            }() +
