@@ -179,6 +179,11 @@ Result<std::optional<Format>> recognise(std::string_view head, bool whole,
     }
     if (wants_json && start != '\0' && given != Kind::plain)
         return std::optional(Format{Syntax::json, *given});
+    if (!given && head.starts_with("SQLite format 3"))
+        return fail(Code::invalid, "it is a SQLite database, which is not looked into by itself")
+            .with_hint(
+                "'--from lib-task-store FILE' takes the tasks of one, '--from adt DIR' those "
+                "of a home of ADT");
     const std::string_view line = first_line_of(head);
     if (line.size() == head.size() && !whole) return std::optional<Format>();
     const auto table = kind_of_header(line);

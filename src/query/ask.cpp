@@ -46,7 +46,9 @@ Status look(const Request& request, tasks::TaskStore& store, Found& found) {
         case QueryType::get_task: {
             TASKSTORE_LET(const std::string id, store.find_id(request.task_id));
             TASKSTORE_LET(auto task, store.get_task(id));
-            if (!task) return fail(Code::not_found, "there is no task '" + id + "'");
+            if (!task)
+                return fail(Code::not_found, "there is no task '" + id + "'")
+                    .with_hint("look at 'taskstore task list --all-projects'");
             found.page.places.push_back(task->created_at);
             found.page.tasks.push_back(std::move(*task));
             return ok();

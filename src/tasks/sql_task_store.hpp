@@ -260,5 +260,7 @@ inline bool is_conflict(const Error& error) {
     return error.code == Code::conflict;
 }
 Failure no_such_task(const std::string& id);
+/// For whoever asked for what the state of this task does not allow.
+std::string way_on_from(const Task& task);
 
 }  // namespace taskstore::tasks

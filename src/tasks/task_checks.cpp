@@ -150,7 +150,11 @@ Result<Task> task_asked_for(const CreateTask& request) {
               .timeout_ms = request.timeout_ms};
     if (is_blank(task.title)) task.title.clear();
     if (task.title.empty() && task.description) {
-        task.title = task.description->substr(0, task.description->find('\n'));
+        // The first line that says anything.
+        const std::string_view text = *task.description;
+        const std::size_t said = std::min(text.find_first_not_of(" \t\r\n"), text.size());
+        const std::size_t begin = said == 0 ? 0 : text.rfind('\n', said - 1) + 1;
+        task.title = text.substr(begin, std::min(text.find('\n', said), text.size()) - begin);
         if (task.title.ends_with('\r')) task.title.pop_back();
     }
     if (is_blank(task.title)) task.title.clear();

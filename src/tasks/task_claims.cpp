@@ -179,6 +179,7 @@ std::optional<Error> SqlTaskStore::lost(const Task& task, const Hold& hold) {
     if (!hold.fence)
         return taskstore::fail(Code::conflict,
                                "task '" + task.id + "' is " + state + ": nobody holds it")
+            .with_hint(way_on_from(task))
             .error;
     if (held)
         return taskstore::fail(Code::lease_lost, "task '" + task.id + "' is held by " +

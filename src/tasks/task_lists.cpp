@@ -64,7 +64,7 @@ Result<std::string> SqlTaskStore::find_id(const std::string& part) {
     if (found.size() > 1) return part_of_many(part, found);
     TASKSTORE_LET(const auto kept, archive());
     if (kept) return kept->find_id(part);
-    return no_such_task(part).with_hint("look at 'taskstore task list --all-projects'");
+    return no_such_task(part);
 }
 
 Result<TaskPage> SqlTaskStore::list_tasks(const TaskFilter& filter) {

@@ -171,7 +171,8 @@ Result<Written<Task>> SqlTaskStore::cancel_task(const std::string& id, const std
         TASKSTORE_LET(Task task, must_get(id));
         if (!allowed(state_of(task.status), Verb::cancel))
             return taskstore::fail(Code::conflict, "task '" + id + "' has ended: it is " +
-                                                       std::string(name_of(task.status)));
+                                                       std::string(name_of(task.status)))
+                .with_hint(way_on_from(task));
         if (task.status == TaskStatus::pending) {
             Move move = move_of(task, Verb::cancel, TaskStatus::cancelled, actor);
             if (!reason.empty()) move.reason = reason;
@@ -198,7 +199,8 @@ Result<Written<Task>> SqlTaskStore::retry_task(const std::string& id, const std:
             return taskstore::fail(Code::conflict, "task '" + id + "' is " +
                                                        std::string(name_of(task.status)) +
                                                        ": only a failed or cancelled one is tried "
-                                                       "again");
+                                                       "again")
+                .with_hint(way_on_from(task));
         Move move = move_of(task, Verb::retry, TaskStatus::pending, actor);
         move.next.retry_count = 0;
         move.next.rescues = 0;

@@ -41,7 +41,17 @@ constexpr std::array kPostgres{
 }  // namespace
 
 Failure no_such_task(const std::string& id) {
-    return fail(Code::not_found, "there is no task '" + id + "'");
+    return fail(Code::not_found, "there is no task '" + id + "'")
+        .with_hint("look at 'taskstore task list --all-projects'");
+}
+
+std::string way_on_from(const Task& task) {
+    const std::string of_task = " " + task.id;
+    if (is_open(task)) return "'taskstore task why" + of_task + "' says where it stands";
+    return "'taskstore task show" + of_task + " --history' says how it ended" +
+           (allowed(state_of(task.status), Verb::retry)
+                ? ", 'taskstore task retry" + of_task + "' tries it again"
+                : "");
 }
 
 SqlTaskStore::SqlTaskStore(sql::Database& database, const Clock& clock, Random& random,

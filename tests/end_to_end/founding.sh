@@ -37,6 +37,11 @@ PY
 [ -s tasks.db-wal ] || bad "the fixture has no write-ahead log"
 before=$(sums tasks.db* adt)
 
+# A file that is missing is told so, and a database that nobody named is not guessed at.
+expect 3 taskstore import --from lib-task-store none.db; has "$err" "check the path"; has "$err" "--from lib-task-store PATH"
+expect 3 taskstore import --from adt none; has "$err" "--from adt PATH"
+git init -q guess && expect 2 taskstore -C guess import ../tasks.db; has "$err" "--from lib-task-store"; rm -rf guess
+
 # lib-task-store: looked at, taken in, and again.
 expect 0 taskstore import --from lib-task-store tasks.db --dry-run; has "$out" "would import tasks.db (lib-task-store): 4 tasks"
 [ ! -e home ] || bad "a dry run made a database"

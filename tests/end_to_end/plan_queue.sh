@@ -41,10 +41,11 @@ third=$out
 until [ -e "$scratch/began" ]; do command sleep 0.02; done
 same "$(record spec s1 'd["status"], d["assigned_to"]')" "('running', 'w3')"
 kill -9 "$worker"; wait "$worker" 2>/dev/null
-until [ "$(json "$(taskstore task show "$third" --json)" 'd["status"]')" = pending ]; do taskstore task claim --worker nobody --project elsewhere -q; done
+until_true '[[ "$(taskstore task why "$third")" == "nobody works on it any more: w3, who holds it, is dead"* ]]'
+same "$(json "$(taskstore task show "$third" --json)" 'd["status"]')" in_progress
+expect 0 taskstore spec enqueue s1 -q; same "$out" "$third"
+same "$(record spec s1 'd["status"], d["assigned_to"]')" "('pending', None)"
 expect 0 taskstore task cancel "$third" -q
-expect 0 taskstore work --drain --worker w4
-same "$(record spec s1 'd["status"]')" pending
 expect 0 taskstore execution list --status stopped --json
 same "$(json "$out" 'd[0]["error_message"]')" "its worker is gone"
 (cd "$scratch" && mkdir elsewhere && cd elsewhere && expect 0 taskstore task add --title x --command true -q &&

@@ -37,6 +37,8 @@ expect 4 taskstore task rm "$first"; has "$err" "$second"
 expect 4 taskstore task set "$first" --depends-on "$second"; has "$err" "$first → $second → $first"
 expect 0 taskstore task set "$second" --no-depends-on "$first"; expect 0 taskstore task blocked --quiet; same "$out" ""
 expect 3 taskstore task set "$second" --no-depends-on "$first"
+expect 2 taskstore task set "$second"; has "$err" "nothing to set"
+expect 2 taskstore task set "$second" --if-revision 1; has "$err" "nothing to set"
 expect 0 taskstore task set "$second" --depends-on "$first" --json; same "$(json "$out" 'd["open_dependencies"]')" 1
 
 # A hold, its fence, and what is refused.
@@ -49,6 +51,13 @@ expect 4 taskstore task rm "$first"; has "$err" "w1"
 expect 2 taskstore task complete "$first" --fence "$fence" --result '{'
 expect 0 taskstore task complete "$first" --fence "$fence" --result '{"n":1}' --json; same "$(json "$out" 'd["result"]["n"]')" 1
 expect 4 taskstore task complete "$first" --fence "$fence"
+for verb in complete cancel retry; do
+  expect 4 taskstore task $verb "$first"; has "$err" "'taskstore task show $first --history' says how it ended"; lacks "$err" "task retry"
+done
+for words in "set --title x" why show wait complete cancel "dead drop"; do
+  # shellcheck disable=SC2086
+  expect 3 taskstore task $words 01a20772-7511-72c6-a8b8-6cb8e0c472fd; has "$err" "task list --all-projects"
+done
 expect 0 taskstore task claim --worker w1 --limit 5 --lease 10m --request-id r1 --json; same "$(json "$out" 'd[0]["fence"]')" "$fence"; has "$err" "$first is completed by now"
 expect 0 taskstore task show "$first" --history --json; same "$(json "$out" '[h["verb"] for h in d["history"]]')" "['create', 'claim', 'complete']"
 
@@ -90,11 +99,22 @@ expect 4 taskstore task cancel "$second"
 expect 0 taskstore task rm "$second"; expect 3 taskstore task show "$second"
 expect 0 taskstore task show "$second" --history; has "$out" "was removed"; has "$out" "not needed"
 
+# What people are shown of a task.
+expect 0 taskstore task add --title shown --input '{"a":1.50}' --metadata '{"b":2}' --agent-type cursor --capability gpu --capability arm --concurrency-key site \
+  --concurrency-limit 2 --key shown-1 --spec s1 --parent "$first" --quiet; shown=$out
+expect 0 taskstore task show "$shown"
+for told in '{"a":1.50}' '{"b":2}' 'cursor' 'arm, gpu' 'site, at most 2' shown-1 s1 "$first"; do has "$out" "$told"; done
+lacks "$out" "held by"; expect 0 taskstore task rm "$shown"
+expect 0 taskstore task show "$first"; has "$out" "last held by        w1"
+
 # Dead tasks.
 expect 0 taskstore task add --title dying --max-attempts 1 --quiet; dying=$out
 expect 0 taskstore task claim --worker w; expect 0 taskstore task fail "$dying" --error boom
 expect 0 taskstore task dead list --quiet; same "$out" "$dying"
-expect 0 taskstore task dead retry "$dying"; expect 4 taskstore task dead drop "$dying"
+expect 0 taskstore task add --title after --depends-on "$dying" --quiet; after=$out
+expect 0 taskstore task why "$after"; has "$out" "$dying (failed): dying"; has "$out" "'taskstore task set $after --no-depends-on $dying'"
+expect 0 taskstore task rm "$after"
+expect 0 taskstore task dead retry "$dying"; expect 4 taskstore task dead drop "$dying"; has "$err" "task dead list"
 expect 0 taskstore task claim --worker w; expect 0 taskstore task fail "$dying" --error boom
 expect 0 taskstore task dead drop "$dying" --json; same "$(level "$out")" flushed; expect 3 taskstore task show "$dying"
 

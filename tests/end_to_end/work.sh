@@ -169,6 +169,9 @@ expect 0 taskstore work --project many --drain --quiet
 expect 0 taskstore task stats --project many --json; same "$(json "$out" 'd["by_status"]["completed"]')" 40
 expect 0 taskstore sql --database tasks "SELECT count(*) AS n FROM task_history WHERE verb = 'complete' AND task_id IN (SELECT id FROM tasks WHERE project = 'many')" --json
 same "$(json "$out" 'd["rows"][0][0] if isinstance(d, dict) else d[0]["n"]')" 40
-expect 2 taskstore work --jobs 0; expect 2 taskstore work --timeout soon
+for jobs in 0 -1 100000; do
+  expect 2 taskstore work --jobs=$jobs --json; same "$out" ""; has "$err" "jobs $jobs is not in 1..256"
+done
+expect 2 taskstore work --timeout soon
 same "$(ls "$TASKSTORE_HOME/run")" ""
 finish

@@ -77,6 +77,9 @@ Result<founding::Found> read_source(Context& context, founding::System system, s
     if (!found) {
         Error error = std::move(found).error();
         error.message = copies.named(std::move(error.message));
+        if (error.code == Code::not_found && error.hint.empty())
+            error.hint = "check the path, or name another: 'taskstore import --from " +
+                         std::string(founding::word_of(system)) + " PATH'";
         return fail(std::move(error));
     }
     for (founding::Refused& one : found->refused) one.reason = copies.named(std::move(one.reason));

@@ -92,6 +92,7 @@ Status run_spec_enqueue(Context& context) {
     TASKSTORE_LET(tasks::CreateTask task, new_task_of(context));
     TASKSTORE_LET(const auto store, open_tasks(context));
     TASKSTORE_TRY(complete_references(*store, task));
+    TASKSTORE_TRY(rescue_first(context, *store));
     TASKSTORE_LET(const auto runs, spec_runs_of(context, *store));
     TASKSTORE_LET(const work::EnqueuedSpec enqueued, runs->enqueue(id, std::move(task)));
     if (enqueued.level) context.survives(*enqueued.level);

@@ -154,6 +154,12 @@ std::string title_line(const std::string& name, const std::string& value) {
     return left + value + "\n";
 }
 
+std::string comma_list(const std::vector<std::string>& words) {
+    std::string out;
+    for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
+    return out;
+}
+
 std::string shown(const Task& task) {
     std::string out = title_line("id", task.id) + title_line("title", printable_line(task.title));
     const auto add = [&](const std::string& name, const std::optional<std::string>& value) {
@@ -171,10 +177,10 @@ std::string shown(const Task& task) {
     if (task.timeout_ms) out += title_line("timeout", std::to_string(*task.timeout_ms) + " ms");
     if (task.input != "null") add("input", task.input);
     add("agent type", task.agent_type);
-    for (const std::string& word : task.capabilities) add("capability", word);
+    if (!task.capabilities.empty()) add("capabilities", comma_list(task.capabilities));
     if (task.concurrency_key)
-        add("concurrency key", *task.concurrency_key + ", " +
-                                   std::to_string(task.concurrency_limit.value_or(1)) + " at once");
+        add("concurrency key", *task.concurrency_key + ", at most " +
+                                   std::to_string(task.concurrency_limit.value_or(1)));
     add("key", task.idempotency_key);
     add("parent", task.parent);
     add("spec", task.spec_id);
@@ -419,9 +425,7 @@ Status run_task_show(Context& context) {
     if (context.call.has("history")) {
         TASKSTORE_LET(history, store->history(id));
     }
-    if (!task && history.empty())
-        return fail(Code::not_found, "there is no task '" + id + "'")
-            .with_hint("'taskstore task list --all-projects' lists what there is");
+    if (!task && history.empty()) return no_such_task(id);
     if (context.json) {
         std::string data = task ? task_json(*task) : "{\"id\":" + [&] {
             std::string text;

@@ -74,6 +74,8 @@ std::function<Status(const std::stop_token&)> archiving_as_set(Context& context,
 /// Where holders of the device's tasks are seen on this host: beside a database that is a file,
 /// else in the device's home.
 Result<work::RunFolder> run_folder_of(Context& context);
+/// What dead workers of this host held is free before anybody looks.
+Status rescue_first(Context& context, tasks::TaskStore& store);
 /// Who asks: the setting user.actor, else the user's name.
 Result<std::string> task_actor(Context& context);
 /// --project, else the repository that we are in; nothing with --all-projects, or outside of any.
@@ -86,6 +88,8 @@ Result<std::int64_t> number_of(std::string_view option, const std::string& text)
 /// The whole ids of tasks that are meant by parts of them. not_found; conflict with candidates.
 Result<std::string> task_id_of(tasks::TaskStore& store, const std::string& part);
 Status complete_ids(tasks::TaskStore& store, std::vector<std::string>& parts);
+/// not_found, for a whole id.
+Failure no_such_task(const std::string& id);
 /// The same of what a task refers to.
 Status complete_references(tasks::TaskStore& store, tasks::CreateTask& task);
 /// A value as written, @FILE, or - for standard input.
@@ -247,7 +251,7 @@ inline constexpr std::array kTaskFail{
     Option{"class", 0, "X", "what kind of thing went wrong", false, kErrorClasses},
     Option{"exit-code", 0, "N", "of the command"},
     Option{"logs", 0, "TEXT", "as written, @FILE, or -"},
-    Option{"final", 0, "", "no further attempt"},
+    Option{"final", 0, "", "no further attempt; failed, and not among the dead"},
     kRequest};
 inline constexpr std::array kTaskRelease{kFence, Option{"reason", 0, "TEXT", "for the history"},
                                          kRequest};

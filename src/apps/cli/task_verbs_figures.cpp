@@ -87,7 +87,16 @@ Status run_task_stats(Context& context) {
 Status run_task_why(Context& context) {
     TASKSTORE_LET(const auto store, open_tasks(context));
     TASKSTORE_LET(const std::string id, task_id_of(*store, context.call.arguments[0]));
-    TASKSTORE_LET(const std::string why, store->why(id));
+    TASKSTORE_LET(std::string why, store->why(id));
+    // Nobody has looked since then: the store tells what is written, only this host sees who lives.
+    TASKSTORE_LET(const auto task, store->get_task(id));
+    if (task && task->status == tasks::TaskStatus::in_progress && task->liveness) {
+        TASKSTORE_LET(const work::RunFolder run, run_folder_of(context));
+        if (work::life_of(run, *task->liveness) == work::Life::dead)
+            why = "nobody works on it any more: " + task->assigned_to.value_or("somebody") +
+                  ", who holds it, is dead, and whoever claims or waits for tasks on this host "
+                  "frees it";
+    }
     if (context.json) {
         std::string data;
         JsonWriter(data).begin_object().key("id").string(id).key("why").string(why).end_object();

@@ -42,13 +42,6 @@ Result<tasks::ClaimRequest> claim_of(Context& context) {
     return request;
 }
 
-/// What dead workers held is free before anybody looks for a task.
-Status rescue_first(Context& context, tasks::TaskStore& store) {
-    TASKSTORE_LET(const work::RunFolder run, run_folder_of(context));
-    TASKSTORE_TRY(work::rescue_dead(store, context.files, run));
-    return ok();
-}
-
 /// How long who waits for tasks waits for the end of a move of their database.
 constexpr std::int64_t kMoveMsMax = 60'000;
 
@@ -258,10 +251,11 @@ Result<std::vector<Task>> dead_tasks(Context& context, tasks::TaskStore& store) 
     TASKSTORE_TRY(complete_ids(store, ids));
     for (const std::string& id : ids) {
         TASKSTORE_LET(auto task, store.get_task(id));
-        if (!task) return fail(Code::not_found, "there is no task '" + id + "'");
+        if (!task) return no_such_task(id);
         if (!task->dead_at)
             return fail(Code::conflict, "task '" + id + "' is not dead: it is " +
-                                            std::string(name_of(task->status)));
+                                            std::string(name_of(task->status)))
+                .with_hint("'taskstore task dead list' lists those that are");
         dead.push_back(std::move(*task));
     }
     return dead;
@@ -317,7 +311,7 @@ Status run_task_wait(Context& context) {
         std::vector<Task> ended;
         for (const std::string& id : ids) {
             TASKSTORE_LET(auto task, store->get_task(id));
-            if (!task) return fail(Code::not_found, "there is no task '" + id + "'");
+            if (!task) return no_such_task(id);
             if (!tasks::is_open(*task)) ended.push_back(std::move(*task));
         }
         if (ended.size() == ids.size()) {

@@ -81,6 +81,12 @@ Result<work::RunFolder> run_folder_of(Context& context) {
     return run_folder_in(context, *databases);
 }
 
+Status rescue_first(Context& context, tasks::TaskStore& store) {
+    TASKSTORE_LET(const work::RunFolder run, run_folder_of(context));
+    TASKSTORE_TRY(work::rescue_dead(store, context.files, run));
+    return ok();
+}
+
 Result<std::string> task_actor(Context& context) {
     TASKSTORE_LET(const config::Config* const config, context.settings());
     std::string actor = config->text("user.actor");
@@ -150,6 +156,11 @@ Result<std::string> task_id_of(tasks::TaskStore& store, const std::string& part)
     // A whole one needs no look.
     if (is_uuid(part)) return part;
     return store.find_id(part);
+}
+
+Failure no_such_task(const std::string& id) {
+    return fail(Code::not_found, "there is no task '" + id + "'")
+        .with_hint("look at 'taskstore task list --all-projects'");
 }
 
 Status complete_ids(tasks::TaskStore& store, std::vector<std::string>& parts) {

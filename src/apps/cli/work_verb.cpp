@@ -158,6 +158,7 @@ Result<std::unique_ptr<work::SpecRuns>> runs_of(Context& context, tasks::TaskSto
     auto runs = spec_runs_of(context, store);
     if (!runs && runs.error().code == Code::not_found) return std::unique_ptr<work::SpecRuns>();
     if (!runs) return runs;
+    TASKSTORE_TRY(rescue_first(context, store));
     TASKSTORE_TRY((*runs)->settle());
     return runs;
 }

@@ -227,6 +227,7 @@ TEST_P(TaskStoreContract, WhatIsAbsentStaysAbsent) {
 
 TEST_P(TaskStoreContract, ADescriptionGivesATitle) {
     EXPECT_EQ(created({.title = "", .description = "First line\r\nsecond"}).title, "First line");
+    EXPECT_EQ(created({.title = "", .description = "\n \r\n  Second\nthird"}).title, "  Second");
     EXPECT_EQ(x_store->create_task({.title = ""}).error().code, Code::invalid);
 }
 

@@ -21,7 +21,7 @@
 namespace taskstore::tasks {
 
 struct CreateTask {
-    std::string title;  ///< Empty: the first line of the description.
+    std::string title;  ///< Empty: the first line of the description that says anything.
     std::optional<std::string> description = {};
     std::optional<std::string> command = {};
     std::string input = "null";  ///< JSON.
