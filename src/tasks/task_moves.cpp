@@ -79,8 +79,11 @@ SqlTaskStore::Moved SqlTaskStore::add_move(Statements& batch, const Task& was, c
                     if_so(!pending), value_of(next.error), name_value(next.error_class),
                     value_of(next.exit_code), value_of(next.logs), value_of(next.result), write,
                     was.revision, value_of(was.lease_expires_at)}});
-    batch.push_back(
-        history_of(was.id, write, move.verb, was.status, move.actor, move.reason, move.request.id));
+    sql::BoundStatement history =
+        history_of(was.id, write, move.verb, was.status, move.actor, move.reason, move.request.id);
+    if (was.cancel_requested_at && move.to == TaskStatus::cancelled)
+        history = {.sql = x_texts.history_of_cancelled, .values = std::move(history.values)};
+    batch.push_back(std::move(history));
     end_for_others(batch, was.id, write, move.to);
     moved.limits = batch.size() - 1;
     keep_answer(batch, move.request, was.id, write);
@@ -180,10 +183,10 @@ Result<Written<Task>> SqlTaskStore::cancel_task(const std::string& id, const std
             if (written) return std::move(*written);
             continue;
         }
-        const sql::BoundStatement ask{.sql = x_texts.request_cancel,
-                                      .values = {now(), id, task.revision}};
-        TASKSTORE_LET(const sql::Committed committed,
-                      write_batch({&ask, 1}, {.wake = kHolderTopic}));
+        const Statements ask{{.sql = x_texts.request_cancel, .values = {now(), id, task.revision}},
+                             {.sql = task_sql::note_cancel,
+                              .values = {id, task.revision, actor, value_of_name(reason)}}};
+        TASKSTORE_LET(const sql::Committed committed, write_batch(ask, {.wake = kHolderTopic}));
         if (committed.answers[0].rows.empty()) continue;
         TASKSTORE_LET(task, task_of(committed.answers[0].rows[0]));
         return Written<Task>{std::move(task), committed.level};
@@ -246,7 +249,8 @@ Result<std::int64_t> SqlTaskStore::tend() {
     TASKSTORE_LET(const std::int64_t ranked, rank_some());
     TASKSTORE_LET(const std::int64_t settled, settle_keys());
     const Statements forget{{.sql = x_texts.forget_expired, .values = {now()}},
-                            {.sql = x_texts.forget_keys, .values = {now()}}};
+                            {.sql = x_texts.forget_keys, .values = {now()}},
+                            {.sql = task_sql::forget_cancels}};
     TASKSTORE_TRY(write_batch(forget));
     return fired + done + ranked + settled;
 }

@@ -53,10 +53,19 @@ Result<std::string> SqlTaskStore::why(const std::string& id) {
     if (!found) return no_such_task(id);
     const Task& task = *found;
     const std::string status(name_of(task.status));
-    if (task.status == TaskStatus::in_progress)
-        return "it is being worked on: " + task.assigned_to.value_or("somebody") +
-               " holds it until " + moment(task.lease_expires_at.value_or(0)) +
-               (task.cancel_requested_at ? ", and is to cancel it" : "");
+    if (task.status == TaskStatus::in_progress) {
+        std::string out = "it is being worked on: " + task.assigned_to.value_or("somebody") +
+                          " holds it until " + moment(task.lease_expires_at.value_or(0));
+        if (!task.cancel_requested_at) return out;
+        TASKSTORE_LET(const auto asked,
+                      read_one({.sql = task_sql::find_cancel, .values = {id, task.fence}}));
+        out += ", and is to cancel it";
+        if (asked[0].rows.empty()) return out;
+        RowReader read(asked[0].rows[0]);
+        const std::string by = read.text();
+        const std::optional<std::string> reason = read.maybe_text();
+        return out + (by.empty() ? "" : ", as " + by + " asked") + (reason ? ": " + *reason : "");
+    }
     if (task.status != TaskStatus::pending)
         return "it is " + status + " since " + moment(task.completed_at.value_or(0)) +
                (task.error ? ": " + *task.error : "") +

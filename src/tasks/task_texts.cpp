@@ -168,6 +168,7 @@ Texts make(bool postgres) {
         .insert_history = text(task_sql::insert_history),
         .insert_imported_history = text(task_sql::insert_imported_history),
         .history_of_write = text(task_sql::history_of_write),
+        .history_of_cancelled = text(task_sql::history_of_cancelled),
         .history_of_claim = text(task_sql::history_of_claim),
         .history_of_claim_of_one = text(
             replaced(std::string(task_sql::history_of_claim), {"@next_seq_of_row@", "@next_seq@"})),

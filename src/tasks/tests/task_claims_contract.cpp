@@ -7,6 +7,7 @@
 
 #include <array>
 #include <barrier>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -17,6 +18,7 @@ namespace {
 
 using testing::Each;
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -263,6 +265,48 @@ TEST_P(TaskStoreContract, CancellingEndsWhatIsPendingAndTellsWhoHoldsIt) {
         EXPECT_EQ((*x_store->get_task(held.id))->status, TaskStatus::cancelled);
         EXPECT_EQ(x_store->complete_task(hold, {}).error().code, Code::lease_lost);
     }
+}
+
+TEST_P(TaskStoreContract, WhoAskedAHolderToCancelAndWhyIsInTheHistory) {
+    const auto ends = [&](const std::function<void(const Hold&)>& end) {
+        created({.title = "held", .retry = {.backoff = Backoff::none}, .lease_ms = 50});
+        const Task held = claimed("w").at(0);
+        EXPECT_TRUE(x_store->cancel_task(held.id, "ann", "wrong input"));
+        EXPECT_TRUE(x_store->cancel_task(held.id, "bob", "too late"));
+        EXPECT_THAT(*x_store->why(held.id),
+                    EndsWith(", and is to cancel it, as ann asked: wrong input"));
+        end({.task_id = held.id, .fence = held.fence});
+        EXPECT_EQ((*x_store->get_task(held.id))->status, TaskStatus::cancelled);
+        EXPECT_TRUE(x_store->retry_task(held.id, "ann"));
+        EXPECT_TRUE(x_store->tend());
+        const sql::BoundStatement left{.sql = "SELECT * FROM task_cancels"};
+        EXPECT_THAT(x_sandbox->database().read_batch({&left, 1})->at(0).rows, IsEmpty());
+        const Task again = claimed("w").at(0);
+        EXPECT_TRUE(x_store->cancel_task(again.id, "", ""));
+        EXPECT_THAT(*x_store->why(again.id), EndsWith(", and is to cancel it"));
+        EXPECT_TRUE(x_store->release_task({.task_id = again.id, .fence = again.fence}, ""));
+        const auto history = *x_store->history(held.id);
+        EXPECT_EQ(history.back().reason, "asked for");
+        return history.at(2).reason.value_or("");
+    };
+    EXPECT_EQ(ends([&](const Hold& hold) { EXPECT_TRUE(x_store->renew_task(hold, {})); }),
+              "the holder was told; asked for by ann: wrong input");
+    EXPECT_EQ(ends([&](const Hold& hold) { EXPECT_TRUE(x_store->release_task(hold, "")); }),
+              "asked for by ann: wrong input");
+    EXPECT_EQ(
+        ends([&](const Hold& hold) { EXPECT_TRUE(x_store->fail_task(hold, {.error = "boom"})); }),
+        "boom; asked for by ann: wrong input");
+    EXPECT_EQ(ends([&](const Hold&) {
+                  x_clock.advance_ms(51);
+                  EXPECT_TRUE(x_store->tend());
+              }),
+              "the lease of w ran out; asked for by ann: wrong input");
+    // A completion is what happened: nobody is told that it was cancelled.
+    created({.title = "completed"});
+    const Task held = claimed("w").at(0);
+    EXPECT_TRUE(x_store->cancel_task(held.id, "ann", "wrong input"));
+    EXPECT_TRUE(x_store->complete_task({.task_id = held.id, .fence = held.fence}, {}));
+    EXPECT_EQ(x_store->history(held.id)->back().reason, std::nullopt);
 }
 
 TEST_P(TaskStoreContract, ATaskThatKeepsLosingItsWorkersIsDead) {

@@ -45,7 +45,7 @@ class Check {
     explicit Check(std::int64_t now_ms) : x_now_ms(now_ms) {}
 
     Status read(sql::Database& database) {
-        const std::array<sql::BoundStatement, 11> all{{
+        const std::array<sql::BoundStatement, 12> all{{
             {.sql = "SELECT * FROM tasks ORDER BY id"},
             {.sql = "SELECT * FROM task_dependencies"},
             {.sql = "SELECT * FROM task_history ORDER BY task_id, revision"},
@@ -57,6 +57,7 @@ class Check {
             {.sql = "SELECT * FROM task_schedules"},
             {.sql = "SELECT * FROM task_schedule_history ORDER BY schedule_id, revision"},
             {.sql = "SELECT * FROM task_ageing"},
+            {.sql = "SELECT * FROM task_cancels"},
         }};
         TASKSTORE_LET(x_answers, database.read_batch(all));
         for (const sql::Rows& answer : x_answers) {

@@ -204,15 +204,16 @@ TEST_P(TaskStoreContract, ARawUpdateCannotClaimAndIsToldTheVerb) {
 }
 
 TEST_P(TaskStoreContract, PeopleReadTimesAndPrioritiesAsText) {
-    const Task made = created({.title = "x", .priority = 20});
+    const Task made = created({.title = "x", .input = "[1]", .priority = 20});
     const std::vector<sql::BoundStatement> batch{
-        {.sql = "SELECT created_at, priority, started_at FROM tasks_readable"},
+        {.sql = "SELECT created_at, priority, started_at, input, logs FROM tasks_readable"},
         {.sql = "SELECT at, verb FROM task_history_readable"}};
     const auto answers = x_sandbox->database().read_batch(batch);
     ASSERT_TRUE(answers) << answers.error().message;
-    EXPECT_EQ((*answers)[0].rows[0],
-              (std::vector<sql::Value>{std::string("2023-11-14T22:13:20.000Z"),
-                                       std::string("urgent"), sql::Value{}}));
+    EXPECT_EQ(
+        (*answers)[0].rows[0],
+        (std::vector<sql::Value>{std::string("2023-11-14T22:13:20.000Z"), std::string("urgent"),
+                                 sql::Value{}, std::string("[1]"), sql::Value{}}));
     EXPECT_EQ(
         (*answers)[1].rows[0],
         (std::vector<sql::Value>{std::string("2023-11-14T22:13:20.000Z"), std::string("create")}));
