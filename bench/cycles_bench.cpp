@@ -1,5 +1,5 @@
 // What a queue's work costs: tasks made, claimed and completed by 64 callers, flushed.
-//   cycles_bench [SECONDS] [ROUNDS]     on the disk of the working folder
+//   cycles_bench [SECONDS] [ROUNDS] [sqlite|postgres]     on the disk of the working folder
 // SQLite against a loop on the same schema that writes 64 times one row and its history in a
 // transaction; PostgreSQL (a server of its own, fsync on, 4 connections) against pgbench with 4
 // clients that insert, claim as the founding data layer does (with SKIP LOCKED) and update. Rounds
@@ -21,6 +21,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 #include <thread>
 
 namespace taskstore {
@@ -235,13 +236,14 @@ int main(int argc, char** argv) {
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
     const double seconds = argc > 1 ? std::atof(argv[1]) : 3;
     const int rounds = argc > 2 ? std::atoi(argv[2]) : 5;
+    const std::string_view only = argc > 3 ? argv[3] : "";
     const std::string folder =
         std::filesystem::current_path() / ("cycles_bench-" + std::to_string(::getpid()));
     std::filesystem::create_directory(folder);
     ::setenv("TASKSTORE_HOME", folder.c_str(), 1);
-    taskstore::on_sqlite(folder, seconds, rounds);
+    if (only != "postgres") taskstore::on_sqlite(folder, seconds, rounds);
 #ifdef TASKSTORE_BENCH_POSTGRES
-    taskstore::on_postgres(folder, seconds, rounds);
+    if (only != "sqlite") taskstore::on_postgres(folder, seconds, rounds);
 #endif
     std::filesystem::remove_all(folder);
     return 0;

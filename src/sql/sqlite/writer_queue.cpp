@@ -10,13 +10,15 @@
 //   G2 No request is answered, success or failure, before the commit of its round has succeeded: a
 //      failure may have been caused by the uncommitted work of another member.
 //   G3 When the shared transaction is lost, every member runs again, alone, in its own transaction.
+//      Where a member failed that nothing but the end of the transaction undoes, all of them run
+//      again together, each in a savepoint.
 //   G4 A work runs a second time only when the first run is known to be undone.
 
 #include "connection.hpp"
+#include "word_waiter.hpp"
 
 #include <taskstore/base/check.hpp>
 #include <taskstore/os/lock.hpp>
-#include <taskstore/os/wake.hpp>
 #include <taskstore/sqlite/database.hpp>
 
 #include <algorithm>
@@ -41,6 +43,16 @@ struct Request {
     Status answer = ok();
     std::atomic<Turn> turn{Turn::waiting};
 };
+
+enum class Guard : std::uint8_t {
+    none,
+    savepoints,  ///< Undo a member by itself. SQLite copies each page that one changes first.
+};
+/// After a member failed, others are likely to: so many groups have savepoints, which are a tenth
+/// of a group's work, where one that runs twice costs all of it.
+constexpr int kGuardedGroups = 16;
+enum class Ran : std::uint8_t { whole, member_failed, lost };
+
 // Shared: the leader wakes a request after its owner may have seen the answer and gone.
 using RequestPtr = std::shared_ptr<Request>;
 
@@ -107,13 +119,13 @@ class EngineDatabase final : public sql::Database {
     void gather();
     std::vector<RequestPtr> run_round(const RequestPtr& first);
     std::vector<RequestPtr> run_group(const RequestPtr& first);
-    bool run_member(Request& member);
+    Ran run_members(std::vector<RequestPtr>& members, Guard guard, std::int64_t started_ns);
+    Ran run_member(Request& member, Guard guard);
     void run_alone(Request& request, bool in_doubt);
     Status commit();
     bool expired(Request& request);
     Status call(EngineConnection& connection, const sql::Work& work);
     RequestPtr next_for_group(std::size_t members, std::int64_t started_ns);
-    bool nobody_waits();
     Result<std::unique_ptr<EngineConnection>> take_reader();
 
     const std::string x_path;
@@ -125,6 +137,7 @@ class EngineDatabase final : public sql::Database {
 
     // The leader's alone; handed on together with the leadership.
     std::unique_ptr<EngineConnection> x_writer;
+    int x_guarded_groups = 0;        ///< So many more have savepoints.
     std::size_t x_callers = 1;       ///< Of the last round, and who stood behind it.
     bool x_commit_in_doubt = false;  ///< A COMMIT met an I/O error, and none has succeeded since.
 
@@ -245,16 +258,18 @@ std::vector<RequestPtr> EngineDatabase::run_round(const RequestPtr& first) {
     gather();
     // Others may join the queue while this waits for writers of other processes.
     auto lock = x_lock.acquire();
+    bool others_wait = false;
     {
         const std::lock_guard queue_lock(x_mutex);
         TASKSTORE_CHECK(x_queue.front() == first);
         x_queue.pop_front();
+        others_wait = !x_queue.empty();
     }
     if (!lock) {
         first->answer = fail(std::move(lock).error());
         return {first};
     }
-    if (!first->options.alone && !nobody_waits()) return run_group(first);
+    if (!first->options.alone && others_wait) return run_group(first);
     run_alone(*first, /*in_doubt=*/false);
     return {first};
 }
@@ -266,22 +281,39 @@ std::vector<RequestPtr> EngineDatabase::run_group(const RequestPtr& first) {
         return members;
     }
     const std::int64_t started_ns = x_writer_options.clock->boot_ns();
-    bool whole = run_member(*first);
-    while (whole) {
-        RequestPtr next = next_for_group(members.size(), started_ns);
-        if (next == nullptr) break;
-        members.push_back(std::move(next));
-        whole = run_member(*members.back());
+    const Guard guard = x_guarded_groups > 0 ? Guard::savepoints : Guard::none;
+    if (x_guarded_groups > 0) --x_guarded_groups;
+    Ran ran = run_members(members, guard, started_ns);
+    if (ran == Ran::member_failed) x_guarded_groups = kGuardedGroups;
+    if (ran == Ran::member_failed && members.size() > 1) {
+        x_writer->rollback();
+        ran = x_writer->begin_write() ? run_members(members, Guard::savepoints, started_ns)
+                                      : Ran::lost;
     }
     bool in_doubt = false;
-    if (whole) {
+    if (ran == Ran::whole) {
         const auto status = commit();
         if (status) return members;
         in_doubt = status.error().code == Code::outcome_unknown;
     }
     x_writer->rollback();
+    // Alone, so nobody else's work is the cause (G2).
+    if (ran == Ran::member_failed) return members;
     for (const RequestPtr& member : members) run_alone(*member, in_doubt && x_commit_in_doubt);
     return members;
+}
+
+/// All that are in it, and who comes meanwhile.
+Ran EngineDatabase::run_members(std::vector<RequestPtr>& members, Guard guard,
+                                std::int64_t started_ns) {
+    for (std::size_t i = 0;; ++i) {
+        if (i == members.size()) {
+            RequestPtr next = next_for_group(members.size(), started_ns);
+            if (next == nullptr) return Ran::whole;
+            members.push_back(std::move(next));
+        }
+        if (const Ran ran = run_member(*members[i], guard); ran != Ran::whole) return ran;
+    }
 }
 
 RequestPtr EngineDatabase::next_for_group(std::size_t members, std::int64_t started_ns) {
@@ -295,14 +327,15 @@ RequestPtr EngineDatabase::next_for_group(std::size_t members, std::int64_t star
     return next;
 }
 
-/// False: the shared transaction is lost (an interrupt, RAISE(ROLLBACK), a disk error).
-bool EngineDatabase::run_member(Request& member) {
-    if (expired(member)) return true;
-    if (!x_writer->open_savepoint()) return false;
+/// Lost is the shared transaction: by an interrupt, RAISE(ROLLBACK), a disk error.
+Ran EngineDatabase::run_member(Request& member, Guard guard) {
+    if (expired(member)) return Ran::whole;
+    if (guard == Guard::savepoints && !x_writer->open_savepoint()) return Ran::lost;
     member.answer = call(*x_writer, *member.work);
-    if (!x_writer->in_transaction()) return false;
-    return static_cast<bool>(member.answer ? x_writer->keep_savepoint()
-                                           : x_writer->undo_savepoint());
+    if (!x_writer->in_transaction()) return Ran::lost;
+    if (guard == Guard::none) return member.answer ? Ran::whole : Ran::member_failed;
+    return member.answer ? (x_writer->keep_savepoint() ? Ran::whole : Ran::lost)
+                         : (x_writer->undo_savepoint() ? Ran::whole : Ran::lost);
 }
 
 // The second attempt after a COMMIT in doubt is safe (G4): this connection has taken the first one
@@ -354,11 +387,6 @@ bool EngineDatabase::expired(Request& request) {
     }
     request.answer = fail(Code::timed_out, x_path + ": the deadline passed before the write began");
     return true;
-}
-
-bool EngineDatabase::nobody_waits() {
-    const std::lock_guard lock(x_mutex);
-    return x_queue.empty();
 }
 
 Status EngineDatabase::call(EngineConnection& connection, const sql::Work& work) {
@@ -418,49 +446,16 @@ Result<std::vector<sql::Rows>> EngineDatabase::read_batch(sql::Batch batch,
 
 // --- waiters
 
-class WordWaiter final : public sql::Waiter {
-  public:
-    WordWaiter(std::shared_ptr<os::WakeWord> word, const Clock& clock)
-        : x_word(std::move(word)), x_clock(clock), x_seen(x_word->value()) {}
-
-    Result<bool> wait(std::int64_t deadline_boot_ns, const std::stop_token& cancel) override {
-        constexpr std::int64_t kLookAgainMs = 2'000;
-        std::int64_t left_ms = kLookAgainMs;
-        if (deadline_boot_ns != 0) {
-            const std::int64_t left_ns = deadline_boot_ns - x_clock.boot_ns();
-            if (left_ns <= 0) return false;
-            left_ms = std::min(left_ms, left_ns / 1'000'000 + 1);
-        }
-        const os::WakeReason reason = x_word->wait(x_seen, left_ms, cancel);
-        x_seen = x_word->value();
-        if (reason == os::WakeReason::cancelled) return fail(Code::cancelled, "asked to stop");
-        if (reason != os::WakeReason::timed_out) return true;
-        return deadline_boot_ns == 0 || x_clock.boot_ns() < deadline_boot_ns;
-    }
-
-  private:
-    std::shared_ptr<os::WakeWord> x_word;
-    const Clock& x_clock;
-    std::uint64_t x_seen;
-};
-
 Result<std::unique_ptr<sql::Waiter>> EngineDatabase::waiter(std::string_view topic) {
     TASKSTORE_TRY(sql::check_topic(topic));
     TASKSTORE_LET(auto word, word_of(topic));
-    return std::unique_ptr<sql::Waiter>(
-        std::make_unique<WordWaiter>(std::move(word), *x_writer_options.clock));
+    return wait_on(std::move(word), *x_writer_options.clock);
 }
 
-// Beside the database, so that whoever opens the same file meets there. A disk in memory has one
-// process, and its words are in memory too.
 Result<std::shared_ptr<os::WakeWord>> EngineDatabase::word_of(std::string_view topic) {
     const std::lock_guard lock(x_words_mutex);
     if (const auto known = x_words.find(topic); known != x_words.end()) return known->second;
-    const bool on_disk = dynamic_cast<os::SystemFileSystem*>(&x_driver.files()) != nullptr;
-    auto made =
-        on_disk ? os::WakeWord::open(wake_word_path(x_path, topic)) : os::WakeWord::in_process();
-    if (!made) return fail(std::move(made).error());
-    auto word = std::make_shared<os::WakeWord>(std::move(*made));
+    TASKSTORE_LET(auto word, open_word(x_driver.files(), x_path, topic));
     x_words.emplace(topic, word);
     return word;
 }
@@ -480,10 +475,6 @@ void EngineDatabase::wake_waiters(const std::vector<RequestPtr>& done) {
 }
 
 }  // namespace
-
-std::string wake_word_path(const std::string& path, std::string_view topic) {
-    return path + "-wake-" + std::string(topic);
-}
 
 std::string writer_lock_path(const std::string& path) {
     return path + "-writer.lock";

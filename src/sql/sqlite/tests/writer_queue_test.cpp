@@ -90,6 +90,29 @@ TEST_P(SqliteGroup, AMemberWhoseTriggerRollsBackHarmsNobody) {
     EXPECT_THAT(note_ids(), ElementsAre(1, 3));
 }
 
+TEST_P(SqliteGroup, WhereOneFailedTheOthersRunOnceMoreAndTheNextOnesOnce) {
+    int runs = 0;
+    const auto counted = [&](std::int64_t id, bool fails) -> Work {
+        return [&runs, id, fails](Connection& connection) -> Status {
+            ++runs;
+            TASKSTORE_TRY(add_note(id)(connection));
+            return fails ? Status(fail(Code::conflict, "not this one")) : ok();
+        };
+    };
+    for (int group = 0; group < 2; ++group) {
+        runs = 0;
+        const std::int64_t from = 10 * group;
+        const auto results = write_together({counted(from + 1, false), counted(from + 2, true),
+                                             counted(from + 3, false), counted(from + 4, true)});
+        EXPECT_TRUE(results[0]);
+        EXPECT_EQ(results[1].error().code, Code::conflict);
+        EXPECT_TRUE(results[2]);
+        EXPECT_EQ(results[3].error().code, Code::conflict);
+        EXPECT_EQ(runs, group == 0 ? 2 + 4 : 4) << "two without savepoints, all in theirs (G3)";
+    }
+    EXPECT_THAT(note_ids(), ElementsAre(1, 3, 11, 13));
+}
+
 TEST_P(SqliteGroup, AMemberCannotThrowAwayItsSavepoint) {
     std::vector<Work> works{add_note(1)};
     for (const char* sql :

@@ -136,9 +136,9 @@ class Driver {
                                                         const OpenOptions& options) = 0;
 };
 
-/// A small transaction: runs in a transaction (or a savepoint of a shared one) that it must not end
-/// itself. It may be run again from the start after a rollback, so its only effects are through the
-/// connection.
+/// A small transaction: runs in a transaction, a shared one perhaps, that it must not end itself.
+/// It may be run again from the start after a rollback, also where another work of the shared
+/// transaction failed, so its only effects are through the connection.
 using Work = std::function<Status(Connection&)>;
 
 /// A statement with its parameters, for transactions whose statements are known before they run.
@@ -206,8 +206,8 @@ struct ReadOptions {
 /// What an engine can and cannot do, for callers that choose a way and for tests that name what is
 /// missing.
 struct Capabilities {
-    /// Concurrent Works share a transaction, each in a savepoint. Else each has its own, and only
-    /// batches share one.
+    /// Concurrent Works share a transaction; one that fails is undone, and harms no other. Else
+    /// each has its own, and only batches share one.
     bool works_share_a_commit = false;
     bool wakes = false;  ///< Waiters are told; else they look again and again, ever more seldom.
     bool interrupts = false;  ///< Connection::interrupt() ends a statement that runs.
