@@ -33,6 +33,9 @@ class ClosedAware final : public sql::Database {
     Result<std::unique_ptr<sql::Waiter>> waiter(std::string_view topic) override {
         return x_database->waiter(topic);
     }
+    Result<std::unique_ptr<sql::Presence>> presence(std::int64_t key) override {
+        return x_database->presence(key);
+    }
     std::string_view dialect() const override { return x_database->dialect(); }
     sql::Capabilities capabilities() const override { return x_database->capabilities(); }
 

@@ -17,6 +17,7 @@
 #include <functional>
 #include <initializer_list>
 #include <map>
+#include <mutex>
 #include <set>
 
 namespace taskstore::tasks {
@@ -57,6 +58,9 @@ class SqlTaskStore final : public TaskStore, public Schedules, public Pruning {
     Result<Written<Task>> rescue_task(const WatchedTask& task, const std::string& reason) override;
     Result<std::int64_t> rescue_tasks(std::span<const WatchedTask> tasks,
                                       const std::string& reason) override;
+    bool sees_sessions() const override { return x_database.dialect() == "postgres"; }
+    Result<std::optional<std::string>> keep_session() override;
+    Result<std::vector<WatchedTask>> lost_tasks(std::int64_t grace_ms) override;
     bool leases_count_sleep() const override { return !x_lease_clock; }
     Result<std::int64_t> tend() override;
     Result<Ageing> ageing() override;
@@ -251,6 +255,8 @@ class SqlTaskStore final : public TaskStore, public Schedules, public Pruning {
     const bool x_server_time;
     const std::function<Status(const WatchedTask&)> x_before_freeing;
     const ArchiveFinder x_archive;
+    std::mutex x_session_mutex;
+    std::unique_ptr<sql::Presence> x_session;
     /// Nothing where the server's time counts, or its own offset is not needed.
     std::optional<LeaseClock> x_lease_clock;
 };

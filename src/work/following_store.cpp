@@ -194,6 +194,15 @@ Result<std::int64_t> FollowingStore::rescue_tasks(std::span<const tasks::Watched
                                                   const std::string& reason) {
     return ask<Kind::write>(&TaskStore::rescue_tasks, tasks, reason);
 }
+bool FollowingStore::sees_sessions() const {
+    return at()->store->sees_sessions();
+}
+Result<std::optional<std::string>> FollowingStore::keep_session() {
+    return ask<Kind::write>(&TaskStore::keep_session);
+}
+Result<std::vector<tasks::WatchedTask>> FollowingStore::lost_tasks(std::int64_t grace_ms) {
+    return ask<Kind::read>(&TaskStore::lost_tasks, grace_ms);
+}
 bool FollowingStore::leases_count_sleep() const {
     return at()->store->leases_count_sleep();
 }

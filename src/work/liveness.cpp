@@ -68,9 +68,15 @@ struct Place {
     }
 };
 
+/// Without the session, which the server sees.
+std::string_view seen_from_the_host(std::string_view liveness) {
+    return liveness.substr(0, liveness.find(';'));
+}
+
 template <std::size_t Count>
 std::optional<std::array<std::string_view, Count>> fields_of(std::string_view text,
                                                              std::string_view form) {
+    text = seen_from_the_host(text);
     if (!text.starts_with(form)) return std::nullopt;
     text.remove_prefix(form.size());
     std::array<std::string_view, Count> fields;
@@ -285,7 +291,7 @@ Result<Rescued> rescue_once(tasks::TaskStore& store, os::FileSystem& files, cons
     for (const tasks::WatchedTask& task : watched) {
         const auto lock = parse_lock(task.liveness);
         if (life_of(run, task.liveness) != Life::dead) {
-            held.emplace(lock ? lock->file : task.liveness);
+            held.emplace(lock ? lock->file : seen_from_the_host(task.liveness));
             continue;
         }
         dead[reason_of(task.liveness)].push_back(task);

@@ -1,4 +1,5 @@
 #include <taskstore/work/claim_wait.hpp>
+#include <taskstore/work/sessions.hpp>
 #include <taskstore/work/worker.hpp>
 
 #include "isolated.hpp"
@@ -56,6 +57,7 @@ struct Worker::State {
     std::mutex watching;           ///< Of what follows.
     RunFolder run;                 ///< That is watched, the last of them.
     std::vector<std::unique_ptr<Watch>> watches;
+    std::unique_ptr<SessionWatch> sessions;  ///< Set before there are threads.
 
     void warn(const std::string& what) {
         const std::lock_guard guard(telling);
@@ -90,6 +92,7 @@ Status Worker::State::check() const {
     };
     TASKSTORE_TRY(bounds("jobs", options.jobs, 1, kJobsMax));
     TASKSTORE_TRY(bounds("grace", options.grace_ms, 0, kGraceMsMax));
+    TASKSTORE_TRY(bounds("session grace", options.session_grace_ms, 0, kGraceMsMax));
     if (options.timeout_ms) TASKSTORE_TRY(bounds("timeout", *options.timeout_ms, 1, INT64_MAX));
     if (options.tasks_max) TASKSTORE_TRY(bounds("tasks", *options.tasks_max, 1, INT64_MAX));
     if (options.handler && options.isolation)
@@ -108,7 +111,14 @@ Status Worker::State::prepare() {
         TASKSTORE_TRY(isolate());
         clean_now_and_then();
     }
-    return watch(options.run);
+    TASKSTORE_TRY(watch(options.run));
+    sessions = std::make_unique<SessionWatch>(
+        services.store, SessionOptions{.grace_ms = options.session_grace_ms,
+                                       .holds = true,
+                                       .run = options.run_now ? options.run_now
+                                                              : [run = options.run] { return run; },
+                                       .warn = [this](const std::string& what) { warn(what); }});
+    return ok();
 }
 
 Status Worker::State::isolate() {
@@ -276,6 +286,7 @@ Result<bool> Worker::State::claim_and_run(const tasks::ClaimRequest& asked, Job&
         }
         request.liveness = job.liveness;
     }
+    request.liveness = sessions->with_session(*request.liveness);
     const LeaseTime claimed_at = lease_now(services);
     TASKSTORE_LET(auto claimed, services.store.claim_tasks(request));
     if (claimed.value.empty()) return false;
@@ -356,6 +367,7 @@ Status Worker::run() {
         for (int i = 0; i < state.options.jobs; ++i) jobs.emplace_back([&state] { state.job(); });
     }
     state.watches.clear();
+    state.sessions.reset();
     return state.failure;
 }
 

@@ -8,6 +8,7 @@
 #include <taskstore/tasks/task_archive.hpp>
 #include <taskstore/work/claim_wait.hpp>
 #include <taskstore/work/following_store.hpp>
+#include <taskstore/work/sessions.hpp>
 #include <taskstore/work/spec_runs.hpp>
 #include <taskstore/work/worker.hpp>
 

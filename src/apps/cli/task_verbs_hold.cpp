@@ -149,6 +149,11 @@ Status run_task_next(Context& context) {
     work::RunFolder watched;
     std::unique_ptr<work::Watch> watch;
     TASKSTORE_TRY(rescue_first(context, *store));
+    TASKSTORE_LET(const config::Config* const settings, context.settings());
+    const work::SessionWatch sessions(*store,
+                                      {.grace_ms = settings->integer("tasks.session_grace_ms"),
+                                       .run = [&store] { return store->at()->run; },
+                                       .warn = [&](const auto& what) { context.warn(what); }});
     work::ClaimWait wait(context.clock, context.random);
     while (true) {
         TASKSTORE_LET(const tasks::Outlook outlook, store->outlook(request));

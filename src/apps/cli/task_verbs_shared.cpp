@@ -84,6 +84,8 @@ Result<work::RunFolder> run_folder_of(Context& context) {
 Status rescue_first(Context& context, tasks::TaskStore& store) {
     TASKSTORE_LET(const work::RunFolder run, run_folder_of(context));
     TASKSTORE_TRY(work::rescue_dead(store, context.files, run));
+    TASKSTORE_LET(const config::Config* const settings, context.settings());
+    TASKSTORE_TRY(work::free_lost(store, run, settings->integer("tasks.session_grace_ms")));
     return ok();
 }
 

@@ -58,6 +58,7 @@ Result<work::WorkerOptions> options_of(Context& context) {
     options.log_folder = os::join_path(home, "logs/tasks");
     TASKSTORE_LET(const config::Config* const settings, context.settings());
     options.log_age_ms_max = settings->integer("tasks.log_days_max") * kMsPerDay;
+    options.session_grace_ms = settings->integer("tasks.session_grace_ms");
     options.log_bytes_max = settings->integer("tasks.log_bytes_max");
     // Verbs that a command runs are to find the same database.
     if (call.has("store"))

@@ -94,6 +94,9 @@ class EngineDatabase final : public sql::Database {
     Result<std::unique_ptr<sql::Waiter>> waiter(std::string_view topic) override {
         return x_listener->waiter(topic);
     }
+    Result<std::unique_ptr<sql::Presence>> presence(std::int64_t key) override {
+        return x_listener->presence(key);
+    }
     std::string_view dialect() const override { return "postgres"; }
     sql::Capabilities capabilities() const override {
         return {.works_share_a_commit = false,

@@ -60,6 +60,28 @@ class TopicWaiter final : public sql::Waiter {
     std::int64_t x_blind_ms = kBlindFirstMs;
 };
 
+class KeyPresence final : public sql::Presence {
+  public:
+    KeyPresence(std::shared_ptr<Listener> listener, std::int64_t key)
+        : x_listener(std::move(listener)), x_key(key) {}
+    ~KeyPresence() override {
+        const std::lock_guard lock(x_listener->x_mutex);
+        x_listener->x_keys.at(x_key).wanted = false;
+        x_listener->wake_thread();
+    }
+    KeyPresence(const KeyPresence&) = delete;
+    KeyPresence& operator=(const KeyPresence&) = delete;
+    std::int64_t key() const override { return x_key; }
+    bool held() const override {
+        const std::lock_guard lock(x_listener->x_mutex);
+        return x_listener->x_keys.at(x_key).held;
+    }
+
+  private:
+    std::shared_ptr<Listener> x_listener;
+    const std::int64_t x_key;
+};
+
 Listener::Listener(std::string schema, const Clock& clock, Connect connect)
     : x_schema(std::move(schema)),
       x_clock(clock),
@@ -94,15 +116,34 @@ Result<std::unique_ptr<sql::Waiter>> Listener::waiter(std::string_view topic) {
     Topic& entry = x_topics[channel];
     ++entry.waiters;
     if (x_connect) {
-        if (!x_thread.joinable())
-            x_thread = std::jthread([this](const std::stop_token& stop) { run(stop); });
-        wake_thread();
+        start_thread();
         // What is committed after this returns must end the wait.
         x_changed.wait_for(lock, std::chrono::milliseconds(kRegisterMsMax),
                            [&] { return entry.heard; });
     }
     return std::unique_ptr<sql::Waiter>(
         std::make_unique<TopicWaiter>(shared_from_this(), channel, entry.told));
+}
+
+Result<std::unique_ptr<sql::Presence>> Listener::presence(std::int64_t key) {
+    if (!x_connect) return std::unique_ptr<sql::Presence>();
+    std::unique_ptr<sql::Presence> presence;
+    std::unique_lock lock(x_mutex);
+    if (x_keys.contains(key)) return fail(Code::conflict, "this program is there under that key");
+    Key& entry = x_keys[key];
+    start_thread();
+    x_changed.wait_for(lock, std::chrono::milliseconds(kRegisterMsMax),
+                       [&] { return entry.held || entry.unseen; });
+    if (!entry.unseen) presence = std::make_unique<KeyPresence>(shared_from_this(), key);
+    if (entry.unseen) entry.wanted = false;
+    return presence;
+}
+
+/// With x_mutex.
+void Listener::start_thread() {
+    if (!x_thread.joinable())
+        x_thread = std::jthread([this](const std::stop_token& stop) { run(stop); });
+    wake_thread();
 }
 
 void Listener::leave(const std::string& channel) {
@@ -135,7 +176,7 @@ bool Listener::serve(EngineConnection& connection, const std::stop_token& stop) 
     eventfd_t ignored = 0;
     static_cast<void>(::eventfd_read(x_wake_fd, &ignored));
     if (stop.stop_requested()) return true;
-    if (!follow_wishes(connection)) return false;
+    if (!follow_wishes(connection) || !follow_keys(connection)) return false;
     take_notifications(connection);
     const auto ready =
         connection.session().wait_readable(x_clock.boot_ns() + kIdleMs * kNsPerMs, x_wake_fd);
@@ -162,14 +203,59 @@ bool Listener::follow_wishes(EngineConnection& connection) {
         wanted.empty() ? "SELECT pg_advisory_unlock_shared(" + key + "); UNLISTEN " + channel
                        : "LISTEN " + channel + "; SELECT pg_advisory_lock_shared(" + key + ")";
     // The wait for the lock is one for the end of a commit.
-    connection.session().set_deadline(x_clock.boot_ns() + 10 * kNsPerSecond);
-    const auto done = ask(connection.session(), sql, "cannot listen");
-    connection.session().set_deadline(0);
-    if (!done) return false;
+    if (ask_within(connection, sql) == nullptr) return false;
     const std::lock_guard lock(x_mutex);
     Topic& topic = x_topics.find(channel)->second;
     topic.heard = !wanted.empty();
     ++topic.told;  // What was committed before the lock was had is told to nobody: look.
+    x_changed.notify_all();
+    wake_thread();  // There may be more of them.
+    return true;
+}
+
+ResultPtr Listener::ask_within(EngineConnection& connection, const std::string& sql) {
+    connection.session().set_deadline(x_clock.boot_ns() + 10 * kNsPerSecond);
+    auto done = ask(connection.session(), sql, "cannot listen");
+    connection.session().set_deadline(0);
+    return done ? std::move(*done) : nullptr;
+}
+
+/// Shared locks: a session that the server has not missed yet keeps nobody from having another. It
+/// is held where everybody can see that it is: some servers take every lock, and show none.
+bool Listener::follow_keys(EngineConnection& connection) {
+    std::optional<std::int64_t> wanted;
+    std::optional<std::int64_t> unwanted;
+    {
+        const std::lock_guard lock(x_mutex);
+        std::erase_if(x_keys,
+                      [](const auto& one) { return !one.second.wanted && !one.second.held; });
+        for (const auto& [key, state] : x_keys) {
+            if (state.wanted && !state.held && !state.unseen) wanted = key;
+            if (!state.wanted) unwanted = key;
+        }
+    }
+    if (!wanted && !unwanted) return true;
+    const std::int64_t key = wanted ? *wanted : *unwanted;
+    // A host that vanished is missed within seconds, not hours. A server that knows no such setting
+    // keeps its own.
+    if (wanted)
+        static_cast<void>(ask_within(connection,
+                                     "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = "
+                                     "2; SET tcp_keepalives_count = 3"));
+    const std::string text = std::to_string(key);
+    const ResultPtr done = ask_within(
+        connection,
+        wanted ? "SELECT pg_advisory_lock_shared(" + text +
+                     "); SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = "
+                     "1 AND granted AND pid = pg_backend_pid() AND ((classid::bigint << 32) | "
+                     "objid::bigint) = " +
+                     text
+               : "SELECT pg_advisory_unlock_shared(" + text + ")");
+    if (done == nullptr) return false;
+    const std::lock_guard lock(x_mutex);
+    Key& state = x_keys.at(key);
+    state.held = wanted && cell_of(done.get(), 0, 0) != "0";
+    state.unseen = wanted && !state.held;
     x_changed.notify_all();
     wake_thread();  // There may be more of them.
     return true;
@@ -195,6 +281,7 @@ void Listener::forget_session() {
         topic.heard = false;
         ++topic.told;
     }
+    for (auto& [key, state] : x_keys) state.held = false;
     x_changed.notify_all();
 }
 

@@ -233,6 +233,16 @@ class Waiter {
                               const std::stop_token& cancel = {}) = 0;
 };
 
+/// What others can see of this program at the server: it ends with the connection that it stands
+/// on, however the program ends. Thread-safe.
+class Presence {
+  public:
+    virtual ~Presence() = default;
+    virtual std::int64_t key() const = 0;
+    /// By now. A lost connection is made again, and the presence with it, under the same key.
+    virtual bool held() const = 0;
+};
+
 /// A database that is the truth, shared by the threads of a process. Thread-safe.
 ///
 /// write(): concurrent small works share one commit where the engine can (group commit), each
@@ -253,6 +263,13 @@ class Database {
     virtual Status read(const Work& work, const ReadOptions& options = {}) = 0;
     virtual Result<std::vector<Rows>> read_batch(Batch batch, const ReadOptions& options = {}) = 0;
     virtual Result<std::unique_ptr<Waiter>> waiter(std::string_view topic) = 0;
+    /// Under a key that nobody else has. PostgreSQL: a shared advisory lock of the session that
+    /// listens; waits for it, but not for ever. Null where there is none: without a server, through
+    /// a pooler, where advisory locks do nothing.
+    /// conflict: it is there already.
+    virtual Result<std::unique_ptr<Presence>> presence(std::int64_t /*key*/) {
+        return std::unique_ptr<Presence>();
+    }
     virtual std::string_view dialect() const = 0;  ///< As Connection::dialect().
     virtual Capabilities capabilities() const = 0;
 };

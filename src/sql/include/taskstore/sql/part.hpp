@@ -82,7 +82,7 @@ struct PartEntry {
 };
 inline constexpr const char* kPartSymbol = "taskstore_part";
 /// Version of the port and of the compiler: equal or not loaded.
-inline constexpr const char* kPartStamp = "taskstore-part-3 " __VERSION__;
+inline constexpr const char* kPartStamp = "taskstore-part-4 " __VERSION__;
 
 inline Status Part::copy(const OpenRequest& /*request*/, CopyFile& /*to*/) {
     return fail(Code::unsupported, version() + " copies no databases");

@@ -377,6 +377,18 @@ class TaskStore {
     /// are no longer held by that claim are passed over.
     virtual Result<std::int64_t> rescue_tasks(std::span<const WatchedTask> tasks,
                                               const std::string& reason) = 0;
+    /// Whether the two that follow have anything to ask: of PostgreSQL.
+    virtual bool sees_sessions() const = 0;
+    /// What a claim's liveness ends with, so that others miss this program when its session with
+    /// the server ends ("session:KEY"); the first call begins it, and it is to be called again
+    /// each second or so: what comes back is not missed any more. Nothing: the server does not see
+    /// it, or not by now, as through a pooler; then the lease decides.
+    virtual Result<std::optional<std::string>> keep_session() = 0;
+    /// Claims whose session has been missed for `grace_ms` by the server's clock, first by this or
+    /// an earlier call of anybody, and is not back. Where the server was started again meanwhile,
+    /// nobody is missed that has not been there since. Somebody who sees the holder live may know
+    /// better.
+    virtual Result<std::vector<WatchedTask>> lost_tasks(std::int64_t grace_ms) = 0;
     /// Whether leases go on while this machine sleeps: those of a server do.
     virtual bool leases_count_sleep() const = 0;
     /// What is due: ticks of schedules, leases that ran out, deadlines that passed, slots that

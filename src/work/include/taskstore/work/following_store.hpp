@@ -85,6 +85,9 @@ class FollowingStore final : public tasks::TaskStore {
                                                     const std::string& reason) override;
     Result<std::int64_t> rescue_tasks(std::span<const tasks::WatchedTask> tasks,
                                       const std::string& reason) override;
+    bool sees_sessions() const override;
+    Result<std::optional<std::string>> keep_session() override;
+    Result<std::vector<tasks::WatchedTask>> lost_tasks(std::int64_t grace_ms) override;
     bool leases_count_sleep() const override;
     Result<std::int64_t> tend() override;
     Result<tasks::Ageing> ageing() override;

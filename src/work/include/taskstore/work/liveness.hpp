@@ -5,6 +5,7 @@
 //
 //   liveness = "lock:" MACHINE ":" BOOT ":" NAMESPACE ":" DEVICE ":" INODE ":" FILE
 //            | "process:" MACHINE ":" BOOT ":" NAMESPACE ":" PID ":" START
+//              and after it, where a server sees the program too (sessions.hpp), ";session:" KEY
 //
 //   run/live-TAG-UUID          FILE: held by a guard as long as its command, or any part of it,
 //   runs run/process-TAG-PID-START  says to watchers that this process is to be watched; holds its

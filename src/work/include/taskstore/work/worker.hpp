@@ -108,6 +108,8 @@ struct WorkerOptions {
     std::optional<std::int64_t> lease_ms = {};    ///< Nothing: as each task says.
     std::optional<std::int64_t> timeout_ms = {};  ///< Of tasks that do not say; nothing: none.
     std::int64_t grace_ms = 10'000;               ///< From SIGTERM to SIGKILL.
+    /// Of programs that a server misses (sessions.hpp); 0: sessions say nothing.
+    std::int64_t session_grace_ms = 10'000;
     /// Run for each task, instead of the task's own. Empty: tasks without a command are left to
     /// others.
     std::vector<std::string> command = {};
