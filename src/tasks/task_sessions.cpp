@@ -56,6 +56,8 @@ Result<std::optional<std::string>> SqlTaskStore::keep_session() {
 Result<std::vector<WatchedTask>> SqlTaskStore::lost_tasks(std::int64_t grace_ms) {
     std::vector<WatchedTask> lost;
     if (!sees_sessions()) return lost;
+    TASKSTORE_LET(const auto any, read_one({.sql = task_sql_postgres::any_session}));
+    if (any[0].rows.empty()) return lost;
     TASKSTORE_LET(const auto answers, read_one({.sql = task_sql_postgres::sessions}));
     std::set<std::string> over;
     Statements batch;
