@@ -95,6 +95,8 @@ class EngineConnection final : public sql::Connection {
     void note_failure(const PGresult* result);
     void begin_use() { x_met_transient = false; }
     void note_lost() { x_met_transient = true; }
+    /// Of statements that went out of use the server keeps a few; a round trip for many at once.
+    void deallocate_evicted();
 
     // --- for the statements ----------------------------------------------------------------------
     Result<ResultPtr> run(const Translated& statement, const Parameters& parameters);
@@ -125,7 +127,6 @@ class EngineConnection final : public sql::Connection {
     Result<ResultPtr> run_pipeline(const Translated& statement, const Parameters& parameters,
                                    bool wrapped);
     Status finish_commit(ResultPtr result);
-    void deallocate_evicted();
     void check_settings();
 
     std::unique_ptr<Session> x_session;

@@ -40,7 +40,9 @@ class Group {
     bool send(bool with_commit);
     void take(std::size_t index, ResultPtr result);
     void take_item(Item& item, ResultPtr result);
-    static void deal_out(const Item& item, sql::Rows found);
+    void deal_out(const Item& item, sql::Rows found);
+    void give_up_on(const Item& item);
+    void blame_strange();
     bool judge(const Status& sent, std::size_t commit_index);
     void connection_lost(const Status& why);
     void blame(const Item& item, const PGresult* refusal);
@@ -61,6 +63,8 @@ class Group {
     std::size_t x_refused_at = 0;
     ResultPtr x_refusal;
     ResultPtr x_committed;
+    Outgoing* x_commit = nullptr;     ///< Not sent before the answers of forms are there.
+    const Item* x_strange = nullptr;  ///< Its form answered rows that nobody sent.
     GroupOutcome x_outcome;
 };
 
@@ -123,10 +127,12 @@ bool Group::send(bool with_commit) {
         parts.push_back({.mark = Outgoing::Mark::wait});
         parts.push_back({.mark = Outgoing::Mark::doubt});
         parts.push_back({.sql = "COMMIT"});
+        x_commit = &parts.back();
     }
     static_cast<void>(x_connection.session().take_warned());
     const Status sent = x_connection.session().exchange(
         parts, [&](std::size_t index, ResultPtr result) { take(index, std::move(result)); });
+    x_commit = nullptr;
     return judge(sent, commit_index);
 }
 
@@ -168,13 +174,30 @@ void Group::deal_out(const Item& item, sql::Rows found) {
         row.member->answers[row.part] = {.columns = found.columns, .rows = {}, .changes = 0};
     for (std::vector<sql::Value>& values : found.rows) {
         const auto* const number = std::get_if<std::int64_t>(&values.front());
-        TASKSTORE_CHECK(number != nullptr && *number >= 1 &&
-                        std::cmp_less_equal(*number, item.rows.size()));
+        if (number == nullptr || *number < 1 || std::cmp_greater(*number, item.rows.size()))
+            return give_up_on(item);
         const Row& row = item.rows[static_cast<std::size_t>(*number - 1)];
         values.erase(values.begin());
         sql::Rows& answer = row.member->answers[row.part];
         answer.rows.push_back(std::move(values));
         ++answer.changes;
+    }
+}
+
+/// Nobody knows whose rows they are: nothing of this transaction is kept.
+void Group::give_up_on(const Item& item) {
+    x_strange = &item;
+    if (x_commit != nullptr) x_commit->sql = "ROLLBACK";
+}
+
+void Group::blame_strange() {
+    everyone(Verdict::again);
+    for (const Row& row : x_strange->rows) {
+        row.member->verdict = Verdict::answered;
+        row.member->answer = fail(Code::failed, x_connection.session().place() + ": \"" +
+                                                    excerpt(x_strange->statement->text) +
+                                                    "\" answered rows without the number of one "
+                                                    "that was sent: nothing was written");
     }
 }
 
@@ -208,6 +231,11 @@ bool Group::judge(const Status& sent, std::size_t commit_index) {
                                  "the server ended the session");
         x_connection.session().break_off();
         connection_lost(why);
+        return false;
+    }
+    if (x_strange != nullptr) {
+        x_connection.rollback();
+        blame_strange();
         return false;
     }
     if (commit_index == 0) return true;
@@ -375,6 +403,7 @@ Result<CheckedBatch> check_batch(sql::Batch batch, Translations& translations, b
 GroupOutcome run_group(EngineConnection& connection, std::vector<Member*>& members,
                        std::string_view schema, bool shared) {
     connection.begin_use();
+    connection.deallocate_evicted();
     return Group(connection, members, schema, shared).run();
 }
 
@@ -390,6 +419,7 @@ std::string notify_sql(std::string_view schema, std::string_view topic) {
 
 Result<std::vector<sql::Rows>> read_group(EngineConnection& connection, const CheckedBatch& batch) {
     connection.begin_use();
+    connection.deallocate_evicted();
     std::vector<Parameters> parameters;
     std::vector<Outgoing> parts;
     parameters.reserve(batch.parts.size());

@@ -158,6 +158,43 @@ TEST_F(Grouped, TwoThatSwapTheSameStateHaveOneWinner) {
     for (const auto& one : told) EXPECT_TRUE(one || one.error().code == Code::conflict);
 }
 
+TEST_F(Grouped, AFormThatNumbersRowsThatNobodySentIsAnErrorAndWritesNothing) {
+    for (const std::string number : {"99::bigint", "0::bigint", "NULL::bigint", "text"}) {
+        const std::string form =
+            "INSERT INTO notes (id, text) SELECT u.i, u.t FROM "
+            "unnest(?1::bigint[], ?2::text[]) AS u (i, t) RETURNING " +
+            number;
+        auto first = insert(1);
+        auto second = insert(2);
+        first[0].set_based = second[0].set_based = form;
+        const auto told = together({first, insert(10), second});
+        for (const std::size_t i : {0U, 2U}) {
+            ASSERT_FALSE(told[i]) << number;
+            EXPECT_EQ(told[i].error().code, Code::failed) << told[i].error().message;
+        }
+        EXPECT_TRUE(told[1]) << "another form goes on";
+        EXPECT_EQ(count("id IN (1, 2)"), 0);
+        EXPECT_EQ(count("id = 10"), 1);
+        execute(*x_database, "DELETE FROM notes");
+    }
+}
+
+TEST_F(Grouped, StatementsThatAreNotUsedAnyMoreAreForgottenByTheServer) {
+    for (int i = 0; i < 60; ++i) {
+        const std::string where = " WHERE id = " + std::to_string(i);
+        const std::string write = "UPDATE notes SET text = ?1" + where;
+        const std::string read = "SELECT id FROM notes" + where;
+        for (int time = 0; time < 2; ++time) {
+            must(x_database->write_batch(
+                std::vector<sql::BoundStatement>{{.sql = write, .values = {std::string("x")}}}));
+            must(x_database->read_batch(std::vector<sql::BoundStatement>{{.sql = read}}));
+        }
+    }
+    const auto kept = must(x_database->read_batch(
+        std::vector<sql::BoundStatement>{{.sql = "SELECT count(*) FROM pg_prepared_statements"}}));
+    EXPECT_LT(std::get<std::int64_t>(kept[0].rows[0][0]), 100);
+}
+
 TEST_F(Grouped, ValuesOfUnlikeTypesGoOneByOne) {
     const auto told = together({insert(1),
                                 insert(2, std::monostate{}),
@@ -422,7 +459,7 @@ TEST(Sessions, AReadReachesNothingBesideTheDatabase) {
 TEST(Sessions, MoreStatementsThanAreKeptAreGivenBack) {
     Driver driver({.clock = &real_clock(), .schema = fresh_schema()});
     const auto connection = must(driver.connect(plain_location(shared_server()), {}));
-    for (int i = 0; i < 200; ++i) {
+    for (int i = 0; i < 60; ++i) {
         const std::string sql = "SELECT " + std::to_string(i);
         for (int twice = 0; twice < 2; ++twice)
             EXPECT_TRUE(must(must(connection->prepare(sql))->step()));
