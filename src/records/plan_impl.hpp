@@ -305,8 +305,12 @@ template <typename Work>
 auto PlanImpl::read(Work&& work) {
     using Answer = decltype(run(work, std::declval<sql::Connection&>(), *x_catalogue));
     int foreign = 0;
+    bool folded = false;  // For this read, since it began: that is fresh enough.
     for (int attempt = 0;; ++attempt) {
-        if (auto fresh = ensure_fresh(); !fresh) return Answer(fail(std::move(fresh).error()));
+        if (!folded) {
+            if (auto fresh = ensure_fresh(); !fresh) return Answer(fail(std::move(fresh).error()));
+        }
+        folded = false;
         if (x_in_memory) {
             const std::lock_guard db(x_db_mutex);
             if (x_in_memory) return run(work, *x_db, *x_catalogue);
@@ -320,6 +324,7 @@ auto PlanImpl::read(Work&& work) {
                 const Error why{Code::not_found, "store.db is built again and again"};
                 if (auto healed = heal(by.age, why, 1); !healed)
                     return Answer(fail(std::move(healed).error()));
+                folded = true;
             }
             const std::lock_guard db(x_db_mutex);
             if (!x_in_memory) x_checked_boot_ns = 0;
@@ -331,6 +336,7 @@ auto PlanImpl::read(Work&& work) {
                 return Answer(fail(std::move(by.connection).error()));
             if (auto healed = heal(by.age, by.connection.error(), attempt); !healed)
                 return Answer(fail(std::move(healed).error()));
+            folded = attempt > 0;
             continue;
         }
         auto connection = std::move(*by.connection);
@@ -340,6 +346,7 @@ auto PlanImpl::read(Work&& work) {
             if (attempt > 0) {
                 auto healed = heal(by.age, {Code::unavailable, "store.db changes"}, 1);
                 if (!healed) return Answer(fail(std::move(healed).error()));
+                folded = true;
             }
             continue;
         }
@@ -354,6 +361,7 @@ auto PlanImpl::read(Work&& work) {
         connection.reset();
         if (auto healed = heal(by.age, answer.error(), attempt); !healed)
             return Answer(fail(std::move(healed).error()));
+        folded = attempt > 0;
     }
 }
 

@@ -482,6 +482,35 @@ TEST(HostileCache, ACacheThatVanishesWhileInUseChangesNoAnswer) {
     }
 }
 
+// Whoever folded the ledger in memory for want of a cache answers from there, whatever has come to
+// the ledger since then.
+TEST(HostileCache, ACacheTakenAwayAgainAndAgainWhileOthersWriteFailsNoRead) {
+    const auto remove = [](os::FaultFileSystem& disk) {
+        for (const char* suffix : {"", "-wal", "-shm"})
+            (void)disk.unlink(std::string("/p/store.db") + suffix).has_value();
+    };
+    for (int look = 1; look <= 8; ++look) {
+        SCOPED_TRACE("at look " + std::to_string(look) + " at each cache that is built");
+        auto disk = new_disk();
+        disk->put_file("/p/prds.jsonl", kDraftA);
+        Process p(*disk);
+        ASSERT_TRUE(p->get("prds", "a"));
+        int looks = 0;
+        disk->set_hook([&](const os::CallRecord& call) {
+            if (call.call == os::Call::rename && call.other_path == "/p/store.db") looks = 0;
+            if (call.call != os::Call::path_info || call.path != "/p/store.db") return;
+            if (++looks != look) return;
+            remove(*disk);
+            append_foreign(*disk, kDraftB);
+            p.clock.advance_ms(20);
+        });
+        remove(*disk);
+        p.clock.advance_ms(20);
+        EXPECT_TRUE(ids_where(*p, "status=draft").contains("a"));
+        disk->set_hook({});
+    }
+}
+
 TEST(HostileCache, ARebuildTriesAgainAndThenSaysThatTheCacheIsTakenAway) {
     for (const int times : {1, 2, 1000}) {
         for (const bool garbage : {false, true}) {
