@@ -21,6 +21,12 @@ struct SpecRuns::Ending {
     std::string error = {};
 };
 
+/// A spec with an execution whose task could not be asked for.
+struct SpecRuns::Unasked {
+    std::string spec_id;
+    Error error;
+};
+
 namespace {
 
 constexpr std::string_view kSpecs = "task_specs";
@@ -69,7 +75,8 @@ SpecRuns::SpecRuns(records::Plan& plan, tasks::TaskStore& store, SpecRunsOptions
     : x_plan(plan), x_store(store), x_options(std::move(options)) {}
 
 Result<EnqueuedSpec> SpecRuns::enqueue(const std::string& spec_id, tasks::CreateTask task) {
-    TASKSTORE_TRY(settle());
+    std::vector<Unasked> unasked;
+    TASKSTORE_TRY(settle(unasked));
     TASKSTORE_LET(const records::Record record, x_plan.get(kSpecs, spec_id));
     TASKSTORE_LET(const TaskSpec spec, records::record_as<TaskSpec>(record));
     TASKSTORE_LET(const tasks::TaskPage page, x_store.list_tasks({.spec_id = spec_id}));
@@ -79,10 +86,15 @@ Result<EnqueuedSpec> SpecRuns::enqueue(const std::string& spec_id, tasks::Create
     if (spec.status == records::TaskSpecStatus::complete)
         return fail(Code::conflict, "the spec " + spec_id + " is complete")
             .with_hint("'taskstore spec set " + spec_id + " --status pending' takes it up again");
-    if (spec.status == records::TaskSpecStatus::running)
+    if (spec.status == records::TaskSpecStatus::running) {
+        // Nobody may be at it: the queue, or its archive, could not say.
+        if (const auto one = std::ranges::find(unasked, spec_id, &Unasked::spec_id);
+            one != unasked.end())
+            return fail(one->error);
         return fail(Code::conflict, "the spec " + spec_id + " is being worked on" +
                                         (spec.assigned_to ? " by " + *spec.assigned_to : ""))
             .with_hint("'taskstore spec set " + spec_id + " --status pending' gives it back");
+    }
     if (task.title.empty()) task.title = spec.phase_name;
     if (!task.description && !spec.description.empty()) task.description = spec.description;
     if (task.input == "null") task.input = record.data;
@@ -195,6 +207,11 @@ Status SpecRuns::close(const std::string& execution_id, const std::string& spec_
 }
 
 Result<std::int64_t> SpecRuns::settle() {
+    std::vector<Unasked> unasked;
+    return settle(unasked);
+}
+
+Result<std::int64_t> SpecRuns::settle(std::vector<Unasked>& unasked) {
     TASKSTORE_LET(const records::Page open, x_plan.list(executions_of("status", "running")));
     std::int64_t settled = 0;
     for (const records::Record& one : open.records) {
@@ -202,7 +219,11 @@ Result<std::int64_t> SpecRuns::settle() {
         if (!claim) continue;
         const auto found = x_store.get_task(claim->first);
         // It may be archived: what cannot be asked now is settled when it can.
-        if (!found && found.error().code == Code::unavailable) continue;
+        if (!found && found.error().code == Code::unavailable) {
+            TASKSTORE_LET(const Execution execution, records::record_as<Execution>(one));
+            unasked.push_back({.spec_id = execution.ts_id.text(), .error = found.error()});
+            continue;
+        }
         if (!found) return fail(found.error());
         const std::optional<Task>& task = *found;
         // Of another device's queue, or still at work.

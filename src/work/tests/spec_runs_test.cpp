@@ -153,6 +153,7 @@ TEST_F(SpecRunsTest, WhatMayBeInAnArchiveThatIsAwayIsSettledLater) {
     ASSERT_TRUE(settled) << settled.error().message;
     EXPECT_EQ(*settled, 0);
     EXPECT_EQ(executions()[0].status, ExecutionStatus::running);
+    EXPECT_EQ(runs.enqueue(x_spec, {}).error().code, Code::unavailable) << "nobody may be at it";
 }
 
 TEST_F(SpecRunsTest, TheNextClaimStopsTheExecutionOfARescuedOne) {

@@ -24,6 +24,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace taskstore::work {
 
@@ -49,7 +50,8 @@ class SpecRuns {
     /// The task that carries the spec out: one that is open, else a new one by `task`, with the
     /// spec as input, and its phase and description where `task` has no title and description. Two
     /// that ask at once get the same one. not_found: no such spec. conflict: it is complete, or
-    /// somebody is at it without the queue.
+    /// somebody is at it without the queue. unavailable, where the plan shows somebody at it: the
+    /// queue, or its archive, cannot say whether that is over; ask again.
     Result<EnqueuedSpec> enqueue(const std::string& spec_id, tasks::CreateTask task);
 
     /// A worker has claimed it. ok() where it has no spec, or none of this plan.
@@ -61,7 +63,9 @@ class SpecRuns {
 
   private:
     struct Ending;
+    struct Unasked;
     Result<std::optional<records::Record>> spec_of(const tasks::Task& task);
+    Result<std::int64_t> settle(std::vector<Unasked>& unasked);
     Status close(const std::string& execution_id, const std::string& spec_id, const Ending& ending);
 
     records::Plan& x_plan;
