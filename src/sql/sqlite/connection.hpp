@@ -46,6 +46,8 @@ class EngineConnection final : public sql::Connection {
     /// Runs the work under the guard: what a work may not do is refused, and makes it fail even if
     /// it went on; statements it left open are reset; what it throws becomes an error.
     Status run_work(const sql::Work& work);
+    /// Some work had: since then one without a savepoint around it may undo what another did.
+    bool works_have_savepoints() const { return x_guard.works_have_savepoints; }
     /// From then on statements end soon after this time of the clock, with `cancelled`; 0: never.
     void end_statements_at(const Clock& clock, std::int64_t boot_ns);
 

@@ -79,6 +79,7 @@ bool Guard::allows(int action, const char* first, const char* second) {
                     same_name(two.substr(0, kReservedPrefix.size()), kReservedPrefix)) {
                     return refuse_work("savepoints named taskstore_… are not a work's to touch");
                 }
+                works_have_savepoints = true;
                 break;
             case SQLITE_ATTACH:
             case SQLITE_DETACH:

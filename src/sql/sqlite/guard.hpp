@@ -14,7 +14,9 @@ struct Guard {
     bool read_only = false;
     bool in_work = false;         ///< A work of Database::write or read is running.
     bool broken_by_work = false;  ///< A work tried what only a work may not; cleared before each.
-    std::string refused;          ///< Why, by the last refusal.
+    /// A work has compiled a savepoint of its own: it may leave it open, and another may end it.
+    bool works_have_savepoints = false;
+    std::string refused;  ///< Why, by the last refusal.
 
     void install(sqlite3* db);
     bool allows(int action, const char* first, const char* second);

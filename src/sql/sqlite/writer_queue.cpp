@@ -281,14 +281,19 @@ std::vector<RequestPtr> EngineDatabase::run_group(const RequestPtr& first) {
         return members;
     }
     const std::int64_t started_ns = x_writer_options.clock->boot_ns();
-    const Guard guard = x_guarded_groups > 0 ? Guard::savepoints : Guard::none;
+    const Guard guard =
+        x_guarded_groups > 0 || x_writer->works_have_savepoints() ? Guard::savepoints : Guard::none;
     if (x_guarded_groups > 0) --x_guarded_groups;
     Ran ran = run_members(members, guard, started_ns);
     if (ran == Ran::member_failed) x_guarded_groups = kGuardedGroups;
-    if (ran == Ran::member_failed && members.size() > 1) {
+    // Nobody's work is undone for good but that of one who failed, and he has nobody beside him.
+    if (ran == Ran::member_failed && (members.size() > 1 || members.front()->answer)) {
         x_writer->rollback();
-        ran = x_writer->begin_write() ? run_members(members, Guard::savepoints, started_ns)
-                                      : Ran::lost;
+        if (const auto status = x_writer->begin_write(); !status) {
+            for (const RequestPtr& member : members) member->answer = fail(status.error());
+            return members;
+        }
+        ran = run_members(members, Guard::savepoints, started_ns);
     }
     bool in_doubt = false;
     if (ran == Ran::whole) {
@@ -333,7 +338,9 @@ Ran EngineDatabase::run_member(Request& member, Guard guard) {
     if (guard == Guard::savepoints && !x_writer->open_savepoint()) return Ran::lost;
     member.answer = call(*x_writer, *member.work);
     if (!x_writer->in_transaction()) return Ran::lost;
-    if (guard == Guard::none) return member.answer ? Ran::whole : Ran::member_failed;
+    if (guard == Guard::none)
+        return member.answer && !x_writer->works_have_savepoints() ? Ran::whole
+                                                                   : Ran::member_failed;
     return member.answer ? (x_writer->keep_savepoint() ? Ran::whole : Ran::lost)
                          : (x_writer->undo_savepoint() ? Ran::whole : Ran::lost);
 }

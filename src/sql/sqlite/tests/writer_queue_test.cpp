@@ -67,6 +67,22 @@ TEST_P(SqliteGroup, AMemberThatInterruptsLosesTheTransactionForNobodyElse) {
     EXPECT_THAT(note_ids(), ElementsAre(1, 4));
 }
 
+TEST_P(SqliteGroup, ASavepointThatIsLeftOpenGivesNobodyTheOthersWork) {
+    const auto results = write_together({[](Connection& connection) -> Status {
+                                             TASKSTORE_TRY(connection.execute("SAVEPOINT mine"));
+                                             return add_note(1)(connection);
+                                         },
+                                         [](Connection& connection) -> Status {
+                                             TASKSTORE_TRY(connection.execute("ROLLBACK TO mine"));
+                                             return add_note(2)(connection);
+                                         },
+                                         add_note(3)});
+    EXPECT_TRUE(results[0]);
+    EXPECT_FALSE(results[1]) << "there is no such savepoint";
+    EXPECT_TRUE(results[2]);
+    EXPECT_THAT(note_ids(), ElementsAre(1, 3));
+}
+
 TEST_P(SqliteGroup, AMemberWhoseTriggerRollsBackHarmsNobody) {
     ASSERT_TRUE(x_database->write([](Connection& connection) {
         return connection.execute(
