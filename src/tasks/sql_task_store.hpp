@@ -59,7 +59,8 @@ class SqlTaskStore final : public TaskStore, public Schedules, public Pruning {
     Result<std::int64_t> rescue_tasks(std::span<const WatchedTask> tasks,
                                       const std::string& reason) override;
     bool sees_sessions() const override { return x_database.dialect() == "postgres"; }
-    Result<std::optional<std::string>> keep_session() override;
+    Result<std::optional<std::string>> keep_session(std::int64_t key,
+                                                    std::int64_t grace_ms) override;
     Result<std::vector<WatchedTask>> lost_tasks(std::int64_t grace_ms) override;
     bool leases_count_sleep() const override { return !x_lease_clock; }
     Result<std::int64_t> tend() override;
@@ -257,6 +258,7 @@ class SqlTaskStore final : public TaskStore, public Schedules, public Pruning {
     const ArchiveFinder x_archive;
     std::mutex x_session_mutex;
     std::unique_ptr<sql::Presence> x_session;
+    bool x_session_written = false;  ///< That it is there.
     /// Nothing where the server's time counts, or its own offset is not needed.
     std::optional<LeaseClock> x_lease_clock;
 };

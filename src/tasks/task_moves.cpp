@@ -258,15 +258,7 @@ Result<std::int64_t> SqlTaskStore::tend() {
 Result<std::vector<WatchedTask>> SqlTaskStore::watched_tasks() {
     TASKSTORE_LET(const auto answers, read_one({.sql = x_texts.list_watched}));
     std::vector<WatchedTask> watched;
-    for (const auto& row : answers[0].rows) {
-        RowReader read(row);
-        WatchedTask task;
-        task.task_id = read.text();
-        task.fence = read.number();
-        task.holder = read.text();
-        task.liveness = read.text();
-        watched.push_back(std::move(task));
-    }
+    for (const auto& row : answers[0].rows) watched.push_back(watched_task_of(row));
     return watched;
 }
 

@@ -122,6 +122,16 @@ Result<Task> task_of(const std::vector<sql::Value>& row) {
     return task;
 }
 
+WatchedTask watched_task_of(const std::vector<sql::Value>& row) {
+    RowReader read(row);
+    WatchedTask task;
+    task.task_id = read.text();
+    task.fence = read.number();
+    task.holder = read.text();
+    task.liveness = read.text();
+    return task;
+}
+
 Result<HistoryEntry> history_entry_of(const std::vector<sql::Value>& row) {
     RowReader read(row);
     HistoryEntry entry;

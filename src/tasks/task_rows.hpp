@@ -3,7 +3,7 @@
 
 #include <taskstore/base/result.hpp>
 #include <taskstore/sql/database.hpp>
-#include <taskstore/tasks/task.hpp>
+#include <taskstore/tasks/task_store.hpp>
 
 #include <optional>
 #include <span>
@@ -62,6 +62,8 @@ inline constexpr std::size_t kRevisionColumn = 44;
 /// From the columns of sql/columns.sql; more may follow. corrupt: a word that this version does not
 /// know.
 Result<Task> task_of(const std::vector<sql::Value>& row);
+/// From the columns of sql/list_watched.sql.
+WatchedTask watched_task_of(const std::vector<sql::Value>& row);
 /// From the columns of sql/list_history.sql.
 Result<HistoryEntry> history_entry_of(const std::vector<sql::Value>& row);
 

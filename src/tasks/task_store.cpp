@@ -24,7 +24,6 @@ constexpr std::array kTables{
     sql::Table{.name = "task_schedule_history", .key = "schedule_id, revision", .since = 5},
     sql::Table{.name = "task_ageing", .key = "id", .since = 6},
     sql::Table{.name = "task_cancels", .key = "task_id", .since = 7},
-    sql::Table{.name = "task_sessions", .key = "id", .since = 8},
 };
 constexpr std::array kSqlite{sql::Migration{1, "tasks", task_sql_sqlite::create_tasks},
                              sql::Migration{2, "clock", task_sql::add_clock},
@@ -33,7 +32,8 @@ constexpr std::array kSqlite{sql::Migration{1, "tasks", task_sql_sqlite::create_
                              sql::Migration{5, "schedules", task_sql_sqlite::add_schedules},
                              sql::Migration{6, "ageing", task_sql::add_ageing},
                              sql::Migration{7, "cancels", task_sql_sqlite::add_cancels},
-                             sql::Migration{8, "sessions", task_sql::add_sessions}};
+                             sql::Migration{8, "sessions", task_sql::add_sessions},
+                             sql::Migration{9, "graces", task_sql::add_graces}};
 constexpr std::array kPostgres{
     sql::Migration{1, "tasks", task_sql_postgres::create_tasks},
     sql::Migration{2, "clock", task_sql::add_clock},
@@ -42,7 +42,8 @@ constexpr std::array kPostgres{
     sql::Migration{5, "schedules", task_sql_postgres::add_schedules},
     sql::Migration{6, "ageing", task_sql::add_ageing},
     sql::Migration{7, "cancels", task_sql_postgres::add_cancels},
-    sql::Migration{8, "sessions", task_sql::add_sessions}};
+    sql::Migration{8, "sessions", task_sql::add_sessions},
+    sql::Migration{9, "graces", task_sql::add_graces}};
 
 }  // namespace
 

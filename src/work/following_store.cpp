@@ -197,8 +197,9 @@ Result<std::int64_t> FollowingStore::rescue_tasks(std::span<const tasks::Watched
 bool FollowingStore::sees_sessions() const {
     return at()->store->sees_sessions();
 }
-Result<std::optional<std::string>> FollowingStore::keep_session() {
-    return ask<Kind::write>(&TaskStore::keep_session);
+Result<std::optional<std::string>> FollowingStore::keep_session(std::int64_t key,
+                                                                std::int64_t grace_ms) {
+    return ask<Kind::write>(&TaskStore::keep_session, key, grace_ms);
 }
 Result<std::vector<tasks::WatchedTask>> FollowingStore::lost_tasks(std::int64_t grace_ms) {
     return ask<Kind::read>(&TaskStore::lost_tasks, grace_ms);

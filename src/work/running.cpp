@@ -14,6 +14,8 @@ constexpr std::int64_t kRetryMs = 1'000;
 /// How long before the end of its lease a command is killed: a part of the lease, at most so much.
 constexpr std::int64_t kPartToEnd = 10;
 constexpr std::int64_t kToEndNsMax = 1'000 * kNsPerMs;
+/// How often one looks whether the server still sees this program, at least.
+constexpr std::int64_t kSessionLookNs = 1'000 * kNsPerMs;
 
 bool may_pass(Code code) {
     return code == Code::unavailable || code == Code::timed_out || code == Code::outcome_unknown;
@@ -151,8 +153,12 @@ void Running::heed() {
     Why told = Why::none;
     {
         const std::lock_guard lock(x_mutex);
+        const auto session = session_until_ns();
+        x_end_moved = x_end_moved || session != x_session_until_ns;
+        x_session_until_ns = session;
         if (x_end_moved) tell_end();
-        if (ns_until(x_services, x_held_until) <= 0) x_told = Why::lost;
+        if (ns_until(x_services, x_held_until) <= 0 || (session && *session <= now_ns()))
+            x_told = Why::lost;
         told = x_told;
     }
     const std::int64_t now = now_ns();
@@ -180,6 +186,8 @@ std::optional<std::int64_t> Running::next_ms() {
     constexpr std::int64_t kNever = INT64_MAX;
     std::int64_t left = kNever;
     if (x_why != Why::lost) left = lease_left_ns();
+    if (const auto session = session_until_ns(); session && x_why != Why::lost)
+        left = std::min({left, kSessionLookNs, (*session - now_ns()) / 2});
     if (x_why == Why::none && x_timeout_at != 0) left = std::min(left, x_timeout_at - now_ns());
     if (x_why != Why::none && !x_killed) left = std::min(left, x_kill_at - now_ns());
     if (left == kNever) return std::nullopt;
@@ -197,7 +205,12 @@ void Running::hold_from(const LeaseTime& asked) {
 /// The guard keeps this end by itself. It takes a while to kill what may be a lot.
 void Running::tell_end() {
     x_end_moved = false;
-    const LeaseTime end = x_held_until + -std::min(x_lease_ns / kPartToEnd, kToEndNsMax);
+    LeaseTime end = x_held_until + -std::min(x_lease_ns / kPartToEnd, kToEndNsMax);
+    if (x_session_until_ns) {
+        const std::int64_t grace_ns = x_services.options.session_grace_ms * kNsPerMs;
+        end.boot_ns = std::min(end.boot_ns,
+                               *x_session_until_ns - std::min(grace_ns / kPartToEnd, kToEndNsMax));
+    }
     if (x_services.store.leases_count_sleep())
         x_doing->end_at(end.boot_ns, os::GuardClock::boot);
     else
@@ -207,6 +220,13 @@ void Running::tell_end() {
 std::int64_t Running::lease_left_ns() {
     const std::lock_guard lock(x_mutex);
     return ns_until(x_services, x_held_until);
+}
+
+/// What was claimed with a session is judged by that, too, while a server sees them.
+std::optional<std::int64_t> Running::session_until_ns() const {
+    if (!x_task.liveness || x_task.liveness->find(";session:") == std::string::npos)
+        return std::nullopt;
+    return x_services.session_until_ns();
 }
 
 bool Running::lease_is_over() {
@@ -306,7 +326,10 @@ void Running::write_end(Finished& finished) {
     switch (x_why) {
         case Why::lost:
             finished.outcome = Outcome::lost;
-            finished.error = "its lease ran out, or another claim holds the task by now";
+            finished.error =
+                "its lease ran out, its server did not see this worker for the grace, or another "
+                "claim "
+                "holds the task by now";
             return;
         case Why::said:
         case Why::given_up:

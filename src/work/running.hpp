@@ -4,6 +4,7 @@
 #include <taskstore/work/worker.hpp>
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <stop_token>
@@ -17,6 +18,8 @@ struct Services {
     os::FileSystem& files;
     const WorkerOptions& options;
     const std::optional<IsolationFound>& isolation;  ///< Where the options want one.
+    /// As SessionWatch::held_until_ns().
+    std::function<std::optional<std::int64_t>()> session_until_ns;
 };
 
 /// A time that leases go by. Whether it counts sleep, the store knows: another one, once the
@@ -92,6 +95,7 @@ class Running {
     void hold_from(const LeaseTime& asked);
     void tell_end();
     bool lease_is_over();
+    std::optional<std::int64_t> session_until_ns() const;
     std::int64_t lease_left_ns();
     tasks::Hold hold() const;
     std::int64_t now_ns() const { return x_services.clock.boot_ns(); }
@@ -112,9 +116,10 @@ class Running {
     Why x_told = Why::none;
     std::int64_t x_lease_ns;
     LeaseTime x_renew_at;
-    LeaseTime x_held_until;    ///< Nobody else has the task before it.
-    bool x_end_moved = false;  ///< The guard is to be told.
-    std::jthread x_keeper;     ///< Goes first.
+    LeaseTime x_held_until;                          ///< The end of its lease.
+    std::optional<std::int64_t> x_session_until_ns;  ///< Nobody has the task before both.
+    bool x_end_moved = false;                        ///< The guard is to be told.
+    std::jthread x_keeper;                           ///< Goes first.
 };
 
 }  // namespace taskstore::work

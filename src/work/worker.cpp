@@ -37,7 +37,8 @@ struct Worker::State {
           os::FileSystem& given_files, WorkerOptions given)
         : options(std::move(given)),
           random(given_random),
-          services{given_store, given_clock, given_files, options, isolation} {}
+          services{given_store, given_clock, given_files,
+                   options,     isolation,   [this] { return sessions->held_until_ns(); }} {}
 
     WorkerOptions options;
     std::optional<IsolationFound> isolation;  ///< Set before there are threads.
@@ -113,11 +114,12 @@ Status Worker::State::prepare() {
     }
     TASKSTORE_TRY(watch(options.run));
     sessions = std::make_unique<SessionWatch>(
-        services.store, SessionOptions{.grace_ms = options.session_grace_ms,
-                                       .holds = true,
-                                       .run = options.run_now ? options.run_now
-                                                              : [run = options.run] { return run; },
-                                       .warn = [this](const std::string& what) { warn(what); }});
+        services.store, services.clock,
+        SessionOptions{
+            .grace_ms = options.session_grace_ms,
+            .key = static_cast<std::int64_t>(random.next_u64() >> 1U),
+            .run = options.run_now ? options.run_now : [run = options.run] { return run; },
+            .warn = [this](const std::string& what) { warn(what); }});
     return ok();
 }
 

@@ -14,8 +14,12 @@
 #include <taskstore/work/sessions.hpp>
 #include <taskstore/work/worker.hpp>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <csignal>
+#include <fstream>
 #include <thread>
 
 namespace taskstore::work {
@@ -68,7 +72,7 @@ struct Program {
     /// Until the server sees this program.
     std::string session() {
         while (true) {
-            if (auto kept = must(store->keep_session())) return *kept;
+            if (auto kept = must(store->keep_session(key, own_grace_ms))) return *kept;
             std::this_thread::yield();
         }
     }
@@ -85,6 +89,8 @@ struct Program {
 
     SystemClock clock;
     SystemRandom random;
+    const std::int64_t key = static_cast<std::int64_t>(random.next_u64() >> 1U);
+    std::int64_t own_grace_ms = 0;  ///< Who looks decides.
     std::unique_ptr<sql::Database> database;
     std::unique_ptr<tasks::TaskStore> store;
 };
@@ -152,7 +158,7 @@ TEST_F(Sessions, WhatAProgramHeldThatIsGoneIsFreeAfterTheGrace) {
     EXPECT_EQ(watcher->get(made.id).rescues, 1);
     EXPECT_EQ(watcher->get(by_hand.id).status, TaskStatus::in_progress);
     EXPECT_THAT(must(watcher->store->history(made.id)).back().reason.value_or(""),
-                HasSubstr("missed its worker's session for 300 ms"));
+                HasSubstr("missed its worker's session for longer than its grace"));
     // Its row goes too, and what comes back is told that it holds no more.
     EXPECT_THAT(watcher->lost(1), IsEmpty());
     EXPECT_THAT(watcher->first("SELECT id FROM task_sessions"), IsEmpty());
@@ -231,7 +237,7 @@ TEST_F(Sessions, AServerThatIsStartedAgainMissesNobody) {
 
 TEST_F(Sessions, ThroughAPoolerNobodyIsSeenButOthersAreMissed) {
     const auto pooled = program(server->get().port(), /*pooler=*/true);
-    EXPECT_EQ(must(pooled->store->keep_session()), std::nullopt);
+    EXPECT_EQ(must(pooled->store->keep_session(pooled->key, 0)), std::nullopt);
     EXPECT_THAT(pooled->first("SELECT id FROM task_sessions"), IsEmpty());
     const auto holder = this->holder();
     const Task made = holder->make({.title = "x"});
@@ -260,11 +266,113 @@ TEST_F(Sessions, AHolderThatIsSeenToLiveHereKeepsItsTask) {
     EXPECT_EQ(watcher->get(made.id).status, TaskStatus::in_progress);
 }
 
+// Whether something of its command still runs is seen here alone.
+TEST_F(Sessions, AHolderThatDiedHereIsLeftToWhoSeesThat) {
+    os::SystemFileSystem files;
+    const TemporaryFolder folder;
+    const RunFolder run = run_folder(folder.path(), x_name);
+    const auto holder = this->holder();
+    const auto watcher = this->watcher();
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::pause();
+        ::_exit(0);
+    }
+    holder->make({.title = "x"});
+    const std::string liveness = must(watch_process(files, run, child));
+    holder->claim(liveness + ";" + holder->session());
+    ASSERT_EQ(::kill(child, SIGKILL), 0);
+    ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+    EXPECT_EQ(life_of(run, liveness), Life::dead);
+    cut();
+    miss(*watcher);
+    while (watcher->lost(1).empty()) std::this_thread::yield();
+    EXPECT_EQ(must(free_lost(*watcher->store, run, 1)), 0);
+}
+
+TEST_F(Sessions, WhoReachesTheServerWithoutItsSessionIsNotMissed) {
+    const auto holder = this->holder();
+    const auto watcher = this->watcher();
+    holder->make({.title = "x"});
+    holder->claim(holder->session());
+    x_proxy->refuse(true);
+    watcher->change(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = "
+        "1 AND mode = 'ShareLock' AND ((classid::bigint << 32) | objid::bigint) = (SELECT id FROM "
+        "task_sessions)");
+    miss(*watcher);
+    while (must(holder->store->keep_session(holder->key, 0))) std::this_thread::yield();
+    EXPECT_THAT(watcher->first("SELECT id FROM task_sessions WHERE lost_at IS NOT NULL"),
+                IsEmpty());
+    // Its grace begins anew.
+    EXPECT_THAT(watcher->lost(kHourMs), IsEmpty());
+    x_proxy->heal();
+    holder->session();
+}
+
+TEST_F(Sessions, AServerThatRefusesToShowLocksIsHeardAllTheSame) {
+    const auto owner = this->watcher();
+    owner->change("CREATE ROLE \"plain_" + x_name + "\" LOGIN");
+    owner->change("GRANT ALL ON ALL TABLES IN SCHEMA tasks TO \"plain_" + x_name + "\"");
+    owner->change("GRANT USAGE ON SCHEMA tasks TO \"plain_" + x_name + "\"");
+    owner->change("REVOKE SELECT ON pg_locks FROM public");
+    const auto database = must(postgres::open_database(
+        {.location = "postgresql://plain_" + x_name +
+                     "@127.0.0.1:" + std::to_string(server->get().port()) + "/" + x_name,
+         .schema = "tasks",
+         .clock = &x_clock,
+         .random = &x_random}));
+    const auto waiter = must(database->waiter("t"));
+    EXPECT_EQ(must(database->presence(7)), nullptr);
+    // On one session, that stays: each new one would end the wait.
+    constexpr std::int64_t kWaitNs = 1'500'000'000;
+    int ends = 0;
+    while (ends < 4 && must(waiter->wait(x_clock.boot_ns() + kWaitNs))) ++ends;
+    EXPECT_LT(ends, 4) << "a session after the other";
+}
+
+// Its connections are cut: others may have its task from the end of the grace.
+TEST_F(Sessions, AWorkerThatIsCutOffEndsItsCommandBeforeOthersHaveTheTask) {
+    os::SystemFileSystem files;
+    const TemporaryFolder folder;
+    const auto cut_off = this->holder();
+    const auto watcher = this->watcher();
+    const std::string pid_file = folder / "pid";
+    const Task made = watcher->make({.title = "long",
+                                     .command = "echo $$ > " + pid_file + ".new && mv " + pid_file +
+                                                ".new " + pid_file + " && exec sleep 300",
+                                     .shell = true});
+    std::atomic<bool> lost{false};
+    WorkerOptions options{.name = "far"};
+    options.tasks_max = 1;
+    options.session_grace_ms = 2'000;
+    options.run = run_folder(folder.path(), x_name);
+    options.log_folder = folder / "logs";
+    options.finished = [&](const Finished& finished) { lost = finished.outcome == Outcome::lost; };
+    Worker worker(*cut_off->store, cut_off->clock, cut_off->random, files, options);
+    std::jthread working([&] { EXPECT_TRUE(worker.run()); });
+    std::string pid;
+    while (pid.empty()) {
+        std::ifstream(pid_file) >> pid;
+        std::this_thread::yield();
+    }
+    EXPECT_EQ(::kill(std::stoi(pid), 0), 0);
+    cut();
+    while (watcher->lost(kHourMs).empty()) std::this_thread::yield();
+    EXPECT_NE(::kill(std::stoi(pid), 0), 0) << "both would work on it";
+    EXPECT_EQ(must(free_lost(*watcher->store, {}, kHourMs)), 1);
+    EXPECT_EQ(watcher->get(made.id).status, TaskStatus::pending);
+    x_proxy->heal();
+    working.join();
+    EXPECT_TRUE(lost);
+}
+
 TEST_F(Sessions, AWorkerHoldsWithItsSessionAndFreesWhatOthersLost) {
     os::SystemFileSystem files;
     const TemporaryFolder folder;
     const auto holder = this->holder();
     const auto other = this->watcher();
+    holder->own_grace_ms = 40;
     const Task lost = holder->make({.title = "lost", .command = "true", .priority = 20});
     holder->claim("elsewhere;" + holder->session());
     cut();
@@ -272,7 +380,7 @@ TEST_F(Sessions, AWorkerHoldsWithItsSessionAndFreesWhatOthersLost) {
     std::vector<std::string> livenesses;
     std::atomic<int> ended{0};
     WorkerOptions options{.name = "w2"};
-    options.session_grace_ms = 40;
+    options.session_grace_ms = 2'000;
     options.run = run_folder(folder.path(), x_name);
     options.log_folder = folder / "logs";
     options.began = [&](const Task& task) { livenesses.push_back(task.liveness.value_or("")); };

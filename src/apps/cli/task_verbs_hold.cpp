@@ -150,7 +150,7 @@ Status run_task_next(Context& context) {
     std::unique_ptr<work::Watch> watch;
     TASKSTORE_TRY(rescue_first(context, *store));
     TASKSTORE_LET(const config::Config* const settings, context.settings());
-    const work::SessionWatch sessions(*store,
+    const work::SessionWatch sessions(*store, context.clock,
                                       {.grace_ms = settings->integer("tasks.session_grace_ms"),
                                        .run = [&store] { return store->at()->run; },
                                        .warn = [&](const auto& what) { context.warn(what); }});

@@ -176,7 +176,8 @@ bool Listener::serve(EngineConnection& connection, const std::stop_token& stop) 
     eventfd_t ignored = 0;
     static_cast<void>(::eventfd_read(x_wake_fd, &ignored));
     if (stop.stop_requested()) return true;
-    if (!follow_wishes(connection) || !follow_keys(connection)) return false;
+    // Keys first: a topic may have to wait for the end of somebody's commit.
+    if (!follow_keys(connection) || !follow_wishes(connection)) return false;
     take_notifications(connection);
     const auto ready =
         connection.session().wait_readable(x_clock.boot_ns() + kIdleMs * kNsPerMs, x_wake_fd);
@@ -236,12 +237,15 @@ bool Listener::follow_keys(EngineConnection& connection) {
     }
     if (!wanted && !unwanted) return true;
     const std::int64_t key = wanted ? *wanted : *unwanted;
-    // A host that vanished is missed within seconds, not hours. A server that knows no such setting
-    // keeps its own.
-    if (wanted)
-        static_cast<void>(ask_within(connection,
-                                     "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = "
-                                     "2; SET tcp_keepalives_count = 3"));
+    // A host that vanished is missed within seconds, not hours; what was sent to it and is not
+    // acknowledged keeps the probes back, and has a time of its own. A server that knows no such
+    // setting keeps its own.
+    if (wanted) {
+        for (const char* const one :
+             {"SET tcp_keepalives_idle = 5", "SET tcp_keepalives_interval = 2",
+              "SET tcp_keepalives_count = 3", "SET tcp_user_timeout = 11000"})
+            static_cast<void>(ask_within(connection, one));
+    }
     const std::string text = std::to_string(key);
     const ResultPtr done = ask_within(
         connection,
@@ -251,10 +255,11 @@ bool Listener::follow_keys(EngineConnection& connection) {
                      "objid::bigint) = " +
                      text
                : "SELECT pg_advisory_unlock_shared(" + text + ")");
-    if (done == nullptr) return false;
+    // A server that refuses the question shows nobody; topics are heard all the same.
+    if (done == nullptr && (!wanted || connection.session().broken())) return false;
     const std::lock_guard lock(x_mutex);
     Key& state = x_keys.at(key);
-    state.held = wanted && cell_of(done.get(), 0, 0) != "0";
+    state.held = wanted && done != nullptr && cell_of(done.get(), 0, 0) != "0";
     state.unseen = wanted && !state.held;
     x_changed.notify_all();
     wake_thread();  // There may be more of them.

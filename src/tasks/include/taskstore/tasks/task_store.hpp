@@ -380,14 +380,19 @@ class TaskStore {
     /// Whether the two that follow have anything to ask: of PostgreSQL.
     virtual bool sees_sessions() const = 0;
     /// What a claim's liveness ends with, so that others miss this program when its session with
-    /// the server ends ("session:KEY"); the first call begins it, and it is to be called again
-    /// each second or so: what comes back is not missed any more. Nothing: the server does not see
-    /// it, or not by now, as through a pooler; then the lease decides.
-    virtual Result<std::optional<std::string>> keep_session() = 0;
-    /// Claims whose session has been missed for `grace_ms` by the server's clock, first by this or
-    /// an earlier call of anybody, and is not back. Where the server was started again meanwhile,
-    /// nobody is missed that has not been there since. Somebody who sees the holder live may know
-    /// better.
+    /// the server ends ("session:KEY"). The first call begins it; it is to be called again each
+    /// second or so: what comes back is not missed any more, and who reaches the server while its
+    /// session is away is missed anew with each call. `key` is the program's own, wherever its
+    /// tasks move to. Others free what it holds once they have missed it for `grace_ms` (0: for as
+    /// long as they choose), so a program ends by itself what it has not asked this for that long.
+    /// Nothing: the server does not see it, or not by now, as through a pooler; then the lease
+    /// decides.
+    virtual Result<std::optional<std::string>> keep_session(std::int64_t key,
+                                                            std::int64_t grace_ms) = 0;
+    /// Claims whose session has been missed for its grace, or `grace_ms` where it has none, by the
+    /// server's clock, first by this or an earlier call of anybody, and is not back. Where the
+    /// server was started again meanwhile, nobody is missed that has not been there since. Somebody
+    /// who sees the holder live may know better.
     virtual Result<std::vector<WatchedTask>> lost_tasks(std::int64_t grace_ms) = 0;
     /// Whether leases go on while this machine sleeps: those of a server do.
     virtual bool leases_count_sleep() const = 0;

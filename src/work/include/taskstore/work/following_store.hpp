@@ -86,7 +86,8 @@ class FollowingStore final : public tasks::TaskStore {
     Result<std::int64_t> rescue_tasks(std::span<const tasks::WatchedTask> tasks,
                                       const std::string& reason) override;
     bool sees_sessions() const override;
-    Result<std::optional<std::string>> keep_session() override;
+    Result<std::optional<std::string>> keep_session(std::int64_t key,
+                                                    std::int64_t grace_ms) override;
     Result<std::vector<tasks::WatchedTask>> lost_tasks(std::int64_t grace_ms) override;
     bool leases_count_sleep() const override;
     Result<std::int64_t> tend() override;

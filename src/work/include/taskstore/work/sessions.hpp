@@ -5,6 +5,7 @@
 // for the grace. A server that was started again misses nobody, and through a pooler it sees
 // nobody: there the lease decides.
 
+#include <taskstore/base/clock.hpp>
 #include <taskstore/base/result.hpp>
 #include <taskstore/tasks/task_store.hpp>
 #include <taskstore/work/liveness.hpp>
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace taskstore::work {
@@ -19,15 +21,17 @@ namespace taskstore::work {
 /// How long a session may be gone before others free what its program holds (ms).
 inline constexpr std::int64_t kSessionGraceMs = 10'000;
 
-/// Frees the tasks of programs whose sessions have been missed for the grace, once; not those of a
-/// holder that is seen to live on this host. How many.
+/// Frees the tasks of programs whose sessions have been missed for their grace (`grace_ms`: of
+/// those that did not say theirs), once; not those of holders of this host: whether they live is
+/// seen here. How many.
 Result<std::int64_t> free_lost(tasks::TaskStore& store, const RunFolder& run,
                                std::int64_t grace_ms);
 
 struct SessionOptions {
     std::int64_t grace_ms = kSessionGraceMs;  ///< 0: sessions say nothing.
-    bool holds = false;                       ///< This program holds tasks: others are to see it.
-    std::function<RunFolder()> run = {};      ///< For any thread.
+    /// Of this program, if it holds tasks: others are to see it. Drawn at random.
+    std::optional<std::int64_t> key = {};
+    std::function<RunFolder()> run = {};  ///< For any thread.
     /// Of what it cannot do, from its thread; it goes on trying.
     std::function<void(const std::string&)> warn = {};
 };
@@ -36,14 +40,17 @@ struct SessionOptions {
 /// every 2.5 s at the latest; and this program's own session, if it holds tasks.
 class SessionWatch {
   public:
-    /// The first look is over when it returns. The store must outlive it.
-    explicit SessionWatch(tasks::TaskStore& store, SessionOptions options);
+    /// The first look is over when it returns. The store and the clock must outlive it.
+    SessionWatch(tasks::TaskStore& store, const Clock& clock, SessionOptions options);
     ~SessionWatch();
     SessionWatch(const SessionWatch&) = delete;
     SessionWatch& operator=(const SessionWatch&) = delete;
 
     /// For tasks::ClaimRequest::liveness: with the session, where there is one by now. Thread-safe.
     std::string with_session(std::string liveness) const;
+    /// In the clock's boot_ns(): nobody frees before it what was claimed with the session. Nothing:
+    /// no server judges by it. Thread-safe.
+    std::optional<std::int64_t> held_until_ns() const;
 
   private:
     struct State;
