@@ -591,9 +591,8 @@ bool PlanImpl::changed_under_read(std::int64_t age) {
     return true;
 }
 
-Status PlanImpl::heal(std::int64_t age, const Error& why, int times) {
+Status PlanImpl::heal(std::int64_t age, const Error& why) {
     const std::lock_guard db(x_db_mutex);
-    if (times > 0) return fold_in_memory(why);
     {
         const std::lock_guard lock(x_reader_mutex);
         if (age != x_reader_age) return ok();  // another thread has seen to it

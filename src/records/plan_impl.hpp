@@ -122,8 +122,8 @@ class PlanImpl final : public Plan {
     Status bring_up(Cached cached, Busy busy);
     Status bring_up_locked(Cached cached);
     Status fold_in_memory(const Error& why);
-    /// After a read of `age` that found store.db broken, and so many before it.
-    Status heal(std::int64_t age, const Error& why, int times);
+    /// After a read of `age` that found store.db broken.
+    Status heal(std::int64_t age, const Error& why);
     void drop_cache();
     Status open_cache(bool* opened);
     Status rebuild_locked();
@@ -193,6 +193,8 @@ class PlanImpl final : public Plan {
     static auto run(Work& work, sql::Connection& db, const Catalogue& catalogue);
     template <typename Work>
     auto read(Work&& work);
+    template <typename Work>
+    auto read_in_memory(Work& work, const Error& why);
     void note(std::string text);
 
     // compact.cpp
@@ -299,18 +301,24 @@ auto PlanImpl::run(Work& work, sql::Connection& db, const Catalogue& catalogue) 
         return work(db);
 }
 
+/// As read(), on the ledger folded in memory: in one hold, or another thread may find the cache
+/// usable again in between.
+template <typename Work>
+auto PlanImpl::read_in_memory(Work& work, const Error& why) {
+    using Answer = decltype(run(work, *x_db, *x_catalogue));
+    const std::lock_guard db(x_db_mutex);
+    if (auto folded = fold_in_memory(why); !folded) return Answer(fail(std::move(folded).error()));
+    return run(work, *x_db, *x_catalogue);
+}
+
 /// Runs `work`, which takes the connection and may take the catalogue, on a fresh reader. Where the
 /// cache turns out to be broken, once more after a rebuild, then on the ledger folded in memory.
 template <typename Work>
 auto PlanImpl::read(Work&& work) {
     using Answer = decltype(run(work, std::declval<sql::Connection&>(), *x_catalogue));
     int foreign = 0;
-    bool folded = false;  // For this read, since it began: that is fresh enough.
     for (int attempt = 0;; ++attempt) {
-        if (!folded) {
-            if (auto fresh = ensure_fresh(); !fresh) return Answer(fail(std::move(fresh).error()));
-        }
-        folded = false;
+        if (auto fresh = ensure_fresh(); !fresh) return Answer(fail(std::move(fresh).error()));
         if (x_in_memory) {
             const std::lock_guard db(x_db_mutex);
             if (x_in_memory) return run(work, *x_db, *x_catalogue);
@@ -320,37 +328,29 @@ auto PlanImpl::read(Work&& work) {
             // Another process has built it again, or we are at it: the files and the schemas are
             // looked at again once the connection is ours.
             constexpr int kForeignMax = 8;
-            if (++foreign > kForeignMax) {
-                const Error why{Code::not_found, "store.db is built again and again"};
-                if (auto healed = heal(by.age, why, 1); !healed)
-                    return Answer(fail(std::move(healed).error()));
-                folded = true;
-            }
+            if (++foreign > kForeignMax)
+                return read_in_memory(work, {Code::not_found, "store.db is built again and again"});
             const std::lock_guard db(x_db_mutex);
             if (!x_in_memory) x_checked_boot_ns = 0;
             --attempt;
             continue;
         }
         if (!by.connection) {
-            if (attempt > 1 || by.connection.error().code == Code::unavailable)
+            if (by.connection.error().code == Code::unavailable)
                 return Answer(fail(std::move(by.connection).error()));
-            if (auto healed = heal(by.age, by.connection.error(), attempt); !healed)
+            if (attempt > 0) return read_in_memory(work, by.connection.error());
+            if (auto healed = heal(by.age, by.connection.error()); !healed)
                 return Answer(fail(std::move(healed).error()));
-            folded = attempt > 0;
             continue;
         }
         auto connection = std::move(*by.connection);
         Answer answer = run(work, *connection, *by.catalogue);
         if (answer && x_cache_read_only && changed_under_read(by.age)) {
             connection.reset();
-            if (attempt > 0) {
-                auto healed = heal(by.age, {Code::unavailable, "store.db changes"}, 1);
-                if (!healed) return Answer(fail(std::move(healed).error()));
-                folded = true;
-            }
+            if (attempt > 0) return read_in_memory(work, {Code::unavailable, "store.db changes"});
             continue;
         }
-        if (answer || attempt > 1 ||
+        if (answer ||
             (answer.error().code != Code::corrupt && answer.error().code != Code::failed)) {
             const std::lock_guard lock(x_reader_mutex);
             if (answer && by.age == x_reader_age && x_readers.size() < 4)
@@ -359,9 +359,9 @@ auto PlanImpl::read(Work&& work) {
         }
         // The cache broke under the read: it can always be had again.
         connection.reset();
-        if (auto healed = heal(by.age, answer.error(), attempt); !healed)
+        if (attempt > 0) return read_in_memory(work, answer.error());
+        if (auto healed = heal(by.age, answer.error()); !healed)
             return Answer(fail(std::move(healed).error()));
-        folded = attempt > 0;
     }
 }
 
