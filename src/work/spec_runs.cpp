@@ -31,6 +31,10 @@ namespace {
 
 constexpr std::string_view kSpecs = "task_specs";
 constexpr std::string_view kExecutions = "executions";
+/// Of a task's metadata: `{"created_at":…}` of the spec. People may give ids, so that another plan
+/// may have a spec of the same one.
+constexpr std::string_view kSpecMember = "_spec";
+constexpr int kEnqueueTriesMax = 8;
 
 std::string json_text(std::string_view text) {
     std::string out;
@@ -69,19 +73,69 @@ records::Query executions_of(std::string_view field, std::string_view value) {
             .filter = Filter::compare(std::string(field), Op::eq, json_text(value))};
 }
 
+/// As it stands in the plan.
+Result<std::string> created_at_of(const records::Record& spec) {
+    TASKSTORE_LET(const Json data, Json::parse(spec.data));
+    return data.get("created_at").to_text();
+}
+
+/// False: of a spec of the same id, in another plan. True where it does not say.
+bool is_of(const Task& task, std::string_view created_at) {
+    const auto metadata = Json::parse(task.metadata);
+    if (!metadata || !metadata->has(kSpecMember)) return true;
+    return metadata->get(kSpecMember).get("created_at").to_text() == created_at;
+}
+
+Result<std::string> metadata_with(std::string_view created_at, std::string_view metadata) {
+    TASKSTORE_LET(const Json given, Json::parse(metadata));
+    std::string out;
+    JsonWriter writer(out);
+    writer.begin_object();
+    for (const std::string& name : given.names())
+        if (name != kSpecMember) writer.key(name).raw(given.get(name).to_text());
+    writer.key(kSpecMember).begin_object().key("created_at").raw(created_at).end_object();
+    writer.end_object();
+    return out;
+}
+
 }  // namespace
 
 SpecRuns::SpecRuns(records::Plan& plan, tasks::TaskStore& store, SpecRunsOptions options)
     : x_plan(plan), x_store(store), x_options(std::move(options)) {}
 
-Result<EnqueuedSpec> SpecRuns::enqueue(const std::string& spec_id, tasks::CreateTask task) {
+Result<EnqueuedSpec> SpecRuns::enqueue(const std::string& spec_id, const tasks::CreateTask& task) {
+    for (int i = 0; i < kEnqueueTriesMax; ++i) {
+        TASKSTORE_LET(auto enqueued, enqueue_once(spec_id, task));
+        // Else who asked at the same time made it, and it has ended already.
+        if (tasks::is_open(enqueued.task)) return enqueued;
+    }
+    return fail(Code::unavailable,
+                "tasks of the spec " + spec_id + " are made and end while this asks for one")
+        .with_hint("ask again");
+}
+
+Result<std::vector<Task>> SpecRuns::tasks_of(const std::string& spec_id,
+                                             std::string_view created_at) {
+    std::vector<Task> out;
+    tasks::TaskFilter filter{
+        .spec_id = spec_id, .order = tasks::TaskOrder::created, .descending = true};
+    do {
+        TASKSTORE_LET(tasks::TaskPage page, x_store.list_tasks(filter));
+        std::ranges::copy_if(page.tasks, std::back_inserter(out),
+                             [&](const Task& one) { return is_of(one, created_at); });
+        filter.after = std::move(page.next_cursor);
+    } while (!filter.after.empty());
+    return out;
+}
+
+Result<EnqueuedSpec> SpecRuns::enqueue_once(const std::string& spec_id, tasks::CreateTask task) {
     std::vector<Unasked> unasked;
     TASKSTORE_TRY(settle(unasked));
     TASKSTORE_LET(const records::Record record, x_plan.get(kSpecs, spec_id));
     TASKSTORE_LET(const TaskSpec spec, records::record_as<TaskSpec>(record));
-    TASKSTORE_LET(const tasks::TaskPage page, x_store.list_tasks({.spec_id = spec_id}));
-    if (const auto open = std::ranges::find_if(page.tasks, tasks::is_open);
-        open != page.tasks.end())
+    TASKSTORE_LET(const std::string created_at, created_at_of(record));
+    TASKSTORE_LET(const std::vector<Task> earlier, tasks_of(spec_id, created_at));
+    if (const auto open = std::ranges::find_if(earlier, tasks::is_open); open != earlier.end())
         return EnqueuedSpec{*open, false};
     if (spec.status == records::TaskSpecStatus::complete)
         return fail(Code::conflict, "the spec " + spec_id + " is complete")
@@ -99,9 +153,10 @@ Result<EnqueuedSpec> SpecRuns::enqueue(const std::string& spec_id, tasks::Create
     if (!task.description && !spec.description.empty()) task.description = spec.description;
     if (task.input == "null") task.input = record.data;
     task.spec_id = spec_id;
+    TASKSTORE_LET(task.metadata, metadata_with(created_at, task.metadata));
     // Who asks at once for the same spec sees the same task before this one.
     task.idempotency_key =
-        "spec:" + spec_id + ":" + (page.tasks.empty() ? "0" : page.tasks.front().id);
+        "spec:" + spec_id + ":" + created_at + ":" + (earlier.empty() ? "0" : earlier.front().id);
     TASKSTORE_LET(auto made, x_store.create_task(task));
     return EnqueuedSpec{std::move(made.value), true, made.level};
 }
@@ -111,6 +166,8 @@ Result<std::optional<records::Record>> SpecRuns::spec_of(const Task& task) {
     auto found = x_plan.get(kSpecs, *task.spec_id);
     if (!found && found.error().code == Code::not_found) return std::optional<records::Record>();
     if (!found) return fail(std::move(found).error());
+    TASKSTORE_LET(const std::string created_at, created_at_of(*found));
+    if (!is_of(task, created_at)) return std::optional<records::Record>();
     return std::optional(std::move(*found));
 }
 

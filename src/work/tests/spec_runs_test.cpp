@@ -9,6 +9,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 namespace taskstore::work {
 namespace {
@@ -185,6 +187,72 @@ TEST_F(SpecRunsTest, WhatAPersonSaidOfTheSpecHoldsAndOtherPlansAreLeftAlone) {
     EXPECT_TRUE(x_runs->began(foreign));
     EXPECT_TRUE(x_runs->ended({.task = foreign, .outcome = Outcome::completed}));
     EXPECT_EQ(executions().size(), 1U);
+}
+
+TEST_F(SpecRunsTest, ASpecOfTheSameIdInAnotherPlanIsAnotherSpec) {
+    const FakeClock later(x_tasks.clock.wall_ms() + 1);
+    const TemporaryFolder folder;
+    const auto elsewhere = records::Plan::open(
+        x_tasks.files, x_driver, later, x_tasks.random,
+        {.folder = folder.path(), .replica_path = folder / "replica", .actor = "bob"});
+    ASSERT_TRUE(elsewhere) << elsewhere.error().message;
+    ASSERT_TRUE((*elsewhere)->create("prds", {{"title", "\"Other\""}}, "p1"));
+    ASSERT_TRUE(
+        (*elsewhere)
+            ->create("task_specs", {{"prd_id", "\"p1\""}, {"phase_name", "\"Paint it\""}}, x_spec));
+    SpecRuns others(**elsewhere, *x_tasks.store, {});
+
+    const auto here = x_runs->enqueue(x_spec, {.metadata = R"({"a":1})"});
+    ASSERT_TRUE(here) << here.error().message;
+    const auto there = others.enqueue(x_spec, {});
+    ASSERT_TRUE(there) << there.error().message;
+    EXPECT_TRUE(there->made);
+    EXPECT_NE(there->task.id, here->task.id);
+    EXPECT_EQ(x_runs->enqueue(x_spec, {})->task.id, here->task.id);
+    EXPECT_EQ(others.enqueue(x_spec, {})->task.id, there->task.id);
+    EXPECT_NE(here->task.metadata.find(R"("a":1)"), std::string::npos);
+
+    const Task task = claimed();
+    ASSERT_EQ(task.id, here->task.id);
+    ASSERT_TRUE(others.began(task));
+    EXPECT_TRUE(Collection<Execution>(**elsewhere).list()->records.empty());
+    ASSERT_TRUE(x_runs->began(task));
+    EXPECT_EQ(spec().status, TaskSpecStatus::running);
+    // One whose metadata does not say is of whoever has such a spec.
+    Task by_hand = task;
+    by_hand.metadata = "{}";
+    ASSERT_TRUE(others.began(by_hand));
+    EXPECT_EQ(Collection<Execution>(**elsewhere).list()->records.size(), 1U);
+}
+
+/// Does something else first, once.
+class InterruptedRandom final : public Random {
+  public:
+    explicit InterruptedRandom(Random& random) : x_random(random) {}
+    void fill(std::span<std::byte> out) override {
+        if (const auto first = std::exchange(before, {})) first();
+        x_random.fill(out);
+    }
+    std::function<void()> before = {};
+
+  private:
+    Random& x_random;
+};
+
+TEST_F(SpecRunsTest, WhoIsOvertakenByATaskThatEndsGetsOneThatIsOpen) {
+    InterruptedRandom random(x_tasks.random);
+    const auto store = tasks::make_task_store(x_tasks.database(), x_tasks.clock, random, {});
+    SpecRuns runs(*x_plan, *store, {});
+    std::string first;
+    random.before = [&] {
+        first = enqueued().id;
+        ASSERT_TRUE(x_tasks.store->complete_task(hold(claimed()), {}));
+    };
+    const auto enqueued = runs.enqueue(x_spec, {});
+    ASSERT_TRUE(enqueued) << enqueued.error().message;
+    EXPECT_FALSE(first.empty());
+    EXPECT_NE(enqueued->task.id, first);
+    EXPECT_TRUE(tasks::is_open(enqueued->task));
 }
 
 }  // namespace

@@ -49,10 +49,12 @@ class SpecRuns {
 
     /// The task that carries the spec out: one that is open, else a new one by `task`, with the
     /// spec as input, and its phase and description where `task` has no title and description. Two
-    /// that ask at once get the same one. not_found: no such spec. conflict: it is complete, or
-    /// somebody is at it without the queue. unavailable, where the plan shows somebody at it: the
-    /// queue, or its archive, cannot say whether that is over; ask again.
-    Result<EnqueuedSpec> enqueue(const std::string& spec_id, tasks::CreateTask task);
+    /// that ask at once get the same one. `_spec` of its metadata says when the spec was created,
+    /// which tells it from one of the same id in another plan. not_found: no such spec. conflict:
+    /// it is complete, or somebody is at it without the queue. unavailable, where the plan shows
+    /// somebody at it: the queue, or its archive, cannot say whether that is over; or tasks of it
+    /// end as quickly as they are made; ask again.
+    Result<EnqueuedSpec> enqueue(const std::string& spec_id, const tasks::CreateTask& task);
 
     /// A worker has claimed it. ok() where it has no spec, or none of this plan.
     Status began(const tasks::Task& task);
@@ -64,6 +66,10 @@ class SpecRuns {
   private:
     struct Ending;
     struct Unasked;
+    Result<EnqueuedSpec> enqueue_once(const std::string& spec_id, tasks::CreateTask task);
+    /// Of the spec that was created then; the newest one first.
+    Result<std::vector<tasks::Task>> tasks_of(const std::string& spec_id,
+                                              std::string_view created_at);
     Result<std::optional<records::Record>> spec_of(const tasks::Task& task);
     Result<std::int64_t> settle(std::vector<Unasked>& unasked);
     Status close(const std::string& execution_id, const std::string& spec_id, const Ending& ending);
