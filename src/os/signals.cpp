@@ -45,12 +45,17 @@ std::optional<int> StopSignals::wait() {
         std::array<struct pollfd, 2> waited{
             {{x_state->signals.get(), POLLIN, 0}, {x_state->woken.get(), POLLIN, 0}}};
         if (::poll(waited.data(), waited.size(), -1) < 0) continue;
-        struct signalfd_siginfo info{};
-        if (waited[0].revents != 0 &&
-            ::read(x_state->signals.get(), &info, sizeof info) == sizeof info)
-            return static_cast<int>(info.ssi_signo);
+        if (waited[0].revents != 0) {
+            if (const auto number = look()) return number;
+        }
         if (waited[1].revents != 0) return std::nullopt;
     }
+}
+
+std::optional<int> StopSignals::look() {
+    struct signalfd_siginfo info{};
+    if (::read(x_state->signals.get(), &info, sizeof info) != sizeof info) return std::nullopt;
+    return static_cast<int>(info.ssi_signo);
 }
 
 void StopSignals::wake() {

@@ -221,6 +221,9 @@ Result<TrialReport> Trial::run() {
         if (done) break;
         const std::int64_t asked = std::min(x_shared[kAsked].load(), x_options.operations);
         if (x_options.progress) x_options.progress(asked, x_options.operations);
+        if (x_options.stopped && x_options.stopped())
+            return fail(Code::cancelled, "stopped after " + std::to_string(asked) + " of " +
+                                             std::to_string(x_options.operations) + " operations");
         const bool more = asked < x_options.operations;
         wake_those_whose_pause_is_over(!more);
         // As often as they get on: a slow store is not killed into standing still.

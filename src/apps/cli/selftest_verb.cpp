@@ -3,6 +3,7 @@
 #include "context.hpp"
 
 #include <taskstore/base/display.hpp>
+#include <taskstore/os/signals.hpp>
 #include <taskstore/ownership/trial.hpp>
 #include <taskstore/sql/retry.hpp>
 
@@ -218,6 +219,7 @@ Status run_selftest(Context& context) {
     TASKSTORE_LET(const std::int64_t seed,
                   number_within(context, "seed", chosen, 0, std::int64_t{1} << 32U));
     options.seed = static_cast<std::uint64_t>(seed);
+    TASKSTORE_LET(os::StopSignals signals, os::StopSignals::take());
     TASKSTORE_LET(store::Databases* const databases, context.databases());
     TASKSTORE_LET(const Scratch scratch, scratch_of(context, *databases));
     const Ground ground(*databases, scratch);
@@ -228,7 +230,15 @@ Status run_selftest(Context& context) {
     options.progress = [&](std::int64_t done, std::int64_t total) {
         context.progress("trying", done, total);
     };
+    options.stopped = [&] { return signals.look().has_value(); };
     auto tried = ownership::run_trial(options, context.files, context.clock);
+    if (!tried && tried.error().code == Code::cancelled) {
+        TASKSTORE_TRY(ground.remove(context));
+        return fail(std::move(tried).error())
+            .with_hint(scratch.has_own_room()
+                           ? "nothing of it is left; let it run to its end to hear what it finds"
+                           : "its tasks stay in " + sql::shown(scratch.location));
+    }
     if (!tried) {
         Error error = std::move(tried).error();
         error.hint = kept(scratch) + (error.hint.empty() ? "" : "; " + error.hint);

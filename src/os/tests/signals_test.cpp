@@ -19,6 +19,19 @@ TEST(StopSignals, AreToldInsteadOfEndingTheProcess) {
     EXPECT_EQ(child.wait(), SIGTERM);
 }
 
+TEST(StopSignals, AreLookedForWithoutWaiting) {
+    Child child([](Pipe& pipe) {
+        auto signals = StopSignals::take();
+        const bool early = signals->look().has_value();
+        ::raise(SIGINT);
+        pipe.send('y');
+        const bool told = signals->look() == SIGINT && !signals->look();
+        return !early && told ? 0 : 1;
+    });
+    ASSERT_EQ(child.pipe().receive(), 'y');
+    EXPECT_EQ(child.wait(), 0);
+}
+
 TEST(StopSignals, AnotherThreadEndsTheWait) {
     auto signals = StopSignals::take();
     ASSERT_TRUE(signals);

@@ -21,6 +21,8 @@ class StopSignals {
 
     /// The signal's number; nothing: wake() was called, before or meanwhile.
     std::optional<int> wait();
+    /// Without waiting; nothing: none has come.
+    std::optional<int> look();
     /// For any thread.
     void wake();
 

@@ -28,6 +28,9 @@ struct TrialOptions {
     /// Called now and then while they work, where it is given: stops and starts the server.
     std::function<Status()> restart_server = {};
     std::function<void(std::int64_t done, std::int64_t total)> progress = {};
+    /// Asked now and then while they work, where it is given: true ends them, and the error is
+    /// cancelled.
+    std::function<bool()> stopped = {};
 };
 
 struct TrialReport {
