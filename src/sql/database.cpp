@@ -1,5 +1,7 @@
 #include <taskstore/sql/database.hpp>
 
+#include <taskstore/base/check.hpp>
+
 #include <algorithm>
 #include <variant>
 
@@ -57,10 +59,20 @@ Status check_topic(std::string_view topic) {
 
 namespace {
 
-Result<Rows> run_bound(Connection& connection, const BoundStatement& bound) {
-    TASKSTORE_LET(const auto statement, connection.prepare(bound.sql));
-    for (std::size_t i = 0; i < bound.values.size(); ++i) {
-        TASKSTORE_TRY(statement->bind_value(static_cast<int>(i) + 1, bound.values[i]));
+using Row = std::vector<Value>;
+
+/// `before`: what the statement that it comes after answered.
+Result<Rows> run_bound(Connection& connection, const BoundStatement& bound, const Row* before) {
+    const AfterRow& after = bound.after;
+    const bool otherwise = before != nullptr && !after.sql.empty();
+    TASKSTORE_LET(const auto statement, connection.prepare(otherwise ? after.sql : bound.sql));
+    int parameter = 0;
+    for (const Value& value : bound.values)
+        TASKSTORE_TRY(statement->bind_value(++parameter, value));
+    if (otherwise) {
+        for (const int column : after.columns)
+            TASKSTORE_TRY(
+                statement->bind_value(++parameter, before->at(static_cast<std::size_t>(column))));
     }
     Rows answer;
     while (true) {
@@ -81,13 +93,26 @@ Result<Rows> run_bound(Connection& connection, const BoundStatement& bound) {
     return answer;
 }
 
+bool has_nothing_to_do(const AfterRow& after, const Rows& earlier) {
+    if (earlier.rows.empty()) return true;
+    return after.unless_zero &&
+           earlier.rows[0].at(static_cast<std::size_t>(*after.unless_zero)) == Value{std::int64_t{0}};
+}
+
 }  // namespace
 
 Result<std::vector<Rows>> run_batch(Connection& connection, Batch batch) {
     std::vector<Rows> answers;
     answers.reserve(batch.size());
     for (std::size_t i = 0; i < batch.size(); ++i) {
-        TASKSTORE_LET(Rows answer, run_bound(connection, batch[i]));
+        const std::size_t back = batch[i].after.back;
+        TASKSTORE_CHECK(back <= i);
+        const Rows* const earlier = back == 0 ? nullptr : &answers[i - back];
+        Rows answer;
+        if (earlier == nullptr || !has_nothing_to_do(batch[i].after, *earlier)) {
+            const Row* const row = earlier == nullptr ? nullptr : &earlier->rows[0];
+            TASKSTORE_LET(answer, run_bound(connection, batch[i], row));
+        }
         const auto& expected = batch[i].changes_expected;
         if (expected && *expected != answer.changes) {
             return fail(Code::conflict, "statement " + std::to_string(i + 1) +

@@ -78,7 +78,7 @@ void add_put(Statements& batch, const Row& task, const std::vector<const Row*>& 
              std::int64_t archived_at) {
     const sql::Value& id = task.front();
     const sql::Value& epoch = task.back();
-    const sql::Value& revision = task.at(kRevisionColumn);
+    const sql::Value& revision = task.at(static_cast<std::size_t>(kRevisionColumn));
     Row values = task;
     values.emplace_back(archived_at);
     batch.push_back({.sql = task_sql::archive_task, .values = std::move(values)});

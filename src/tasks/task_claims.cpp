@@ -10,12 +10,17 @@
 #include <taskstore/sql/identity.hpp>
 
 #include <algorithm>
+#include <array>
 
 namespace taskstore::tasks {
 namespace {
 
 constexpr std::int64_t kClaimMax = 1'000;
 constexpr std::int64_t kLeaseMsMax = 366LL * 86'400'000;
+/// What sql/complete.sql adds to the task.
+constexpr int kConcernsOthersColumn = kTaskColumns;
+/// What sql/sqlite/history_of_claimed_row.sql takes of the task.
+constexpr std::array kClaimedRow{kIdColumn, kRevisionColumn, kFenceColumn, kUpdatedAtColumn};
 /// How often a claim is tried again that got nothing although there is something.
 constexpr int kClaimTriesMax = 8;
 
@@ -88,7 +93,11 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& 
         {.sql = one ? x_texts.history_of_claim_of_one : x_texts.history_of_claim,
          .values = {request.worker, write,
                     request.request_id.empty() ? sql::Value{} : sql::Value{request.request_id}},
-         .set_based = x_texts.histories_of_claims},
+         .set_based = x_texts.histories_of_claims,
+         .after = one ? sql::AfterRow{.back = 1,
+                                      .sql = x_texts.history_of_claimed_row,
+                                      .columns = kClaimedRow}
+                      : sql::AfterRow{}},
         {.sql = x_texts.look, .values = {now()}, .set_based = x_texts.looks}};
     batch.insert(batch.end(), claim.begin(), claim.end());
     answer_request(batch, asked, request.worker, write);
@@ -234,6 +243,8 @@ Result<Written<Task>> SqlTaskStore::complete_task(const Hold& hold, const Comple
                      history_of(hold.task_id, write, Verb::complete, TaskStatus::in_progress,
                                 hold.actor, std::nullopt, asked.id)};
     end_for_others(batch, hold.task_id, write, TaskStatus::completed);
+    for (std::size_t i = 2; i < batch.size(); ++i)
+        batch[i].after = {.back = i, .unless_zero = kConcernsOthersColumn};
     const Moved moved{.task = 0, .limits = batch.size() - 1, .write = write};
     keep_answer(batch, asked, hold.task_id, write);
     // With its fence it is the holder who ends it, and knows.

@@ -7,12 +7,16 @@
 #include <task_sql.hpp>
 #include <taskstore/base/check.hpp>
 
+#include <array>
 #include <set>
 
 namespace taskstore::tasks {
 namespace {
 
 constexpr std::string_view kStore = "taskstore";
+/// What sql/sqlite/history_of_row.sql takes of the task that the statement before it answers.
+constexpr std::array kMovedRow{kIdColumn,         kRevisionColumn, kStatusColumn,
+                               kAssignedToColumn, kFenceColumn,    kUpdatedAtColumn};
 /// How much one tending does before it leaves the rest to the next one, about.
 constexpr std::int64_t kTendedMax = 64;
 
@@ -29,7 +33,8 @@ sql::BoundStatement SqlTaskStore::history_of(const std::string& id, std::int64_t
     return {.sql = x_texts.history_of_write,
             .values = {id, write, std::string(name_of(verb)), std::string(name_of(from)),
                        value_of_name(actor), value_of(reason), value_of_name(request_id)},
-            .set_based = x_texts.histories_of_writes};
+            .set_based = x_texts.histories_of_writes,
+            .after = {.back = 1, .sql = x_texts.history_of_row, .columns = kMovedRow}};
 }
 
 SqlTaskStore::Move SqlTaskStore::move_of(const Task& was, Verb verb, TaskStatus to,

@@ -57,8 +57,14 @@ class RowReader {
     std::size_t x_at = 0;
 };
 
-/// Where a task's revision stands in sql/columns.sql.
-inline constexpr std::size_t kRevisionColumn = 44;
+/// Where they stand in sql/columns.sql.
+inline constexpr int kIdColumn = 0;
+inline constexpr int kStatusColumn = 7;
+inline constexpr int kAssignedToColumn = 8;
+inline constexpr int kFenceColumn = 23;
+inline constexpr int kUpdatedAtColumn = 43;
+inline constexpr int kRevisionColumn = 44;
+inline constexpr int kTaskColumns = 48;  ///< So many; what a statement adds begins here.
 /// From the columns of sql/columns.sql; more may follow. corrupt: a word that this version does not
 /// know.
 Result<Task> task_of(const std::vector<sql::Value>& row);

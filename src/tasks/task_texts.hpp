@@ -15,9 +15,11 @@ struct Texts {
     std::string insert_history;
     std::string insert_imported_history;
     std::string history_of_write;
+    std::string history_of_row;          ///< Empty where an answer is not there that early.
     std::string history_of_cancelled;
     std::string history_of_claim;
     std::string history_of_claim_of_one;
+    std::string history_of_claimed_row;  ///< As history_of_row.
     std::string history_of_removal;
     std::string history_of_archived_removal;
     std::string rewrite_task;

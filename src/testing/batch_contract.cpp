@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
 #include <limits>
 #include <thread>
 
@@ -66,6 +67,38 @@ TEST_P(BatchContract, AnotherNumberOfChangesThanExpectedUndoesTheBatch) {
     EXPECT_TRUE(swap("old", "new"));
     EXPECT_EQ(swap("old", "newer").error().code, Code::conflict);
     EXPECT_THAT(note_ids(), ElementsAre(1, 2));
+}
+
+TEST_P(BatchContract, WhatComesAfterARowIsDoneWhicheverWayItRuns) {
+    ASSERT_TRUE(x_database->write_batch(std::vector{insert(1, "old")}));
+    constexpr std::array kBoth{0, 1};
+    const auto copy = [&](std::int64_t id) {
+        return x_database->write_batch(std::vector<BoundStatement>{
+            {.sql = "UPDATE notes SET text = 'new' WHERE id = ?1 RETURNING id, text, id - 1",
+             .values = {id}},
+            {.sql = "INSERT INTO notes (id, text) SELECT id + 10, text FROM notes WHERE id = ?1",
+             .values = {id},
+             .after = {.back = 1,
+                       .sql = "INSERT INTO notes (id, text) VALUES (?2 + 10, ?3)",
+                       .columns = kBoth}},
+            {.sql = "DELETE FROM notes WHERE id = ?1 AND id > 1",
+             .values = {id},
+             .after = {.back = 2, .unless_zero = 2}},
+            {.sql = "SELECT text FROM notes ORDER BY id"}});
+    };
+    const auto none = copy(5);
+    ASSERT_TRUE(none) << none.error().message;
+    EXPECT_EQ(none->answers[1].changes, 0);
+    EXPECT_THAT(none->answers[3].rows, SizeIs(1));
+    const auto one = copy(1);
+    ASSERT_TRUE(one) << one.error().message;
+    EXPECT_EQ(one->answers[1].changes, 1);
+    EXPECT_EQ(one->answers[2].changes, 0);
+    EXPECT_THAT(one->answers[3].rows,
+                ElementsAre(ElementsAre(Value{std::string("new")}),
+                            ElementsAre(Value{std::string("new")})));
+    EXPECT_TRUE(copy(11));
+    EXPECT_THAT(note_ids(), ElementsAre(1, 21));
 }
 
 TEST_P(BatchContract, ValuesComeBackAsTheyWentIn) {

@@ -1,3 +1,4 @@
+#include "task_rows.hpp"
 #include "task_store_contract.hpp"
 #include "task_texts.hpp"
 
@@ -69,11 +70,29 @@ std::vector<std::string> plan_of(const std::string& statement) {
     return steps;
 }
 
+TEST(TaskTable, ColumnsStandWhereHistoriesTakeThem) {
+    const SystemClock clock;
+    SqliteSandbox sandbox(clock);
+    const sql::BoundStatement get{.sql = texts_of("sqlite").get_task,
+                                  .values = {std::string("none")}};
+    const auto answers = sandbox.database().read_batch({&get, 1});
+    ASSERT_TRUE(answers);
+    const auto& columns = (*answers)[0].columns;
+    ASSERT_EQ(std::ssize(columns), kTaskColumns);
+    const std::pair<int, std::string_view> places[] = {
+        {kIdColumn, "id"},           {kStatusColumn, "status"},
+        {kAssignedToColumn, "assigned_to"}, {kFenceColumn, "fence"},
+        {kUpdatedAtColumn, "updated_at"},   {kRevisionColumn, "revision"}};
+    for (const auto& [place, name] : places)
+        EXPECT_EQ(columns.at(static_cast<std::size_t>(place)), name);
+}
+
 TEST(TaskTable, HotStatementsNeverGoThroughAllThatIsPending) {
     const Texts& texts = texts_of("sqlite");
     for (const std::string* text :
          {&texts.claim, &texts.look, &texts.promote_due, &texts.find_candidate, &texts.next_time,
-          &texts.mark_limits, &texts.history_of_claim, &texts.complete, &texts.renew,
+          &texts.mark_limits, &texts.history_of_claim, &texts.history_of_row,
+          &texts.history_of_claimed_row, &texts.complete, &texts.renew,
           &texts.move_task, &texts.cancel_dependents, &texts.list_expired, &texts.keys_to_settle,
           &texts.settle_in, &texts.settle_out, &texts.list_watched}) {
         for (const std::string& step : plan_of(*text)) {

@@ -83,6 +83,29 @@ TEST_P(SqliteGroup, ASavepointThatIsLeftOpenGivesNobodyTheOthersWork) {
     EXPECT_THAT(note_ids(), ElementsAre(1, 3));
 }
 
+TEST_P(SqliteGroup, WhatComesAfterAnAnswerTakesTheShorterWay) {
+    constexpr std::array kId{0};
+    const auto after = [&](std::int64_t id) {
+        const auto committed = x_database->write_batch(std::vector<BoundStatement>{
+            {.sql = "SELECT ?1, 1, 0, NULL WHERE ?1 < 50", .values = {id}},
+            {.sql = "INSERT INTO notes (id) SELECT ?1 + 100",
+             .values = {id},
+             .after = {.back = 1,
+                       .sql = "INSERT INTO notes (id) VALUES (?2 + 200)",
+                       .columns = kId}},
+            {.sql = "INSERT INTO notes (id) SELECT ?1 + 300",
+             .values = {id},
+             .after = {.back = 2, .unless_zero = 1}},
+            {.sql = "INSERT INTO notes (id) SELECT ?1 + 400",
+             .values = {id},
+             .after = {.back = 3, .unless_zero = 2}}});
+        return committed ? committed->answers.back().changes : -1;
+    };
+    EXPECT_EQ(after(1), 0);
+    EXPECT_EQ(after(60), 0) << "no row, nothing to do";
+    EXPECT_THAT(note_ids(), ElementsAre(201, 301));
+}
+
 TEST_P(SqliteGroup, AMemberWhoseTriggerRollsBackHarmsNobody) {
     ASSERT_TRUE(x_database->write([](Connection& connection) {
         return connection.execute(

@@ -141,6 +141,17 @@ class Driver {
 /// transaction failed, so its only effects are through the connection.
 using Work = std::function<Status(Connection&)>;
 
+/// How a statement runs where the engine is in this process, and so the answer to an earlier one of
+/// its batch is there first: not at all where that answered no row, or one that says that there is
+/// nothing to do. A cheaper way to what `sql` of the statement does; other engines run that.
+struct AfterRow {
+    std::size_t back = 0;   ///< The earlier one is so many before; 0: there is none.
+    std::string_view sql = {};  ///< Instead; empty: as it is. Must outlive the call.
+    /// Of the first row: parameters of the statement, behind its own. Must outlive the call.
+    std::span<const int> columns = {};
+    std::optional<int> unless_zero = {};  ///< A column of that row: a 0 says nothing is to do.
+};
+
 /// A statement with its parameters, for transactions whose statements are known before they run.
 struct BoundStatement {
     std::string_view sql;       ///< One statement. Must outlive the call.
@@ -160,6 +171,7 @@ struct BoundStatement {
     /// then the second ones, and so on. So none may read what another row, or another such batch,
     /// wrote. Engines without such a form run `sql`.
     std::string_view set_based = {};
+    AfterRow after = {};
 };
 using Batch = std::span<const BoundStatement>;
 
