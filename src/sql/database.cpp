@@ -7,6 +7,14 @@
 
 namespace taskstore::sql {
 
+ColumnNames Statement::column_names() {
+    std::vector<std::string> names;
+    const int columns = column_count();
+    names.reserve(static_cast<std::size_t>(columns));
+    for (int c = 0; c < columns; ++c) names.emplace_back(column_name(c));
+    return names;
+}
+
 Status Statement::bind_value(int index, const Value& value) {
     struct Binder {
         Statement& statement;
@@ -77,17 +85,12 @@ Result<Rows> run_bound(Connection& connection, const BoundStatement& bound, cons
     Rows answer;
     while (true) {
         TASKSTORE_LET(const bool row, statement->step());
-        if (answer.columns.empty()) {
-            for (int c = 0; c < statement->column_count(); ++c) {
-                answer.columns.emplace_back(statement->column_name(c));
-            }
-        }
+        if (answer.columns.empty()) answer.columns = statement->column_names();
         if (!row) break;
+        const int columns = statement->column_count();
         auto& values = answer.rows.emplace_back();
-        values.reserve(answer.columns.size());
-        for (int c = 0; c < statement->column_count(); ++c) {
-            values.push_back(statement->column_value(c));
-        }
+        values.reserve(static_cast<std::size_t>(columns));
+        for (int c = 0; c < columns; ++c) values.push_back(statement->column_value(c));
     }
     answer.changes = connection.changes();
     return answer;
@@ -95,8 +98,8 @@ Result<Rows> run_bound(Connection& connection, const BoundStatement& bound, cons
 
 bool has_nothing_to_do(const AfterRow& after, const Rows& earlier) {
     if (earlier.rows.empty()) return true;
-    return after.unless_zero &&
-           earlier.rows[0].at(static_cast<std::size_t>(*after.unless_zero)) == Value{std::int64_t{0}};
+    return after.unless_zero && earlier.rows[0].at(static_cast<std::size_t>(*after.unless_zero)) ==
+                                    Value{std::int64_t{0}};
 }
 
 }  // namespace

@@ -229,7 +229,7 @@ Status TableRows::read_page() {
     }
     if (!answer) return fail(std::move(answer).error());
     if (x_columns.empty()) {
-        x_columns = std::move(answer->columns);
+        x_columns = answer->columns.list();
         TASKSTORE_LET(x_key, places_of(words_of(key), x_columns, x_table.name));
     }
     x_page = std::move(answer->rows);
@@ -276,7 +276,7 @@ Result<sql::Rows> ask_one(sql::Connection& connection, const std::string& text, 
 }
 
 /// What bytes_of() counts, as the engine says it.
-std::string measure_of(const std::vector<std::string>& columns, bool postgres) {
+std::string measure_of(const sql::ColumnNames& columns, bool postgres) {
     std::string sum = std::to_string(columns.size() * kBytesBesides);
     for (const std::string& column : columns)
         sum += " + coalesce(" +

@@ -75,7 +75,8 @@ Result<WholeTasks> SqlTaskStore::whole_tasks(std::span<const EndedTask> tasks) {
     for (const EndedTask& one : tasks) wanted.emplace(one.id, one.revision);
     for (auto& row : answers[0].rows) {
         const auto found = wanted.find(RowReader(row).text());
-        const auto* const revision = std::get_if<std::int64_t>(&row.at(static_cast<std::size_t>(kRevisionColumn)));
+        const auto* const revision =
+            std::get_if<std::int64_t>(&row.at(static_cast<std::size_t>(kRevisionColumn)));
         if (found == wanted.end()) continue;
         if (revision == nullptr || *revision != found->second)
             wanted.erase(found);

@@ -15,7 +15,7 @@ struct Texts {
     std::string insert_history;
     std::string insert_imported_history;
     std::string history_of_write;
-    std::string history_of_row;          ///< Empty where an answer is not there that early.
+    std::string history_of_row;  ///< Empty where an answer is not there that early.
     std::string history_of_cancelled;
     std::string history_of_claim;
     std::string history_of_claim_of_one;

@@ -94,9 +94,8 @@ TEST_P(BatchContract, WhatComesAfterARowIsDoneWhicheverWayItRuns) {
     ASSERT_TRUE(one) << one.error().message;
     EXPECT_EQ(one->answers[1].changes, 1);
     EXPECT_EQ(one->answers[2].changes, 0);
-    EXPECT_THAT(one->answers[3].rows,
-                ElementsAre(ElementsAre(Value{std::string("new")}),
-                            ElementsAre(Value{std::string("new")})));
+    EXPECT_THAT(one->answers[3].rows, ElementsAre(ElementsAre(Value{std::string("new")}),
+                                                  ElementsAre(Value{std::string("new")})));
     EXPECT_TRUE(copy(11));
     EXPECT_THAT(note_ids(), ElementsAre(1, 21));
 }

@@ -197,6 +197,27 @@ TEST_P(PortContract, StatementsFollowASchemaThatChanges) {
     EXPECT_EQ(select->column_name(2), "more");
 }
 
+TEST_P(PortContract, NamesOfColumnsFollowASchemaThatChanges) {
+    const auto connection = connect();
+    make_table(*connection);
+    must(connection->execute("INSERT INTO t (id) VALUES (1); ALTER TABLE t ADD COLUMN more TEXT"));
+    const auto third_name = [&] {
+        const auto select = must(connection->prepare("SELECT * FROM t"));
+        EXPECT_TRUE(must(select->step()));
+        const ColumnNames names = select->column_names();
+        EXPECT_EQ(std::ssize(names), 3);
+        EXPECT_EQ(names[0], "id");
+        return names[2];
+    };
+    EXPECT_EQ(third_name(), "more");
+    EXPECT_EQ(third_name(), "more");
+    must(connection->execute("ALTER TABLE t RENAME COLUMN more TO other"));
+    EXPECT_EQ(third_name(), "other");
+    const auto none = must(connection->prepare("DELETE FROM t"));
+    EXPECT_FALSE(must(none->step()));
+    EXPECT_TRUE(none->column_names().empty());
+}
+
 TEST_P(PortContract, MoreStatementsThanTheCacheHoldsStillRun) {
     const auto connection = connect();
     for (int round = 0; round < 2; ++round) {

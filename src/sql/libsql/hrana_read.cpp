@@ -94,13 +94,14 @@ Result<sql::Value> value_of(const dom::element& element) {
     return odd("a value of type '" + std::string(cut_utf8(type, 20)) + "'");
 }
 
-Status read_columns(const dom::object& object, std::vector<std::string>& out) {
+Result<std::vector<std::string>> columns_of(const dom::object& object) {
+    std::vector<std::string> out;
     TASKSTORE_LET(const dom::array columns, array_of(object, "cols"));
     for (const dom::element column : columns) {
         TASKSTORE_LET(const dom::object named, object_of(column, "a column"));
         out.push_back(text_of(named, "name"));
     }
-    return ok();
+    return out;
 }
 
 Status read_row(const dom::array& values, sql::Rows& rows) {
@@ -122,7 +123,7 @@ std::int64_t changes_of(const dom::object& object) {
 Result<sql::Rows> rows_of(const dom::element& element) {
     TASKSTORE_LET(const dom::object object, object_of(element, "a result"));
     sql::Rows rows;
-    TASKSTORE_TRY(read_columns(object, rows.columns));
+    TASKSTORE_LET(rows.columns, columns_of(object));
     TASKSTORE_LET(const dom::array lines, array_of(object, "rows"));
     for (const dom::element line : lines) {
         dom::array values;
@@ -181,7 +182,7 @@ Result<RequestAnswer> result_of(const dom::element& element) {
     }
     if (kind == "describe") {
         if (inner["result"].get(result) != simdjson::SUCCESS) return odd("no description");
-        TASKSTORE_TRY(read_columns(result, answer.columns));
+        TASKSTORE_LET(answer.columns, columns_of(result));
     }
     return answer;
 }
@@ -230,7 +231,10 @@ class CursorReader {
         if (type == "error") return take_error(object);
         if (type == "step_begin" || type == "step_error") {
             TASKSTORE_LET(StepAnswer * step, step_of(object));
-            if (type == "step_begin") return read_columns(object, step->rows.columns);
+            if (type == "step_begin") {
+                TASKSTORE_LET(step->rows.columns, columns_of(object));
+                return ok();
+            }
             dom::object error;
             if (object["error"].get(error) != simdjson::SUCCESS)
                 return odd("an error without text");

@@ -83,7 +83,7 @@ void EngineStatement::reset() {
     x_values.clear();
 }
 
-const std::vector<std::string>& EngineStatement::columns() {
+const sql::ColumnNames& EngineStatement::columns() {
     if (!std::exchange(x_described, true)) {
         auto described = x_connection.describe(x_facts);
         if (described) {

@@ -44,7 +44,7 @@ class EngineStatement final : public sql::Statement {
   private:
     Status bind_any(int index, sql::Value value);
     const sql::Value& value(int column) const;
-    const std::vector<std::string>& columns();
+    const sql::ColumnNames& columns();
 
     EngineConnection& x_connection;
     std::string x_sql;

@@ -169,9 +169,10 @@ void Group::take_item(Item& item, ResultPtr result) {
 
 /// To each row of values what its form answered it.
 void Group::deal_out(const Item& item, sql::Rows found) {
-    found.columns.erase(found.columns.begin());
+    const sql::ColumnNames own(
+        std::vector<std::string>(std::next(found.columns.begin()), found.columns.end()));
     for (const Row& row : item.rows)
-        row.member->answers[row.part] = {.columns = found.columns, .rows = {}, .changes = 0};
+        row.member->answers[row.part] = {.columns = own, .rows = {}, .changes = 0};
     for (std::vector<sql::Value>& values : found.rows) {
         const auto* const number = std::get_if<std::int64_t>(&values.front());
         if (number == nullptr || *number < 1 || std::cmp_greater(*number, item.rows.size()))

@@ -73,7 +73,10 @@ sql::Rows rows_of(const PGresult* result) {
     sql::Rows answer;
     const int columns = PQnfields(result);
     const int rows = PQntuples(result);
-    for (int c = 0; c < columns; ++c) answer.columns.emplace_back(PQfname(result, c));
+    std::vector<std::string> names;
+    names.reserve(static_cast<std::size_t>(columns));
+    for (int c = 0; c < columns; ++c) names.emplace_back(PQfname(result, c));
+    answer.columns = std::move(names);
     answer.rows.reserve(static_cast<std::size_t>(rows));
     for (int r = 0; r < rows; ++r) {
         auto& values = answer.rows.emplace_back();

@@ -73,6 +73,15 @@ class EngineStatement final : public sql::Statement {
         const char* name = sqlite3_column_name(x_handle, column);
         return name != nullptr ? name : "";
     }
+    sql::ColumnNames column_names() override {
+        CompiledStatement& compiled = x_node.front();
+        const int again = sqlite3_stmt_status(x_handle, SQLITE_STMTSTATUS_REPREPARE, 0);
+        if (compiled.names_of != again) {
+            compiled.names = Statement::column_names();
+            compiled.names_of = again;
+        }
+        return compiled.names;
+    }
     bool is_null(int column) override {
         return sqlite3_column_type(x_handle, column) == SQLITE_NULL;
     }

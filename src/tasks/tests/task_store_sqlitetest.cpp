@@ -79,12 +79,14 @@ TEST(TaskTable, ColumnsStandWhereHistoriesTakeThem) {
     ASSERT_TRUE(answers);
     const auto& columns = (*answers)[0].columns;
     ASSERT_EQ(std::ssize(columns), kTaskColumns);
-    const std::pair<int, std::string_view> places[] = {
-        {kIdColumn, "id"},           {kStatusColumn, "status"},
-        {kAssignedToColumn, "assigned_to"}, {kFenceColumn, "fence"},
-        {kUpdatedAtColumn, "updated_at"},   {kRevisionColumn, "revision"}};
+    const std::pair<int, std::string_view> places[] = {{kIdColumn, "id"},
+                                                       {kStatusColumn, "status"},
+                                                       {kAssignedToColumn, "assigned_to"},
+                                                       {kFenceColumn, "fence"},
+                                                       {kUpdatedAtColumn, "updated_at"},
+                                                       {kRevisionColumn, "revision"}};
     for (const auto& [place, name] : places)
-        EXPECT_EQ(columns.at(static_cast<std::size_t>(place)), name);
+        EXPECT_EQ(columns[static_cast<std::size_t>(place)], name);
 }
 
 TEST(TaskTable, HotStatementsNeverGoThroughAllThatIsPending) {
@@ -92,9 +94,9 @@ TEST(TaskTable, HotStatementsNeverGoThroughAllThatIsPending) {
     for (const std::string* text :
          {&texts.claim, &texts.look, &texts.promote_due, &texts.find_candidate, &texts.next_time,
           &texts.mark_limits, &texts.history_of_claim, &texts.history_of_row,
-          &texts.history_of_claimed_row, &texts.complete, &texts.renew,
-          &texts.move_task, &texts.cancel_dependents, &texts.list_expired, &texts.keys_to_settle,
-          &texts.settle_in, &texts.settle_out, &texts.list_watched}) {
+          &texts.history_of_claimed_row, &texts.complete, &texts.renew, &texts.move_task,
+          &texts.cancel_dependents, &texts.list_expired, &texts.keys_to_settle, &texts.settle_in,
+          &texts.settle_out, &texts.list_watched}) {
         for (const std::string& step : plan_of(*text)) {
             EXPECT_EQ(step.find("idx_tasks_status"), std::string::npos) << step << *text;
             EXPECT_EQ(step.find("SCAN tasks"), std::string::npos) << step << *text;

@@ -111,7 +111,7 @@ TEST_F(Grouped, BatchesOfTheSameFormsMeetStatementByStatement) {
     for (std::size_t i = 0; i < told.size(); ++i) {
         ASSERT_TRUE(told[i]) << told[i].error().message;
         const sql::Rows& read = told[i]->answers[1];
-        EXPECT_EQ(read.columns, (std::vector<std::string>{"text", "id"}));
+        EXPECT_EQ(read.columns.list(), (std::vector<std::string>{"text", "id"}));
         ASSERT_EQ(read.rows.size(), i == 3 ? 0U : 1U);
         if (i == 3) continue;
         EXPECT_EQ(read.rows[0][0], sql::Value("of " + std::to_string(i)));

@@ -4,6 +4,7 @@
 // Database; only composition roots name one.
 
 #include <taskstore/base/result.hpp>
+#include <taskstore/sql/column_names.hpp>
 #include <taskstore/sql/value.hpp>
 
 #include <cstdint>
@@ -44,6 +45,8 @@ class Statement {
 
     virtual int column_count() = 0;
     virtual std::string_view column_name(int column) = 0;
+    /// All of them; as they are after a step().
+    virtual ColumnNames column_names();
     virtual bool is_null(int column) = 0;
     virtual std::int64_t column_int64(int column) = 0;
     virtual double column_double(int column) = 0;
@@ -145,7 +148,7 @@ using Work = std::function<Status(Connection&)>;
 /// its batch is there first: not at all where that answered no row, or one that says that there is
 /// nothing to do. A cheaper way to what `sql` of the statement does; other engines run that.
 struct AfterRow {
-    std::size_t back = 0;   ///< The earlier one is so many before; 0: there is none.
+    std::size_t back = 0;       ///< The earlier one is so many before; 0: there is none.
     std::string_view sql = {};  ///< Instead; empty: as it is. Must outlive the call.
     /// Of the first row: parameters of the statement, behind its own. Must outlive the call.
     std::span<const int> columns = {};
@@ -177,7 +180,7 @@ using Batch = std::span<const BoundStatement>;
 
 /// What a statement of a batch answered.
 struct Rows {
-    std::vector<std::string> columns;
+    ColumnNames columns;
     std::vector<std::vector<Value>> rows;
     std::int64_t changes = 0;  ///< Of a statement that changes rows; of others, nothing to rely on.
 };
