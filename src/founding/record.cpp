@@ -140,6 +140,9 @@ std::int64_t priority_of(Taker& take) {
     if (!word) return 0;
     const auto found = std::ranges::find(kPriorities, ascii::lowered(*word), &PriorityWord::word);
     if (found != kPriorities.end()) return found->priority;
+    // A column of texts keeps numbers as texts.
+    const auto number = raw_to_int64(*word);
+    if (number && *number >= -kPriorityMax && *number <= kPriorityMax) return *number;
     take.put_back();
     return 0;
 }

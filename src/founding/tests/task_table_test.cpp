@@ -101,6 +101,19 @@ TEST_F(TaskTable, EveryColumnOfAdtIsRead) {
     EXPECT_EQ(x_found.local_times, 1);
 }
 
+TEST_F(TaskTable, APriorityMayBeANumberInAColumnOfTexts) {
+    ASSERT_TRUE(
+        read("CREATE TABLE tasks (id TEXT, description TEXT, status TEXT, priority TEXT);"
+             "INSERT INTO tasks VALUES ('a', 'd', 'done', 5), ('b', 'd', 'done', -100), "
+             "('c', 'd', 'done', 101)"));
+    ASSERT_EQ(x_found.tasks.size(), 3U);
+    EXPECT_EQ(x_found.tasks[0].priority, 5);
+    EXPECT_THAT(x_found.tasks[0].others, IsEmpty());
+    EXPECT_EQ(x_found.tasks[1].priority, -100);
+    EXPECT_EQ(x_found.tasks[2].priority, 0) << "there is no such priority";
+    EXPECT_THAT(x_found.tasks[2].others, ElementsAre(Pair("priority", "\"101\"")));
+}
+
 TEST_F(TaskTable, WhatAFieldCannotHoldIsKeptAsItIs) {
     ASSERT_TRUE(
         read("CREATE TABLE tasks (id, description, status, priority, created_at, metadata, "
