@@ -252,8 +252,8 @@ class SqlTaskStore final : public TaskStore, public Schedules, public Pruning {
     const Clock& x_clock;
     Random& x_random;
     UuidSource x_ids;
-    const Texts& x_texts;
     const bool x_server_time;
+    const Texts& x_texts;
     const std::function<Status(const WatchedTask&)> x_before_freeing;
     const ArchiveFinder x_archive;
     std::mutex x_session_mutex;

@@ -38,7 +38,10 @@ constexpr Substitution kClaimed{
     "revision = revision + 1, last_write = ?6"};
 
 // Without figures about its tables SQLite would go by the status, through all that is pending.
+// OR FAIL: of a statement that writes one row nothing is left when it fails, and with RETURNING or
+// a trigger SQLite would otherwise copy each page that it changes first, to be able to undo it.
 constexpr std::array kSqlite{
+    Substitution{"@or_fail@", "OR FAIL "},
     Substitution{"@by_not_before@", "INDEXED BY idx_tasks_not_before"},
     Substitution{"@by_lease@", "INDEXED BY idx_tasks_lease"},
     Substitution{"@by_status@", "INDEXED BY idx_tasks_status"},
@@ -71,7 +74,11 @@ constexpr std::array kSqlite{
                  "coalesce(?1 + (SELECT offset_ms FROM task_clock), CAST((julianday('now') - "
                  "2440587.5) * 86400000.0 AS INTEGER))"},
 };
+// SQLite works out each julianday('now') in a text, also where ?1 is there: a tenth of a claim.
+constexpr Substitution kNowPassed{"@now@", "(?1 + (SELECT offset_ms FROM task_clock))"};
+
 constexpr std::array kPostgres{
+    Substitution{"@or_fail@", ""},
     Substitution{"@by_not_before@", ""},
     Substitution{"@by_lease@", ""},
     Substitution{"@by_status@", ""},
@@ -140,12 +147,13 @@ std::string replaced(std::string text, const Substitution& one) {
     return text;
 }
 
-Texts make(bool postgres) {
+Texts make(bool postgres, NowIs now = NowIs::passed_or_engines) {
     const auto text = [&](std::string_view sql) {
         std::string out = replaced(std::string(sql), {"@columns@", task_sql::columns});
         out = replaced(std::move(out), kClaimed);
         out = replaced(std::move(out), kMayGo);
         out = replaced(std::move(out), {"@of@", "tasks"});
+        if (now == NowIs::passed) out = replaced(std::move(out), kNowPassed);
         for (const Substitution& one : postgres ? kPostgres : kSqlite)
             out = replaced(std::move(out), one);
         for (const Substitution& one : kBoth) out = replaced(std::move(out), one);
@@ -261,10 +269,12 @@ Texts make(bool postgres) {
 
 }  // namespace
 
-const Texts& texts_of(std::string_view dialect) {
+const Texts& texts_of(std::string_view dialect, NowIs now) {
     static const Texts sqlite = make(false);
+    static const Texts sqlite_passed = make(false, NowIs::passed);
     static const Texts postgres = make(true);
-    return dialect == "postgres" ? postgres : sqlite;
+    if (dialect == "postgres") return postgres;
+    return now == NowIs::passed ? sqlite_passed : sqlite;
 }
 
 }  // namespace taskstore::tasks

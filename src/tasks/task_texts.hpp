@@ -2,6 +2,7 @@
 // The module's statements as a dialect takes them. In the files of sql/ stand @columns@ for what a
 // Task is read from, @now@ for the time, and what else differs between engines in a few words.
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -98,7 +99,12 @@ struct Texts {
     std::string marked_limits;
 };
 
-/// `dialect` as of sql::Connection. Made once per dialect and kept.
-const Texts& texts_of(std::string_view dialect);
+enum class NowIs : std::uint8_t {
+    passed,             ///< ?1 is never null.
+    passed_or_engines,  ///< Where ?1 is null the engine's own time counts.
+};
+
+/// `dialect` as of sql::Connection. Made once and kept.
+const Texts& texts_of(std::string_view dialect, NowIs now = NowIs::passed_or_engines);
 
 }  // namespace taskstore::tasks
