@@ -3,6 +3,7 @@
 #include <taskstore/base/check.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <variant>
 
 namespace taskstore::sql {
@@ -69,31 +70,54 @@ namespace {
 
 using Row = std::vector<Value>;
 
-/// `before`: what the statement that it comes after answered.
-Result<Rows> run_bound(Connection& connection, const BoundStatement& bound, const Row* before) {
-    const AfterRow& after = bound.after;
-    const bool otherwise = before != nullptr && !after.sql.empty();
-    TASKSTORE_LET(const auto statement, connection.prepare(otherwise ? after.sql : bound.sql));
+constexpr std::size_t kAllRows = std::numeric_limits<std::size_t>::max();
+
+/// `values`, and behind them `more`. After `rows_max` the rest is not asked for.
+Result<Rows> run_text(Connection& connection, std::string_view sql, std::span<const Value> values,
+                      std::span<const Value> more = {}, std::size_t rows_max = kAllRows) {
+    TASKSTORE_LET(const auto statement, connection.prepare(sql));
     int parameter = 0;
-    for (const Value& value : bound.values)
-        TASKSTORE_TRY(statement->bind_value(++parameter, value));
-    if (otherwise) {
-        for (const int column : after.columns)
-            TASKSTORE_TRY(
-                statement->bind_value(++parameter, before->at(static_cast<std::size_t>(column))));
+    for (const auto& some : {values, more}) {
+        for (const Value& value : some) TASKSTORE_TRY(statement->bind_value(++parameter, value));
     }
     Rows answer;
-    while (true) {
+    while (answer.rows.size() < rows_max) {
         TASKSTORE_LET(const bool row, statement->step());
         if (answer.columns.empty()) answer.columns = statement->column_names();
         if (!row) break;
         const int columns = statement->column_count();
-        auto& values = answer.rows.emplace_back();
-        values.reserve(static_cast<std::size_t>(columns));
-        for (int c = 0; c < columns; ++c) values.push_back(statement->column_value(c));
+        auto& row_values = answer.rows.emplace_back();
+        row_values.reserve(static_cast<std::size_t>(columns));
+        for (int c = 0; c < columns; ++c) row_values.push_back(statement->column_value(c));
     }
     answer.changes = connection.changes();
     return answer;
+}
+
+Result<Rows> run_in_steps(Connection& connection, const BoundStatement& bound) {
+    const InSteps& steps = bound.steps;
+    Row found;
+    if (!steps.find.empty()) {
+        TASKSTORE_LET(Rows rows, run_text(connection, steps.find, bound.values, {}, 1));
+        if (rows.rows.empty()) return Rows{};
+        found = std::move(rows.rows[0]);
+    }
+    TASKSTORE_LET(const Rows written, run_text(connection, steps.write, bound.values, found));
+    if (written.changes == 0) return run_text(connection, bound.sql, bound.values);
+    return run_text(connection, steps.read, bound.values, found);
+}
+
+/// `before`: what the statement that it comes after answered.
+Result<Rows> run_bound(Connection& connection, const BoundStatement& bound, const Row* before) {
+    const AfterRow& after = bound.after;
+    if (before != nullptr && !after.sql.empty()) {
+        Row more;
+        for (const int column : after.columns)
+            more.push_back(before->at(static_cast<std::size_t>(column)));
+        return run_text(connection, after.sql, bound.values, more);
+    }
+    if (!bound.steps.write.empty()) return run_in_steps(connection, bound);
+    return run_text(connection, bound.sql, bound.values);
 }
 
 bool has_nothing_to_do(const AfterRow& after, const Rows& earlier) {

@@ -19,6 +19,8 @@ constexpr std::int64_t kClaimMax = 1'000;
 constexpr std::int64_t kLeaseMsMax = 366LL * 86'400'000;
 /// What sql/complete.sql adds to the task.
 constexpr int kConcernsOthersColumn = kTaskColumns;
+/// What sql/look.sql says last.
+constexpr int kPromotesColumn = 3;
 /// What sql/sqlite/history_of_claimed_row.sql takes of the task.
 constexpr std::array kClaimedRow{kIdColumn, kRevisionColumn, kFenceColumn, kUpdatedAtColumn};
 /// How often a claim is tried again that got nothing although there is something.
@@ -84,12 +86,20 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& 
     const std::size_t first = batch.size();
     const bool one = request.limit == 1;
     const Statements claim{
-        {.sql = x_texts.promote_due, .values = {now()}, .set_based = x_texts.promotions_due},
+        {.sql = x_texts.look, .values = {now()}, .set_based = x_texts.looks},
+        {.sql = x_texts.promote_due,
+         .values = {now()},
+         .set_based = x_texts.promotions_due,
+         .after = {.back = 1, .unless_zero = kPromotesColumn}},
         {.sql = one ? x_texts.claim_one : x_texts.claim,
          .values = {now(), value_of(request.project), offers, request.worker,
                     value_of(request.lease_ms), write, request.limit, value_of(request.liveness),
                     std::int64_t{request.with_command ? 1 : 0}},
-         .set_based = one && meets ? std::string_view(x_texts.claims) : std::string_view()},
+         .set_based = one && meets ? std::string_view(x_texts.claims) : std::string_view(),
+         .steps = one ? sql::InSteps{.find = x_texts.find_claimable,
+                                     .write = x_texts.claim_found,
+                                     .read = x_texts.claimed_task}
+                      : sql::InSteps{}},
         {.sql = one ? x_texts.history_of_claim_of_one : x_texts.history_of_claim,
          .values = {request.worker, write,
                     request.request_id.empty() ? sql::Value{} : sql::Value{request.request_id}},
@@ -97,8 +107,7 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& 
          .after = one ? sql::AfterRow{.back = 1,
                                       .sql = x_texts.history_of_claimed_row,
                                       .columns = kClaimedRow}
-                      : sql::AfterRow{}},
-        {.sql = x_texts.look, .values = {now()}, .set_based = x_texts.looks}};
+                      : sql::AfterRow{}}};
     batch.insert(batch.end(), claim.begin(), claim.end());
     answer_request(batch, asked, request.worker, write);
     auto committed = write_batch(batch);
@@ -112,11 +121,11 @@ Result<Written<std::vector<Task>>> SqlTaskStore::claim_once(const ClaimRequest& 
         committed = write_batch(batch);
     }
     if (!committed) return fail(std::move(committed).error());
-    RowReader looked(committed->answers[first + 3].rows.at(0));
+    RowReader looked(committed->answers[first].rows.at(0));
     look = looked.number() != 0;
     looked.number();
     look = looked.number() != 0 || look;
-    TASKSTORE_LET(auto tasks, claimed_tasks(committed->answers[first + 1]));
+    TASKSTORE_LET(auto tasks, claimed_tasks(committed->answers[first + 2]));
     return Written<std::vector<Task>>{std::move(tasks), committed->level};
 }
 
@@ -239,7 +248,8 @@ Result<Written<Task>> SqlTaskStore::complete_task(const Hold& hold, const Comple
                       .values = {now(), hold.task_id, write, value_of(completion.result),
                                  value_of(completion.exit_code), value_of(completion.logs),
                                  value_of(hold.fence)},
-                      .set_based = x_texts.completions},
+                      .set_based = x_texts.completions,
+                      .steps = {.write = x_texts.complete_held, .read = x_texts.completed_task}},
                      history_of(hold.task_id, write, Verb::complete, TaskStatus::in_progress,
                                 hold.actor, std::nullopt, asked.id)};
     end_for_others(batch, hold.task_id, write, TaskStatus::completed);

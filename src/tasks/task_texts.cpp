@@ -37,11 +37,14 @@ constexpr Substitution kClaimed{
     "liveness = ?8, lease_expires_at = @now@ + coalesce(?5, lease_ms), updated_at = @now@, "
     "revision = revision + 1, last_write = ?6"};
 
+constexpr Substitution kCompleted{
+    "@completed@",
+    "status = 'completed', result = ?4, exit_code = ?5, logs = coalesce(?6, logs), error = NULL, "
+    "lease_expires_at = NULL, liveness = NULL, cancel_requested_at = NULL, completed_at = @now@, "
+    "updated_at = @now@, revision = revision + 1, last_write = ?3"};
+
 // Without figures about its tables SQLite would go by the status, through all that is pending.
-// OR FAIL: of a statement that writes one row nothing is left when it fails, and with RETURNING or
-// a trigger SQLite would otherwise copy each page that it changes first, to be able to undo it.
 constexpr std::array kSqlite{
-    Substitution{"@or_fail@", "OR FAIL "},
     Substitution{"@by_not_before@", "INDEXED BY idx_tasks_not_before"},
     Substitution{"@by_lease@", "INDEXED BY idx_tasks_lease"},
     Substitution{"@by_status@", "INDEXED BY idx_tasks_status"},
@@ -78,7 +81,6 @@ constexpr std::array kSqlite{
 constexpr Substitution kNowPassed{"@now@", "(?1 + (SELECT offset_ms FROM task_clock))"};
 
 constexpr std::array kPostgres{
-    Substitution{"@or_fail@", ""},
     Substitution{"@by_not_before@", ""},
     Substitution{"@by_lease@", ""},
     Substitution{"@by_status@", ""},
@@ -150,7 +152,7 @@ std::string replaced(std::string text, const Substitution& one) {
 Texts make(bool postgres, NowIs now = NowIs::passed_or_engines) {
     const auto text = [&](std::string_view sql) {
         std::string out = replaced(std::string(sql), {"@columns@", task_sql::columns});
-        out = replaced(std::move(out), kClaimed);
+        for (const Substitution& one : {kClaimed, kCompleted}) out = replaced(std::move(out), one);
         out = replaced(std::move(out), kMayGo);
         out = replaced(std::move(out), {"@of@", "tasks"});
         if (now == NowIs::passed) out = replaced(std::move(out), kNowPassed);
@@ -167,6 +169,12 @@ Texts make(bool postgres, NowIs now = NowIs::passed_or_engines) {
     // All of a group have one clock.
     const auto many = [&](std::string_view sql) {
         return postgres ? replaced(text(sql), {"(?1::bigint,", "((?1::bigint[])[1],"}) : "";
+    };
+    const auto in_steps = [&](std::string_view sql) {
+        return now == NowIs::passed ? text(sql) : std::string();
+    };
+    const auto at_found = [&](std::string sql) {
+        return replaced(replaced(std::move(sql), {text("@now@"), "?10"}), {text("@epoch@"), "?11"});
     };
     const auto after_restore = [&](std::string_view reason) {
         return replaced(replaced(text(task_sql::after_restore), {"?1", "NULL"}),
@@ -231,6 +239,11 @@ Texts make(bool postgres, NowIs now = NowIs::passed_or_engines) {
         .mark_limits = text(task_sql::mark_limits),
         .claim = text(postgres ? task_sql_postgres::claim : task_sql_sqlite::claim),
         .claim_one = text(postgres ? task_sql_postgres::claim : task_sql_sqlite::claim_one),
+        .find_claimable = in_steps(task_sql_sqlite::find_claimable),
+        .claim_found = at_found(in_steps(task_sql_sqlite::claim_found)),
+        .claimed_task = in_steps(task_sql_sqlite::claimed_task),
+        .complete_held = in_steps(task_sql_sqlite::complete_held),
+        .completed_task = in_steps(task_sql_sqlite::completed_task),
         .ended_tasks = ended("@by_status@ WHERE"),
         .ended_tasks_of_project = ended("@by_project@ WHERE project = ?7 AND"),
         .measure_tasks = text(task_sql::measure_tasks),

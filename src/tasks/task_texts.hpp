@@ -66,6 +66,12 @@ struct Texts {
     std::string mark_limits;
     std::string claim;
     std::string claim_one;  ///< Where the limit is 1.
+    // sql::InSteps of it and of `complete`; empty where an answer is not there that early.
+    std::string find_claimable;
+    std::string claim_found;
+    std::string claimed_task;
+    std::string complete_held;
+    std::string completed_task;
     std::string ended_tasks;
     std::string ended_tasks_of_project;
     std::string measure_tasks;

@@ -100,6 +100,60 @@ TEST_P(BatchContract, WhatComesAfterARowIsDoneWhicheverWayItRuns) {
     EXPECT_THAT(note_ids(), ElementsAre(1, 21));
 }
 
+TEST_P(BatchContract, AWriteInStepsAnswersWhatTheStatementWould) {
+    ASSERT_TRUE(x_database->write_batch(
+        std::vector{insert(1, "old"), insert(2, "odd"), insert(3, "older")}));
+    // The one write leaves out what the statement does to a text that is odd.
+    const auto renew = [&](std::int64_t id) {
+        return x_database->write_batch(std::vector<BoundStatement>{
+            {.sql = "UPDATE notes SET text = CASE text WHEN 'odd' THEN 'even' ELSE 'new' END "
+                    "WHERE id = ?1 RETURNING text, id",
+             .values = {id},
+             .steps = {.write = "UPDATE notes SET text = 'new' WHERE id = ?1 AND text <> 'odd'",
+                       .read = "SELECT text, id FROM notes WHERE id = ?1"}},
+            {.sql = "INSERT INTO notes (id, text) SELECT id + 10, text FROM notes WHERE id = ?1",
+             .values = {id},
+             .after = {.back = 1}}});
+    };
+    const auto expect = [](const Result<sql::Committed>& committed, const std::string& text,
+                           std::int64_t id) {
+        ASSERT_TRUE(committed) << committed.error().message;
+        EXPECT_THAT(committed->answers[0].rows, ElementsAre(ElementsAre(Value{text}, Value{id})));
+        EXPECT_EQ(committed->answers[0].changes, 1);
+        EXPECT_EQ(committed->answers[1].changes, 1);
+    };
+    expect(renew(1), "new", 1);
+    expect(renew(2), "even", 2);
+    const auto none = renew(9);
+    ASSERT_TRUE(none) << none.error().message;
+    EXPECT_THAT(none->answers[0].rows, SizeIs(0));
+    EXPECT_EQ(none->answers[0].changes, 0);
+
+    const auto take_least = [&](std::int64_t above) {
+        return x_database->write_batch(std::vector<BoundStatement>{
+            {.sql = "UPDATE notes SET text = 'taken' WHERE id = (SELECT min(id) FROM notes WHERE "
+                    "id > ?1 AND text <> 'taken') RETURNING text, id",
+             .values = {above},
+             .steps = {.find = "SELECT 'taken', id FROM notes WHERE id > ?1 AND text <> 'taken' "
+                               "ORDER BY id",
+                       .write = "UPDATE notes SET text = ?2 WHERE id = ?3",
+                       .read = "SELECT text, id FROM notes WHERE id = ?3"}},
+            {.sql = "SELECT 1"}});
+    };
+    for (const std::int64_t id : {11, 12}) {
+        const auto taken = take_least(10);
+        ASSERT_TRUE(taken) << taken.error().message;
+        EXPECT_THAT(taken->answers[0].rows,
+                    ElementsAre(ElementsAre(Value{std::string("taken")}, Value{id})));
+        EXPECT_EQ(taken->answers[0].changes, 1);
+    }
+    const auto nothing = take_least(10);
+    ASSERT_TRUE(nothing) << nothing.error().message;
+    EXPECT_THAT(nothing->answers[0].rows, SizeIs(0));
+    EXPECT_EQ(nothing->answers[0].changes, 0);
+    EXPECT_THAT(nothing->answers[1].rows, SizeIs(1));
+}
+
 TEST_P(BatchContract, ValuesComeBackAsTheyWentIn) {
     constexpr std::size_t kLongBytes = 10'000'000;
     const std::vector<std::string> texts{"", "'quoted' \"too\" ?1 $1 :x",

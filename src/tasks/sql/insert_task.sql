@@ -1,5 +1,5 @@
 -- One new task; ?29 is its age, as ranks count it.
-INSERT @or_fail@INTO tasks (
+INSERT INTO tasks (
     id, project, title, description, command, input, priority, agent_type, capabilities, max_attempts,
     max_rescues, backoff, backoff_base_ms, backoff_cap_ms, backoff_jitter, lease_ms, not_before, deadline,
     depends_on, on_failed_dependency, parent, concurrency_key, concurrency_limit, idempotency_key, metadata,

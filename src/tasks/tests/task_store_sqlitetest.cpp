@@ -90,13 +90,31 @@ TEST(TaskTable, ColumnsStandWhereHistoriesTakeThem) {
 }
 
 TEST(TaskTable, HotStatementsNeverGoThroughAllThatIsPending) {
-    const Texts& texts = texts_of("sqlite");
-    for (const std::string* text :
-         {&texts.claim, &texts.look, &texts.promote_due, &texts.find_candidate, &texts.next_time,
-          &texts.mark_limits, &texts.history_of_claim, &texts.history_of_row,
-          &texts.history_of_claimed_row, &texts.complete, &texts.renew, &texts.move_task,
-          &texts.cancel_dependents, &texts.list_expired, &texts.keys_to_settle, &texts.settle_in,
-          &texts.settle_out, &texts.list_watched}) {
+    const Texts& texts = texts_of("sqlite", NowIs::passed);
+    for (const std::string* text : {&texts.claim,
+                                    &texts.claim_one,
+                                    &texts.find_claimable,
+                                    &texts.claim_found,
+                                    &texts.claimed_task,
+                                    &texts.complete_held,
+                                    &texts.completed_task,
+                                    &texts.look,
+                                    &texts.promote_due,
+                                    &texts.find_candidate,
+                                    &texts.next_time,
+                                    &texts.mark_limits,
+                                    &texts.history_of_claim,
+                                    &texts.history_of_row,
+                                    &texts.history_of_claimed_row,
+                                    &texts.complete,
+                                    &texts.renew,
+                                    &texts.move_task,
+                                    &texts.cancel_dependents,
+                                    &texts.list_expired,
+                                    &texts.keys_to_settle,
+                                    &texts.settle_in,
+                                    &texts.settle_out,
+                                    &texts.list_watched}) {
         for (const std::string& step : plan_of(*text)) {
             EXPECT_EQ(step.find("idx_tasks_status"), std::string::npos) << step << *text;
             EXPECT_EQ(step.find("SCAN tasks"), std::string::npos) << step << *text;

@@ -1,6 +1,6 @@
 -- As claim.sql, of one task: without lists the statement takes half the time. Of each lane the first one, of those the first: by
 -- idx_tasks_rank, one look per lane.
-UPDATE @or_fail@tasks SET
+UPDATE tasks SET
     @claimed@
 WHERE id = (
     SELECT c.id FROM task_lanes l JOIN tasks c ON c.id = (

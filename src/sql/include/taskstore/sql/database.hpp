@@ -155,6 +155,18 @@ struct AfterRow {
     std::optional<int> unless_zero = {};  ///< A column of that row: a 0 says nothing is to do.
 };
 
+/// How a statement that changes one row at most and answers it runs where the engine is in this
+/// process, where asking twice costs little, and a table that an engine makes for what RETURNING
+/// or LIMIT answers costs more. Other engines run `sql` of the statement. The texts must outlive
+/// the call, and each has the parameters of the others up to its own last one.
+struct InSteps {
+    /// Where `write` needs it: its first row has the parameters behind the statement's own; no row
+    /// says that nothing is to do. Empty: there are the statement's own.
+    std::string_view find = {};
+    std::string_view write = {};  ///< Where it changes nothing `sql` runs. Empty: there are none.
+    std::string_view read = {};   ///< Answers what `sql` would.
+};
+
 /// A statement with its parameters, for transactions whose statements are known before they run.
 struct BoundStatement {
     std::string_view sql;       ///< One statement. Must outlive the call.
@@ -175,6 +187,7 @@ struct BoundStatement {
     /// wrote. Engines without such a form run `sql`.
     std::string_view set_based = {};
     AfterRow after = {};
+    InSteps steps = {};  ///< Not where `after` has another text.
 };
 using Batch = std::span<const BoundStatement>;
 

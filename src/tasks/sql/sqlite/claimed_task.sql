@@ -1,0 +1,1 @@
+SELECT @columns@, rank FROM tasks WHERE id = ?12

@@ -1,0 +1,1 @@
+SELECT @columns@@concerns_others@ FROM tasks WHERE id = ?2 AND fence = coalesce(?7, fence)
