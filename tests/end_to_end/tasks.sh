@@ -45,6 +45,8 @@ expect 0 taskstore task set "$second" --depends-on "$first" --json; same "$(json
 expect 0 taskstore task claim --worker w1 --limit 5 --lease 10m --request-id r1 --json; fence=$(json "$out" 'd[0]["fence"]')
 claim=$out
 expect 0 taskstore task claim --worker w1 --limit 5 --lease 10m --request-id r1 --json; same "$out" "$claim"; same "$err" ""
+# Also where nothing is to be had by now: whoever asks again waits for what it was given already.
+expect 0 taskstore task next --worker w1 --limit 5 --lease 10m --request-id r1 --wait 30s --json; same "$out" "$claim"
 expect 4 taskstore task renew "$first" --fence 7 --json; has "$err" '"code":"lease_lost"'
 expect 0 taskstore task renew "$first" --fence "$fence" --lease 20m
 expect 4 taskstore task rm "$first"; has "$err" "w1"

@@ -6,6 +6,7 @@
 #include <taskstore/base/json.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace taskstore::cli {
 namespace {
@@ -155,9 +156,11 @@ Status run_task_next(Context& context) {
                                        .run = [&store] { return store->at()->run; },
                                        .warn = [&](const auto& what) { context.warn(what); }});
     work::ClaimWait wait(context.clock, context.random);
+    // What the same request was answered before no outlook tells.
+    bool asks_again = !request.request_id.empty();
     while (true) {
         TASKSTORE_LET(const tasks::Outlook outlook, store->outlook(request));
-        if (outlook.claimable) {
+        if (std::exchange(asks_again, false) || outlook.claimable) {
             TASKSTORE_LET(const auto claimed, claim(context, *store, request));
             if (!claimed.empty()) {
                 print_claimed(context, claimed);
