@@ -108,8 +108,7 @@ Status check_task(Task& task) {
     if (task.idempotency_key) TASKSTORE_TRY(check_name("idempotency_key", *task.idempotency_key));
     if (task.concurrency_key) {
         TASKSTORE_TRY(check_name("concurrency_key", *task.concurrency_key));
-        task.concurrency_limit = task.concurrency_limit.value_or(1);
-        return check_range("concurrency_limit", *task.concurrency_limit, 1, kCountMax);
+        return check_range("concurrency_limit", task.concurrency_limit.value_or(1), 1, kCountMax);
     }
     if (task.concurrency_limit)
         return fail(Code::invalid, "a concurrency_limit wants a concurrency_key");
@@ -191,7 +190,8 @@ void put_members(const UpdateTask& change, T& task) {
     set(change.shell, task.shell);
     set(change.timeout_ms, task.timeout_ms);
     set(change.concurrency_key, task.concurrency_key);
-    if (change.concurrency_key && !task.concurrency_key) task.concurrency_limit = std::nullopt;
+    // What it said was of the key that it had.
+    if (change.concurrency_key) task.concurrency_limit = std::nullopt;
     if (change.concurrency_limit) task.concurrency_limit = change.concurrency_limit;
 }
 

@@ -72,8 +72,9 @@ Status SqlTaskStore::add_task(Making& making, const CreateTask& request, const T
                                  .values = {task.id, std::int64_t{otherwise_ready ? 1 : 0}}});
     }
     if (task.concurrency_key) {
-        making.limits.push_back({.sql = task_sql::insert_limit,
-                                 .values = {*task.concurrency_key, *task.concurrency_limit}});
+        making.limits.push_back(
+            {.sql = task_sql::insert_limit,
+             .values = {*task.concurrency_key, value_of(task.concurrency_limit)}});
     }
     return ok();
 }

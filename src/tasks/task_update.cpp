@@ -59,7 +59,7 @@ Result<Written<Task>> SqlTaskStore::update_task(const std::string& id, const Upd
         if (task.concurrency_key && (change.concurrency_key || change.concurrency_limit))
             batch.push_back(
                 {.sql = task_sql::limit_of_write,
-                 .values = {*task.concurrency_key, *task.concurrency_limit, id, write}});
+                 .values = {*task.concurrency_key, value_of(task.concurrency_limit), id, write}});
         auto committed = write_batch(batch, waking());
         // An edge was not as expected: why, is found out by the next look.
         if (!committed && is_conflict(committed.error()) && edges) continue;

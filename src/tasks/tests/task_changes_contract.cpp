@@ -47,6 +47,19 @@ TEST_P(TaskStoreContract, ARemovedTaskLeavesItsSlotToTheNext) {
     EXPECT_EQ(got[0].id, second.id);
 }
 
+TEST_P(TaskStoreContract, WhoSaysNothingAboutTheSlotsOfAKeyLeavesThem) {
+    const Task one = created({.title = "x", .concurrency_key = "k", .concurrency_limit = 2});
+    const Task two = created({.title = "x", .concurrency_key = "k"});
+    EXPECT_EQ(two.concurrency_limit, std::nullopt);
+    EXPECT_THAT(claimed("w", {.limit = 5}), SizeIs(2));
+    const Task alone = created({.title = "x", .concurrency_key = "new"});
+    const Task other = created({.title = "x", .concurrency_key = "other", .concurrency_limit = 5});
+    const auto moved = x_store->update_task(other.id, {.concurrency_key = "new"});
+    ASSERT_TRUE(moved) << moved.error().message;
+    EXPECT_EQ(moved->value.concurrency_limit, std::nullopt) << "it was a word about another key";
+    EXPECT_THAT(claimed("w", {.limit = 5}), SizeIs(1)) << "a new key has one slot";
+}
+
 TEST_P(TaskStoreContract, AChangeOfAnotherMemberIsNoWordAboutTheSlotsOfAKey) {
     const Task one = created({.title = "x", .concurrency_key = "k", .concurrency_limit = 1});
     created({.title = "x", .concurrency_key = "k", .concurrency_limit = 3});

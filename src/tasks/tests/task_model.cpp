@@ -23,6 +23,13 @@ const TaskModel::Key* TaskModel::key_of(const CreateTask& request) const {
     return found == x_keys.end() || found->second.expires_at <= now_ms ? nullptr : &found->second;
 }
 
+void TaskModel::say_slots(const std::string& key, std::optional<std::int64_t> limit) {
+    if (limit)
+        slots[key] = *limit;
+    else
+        slots.try_emplace(key, 1);
+}
+
 void TaskModel::create(const CreateTask& request, const Task& made) {
     ModelTask one{.task = made};
     one.task.status = TaskStatus::pending;
@@ -33,8 +40,7 @@ void TaskModel::create(const CreateTask& request, const Task& made) {
         const bool counts = failed && request.on_failed_dependency == OnFailedDependency::run;
         if (status != TaskStatus::completed && !counts) one.open.insert(id);
     }
-    if (request.concurrency_key)
-        slots[*request.concurrency_key] = request.concurrency_limit.value_or(1);
+    if (request.concurrency_key) say_slots(*request.concurrency_key, request.concurrency_limit);
     if (request.idempotency_key)
         x_keys[{request.project, *request.idempotency_key}] = {made.id, request.title,
                                                                now_ms + request.key_retention_ms};
@@ -292,12 +298,11 @@ void TaskModel::update(const std::string& id, const UpdateTask& change) {
     if (change.deadline) task.deadline = *change.deadline;
     if (change.concurrency_key) {
         task.concurrency_key = *change.concurrency_key;
-        if (!task.concurrency_key) task.concurrency_limit.reset();
+        task.concurrency_limit.reset();
     }
     if (change.concurrency_limit) task.concurrency_limit = change.concurrency_limit;
     if (task.concurrency_key && (change.concurrency_key || change.concurrency_limit))
-        slots[*task.concurrency_key] = task.concurrency_limit.value_or(1);
-    if (task.concurrency_key && !task.concurrency_limit) task.concurrency_limit = 1;
+        say_slots(*task.concurrency_key, task.concurrency_limit);
     if (change.on_failed_dependency) task.on_failed_dependency = *change.on_failed_dependency;
     for (const std::string& other : change.remove_dependencies) {
         one.open.erase(other);

@@ -66,6 +66,7 @@ class TaskModel {
     static std::int64_t full_wait(const RetryPolicy& retry, std::int64_t failed);
 
   private:
+    void say_slots(const std::string& key, std::optional<std::int64_t> limit);
     std::map<std::pair<std::string, std::string>, Key> x_keys;
     void to_pending(ModelTask& one, std::int64_t waits);
     void end(ModelTask& one, TaskStatus status, const std::string& verb);

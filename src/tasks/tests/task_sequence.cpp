@@ -49,7 +49,9 @@ CreateTask Sequence::some_task() {
     }
     if (percent(30)) {
         task.concurrency_key = one_of<std::string>({"k", "l"});
-        if (percent(70)) task.concurrency_limit = 1 + upto(1);
+        // The database remembers what sequences before this one said.
+        const bool is_new = !x_model.slots.contains(*task.concurrency_key);
+        if (percent(70) || is_new) task.concurrency_limit = 1 + upto(1);
     }
     if (percent(20)) {
         task.idempotency_key = one_of<std::string>({"a", "b", "c"});
@@ -289,7 +291,9 @@ void Sequence::update() {
     if (percent(15)) change.concurrency_key.emplace(std::nullopt);
     const bool keyed = change.concurrency_key ? change.concurrency_key->has_value()
                                               : there && found->second.task.concurrency_key;
-    if (keyed && percent(30)) change.concurrency_limit = 1 + upto(2);
+    const bool is_new = change.concurrency_key && *change.concurrency_key &&
+                        !x_model.slots.contains(**change.concurrency_key);
+    if (keyed && (percent(30) || is_new)) change.concurrency_limit = 1 + upto(2);
     if (percent(30) && there && !found->second.task.deadline) {
         const std::string other = some_id();
         if (percent(60))

@@ -73,7 +73,7 @@ struct Task {
     OnFailedDependency on_failed_dependency = OnFailedDependency::block;
     std::optional<std::string> parent;
     std::optional<std::string> concurrency_key;
-    std::optional<std::int64_t> concurrency_limit;
+    std::optional<std::int64_t> concurrency_limit;  ///< What it said of its key; not the key's now.
     std::optional<std::string> idempotency_key;
     std::optional<std::string> result;  ///< JSON.
     std::optional<std::string> error;

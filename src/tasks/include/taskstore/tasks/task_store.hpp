@@ -38,7 +38,8 @@ struct CreateTask {
     OnFailedDependency on_failed_dependency = OnFailedDependency::block;
     std::optional<std::string> parent = {};
     std::optional<std::string> concurrency_key = {};
-    /// How many tasks of the key may be in progress at once; the last word about a key holds.
+    /// How many tasks of the key may be in progress at once; the last word about a key holds. None
+    /// leaves the key as it is; a new one has 1.
     std::optional<std::int64_t> concurrency_limit = {};
     /// Within the project: the same key and the same content again is the task that is there.
     std::optional<std::string> idempotency_key = {};
