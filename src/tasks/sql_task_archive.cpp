@@ -147,7 +147,7 @@ Result<TaskPage> SqlTaskArchive::list_tasks(const TaskFilter& filter) {
         TASKSTORE_LET(const auto tokens, tokens_of_words(filter.words));
         add_words(where, tokens);
     }
-    add_filter(where, filter, "created_at");
+    add_filter(where, filter, "created_at", "ready = 1");
     const Ordered order = ordered_by(filter, "created_at");
     TASKSTORE_TRY(add_cursor(where, filter.after, order, "id"));
     std::string text = x_texts.list_archived + where.text;

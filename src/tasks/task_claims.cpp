@@ -19,8 +19,6 @@ constexpr std::int64_t kClaimMax = 1'000;
 constexpr std::int64_t kLeaseMsMax = 366LL * 86'400'000;
 /// What sql/complete.sql adds to the task.
 constexpr int kConcernsOthersColumn = kTaskColumns;
-/// What sql/look.sql says last.
-constexpr int kPromotesColumn = 3;
 /// What sql/sqlite/history_of_claimed_row.sql takes of the task.
 constexpr std::array kClaimedRow{kIdColumn, kRevisionColumn, kFenceColumn, kUpdatedAtColumn};
 /// How often a claim is tried again that got nothing although there is something.

@@ -32,7 +32,8 @@ void add_capability(Conditions& where, const std::string& word) {
 
 }  // namespace
 
-void add_filter(Conditions& where, const TaskFilter& filter, const std::string& created_at) {
+void add_filter(Conditions& where, const TaskFilter& filter, const std::string& created_at,
+                std::string_view ready) {
     if (filter.status) where.add("status = " + where.bound(std::string(name_of(*filter.status))));
     if (filter.project) where.add("project = " + where.bound(*filter.project));
     if (filter.assigned_to) where.add("assigned_to = " + where.bound(*filter.assigned_to));
@@ -46,7 +47,7 @@ void add_filter(Conditions& where, const TaskFilter& filter, const std::string& 
         case TaskPart::all:
             break;
         case TaskPart::ready:
-            where.add("ready = 1");
+            where.add(ready);
             break;
         case TaskPart::blocked:
             where.add("status = 'pending' AND open_dependencies > 0");

@@ -23,8 +23,10 @@ struct Conditions {
     }
 };
 
-/// All but words, the cursor and the limit; `created_at` is the column's name here.
-void add_filter(Conditions& where, const TaskFilter& filter, const std::string& created_at);
+/// All but words, the cursor and the limit; `created_at` is the column's name here, `ready` says
+/// what may be claimed.
+void add_filter(Conditions& where, const TaskFilter& filter, const std::string& created_at,
+                std::string_view ready);
 /// invalid: a limit out of bounds, or what no database could hold.
 Status check_filter(const TaskFilter& filter);
 /// invalid: there is no word in them, or there are too many.

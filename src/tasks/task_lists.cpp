@@ -70,6 +70,15 @@ Result<std::string> SqlTaskStore::find_id(const std::string& part) {
 Result<TaskPage> SqlTaskStore::list_tasks(const TaskFilter& filter) {
     TASKSTORE_TRY(check_filter(filter));
     Conditions where;
+    std::string_view ready;
+    if (filter.part == TaskPart::ready) {
+        // What has become due since the last claim is not in order yet, and mostly there is none.
+        TASKSTORE_LET(const auto looked, read_one({.sql = x_texts.look, .values = {now()}}));
+        const bool promotes =
+            looked[0].rows.at(0).at(kPromotesColumn) != sql::Value{std::int64_t{0}};
+        ready = promotes ? x_texts.is_ready_or_due : x_texts.is_ready;
+        where.bound(now());
+    }
     // A search that goes by its index finds tasks in the order of the answer.
     const bool search = !filter.words.empty();
     const std::string created_at = search ? "found.at" : "created_at";
@@ -78,7 +87,7 @@ Result<TaskPage> SqlTaskStore::list_tasks(const TaskFilter& filter) {
         TASKSTORE_TRY(sort_by_rarity(tokens));
         add_tokens(where, tokens);
     }
-    add_filter(where, filter, created_at);
+    add_filter(where, filter, created_at, ready);
     const Ordered order = ordered_by(filter, created_at);
     const std::string id = search && order.column == created_at ? "found.task_id" : "id";
     TASKSTORE_TRY(add_cursor(where, filter.after, order, id));

@@ -54,8 +54,15 @@ Result<std::string> SqlTaskStore::why(const std::string& id) {
     const Task& task = *found;
     const std::string status(name_of(task.status));
     if (task.status == TaskStatus::in_progress) {
-        std::string out = "it is being worked on: " + task.assigned_to.value_or("somebody") +
-                          " holds it until " + moment(task.lease_expires_at.value_or(0));
+        TASKSTORE_LET(const auto times, read_one({.sql = x_texts.why_task, .values = {now(), id}}));
+        if (times[0].rows.empty()) return no_such_task(id);
+        const std::string holder = task.assigned_to.value_or("somebody");
+        const std::int64_t until = task.lease_expires_at.value_or(0);
+        std::string out =
+            until <= std::get<std::int64_t>(times[0].rows[0].at(1))
+                ? "the lease of " + holder + " ran out " + moment(until) +
+                      ": the next claim puts it back"
+                : "it is being worked on: " + holder + " holds it until " + moment(until);
         if (!task.cancel_requested_at) return out;
         TASKSTORE_LET(const auto asked,
                       read_one({.sql = task_sql::find_cancel, .values = {id, task.fence}}));
@@ -100,6 +107,9 @@ Result<std::string> SqlTaskStore::why(const std::string& id) {
                    " --no-depends-on " + other + "')";
         return out;
     }
+    if (task.deadline && *task.deadline <= now_ms)
+        return "its deadline passed " + moment(*task.deadline) +
+               " before anybody began: the next claim says that it failed";
     if (task.not_before && *task.not_before > now_ms)
         return "its time has not come: not before " + moment(*task.not_before) +
                (task.retry_count > 0

@@ -43,6 +43,8 @@ constexpr Substitution kCompleted{
     "lease_expires_at = NULL, liveness = NULL, cancel_requested_at = NULL, completed_at = @now@, "
     "updated_at = @now@, revision = revision + 1, last_write = ?3"};
 
+constexpr Substitution kInTime{"@in_time@", "(deadline IS NULL OR deadline > @now@)"};
+
 // Without figures about its tables SQLite would go by the status, through all that is pending.
 constexpr std::array kSqlite{
     Substitution{"@by_not_before@", "INDEXED BY idx_tasks_not_before"},
@@ -152,7 +154,8 @@ std::string replaced(std::string text, const Substitution& one) {
 Texts make(bool postgres, NowIs now = NowIs::passed_or_engines) {
     const auto text = [&](std::string_view sql) {
         std::string out = replaced(std::string(sql), {"@columns@", task_sql::columns});
-        for (const Substitution& one : {kClaimed, kCompleted}) out = replaced(std::move(out), one);
+        for (const Substitution& one : {kClaimed, kCompleted, kInTime})
+            out = replaced(std::move(out), one);
         out = replaced(std::move(out), kMayGo);
         out = replaced(std::move(out), {"@of@", "tasks"});
         if (now == NowIs::passed) out = replaced(std::move(out), kNowPassed);
@@ -202,6 +205,11 @@ Texts make(bool postgres, NowIs now = NowIs::passed_or_engines) {
         .find_key = text(task_sql::find_key),
         .promote_due = text(task_sql::promote_due),
         .look = text(task_sql::look),
+        .is_ready = text("ready = 1 AND @in_time@"),
+        .is_ready_or_due = text(
+            "tasks.id IN (SELECT r.id FROM tasks r WHERE r.ready = 1 UNION ALL SELECT d.id FROM "
+            "tasks d @by_not_before@ WHERE d.status = 'pending' AND d.open_dependencies = 0 AND "
+            "d.not_before <= @now@ AND d.concurrency_key IS NULL) AND @in_time@"),
         .hold_writers = postgres ? text(task_sql_postgres::hold_writers) : "",
         .next_page_of_ranks = text(task_sql::next_page_of_ranks),
         .mark_keys_of_page = text(task_sql::mark_keys_of_page),

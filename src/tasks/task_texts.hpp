@@ -29,7 +29,9 @@ struct Texts {
     std::string find_key;
     std::string promote_due;
     std::string look;
-    std::string hold_writers;  ///< Empty where one writes at a time.
+    std::string is_ready;         ///< Of a list of tasks; ?1 is the time.
+    std::string is_ready_or_due;  ///< Where some are due that are not in order yet.
+    std::string hold_writers;     ///< Empty where one writes at a time.
     std::string next_page_of_ranks;
     std::string mark_keys_of_page;
     std::string rank_page;
@@ -104,6 +106,9 @@ struct Texts {
     std::string closed_edges;
     std::string marked_limits;
 };
+
+/// What sql/look.sql says last.
+inline constexpr int kPromotesColumn = 3;
 
 enum class NowIs : std::uint8_t {
     passed,             ///< ?1 is never null.

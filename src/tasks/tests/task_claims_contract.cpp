@@ -19,6 +19,7 @@ namespace {
 using testing::Each;
 using testing::ElementsAre;
 using testing::EndsWith;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -343,6 +344,25 @@ TEST_P(TaskStoreContract, WhatIsNotYetDueWaitsAndWhatIsOverdueFails) {
     EXPECT_EQ(claimed("w").at(0).id, later.id);
 }
 
+TEST_P(TaskStoreContract, WhatIsReadyAndWhyGoesByTheClockBeforeAnybodyClaims) {
+    const std::int64_t now_ms = x_clock.wall_ms();
+    const Task late = created({.title = "late", .deadline = now_ms + 5});
+    const Task later = created({.title = "later", .not_before = now_ms + 5});
+    const Task held = created({.title = "held", .priority = 5});
+    ASSERT_EQ(claimed("gone", {.lease_ms = 5}).at(0).id, held.id);
+    const TaskFilter ready{.part = TaskPart::ready};
+    EXPECT_THAT(titles(ready), ElementsAre("late"));
+    x_clock.advance_ms(5);
+    EXPECT_THAT(titles(ready), ElementsAre("later"));
+    EXPECT_THAT(titles({.part = TaskPart::ready, .words = {"later"}}), ElementsAre("later"));
+    EXPECT_THAT(titles({.part = TaskPart::ready, .words = {"late"}}), IsEmpty());
+    EXPECT_THAT(*x_store->why(late.id), HasSubstr("its deadline passed"));
+    EXPECT_THAT(*x_store->why(later.id), HasSubstr("a worker may claim it now"));
+    EXPECT_THAT(*x_store->why(held.id), HasSubstr("the lease of gone ran out"));
+    EXPECT_THAT(claimed("w", {.limit = 5}), SizeIs(1));
+    EXPECT_THAT(titles(ready), ElementsAre("held")) << "put back by that claim";
+}
+
 TEST_P(TaskStoreContract, AConcurrencyKeyBoundsWhatIsHeldAtOnce) {
     const auto make = [&](const std::string& title, std::int64_t priority) {
         return created({.title = title,
@@ -373,7 +393,7 @@ TEST_P(TaskStoreContract, ATaskBecomesReadyWithItsLastDependency) {
     const Task b = created({.title = "b"});
     const Task c = created({.title = "c", .priority = 50, .depends_on = {a.id, b.id}});
     EXPECT_THAT(titles({.part = TaskPart::blocked}), ElementsAre("c"));
-    EXPECT_THAT(*x_store->why(c.id), testing::HasSubstr("waits for 2 tasks"));
+    EXPECT_THAT(*x_store->why(c.id), HasSubstr("waits for 2 tasks"));
     for (const Task& task : claimed("w", {.limit = 5})) {
         EXPECT_NE(task.id, c.id);
         ASSERT_TRUE(x_store->complete_task({.task_id = task.id, .fence = task.fence}, {}));
@@ -433,7 +453,7 @@ TEST_P(TaskStoreContract, StatsCountByStatusHolderAndTime) {
     EXPECT_EQ(stats->completed_last_hour, 1);
     EXPECT_EQ(stats->oldest_pending_at, x_clock.wall_ms());
     EXPECT_THAT(x_store->stats("p")->by_status, ElementsAre(0, 0, 1, 0, 0));
-    EXPECT_THAT(*x_store->why(held.id), testing::HasSubstr("completed"));
+    EXPECT_THAT(*x_store->why(held.id), HasSubstr("completed"));
     EXPECT_EQ(x_store->why("nobody").error().code, Code::not_found);
 }
 
