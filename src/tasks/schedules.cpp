@@ -46,7 +46,8 @@ std::string verb_of(const Schedule& was, const Schedule& next) {
 
 Result<std::int64_t> SqlTaskStore::now_ms() {
     TASKSTORE_TRY(keep_time());
-    TASKSTORE_LET(const auto answers, read_one({.sql = x_texts.next_schedule, .values = {now()}}));
+    TASKSTORE_LET(const auto answers,
+                  read_one({.sql = x_read_texts.next_schedule, .values = {now()}}));
     return RowReader(answers[0].rows.at(0)).number();
 }
 
@@ -211,7 +212,8 @@ Result<std::vector<ScheduleEntry>> SqlTaskStore::schedule_history(const std::str
 
 Result<std::optional<std::int64_t>> SqlTaskStore::next_tick_in_ms() {
     TASKSTORE_TRY(keep_time());
-    TASKSTORE_LET(const auto answers, read_one({.sql = x_texts.next_schedule, .values = {now()}}));
+    TASKSTORE_LET(const auto answers,
+                  read_one({.sql = x_read_texts.next_schedule, .values = {now()}}));
     RowReader read(answers[0].rows.at(0));
     const std::int64_t now_ms = read.number();
     const auto next = read.maybe_number();

@@ -106,7 +106,7 @@ Result<std::vector<std::int64_t>> SqlTaskStore::without_known(const Schedule& sc
                                                               std::vector<std::int64_t> ticks) {
     Statements looks;
     for (const std::int64_t tick : ticks)
-        looks.push_back({.sql = x_texts.find_key,
+        looks.push_back({.sql = x_read_texts.find_key,
                          .values = {now(), schedule.made.task.project,
                                     *task_of_tick(schedule, tick).idempotency_key}});
     if (looks.empty()) return ticks;
@@ -183,7 +183,7 @@ Result<std::int64_t> SqlTaskStore::fire_due() {
     // Each look finds others, or the same ones with fewer ticks to catch up.
     for (std::size_t looks = 0; looks <= kCaughtUpMax / kAtOnceMax; ++looks) {
         TASKSTORE_LET(const auto answers,
-                      read_one({.sql = x_texts.due_schedules, .values = {now()}}));
+                      read_one({.sql = x_read_texts.due_schedules, .values = {now()}}));
         if (answers[0].rows.empty()) break;
         for (const auto& row : answers[0].rows) {
             TASKSTORE_LET(const std::int64_t one,

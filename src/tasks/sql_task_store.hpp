@@ -254,6 +254,8 @@ class SqlTaskStore final : public TaskStore, public Schedules, public Pruning {
     UuidSource x_ids;
     const bool x_server_time;
     const Texts& x_texts;
+    /// Who reads has not kept the time first, and a database that came from elsewhere has none.
+    const Texts& x_read_texts;
     const std::function<Status(const WatchedTask&)> x_before_freeing;
     const ArchiveFinder x_archive;
     std::mutex x_session_mutex;

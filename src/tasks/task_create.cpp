@@ -83,7 +83,7 @@ Status SqlTaskStore::add_task(Making& making, const CreateTask& request, const T
 Result<std::optional<std::string>> SqlTaskStore::find_key(const CreateTask& request) {
     if (!request.idempotency_key) return std::optional<std::string>();
     TASKSTORE_LET(const auto answers,
-                  read_one({.sql = x_texts.find_key,
+                  read_one({.sql = x_read_texts.find_key,
                             .values = {now(), request.project, *request.idempotency_key}}));
     if (answers[0].rows.empty()) return std::optional<std::string>();
     RowReader read(answers[0].rows[0]);

@@ -73,10 +73,10 @@ Result<TaskPage> SqlTaskStore::list_tasks(const TaskFilter& filter) {
     std::string_view ready;
     if (filter.part == TaskPart::ready) {
         // What has become due since the last claim is not in order yet, and mostly there is none.
-        TASKSTORE_LET(const auto looked, read_one({.sql = x_texts.look, .values = {now()}}));
+        TASKSTORE_LET(const auto looked, read_one({.sql = x_read_texts.look, .values = {now()}}));
         const bool promotes =
             looked[0].rows.at(0).at(kPromotesColumn) != sql::Value{std::int64_t{0}};
-        ready = promotes ? x_texts.is_ready_or_due : x_texts.is_ready;
+        ready = promotes ? x_read_texts.is_ready_or_due : x_read_texts.is_ready;
         where.bound(now());
     }
     // A search that goes by its index finds tasks in the order of the answer.

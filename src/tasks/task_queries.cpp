@@ -19,7 +19,7 @@ Result<TaskStats> SqlTaskStore::stats(const std::optional<std::string>& project)
     const Statements batch{{.sql = task_sql::stats_by_status, .values = {of}},
                            {.sql = task_sql::stats_by_project, .values = {of}},
                            {.sql = task_sql::stats_by_holder, .values = {of}},
-                           {.sql = x_texts.stats_throughput, .values = {now(), of}}};
+                           {.sql = x_read_texts.stats_throughput, .values = {now(), of}}};
     TASKSTORE_LET(const auto answers, x_database.read_batch(batch));
     TaskStats stats;
     for (const auto& row : answers[0].rows) {
@@ -54,7 +54,8 @@ Result<std::string> SqlTaskStore::why(const std::string& id) {
     const Task& task = *found;
     const std::string status(name_of(task.status));
     if (task.status == TaskStatus::in_progress) {
-        TASKSTORE_LET(const auto times, read_one({.sql = x_texts.why_task, .values = {now(), id}}));
+        TASKSTORE_LET(const auto times,
+                      read_one({.sql = x_read_texts.why_task, .values = {now(), id}}));
         if (times[0].rows.empty()) return no_such_task(id);
         const std::string holder = task.assigned_to.value_or("somebody");
         const std::int64_t until = task.lease_expires_at.value_or(0);
@@ -77,7 +78,7 @@ Result<std::string> SqlTaskStore::why(const std::string& id) {
         return "it is " + status + " since " + moment(task.completed_at.value_or(0)) +
                (task.error ? ": " + *task.error : "") +
                (task.archived_at ? "; archived since " + moment(*task.archived_at) : "");
-    const Statements batch{{.sql = x_texts.why_task, .values = {now(), id}},
+    const Statements batch{{.sql = x_read_texts.why_task, .values = {now(), id}},
                            {.sql = task_sql::why_dependencies, .values = {id}}};
     TASKSTORE_LET(const auto answers, x_database.read_batch(batch));
     if (answers[0].rows.empty()) return no_such_task(id);

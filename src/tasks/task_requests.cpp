@@ -57,7 +57,7 @@ Result<std::optional<std::vector<Task>>> SqlTaskStore::answer_to(const Request& 
     if (request.id.empty()) return Tasks();
     TASKSTORE_TRY(check_name("request_id", request.id));
     TASKSTORE_LET(const auto found,
-                  read_one({.sql = x_texts.find_request, .values = {now(), request.id}}));
+                  read_one({.sql = x_read_texts.find_request, .values = {now(), request.id}}));
     if (found[0].rows.empty()) return Tasks();
     RowReader read(found[0].rows[0]);
     const bool same = read.text() == request.verb && read.text() == request.fingerprint;

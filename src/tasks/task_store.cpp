@@ -71,6 +71,7 @@ SqlTaskStore::SqlTaskStore(sql::Database& database, const Clock& clock, Random& 
       x_server_time(options.time == TimeSource::by_engine && database.capabilities().network),
       x_texts(
           texts_of(database.dialect(), x_server_time ? NowIs::passed_or_engines : NowIs::passed)),
+      x_read_texts(texts_of(database.dialect())),
       x_before_freeing(std::move(options.before_freeing)),
       x_archive(std::move(options.archive)) {
     if (x_server_time || database.dialect() == "postgres") return;

@@ -111,8 +111,8 @@ struct Texts {
 inline constexpr int kPromotesColumn = 3;
 
 enum class NowIs : std::uint8_t {
-    passed,             ///< ?1 is never null.
-    passed_or_engines,  ///< Where ?1 is null the engine's own time counts.
+    passed,             ///< ?1 is never null, and who writes has kept the time (task_clock).
+    passed_or_engines,  ///< Where either is missing the engine's own time counts.
 };
 
 /// `dialect` as of sql::Connection. Made once and kept.

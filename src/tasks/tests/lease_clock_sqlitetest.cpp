@@ -104,6 +104,23 @@ TEST_F(LeaseClock, ADatabaseThatCameBackFromElsewhereKeepsTheLeasesAsTheyCame) {
     EXPECT_TRUE(claimed(*back));
 }
 
+TEST_F(LeaseClock, WhoReadsADatabaseThatCameFromElsewhereHasATime) {
+    x_clock.set_wall_ms(SystemClock().wall_ms());
+    const auto task = claimed(*x_store);
+    ASSERT_TRUE(task);
+    ASSERT_TRUE(x_store->complete_task({.task_id = task->id, .fence = task->fence}, {}));
+    const auto later =
+        x_store->create_task({.title = "later", .not_before = x_clock.wall_ms() - 1'000});
+    ASSERT_TRUE(later);
+    // Not carried by moves and backups.
+    ASSERT_TRUE(x_database->write(
+        [](sql::Connection& connection) { return connection.execute("DELETE FROM task_clock"); }));
+    const auto there = store("that boot");
+    EXPECT_EQ(there->stats(std::nullopt)->completed_last_hour, 1);
+    EXPECT_THAT(*there->why(later->value.id), testing::HasSubstr("a worker may claim it now"));
+    EXPECT_THAT(there->list_tasks({.part = TaskPart::ready})->tasks, testing::SizeIs(1));
+}
+
 TEST_F(LeaseClock, WhatWaitsForATimeGoesByTheWallClock) {
     ASSERT_TRUE(claimed(*x_store));
     ASSERT_TRUE(x_store->create_task({.title = "later", .not_before = x_clock.wall_ms() + kDayMs}));
