@@ -42,7 +42,8 @@ struct Scratch {
 };
 
 std::string fresh_name(Context& context) {
-    std::string hex = "0000000000000000";
+    // With what stands before them no more than the name of a schema may have.
+    std::string hex = "000000000000";
     const std::uint64_t number = context.random.next_u64();
     for (std::size_t i = 0; i < hex.size(); ++i)
         hex[i] = "0123456789abcdef"[(number >> (4 * i)) & 15U];
@@ -231,9 +232,17 @@ Status run_selftest(Context& context) {
         context.progress("trying", done, total);
     };
     options.stopped = [&] { return signals.look().has_value(); };
+    const auto remove = [&]() -> Status {
+        auto removed = ground.remove(context);
+        if (removed) return removed;
+        Error error = std::move(removed).error();
+        error.message = "what the trial made cannot be removed: " + error.message;
+        error.hint = kept(scratch);
+        return fail(std::move(error));
+    };
     auto tried = ownership::run_trial(options, context.files, context.clock);
     if (!tried && tried.error().code == Code::cancelled) {
-        TASKSTORE_TRY(ground.remove(context));
+        TASKSTORE_TRY(remove());
         return fail(std::move(tried).error())
             .with_hint(scratch.has_own_room()
                            ? "nothing of it is left; let it run to its end to hear what it finds"
@@ -246,7 +255,7 @@ Status run_selftest(Context& context) {
     }
     const ownership::TrialReport& report = *tried;
     if (!report.verdict.violations.empty()) return violated(scratch, report);
-    TASKSTORE_TRY(ground.remove(context));
+    TASKSTORE_TRY(remove());
     print_report(context, scratch, options, report);
     return ok();
 }
