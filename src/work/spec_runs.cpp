@@ -1,9 +1,11 @@
+#include <taskstore/base/hash.hpp>
 #include <taskstore/base/json.hpp>
 #include <taskstore/base/text.hpp>
 #include <taskstore/records/collection.hpp>
 #include <taskstore/work/spec_runs.hpp>
 
 #include <algorithm>
+#include <set>
 
 namespace taskstore::work {
 
@@ -88,6 +90,8 @@ bool is_of(const Task& task, std::string_view created_at) {
 
 Result<std::string> metadata_with(std::string_view created_at, std::string_view metadata) {
     TASKSTORE_LET(const Json given, Json::parse(metadata));
+    // The queue says what is wrong with it.
+    if (given.kind() != JsonKind::object) return std::string(metadata);
     std::string out;
     JsonWriter writer(out);
     writer.begin_object();
@@ -154,9 +158,13 @@ Result<EnqueuedSpec> SpecRuns::enqueue_once(const std::string& spec_id, tasks::C
     if (task.input == "null") task.input = record.data;
     task.spec_id = spec_id;
     TASKSTORE_LET(task.metadata, metadata_with(created_at, task.metadata));
-    // Who asks at once for the same spec sees the same task before this one.
-    task.idempotency_key =
-        "spec:" + spec_id + ":" + created_at + ":" + (earlier.empty() ? "0" : earlier.front().id);
+    // Who asks at once for the same spec sees the same tasks before this one; their order goes by
+    // the clocks of those who made them.
+    std::set<std::string> before;
+    for (const Task& one : earlier) before.insert(one.id);
+    std::string ids;
+    for (const std::string& id : before) ids += id + "\n";
+    task.idempotency_key = "spec:" + spec_id + ":" + created_at + ":" + sha256_hex(ids);
     TASKSTORE_LET(auto made, x_store.create_task(task));
     return EnqueuedSpec{std::move(made.value), true, made.level};
 }

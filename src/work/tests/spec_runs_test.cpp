@@ -225,6 +225,29 @@ TEST_F(SpecRunsTest, ASpecOfTheSameIdInAnotherPlanIsAnotherSpec) {
     EXPECT_EQ(Collection<Execution>(**elsewhere).list()->records.size(), 1U);
 }
 
+TEST_F(SpecRunsTest, ASpecIsEnqueuedAgainAlsoAfterAHostWhoseClockWasAhead) {
+    FakeClock clock;
+    const std::int64_t now_ms = SystemClock().wall_ms();
+    const auto store = tasks::make_task_store(x_tasks.database(), clock, x_tasks.random, {});
+    SpecRuns runs(*x_plan, *store, {});
+    for (int i = 0; i < 4; ++i) {
+        clock.set_wall_ms(i == 0 ? now_ms + 60'000 : now_ms);
+        const auto made = runs.enqueue(x_spec, {.input = i % 2 == 0 ? "1" : "2"});
+        ASSERT_TRUE(made) << i << ": " << made.error().message;
+        EXPECT_TRUE(made->made);
+        const auto claim = store->claim_tasks({.worker = "w"});
+        ASSERT_TRUE(claim);
+        ASSERT_EQ(claim->value.size(), 1U);
+        ASSERT_TRUE(store->fail_task(hold(claim->value[0]), {.error = "e", .final = true}));
+    }
+}
+
+TEST_F(SpecRunsTest, MetadataThatIsNoObjectIsRefused) {
+    const auto made = x_runs->enqueue(x_spec, {.metadata = "[1,2]"});
+    ASSERT_FALSE(made) << made->task.metadata;
+    EXPECT_EQ(made.error().code, Code::invalid);
+}
+
 /// Does something else first, once.
 class InterruptedRandom final : public Random {
   public:
