@@ -30,6 +30,13 @@ expect 0 taskstore task show "$after"; has "$out" "input               [1]"; lac
 expect 0 taskstore task rm "$after"; expect 0 taskstore task rm "$lost"
 expect 0 taskstore task ready --quiet; same "$out" "$first"
 expect 0 taskstore task blocked --quiet; same "$out" "$second"
+# A terminal of 80 columns shows of each id the end that tells it from the others, and any verb takes that.
+COLUMNS=80 NO_COLOR=1 python3 -c 'import pty, sys; pty.spawn(sys.argv[1:])' taskstore task list < /dev/null > list.txt
+for whole in "$first" "$second"; do
+  end=$(tail -n +2 list.txt | tr -d '\r' | awk -v id="$whole" '$1 != "" && substr(id, length(id) - length($1) + 1) == $1 { print $1 }')
+  same "${#end}" 8; expect 0 taskstore task show "$end" --json; same "$(json "$out" 'd["id"]')" "$whole"
+done
+rm list.txt
 expect 0 taskstore task why "$second"; has "$out" "$first"
 expect 4 taskstore task rm "$first"; has "$err" "$second"
 

@@ -681,7 +681,8 @@ std::string overview(std::string_view topic) {
            "\nEverywhere: --json, -C DIR, --store DIR, --quiet; `taskstore COMMAND --help` has "
            "options and examples.\n"
            "Exit codes: 0 success, 1 failure, 2 usage, 3 not found, 4 conflict or a shortened id "
-           "in doubt, 5 unavailable, 6 corrupt, 7 not permitted, 8 outcome unknown, 9 some "
+           "in doubt, 5 unavailable or timed out, 6 corrupt, 7 not permitted, 8 outcome unknown, 9 "
+           "some "
            "answered.\n";
 }
 

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <charconv>
+#include <set>
 
 namespace taskstore::cli {
 namespace {
@@ -187,6 +188,30 @@ Result<std::string> text_option(Context& context, std::string_view option) {
     return text;
 }
 
+namespace {
+
+/// To endings that tell them apart, which any verb takes: ids that are made one after the other
+/// begin alike.
+void shorten_ids(std::vector<std::vector<Cell>>& rows) {
+    constexpr std::size_t kWholeMax = 12;
+    for (std::size_t count = 8; count <= 24; count += 4) {
+        std::set<std::string> endings;
+        for (const auto& row : rows) {
+            const std::string& id = row[0].text;
+            endings.insert(
+                id.size() <= kWholeMax || id.size() <= count ? id : id.substr(id.size() - count));
+        }
+        if (endings.size() < rows.size()) continue;
+        for (auto& row : rows) {
+            std::string& id = row[0].text;
+            if (id.size() > kWholeMax && id.size() > count) id.erase(0, id.size() - count);
+        }
+        return;
+    }
+}
+
+}  // namespace
+
 void print_tasks(Context& context, const std::vector<Task>& list, const std::string& next_cursor) {
     if (context.json) {
         context.print_json("task_list", task_list_json(list), next_cursor);
@@ -209,9 +234,11 @@ void print_tasks(Context& context, const std::vector<Task>& list, const std::str
                         {printable_line(task.assigned_to.value_or(""))},
                         {task.fence == 0 ? "" : std::to_string(task.fence)},
                         {printable_line(task.project)}});
-    context.print(format_table(context.terminal,
-                               {"ID", "TITLE", "STATUS", "PRIORITY", "HOLDER", "FENCE", "PROJECT"},
-                               rows));
+    const std::vector<std::string> head{"ID",     "TITLE", "STATUS", "PRIORITY",
+                                        "HOLDER", "FENCE", "PROJECT"};
+    if (context.terminal.width() != 0 && table_width(head, rows) > context.terminal.width())
+        shorten_ids(rows);
+    context.print(format_table(context.terminal, head, rows));
     if (!next_cursor.empty()) context.print("more: --cursor " + next_cursor + "\n");
 }
 

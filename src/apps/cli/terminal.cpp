@@ -62,8 +62,10 @@ std::string Terminal::paint(Colour colour, std::string_view text) const {
     return kCodes[static_cast<std::size_t>(colour)] + std::string(text) + "\033[0m";
 }
 
-std::string format_table(const Terminal& terminal, const std::vector<std::string>& head,
-                         const std::vector<std::vector<Cell>>& rows) {
+namespace {
+
+std::vector<std::size_t> widths_of(const std::vector<std::string>& head,
+                                   const std::vector<std::vector<Cell>>& rows) {
     std::vector<std::size_t> widths;
     for (const std::string& title : head) widths.push_back(display_width(fit(title, 200)));
     for (const auto& row : rows) {
@@ -71,8 +73,26 @@ std::string format_table(const Terminal& terminal, const std::vector<std::string
             widths[i] = std::max(widths[i],
                                  std::min<std::size_t>(display_width(fit(row[i].text, 200)), 200));
     }
+    return widths;
+}
+
+std::size_t total_of(const std::vector<std::size_t>& widths) {
     std::size_t total = 2 * (widths.size() - 1);
     for (const std::size_t width : widths) total += width;
+    return total;
+}
+
+}  // namespace
+
+std::size_t table_width(const std::vector<std::string>& head,
+                        const std::vector<std::vector<Cell>>& rows) {
+    return total_of(widths_of(head, rows));
+}
+
+std::string format_table(const Terminal& terminal, const std::vector<std::string>& head,
+                         const std::vector<std::vector<Cell>>& rows) {
+    std::vector<std::size_t> widths = widths_of(head, rows);
+    std::size_t total = total_of(widths);
     while (terminal.width() != 0 && total > terminal.width()) {
         auto widest = std::ranges::max_element(widths);
         if (*widest <= 8) break;

@@ -33,6 +33,10 @@ struct Cell {
     Colour colour = Colour::none;
 };
 
+/// What format_table() takes where nothing has to give way.
+std::size_t table_width(const std::vector<std::string>& head,
+                        const std::vector<std::vector<Cell>>& rows);
+
 /// Columns as wide as their widest cell; where the terminal is too narrow the widest give way
 /// first.
 std::string format_table(const Terminal& terminal, const std::vector<std::string>& head,
