@@ -109,6 +109,11 @@ TEST_F(LeaseClock, WhoReadsADatabaseThatCameFromElsewhereHasATime) {
     const auto task = claimed(*x_store);
     ASSERT_TRUE(task);
     ASSERT_TRUE(x_store->complete_task({.task_id = task->id, .fence = task->fence}, {}));
+    ASSERT_TRUE(x_store->create_task({.title = "fails"}));
+    const auto fails = claimed(*x_store);
+    ASSERT_TRUE(fails);
+    const Hold hold{.task_id = fails->id, .fence = fails->fence, .request_id = "r"};
+    ASSERT_TRUE(x_store->fail_task(hold, {.error = "e", .final = true}));
     const auto later =
         x_store->create_task({.title = "later", .not_before = x_clock.wall_ms() - 1'000});
     ASSERT_TRUE(later);
@@ -116,6 +121,7 @@ TEST_F(LeaseClock, WhoReadsADatabaseThatCameFromElsewhereHasATime) {
     ASSERT_TRUE(x_database->write(
         [](sql::Connection& connection) { return connection.execute("DELETE FROM task_clock"); }));
     const auto there = store("that boot");
+    EXPECT_TRUE(there->fail_task(hold, {.error = "e", .final = true})) << "as it was told before";
     EXPECT_EQ(there->stats(std::nullopt)->completed_last_hour, 1);
     EXPECT_THAT(*there->why(later->value.id), testing::HasSubstr("a worker may claim it now"));
     EXPECT_THAT(there->list_tasks({.part = TaskPart::ready})->tasks, testing::SizeIs(1));
