@@ -70,9 +70,13 @@ std::optional<std::pair<std::string, std::int64_t>> claim_of(const std::string& 
     return std::pair(execution_id.substr(0, dash), *fence);
 }
 
-records::Query executions_of(std::string_view field, std::string_view value) {
-    return {.collection = std::string(kExecutions),
+records::Query where(std::string_view collection, std::string_view field, std::string_view value) {
+    return {.collection = std::string(collection),
             .filter = Filter::compare(std::string(field), Op::eq, json_text(value))};
+}
+
+records::Query executions_of(std::string_view field, std::string_view value) {
+    return where(kExecutions, field, value);
 }
 
 /// As it stands in the plan.
@@ -135,12 +139,16 @@ Result<std::vector<Task>> SpecRuns::tasks_of(const std::string& spec_id,
 Result<EnqueuedSpec> SpecRuns::enqueue_once(const std::string& spec_id, tasks::CreateTask task) {
     std::vector<Unasked> unasked;
     TASKSTORE_TRY(settle(unasked));
-    TASKSTORE_LET(const records::Record record, x_plan.get(kSpecs, spec_id));
-    TASKSTORE_LET(const TaskSpec spec, records::record_as<TaskSpec>(record));
+    TASKSTORE_LET(records::Record record, x_plan.get(kSpecs, spec_id));
     TASKSTORE_LET(const std::string created_at, created_at_of(record));
     TASKSTORE_LET(const std::vector<Task> earlier, tasks_of(spec_id, created_at));
     if (const auto open = std::ranges::find_if(earlier, tasks::is_open); open != earlier.end())
         return EnqueuedSpec{*open, false};
+    TASKSTORE_LET(const bool heard, hear_of(record, earlier));
+    if (heard) {
+        TASKSTORE_LET(record, x_plan.get(kSpecs, spec_id));
+    }
+    TASKSTORE_LET(const TaskSpec spec, records::record_as<TaskSpec>(record));
     if (spec.status == records::TaskSpecStatus::complete)
         return fail(Code::conflict, "the spec " + spec_id + " is complete")
             .with_hint("'taskstore spec set " + spec_id + " --status pending' takes it up again");
@@ -271,9 +279,51 @@ Status SpecRuns::close(const std::string& execution_id, const std::string& spec_
     return ok();
 }
 
+/// What workers elsewhere, and whoever completed it by hand, did not tell the plan: the newest of
+/// the spec's `tasks`, where it was carried out and has no execution.
+Result<bool> SpecRuns::hear_of(const records::Record& spec, std::span<const Task> tasks) {
+    TASKSTORE_LET(const TaskSpec typed, records::record_as<TaskSpec>(spec));
+    if (typed.status != records::TaskSpecStatus::pending) return false;
+    const auto last = std::ranges::max_element(
+        tasks, {}, [](const Task& task) { return task.completed_at.value_or(0); });
+    if (last == tasks.end() || last->fence == 0) return false;
+    const bool complete = last->status == TaskStatus::completed;
+    if (!complete && last->status != TaskStatus::failed) return false;
+    const auto told = x_plan.get(kExecutions, execution_id_of(*last));
+    if (told || told.error().code != Code::not_found)
+        return told ? Result<bool>(false) : fail(told.error());
+    TASKSTORE_LET(const records::Page before, x_plan.list(executions_of("ts_id", spec.id)));
+    const std::string_view status = complete ? "complete" : "failed";
+    std::vector<ledger::Change> execution{
+        change("ts_id", spec.id),
+        change("status", status),
+        change("current_phase", typed.phase_name),
+        {"iteration_count", std::to_string(before.records.size() + 1)}};
+    if (last->error) execution.push_back(change("error_message", *last->error));
+    std::vector<ledger::Change> changes{change("status", status)};
+    if (last->assigned_to) changes.push_back(change("assigned_to", *last->assigned_to));
+    std::vector<records::Write> writes;
+    writes.push_back({.kind = records::WriteKind::create,
+                      .collection = std::string(kExecutions),
+                      .id = execution_id_of(*last),
+                      .changes = std::move(execution)});
+    writes.push_back(update_of(kSpecs, spec.id, std::move(changes)));
+    TASKSTORE_TRY(x_plan.write(std::move(writes)));
+    return true;
+}
+
 Result<std::int64_t> SpecRuns::settle() {
     std::vector<Unasked> unasked;
-    return settle(unasked);
+    TASKSTORE_LET(std::int64_t settled, settle(unasked));
+    TASKSTORE_LET(const records::Page pending, x_plan.list(where(kSpecs, "status", "pending")));
+    for (const records::Record& spec : pending.records) {
+        TASKSTORE_LET(const std::string created_at, created_at_of(spec));
+        TASKSTORE_LET(const std::vector<Task> tasks, tasks_of(spec.id, created_at));
+        if (std::ranges::any_of(tasks, tasks::is_open)) continue;
+        TASKSTORE_LET(const bool heard, hear_of(spec, tasks));
+        if (heard) ++settled;
+    }
+    return settled;
 }
 
 Result<std::int64_t> SpecRuns::settle(std::vector<Unasked>& unasked) {

@@ -46,9 +46,8 @@ TEST(Selftest, RunsOnAServerAndTakesItsSchemaAway) {
 
 TEST(Selftest, RunsInAnEmptyDatabaseThatHasNoSchemas) {
     const TemporaryFolder folder;
-    const Ran trial = run(folder,
-                          "selftest --ownership --operations 100 --processes 2 --place '" +
-                              servers->fresh(sql::Engine::libsql) + "'");
+    const Ran trial = run(folder, "selftest --ownership --operations 100 --processes 2 --place '" +
+                                      servers->fresh(sql::Engine::libsql) + "'");
     EXPECT_EQ(trial.status, 0) << trial.said;
 }
 

@@ -138,6 +138,32 @@ TEST_F(SpecRunsTest, WhatADeadWorkerLeftIsSettledFromTheQueue) {
     EXPECT_EQ(*x_runs->settle(), 0);
 }
 
+TEST_F(SpecRunsTest, WhatWasCarriedOutElsewhereIsHeardOfLater) {
+    enqueued();
+    ASSERT_TRUE(x_tasks.store->complete_task(hold(claimed("elsewhere")), {}));
+    EXPECT_EQ(spec().status, TaskSpecStatus::pending);
+    EXPECT_EQ(*x_runs->settle(), 1);
+    EXPECT_EQ(spec().status, TaskSpecStatus::complete);
+    EXPECT_EQ(spec().assigned_to, "elsewhere");
+    ASSERT_EQ(executions().size(), 1U);
+    EXPECT_EQ(executions()[0].status, ExecutionStatus::complete);
+    EXPECT_EQ(executions()[0].worktree_path, "");
+    EXPECT_EQ(*x_runs->settle(), 0);
+    // Taken up again by a person, it is open again.
+    TaskSpec back = spec();
+    back.status = TaskSpecStatus::pending;
+    ASSERT_TRUE(Collection<TaskSpec>(*x_plan).update(back));
+    EXPECT_EQ(*x_runs->settle(), 0);
+    const Task again = enqueued();
+    // An enqueue hears of it as well, and makes no second task for what is done.
+    ASSERT_TRUE(x_tasks.store->complete_task(hold(claimed("elsewhere")), {}));
+    const auto more = x_runs->enqueue(x_spec, {});
+    ASSERT_FALSE(more) << more->task.id;
+    EXPECT_EQ(more.error().code, Code::conflict);
+    EXPECT_EQ(spec().status, TaskSpecStatus::complete);
+    EXPECT_EQ(executions().size(), 2U);
+}
+
 TEST_F(SpecRunsTest, WhatMayBeInAnArchiveThatIsAwayIsSettledLater) {
     enqueued();
     const Task task = claimed("w1");
@@ -269,7 +295,7 @@ TEST_F(SpecRunsTest, WhoIsOvertakenByATaskThatEndsGetsOneThatIsOpen) {
     std::string first;
     random.before = [&] {
         first = enqueued().id;
-        ASSERT_TRUE(x_tasks.store->complete_task(hold(claimed()), {}));
+        ASSERT_TRUE(x_tasks.store->fail_task(hold(claimed()), {.error = "e", .final = true}));
     };
     const auto enqueued = runs.enqueue(x_spec, {});
     ASSERT_TRUE(enqueued) << enqueued.error().message;

@@ -60,7 +60,8 @@ class SpecRuns {
     Status began(const tasks::Task& task);
     Status ended(const Finished& finished);
 
-    /// Closes executions of claims that ended without a word to the plan. How many.
+    /// Closes executions of claims that ended without a word to the plan, and takes over what was
+    /// carried out where the plan did not hear of it. How many.
     Result<std::int64_t> settle();
 
   private:
@@ -72,6 +73,7 @@ class SpecRuns {
                                               std::string_view created_at);
     Result<std::optional<records::Record>> spec_of(const tasks::Task& task);
     Result<std::int64_t> settle(std::vector<Unasked>& unasked);
+    Result<bool> hear_of(const records::Record& spec, std::span<const tasks::Task> tasks);
     Status close(const std::string& execution_id, const std::string& spec_id, const Ending& ending);
 
     records::Plan& x_plan;
