@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 namespace taskstore::founding {
 namespace {
@@ -113,6 +114,14 @@ class Taker {
     }
     void put_back() { x_taken.pop_back(); }
 
+    /// What was asked for, and is not what such a member holds.
+    std::set<std::string> unread() const {
+        std::set<std::string> names;
+        for (const RecordMember* member : x_asked)
+            if (std::ranges::find(x_taken, member) == x_taken.end()) names.insert(member->name);
+        return names;
+    }
+
     std::vector<std::pair<std::string, std::string>> others() const {
         std::vector<std::pair<std::string, std::string>> others;
         for (const RecordMember& member : x_record.members)
@@ -125,13 +134,16 @@ class Taker {
     std::string times_as_written;
 
   private:
-    const RecordMember* find(std::string_view name) const {
+    const RecordMember* find(std::string_view name) {
         const auto found = std::ranges::find(x_record.members, name, &RecordMember::name);
-        return found == x_record.members.end() ? nullptr : &*found;
+        if (found == x_record.members.end()) return nullptr;
+        x_asked.insert(&*found);
+        return &*found;
     }
     const Record& x_record;
     const Zone& x_zone;
     std::vector<const RecordMember*> x_taken;
+    std::set<const RecordMember*> x_asked;
 };
 
 std::int64_t priority_of(Taker& take) {
@@ -228,6 +240,10 @@ void take_record(const Record& record, const Zone& zone, Found& found) {
     task.times_as_written = take.times_as_written;
     task.others = take.others();
     found.local_times += take.local_times;
+    for (const std::string& name : take.unread()) {
+        Unread& unread = found.unread[name];
+        if (unread.count++ == 0) unread.first = task.where;
+    }
     found.tasks.push_back(std::move(task));
 }
 

@@ -296,7 +296,11 @@ class Import {
     Status write(std::size_t begin, std::size_t end) {
         TASKSTORE_LET(const auto written,
                       import_some(std::span(x_tasks).subspan(begin, end - begin), false));
-        for (std::size_t i = begin; i < end; ++i) count(x_planned[i], written.value[i - begin]);
+        for (std::size_t i = begin; i < end; ++i) {
+            const Imported fate = written.value[i - begin];
+            count(x_planned[i], fate);
+            if (fate == Imported::created && x_tasks[i].project.empty()) ++x_of_no_project;
+        }
         if (std::ranges::count(written.value, Imported::created) > 0)
             x_report.level =
                 x_report.level ? sql::weaker_of(*x_report.level, written.level) : written.level;
@@ -340,6 +344,16 @@ class Import {
              "tasks have changed there since they were imported; what is here stands");
         note(x_report.removed, "task was removed here, and stays so",
              "tasks were removed here, and stay so");
+        for (const auto& [name, unread] : x_found.unread)
+            x_report.notes.push_back(name + " of " + std::to_string(unread.count) +
+                                     (unread.count == 1 ? " task" : " tasks") +
+                                     " cannot be read (" + unread.first +
+                                     "); as it stands there it is in the metadata");
+        note(x_of_no_project,
+             "task is of no project: --all-projects shows and claims it, 'taskstore task set ID "
+             "--project P' gives it one",
+             "tasks are of no project: --all-projects shows and claims them, 'taskstore task set "
+             "ID --project P' gives one to a project");
         note(x_found.local_times, "time has no zone, and was read as local time",
              "times have no zone, and were read as local time");
     }
@@ -351,6 +365,7 @@ class Import {
     const std::string x_word;
     std::vector<Task> x_tasks;       ///< To be taken in, those first that others depend on.
     std::vector<Planned> x_planned;  ///< Of each of them.
+    std::int64_t x_of_no_project = 0;
     TaskImportReport x_report;
 };
 

@@ -117,6 +117,17 @@ c.commit()
 PY
 expect 0 taskstore import --from lib-task-store odd.db --dry-run; has "$out" "would import odd.db (lib-task-store): 2 tasks"
 
+# What cannot be read of a task that comes along is told, and so is how to see what has no project.
+python3 - <<'PY'
+import sqlite3
+c = sqlite3.connect("bent.db")
+c.execute("CREATE TABLE tasks (id TEXT PRIMARY KEY, title TEXT, status TEXT, input TEXT, created_at TEXT)")
+c.execute("INSERT INTO tasks VALUES ('bent', 'Bent', 'pending', '{', 'yesterday')")
+c.commit()
+PY
+expect 0 taskstore import --from lib-task-store bent.db; has "$err" "input of 1 task cannot be read (bent.db, task 'bent')"
+has "$err" "created_at of 1 task cannot be read"; has "$err" "1 task is of no project: --all-projects"
+
 # What is broken, or something else, says what and where; nothing is taken in.
 expect 3 taskstore import --from lib-task-store nothing.db; has "$err" "nothing.db"
 expect 2 taskstore import --from lib-task-store adt/config.yml; has "$err" "no SQLite database"

@@ -101,6 +101,21 @@ TEST_F(TaskTable, EveryColumnOfAdtIsRead) {
     EXPECT_EQ(x_found.local_times, 1);
 }
 
+TEST_F(TaskTable, WhatCannotBeReadIsCountedByItsName) {
+    ASSERT_TRUE(
+        read("CREATE TABLE tasks (id TEXT, title TEXT, status TEXT, input TEXT, created_at TEXT, "
+             "own TEXT);"
+             "INSERT INTO tasks VALUES ('a', 't', 'done', '{', 'yesterday', 'x'), "
+             "('b', 't', 'done', '[', '2026-01-02T03:04:05Z', NULL)"));
+    ASSERT_EQ(x_found.unread.size(), 2U) << "a member of its own is none that was looked for";
+    EXPECT_EQ(x_found.unread["input"].count, 2);
+    EXPECT_THAT(x_found.unread["input"].first, testing::HasSubstr("task 'a'"));
+    EXPECT_EQ(x_found.unread["created_at"].count, 1);
+    EXPECT_THAT(x_found.tasks[0].others,
+                ElementsAre(Pair("input", R"("{")"), Pair("created_at", R"("yesterday")"),
+                            Pair("own", R"("x")")));
+}
+
 TEST_F(TaskTable, APriorityMayBeANumberInAColumnOfTexts) {
     ASSERT_TRUE(
         read("CREATE TABLE tasks (id TEXT, description TEXT, status TEXT, priority TEXT);"

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -77,6 +78,12 @@ struct NoPlace {
     std::int64_t count = 0;
 };
 
+/// Members that are not what such a member holds; they stay in `others` of their tasks.
+struct Unread {
+    std::int64_t count = 0;
+    std::string first;  ///< As FoundTask::where.
+};
+
 struct Found {
     System system = System::lib_task_store;
     std::int64_t records = 0;  ///< Of tasks; refused ones too.
@@ -84,6 +91,7 @@ struct Found {
     std::vector<Refused> refused = {};
     std::vector<NoPlace> no_place = {};
     std::vector<std::string> notes = {};
+    std::map<std::string, Unread> unread = {};  ///< By name.
     std::int64_t local_times = 0;  ///< Texts without a zone that were read as local time.
 };
 
